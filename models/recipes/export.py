@@ -1,0 +1,69 @@
+"""From a trained torch network to the model file of cnnfast."""
+import platform
+from pathlib import Path
+
+import torch
+from cnnfast import Network, Preprocess, layers
+from torch import nn
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+DIGITS = tuple("0123456789")
+
+
+def folded(layer, norm=None, scale=1.0):
+    """Return weight and bias of the layer that does the work of `layer`, then of `norm`, then of a factor."""
+    weight = layer.weight.detach().double()
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double()
+    if norm is not None:
+        gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
+        weight = weight * gain.view(-1, *(1,) * (weight.dim() - 1))
+        bias = (bias - norm.running_mean.double()) * gain + norm.bias.detach().double()
+    return (weight * scale).float().numpy(), (bias * scale).float().numpy()
+
+
+def convolution(layer, norm=None):
+    """Return the cnnfast layer of a torch convolution and the batch normalization after it."""
+    return layers.Conv2d(*folded(layer, norm), stride=layer.stride, padding=layer.padding)
+
+
+def dense(layer, norm=None, scale=1.0):
+    """Return the cnnfast layer of a torch dense layer, the batch normalization after it, and a factor."""
+    return layers.Linear(*folded(layer, norm, scale))
+
+
+def chain(model):
+    """Return the cnnfast layers of a Sequential, each batch normalization folded into the layer before it."""
+    plain = {nn.ReLU: layers.Relu, nn.Sigmoid: layers.Sigmoid, nn.Flatten: layers.Flatten}
+    modules, result = list(model), []
+    for module, following in zip(modules, [*modules[1:], None]):
+        norm = following if isinstance(following, (nn.BatchNorm1d, nn.BatchNorm2d)) else None
+        if isinstance(module, nn.Conv2d):
+            result.append(convolution(module, norm))
+        elif isinstance(module, nn.Linear):
+            result.append(dense(module, norm))
+        elif isinstance(module, nn.MaxPool2d):
+            result.append(layers.MaxPool(module.kernel_size))
+        elif type(module) in plain:
+            result.append(plain[type(module)]())
+    return result
+
+
+def write(name, description, chain, preprocess, classes, seconds, arguments):
+    """Write `name`.safetensors: the layers and a softmax, and beside them all that a user must know."""
+    network = Network.from_layers(
+        [*chain, layers.Softmax()], preprocess.shape, classes=classes, preprocess=preprocess, licence="BSD-3-Clause",
+        notes={
+            "description": description,
+            "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
+            "training": f"{seconds / 60:.0f} minutes on {arguments.threads} cores of {processor()}, "
+                        f"torch {torch.__version__.partition('+')[0]}",
+        })
+    network.save(arguments.out / f"{name}.safetensors")
+
+
+def processor():
+    """Return the name of this machine's processor."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

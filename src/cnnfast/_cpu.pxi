@@ -1,0 +1,57 @@
+# Which instruction set runs, and how fast this machine multiplies and adds.
+
+def known_isas():
+    """Return the names of the instruction sets that this build has, the most capable last."""
+    return [_csrc.cnnfast_isa_name(i).decode() for i in range(_csrc.cnnfast_isa_count())]
+
+
+def supported_isas():
+    """Return those of `known_isas` that this CPU can run."""
+    return [name for i, name in enumerate(known_isas()) if _csrc.cnnfast_isa_supported(i)]
+
+
+def active_isa():
+    """Return the instruction set that the kernels use."""
+    return _csrc.cnnfast_active().isa.decode()
+
+
+def select_isa(str name):
+    """Use the kernels of one instruction set; it must be supported."""
+    names = known_isas()
+    if name not in supported_isas():
+        raise ValueError(f"{name!r} is not one of {', '.join(supported_isas())}")
+    _csrc.cnnfast_select(names.index(name))
+
+
+def fma_peak(int rounds=200_000):
+    """Measure the peak of multiply-adds on one core with the active instruction set.
+
+    Returns
+    -------
+    float
+        GFLOP/s in float32, the best of nine runs.
+    """
+    cdef double best = 0, seconds, start
+    cdef double flops = 0
+    cdef int i
+    cdef float sink = 0
+    with nogil:
+        for i in range(9):
+            start = openmp.omp_get_wtime()
+            flops = _csrc.cnnfast_active().fma_peak_f32(rounds, &sink)
+            seconds = openmp.omp_get_wtime() - start
+            best = max(best, flops / seconds)
+    return best / 1e9
+
+
+def max_threads():
+    """Return the number of threads that OpenMP would use."""
+    return openmp.omp_get_max_threads()
+
+
+def count_threads(int threads):
+    """Return how many threads OpenMP really gives when asked for a number of them."""
+    cdef int i, seen = 0
+    for i in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+        seen += 1
+    return seen

@@ -1,0 +1,46 @@
+"""The networks that come with cnnfast."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+
+from cnnfast.errors import ModelFileError
+
+DEFAULT = "cifar10-resnet"
+"""The network that ``find`` and ``classify`` use where none is named: the most accurate one."""
+
+
+def folder() -> Path:
+    """Return the folder of the shipped networks."""
+    return Path(str(files("cnnfast.models")))
+
+
+def shipped() -> list[str]:
+    """Return the names of the networks that come with cnnfast.
+
+    Examples
+    --------
+    >>> "cifar10-resnet" in shipped()
+    True
+    """
+    return sorted(path.stem for path in folder().glob("*.safetensors"))
+
+
+def find(source: str | PathLike[str]) -> Path:
+    """Return the file of a shipped network by its name, or the path itself.
+
+    Raises
+    ------
+    ModelFileError
+        If ``source`` is neither.
+    """
+    path = Path(source)
+    if path.exists():
+        return path
+    if str(source) in shipped():
+        return folder() / f"{source}.safetensors"
+    raise ModelFileError(
+        f"{source}: there is no such file, and no shipped network of that name; shipped are: {', '.join(shipped())}"
+    )

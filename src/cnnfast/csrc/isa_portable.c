@@ -1,0 +1,3 @@
+#define ISA portable
+#include "simd_portable.h"
+#include "kernels.inc"

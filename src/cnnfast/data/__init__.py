@@ -1,0 +1,79 @@
+"""Data sets: recognised by what they are, read in batches, in constant memory.
+
+======================  ==========================================================================================
+`base`                  `Dataset`, `Batch`, and the list of kinds
+`arrays`, `files`       the two sources of images: an array in a file, or a file an image
+`cifar10`, `idx`, …      one file a kind; to add one, write such a file and register it here
+`labels`                finding a data set's classes among the network's
+`download`              fetching CIFAR-10 and MNIST from their homes
+======================  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnfast.data import cifar10, class_folders, idx, npy, picture_folder
+from cnnfast.data.base import FORMATS, Batch, Dataset, register
+from cnnfast.data.download import download
+from cnnfast.data.labels import match_class, relabel
+from cnnfast.errors import ConfigError, DataError
+
+__all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "download", "match_class", "open_dataset", "relabel"]
+
+SPLITS = ("train", "test")
+
+# In the order in which they are tried: strict before lenient.
+for _kind in (cifar10, idx, npy, class_folders, picture_folder):
+    register(_kind.FORMAT)
+
+
+def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = None, split: str = "test") -> Dataset:
+    """Open a data set of any kind in `FORMATS`, recognised by what is at ``path``.
+
+    Parameters
+    ----------
+    path : path
+        A file or a folder.
+    classes : sequence of str, optional
+        The network's classes: the labels become indices into them, found by name (`match_class`).
+    split : {"test", "train"}
+        Which part of a folder that has both; a file is always taken whole.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If nothing is there, its kind is not known, it is damaged, or its classes are not the network's.
+    ConfigError
+        For another split.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "pets.npz")
+    >>> np.savez(file, images=np.zeros((2, 8, 8, 3), np.uint8), labels=[1, 0], classes=["dogs", "cats"])
+    >>> dataset = open_dataset(file, classes=["bird", "cat", "dog"])
+    >>> len(dataset), dataset.labels
+    (2, array([1, 2]))
+    """
+    path = Path(path)
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}, but is {split!r}")
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; `cnnfast download cifar10` fetches one")
+    try:
+        format_ = next((f for f in FORMATS.values() if f.recognise(path)), None)
+        if format_ is None:
+            kinds = "; ".join(f.looks_like for f in FORMATS.values())
+            raise DataError(f"{path}: is no data set of a known kind; known are: {kinds}")
+        dataset = format_.open(path, split)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened: {error}") from error
+    return dataset if classes is None else relabel(dataset, classes)

@@ -1,0 +1,88 @@
+"""Images that lie in a file as one array, read a piece at a time."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+
+from cnnfast.data.base import Array, Piece
+from cnnfast.errors import DataError, InputError
+from cnnfast.pictures import fit_images
+from cnnfast.preprocess import Preprocess
+
+MOST_IMAGES = 1 << 26
+"""No compressed file may promise more: its labels alone would take half a gigabyte."""
+
+MOST_DEFLATE_RATIO = 1032
+"""Deflate cannot shrink by more than this: a header that promises more lies."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySource:
+    """A source whose images all have one shape.
+
+    Attributes
+    ----------
+    count : int
+        Number of images.
+    name_of : callable
+        The name of the image at a position.
+    chunks : callable
+        Given a size, yield all images in order as arrays of shape (n, H, W, C), n being the size but for the last.
+    """
+
+    count: int
+    name_of: Callable[[int], str]
+    chunks: Callable[[int], Iterator[Array]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, size: int, preprocess: Preprocess | None) -> Iterator[Piece]:
+        """Yield all images in order, ``size`` at a time."""
+        start = 0
+        for images in self.chunks(size):
+            positions = np.arange(start, start + len(images))
+            names = [self.name_of(i) for i in positions.tolist()]
+            yield Piece(_fit(images, preprocess), positions, names, [])
+            start += len(images)
+
+
+def _fit(images: Array, preprocess: Preprocess | None) -> Array:
+    if preprocess is None:
+        return images
+    if images.dtype == np.uint8:
+        return fit_images(images, preprocess)
+    wanted = (*preprocess.size, preprocess.channel_count)
+    if images.shape[1:] != wanted:
+        raise InputError(
+            f"float32 images are taken as they are and cannot be fitted: they are {images.shape[1:]}, but the "
+            f"preprocessing wants {wanted}; store them as uint8, or in that size"
+        )
+    return images
+
+
+def read_exactly(stream: IO[bytes], count: int) -> bytes:
+    """Read ``count`` bytes from a stream that may give fewer at a time; fewer only at its end."""
+    pieces = []
+    while count > 0 and (piece := stream.read(count)):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Turn what reading a damaged file raises into a `DataError` that names it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{file}: cannot be read: {error or 'it ends early'}") from error

@@ -1,0 +1,156 @@
+"""What a data set is, and the list of the kinds that `open_dataset` recognises.
+
+A kind is one file of this folder: it registers a `Format`, and the tests go through all that are registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast.errors import ConfigError, PictureError
+from cnnfast.preprocess import Preprocess
+
+Array = np.ndarray[Any, Any]
+Labels = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Some consecutive images of a data set.
+
+    Attributes
+    ----------
+    images : uint8 array of shape (n, H, W, C)
+        Or float32, if the data set holds that.
+    labels : int64 array of shape (n,), or None
+    names : list of str
+        A name for each image: its file, or the file and the position in it.
+    failed : list of PictureError
+        The images between these that could not be read.
+    """
+
+    images: Array
+    labels: Labels | None
+    names: list[str]
+    failed: list[PictureError]
+
+
+class Piece(NamedTuple):
+    """What a `Source` delivers: a batch that knows the positions of its images instead of their labels."""
+
+    images: Array
+    positions: npt.NDArray[np.intp]
+    names: list[str]
+    failed: list[PictureError]
+
+
+class Source(Protocol):
+    """Where the images of a data set come from."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, size: int, preprocess: Preprocess | None) -> Iterator[Piece]:
+        """Yield all images in order, ``size`` at a time, holding no more than that in memory."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images that are read in batches, with labels if there are any; made by `cnnfast.data.open_dataset`.
+
+    Attributes
+    ----------
+    name : str
+        What it is and where, for people to read.
+    classes : tuple of str, or None
+        The name of each label.
+    labels : int64 array of shape (N,), or None
+        For each image the index of its class.
+    source : Source
+        Where the images come from.
+    """
+
+    name: str
+    classes: tuple[str, ...] | None
+    labels: Labels | None
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batches(self, size: int, preprocess: Preprocess | None = None) -> Iterator[Batch]:
+        """Read the images in order, in constant memory.
+
+        Parameters
+        ----------
+        size : int
+            Images a batch; the last may be smaller, and so may one in which images could not be read.
+        preprocess : Preprocess, optional
+            Fit the images to its size and channels. Picture files need it, because their sizes differ.
+
+        Yields
+        ------
+        Batch
+
+        Raises
+        ------
+        ConfigError
+            If ``size`` is less than 1, or picture files are read without ``preprocess``.
+        DataError
+            If the data turns out to be damaged.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import numpy as np
+        >>> from cnnfast.data import open_dataset
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "five.npy")
+        >>> np.save(file, np.zeros((5, 8, 8, 3), np.uint8))
+        >>> [batch.images.shape for batch in open_dataset(file).batches(2)]
+        [(2, 8, 8, 3), (2, 8, 8, 3), (1, 8, 8, 3)]
+        """
+        if size < 1:
+            raise ConfigError(f"a batch needs at least 1 image, but size is {size}")
+        return self._batches(size, preprocess)
+
+    def _batches(self, size: int, preprocess: Preprocess | None) -> Iterator[Batch]:
+        for piece in self.source.read(size, preprocess):
+            labels = None if self.labels is None else self.labels[piece.positions]
+            yield Batch(piece.images, labels, piece.names, piece.failed)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of data set.
+
+    Attributes
+    ----------
+    name : str
+    looks_like : str
+        What a user has to have, in a few words; printed where nothing is recognised.
+    recognise : callable
+        Tell from names and first bytes whether a path is of this kind, raising nothing but OSError.
+    open : callable
+        Open a path of this kind; the second argument is the split, "train" or "test".
+    """
+
+    name: str
+    looks_like: str
+    recognise: Callable[[Path], bool]
+    open: Callable[[Path, str], Dataset]
+
+
+FORMATS: dict[str, Format] = {}
+"""Every kind by its name, filled by `register`; the first that recognises a path opens it."""
+
+
+def register(format_: Format) -> None:
+    """Enter a kind into `FORMATS`."""
+    if format_.name in FORMATS:
+        raise AssertionError(f"two kinds of data set are named {format_.name!r}")
+    FORMATS[format_.name] = format_

@@ -1,0 +1,68 @@
+"""A folder for each class: the name of a sub-folder is the class of all pictures below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast.data.base import Dataset, Format
+from cnnfast.data.files import FileSource
+from cnnfast.errors import DataError
+from cnnfast.pictures import find_pictures, picture_suffixes
+
+SPLITS = {
+    "train": ("train", "training", "training_set"),
+    "test": ("test", "testing", "test_set", "val", "valid", "validation"),
+}
+"""Names of sub-folders that hold a split and not a class."""
+
+
+def recognise(path: Path) -> bool:
+    """Tell whether a folder holds folders and no pictures of its own."""
+    if not path.is_dir():
+        return False
+    suffixes = picture_suffixes()
+    return bool(_folders(path)) and not any(p.suffix.lower() in suffixes for p in path.iterdir() if p.is_file())
+
+
+def open_class_folders(path: Path, split: str) -> Dataset:
+    """Open the pictures below each sub-folder; one that holds a split is chosen first.
+
+    Raises
+    ------
+    DataError
+        If there is no picture below any of them.
+    """
+    root = _split_folder(path, split)
+    paths: list[Path] = []
+    labels: list[int] = []
+    folders = _folders(root)
+    for label, folder in enumerate(folders):
+        found = find_pictures([folder])
+        paths += found
+        labels += [label] * len(found)
+    if not paths:
+        raise DataError(f"{root}: holds no picture in the folders {', '.join(f.name for f in folders) or '(none)'}")
+    classes = tuple(folder.name for folder in folders)
+    return Dataset(f"folders of pictures in {root}", classes, np.array(labels, np.int64), FileSource(paths))
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _split_folder(path: Path, split: str) -> Path:
+    """Return the sub-folder of a split, or the folder itself where its sub-folders are classes."""
+    folders = _folders(path)
+    every = {name for names in SPLITS.values() for name in names}
+    if not all(folder.name.lower() in every for folder in folders):
+        return path
+    by_name = {folder.name.lower(): folder for folder in folders}
+    chosen = [by_name[name] for name in SPLITS[split] if name in by_name]
+    if not chosen:
+        raise DataError(f"{path}: has no folder for the split {split!r}, only {', '.join(f.name for f in folders)}")
+    return chosen[0]
+
+
+FORMAT = Format("class-folders", "a folder with one folder of pictures a class", recognise, open_class_folders)

@@ -1,0 +1,45 @@
+"""Images that are picture files, one each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast.data.base import Piece
+from cnnfast.errors import ConfigError, PictureError
+from cnnfast.pictures import read_pictures
+from cnnfast.preprocess import Preprocess
+
+
+@dataclass(frozen=True, eq=False)
+class FileSource:
+    """A source that decodes picture files; those that cannot be read are reported by name and skipped."""
+
+    paths: Sequence[Path]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, size: int, preprocess: Preprocess | None) -> Iterator[Piece]:
+        """Yield all pictures in order, ``size`` at a time."""
+        if preprocess is None:
+            raise ConfigError(
+                "picture files differ in size; say with preprocess=Preprocess(size=(H, W)) what to fit them to"
+            )
+        with closing(read_pictures(self.paths, preprocess)) as pictures:
+            for start in range(0, len(self.paths), size):
+                yield _piece(start, list(itertools.islice(pictures, size)), preprocess)
+
+
+def _piece(start: int, outcomes: list[tuple[Path, object]], preprocess: Preprocess) -> Piece:
+    good = [(start + i, path, picture) for i, (path, picture) in enumerate(outcomes) if isinstance(picture, np.ndarray)]
+    images = np.empty((len(good), *preprocess.size, preprocess.channel_count), np.uint8)
+    for target, (_, _, picture) in zip(images, good, strict=True):
+        target[...] = picture
+    failed = [picture for _, picture in outcomes if isinstance(picture, PictureError)]
+    return Piece(images, np.array([i for i, _, _ in good], np.intp), [str(path) for _, path, _ in good], failed)

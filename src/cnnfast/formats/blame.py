@@ -1,0 +1,37 @@
+"""Errors of a reader, with the file's name in front."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
+
+MAX_MESSAGE = 2000
+"""A message may quote a value of the file, and that may be megabytes long."""
+
+
+@contextmanager
+def blame(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what goes wrong inside into a `ModelFileError` (or `UnsupportedError`) that names the file.
+
+    Examples
+    --------
+    >>> with blame("net.json"):
+    ...     raise GraphError("node 'conv1': no such weight")
+    Traceback (most recent call last):
+    cnnfast.errors.ModelFileError: net.json: node 'conv1': no such weight
+    """
+    try:
+        yield
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{path}: {error}") from error
+    except (GraphError, ConfigError, ModelFileError) as error:
+        raise ModelFileError(f"{path}: {_short(str(error))}") from error
+    except OSError as error:
+        raise ModelFileError(f"{path}: the model file cannot be read: {error.strerror or error}") from error
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}… ({len(message)} characters)"

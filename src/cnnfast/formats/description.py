@@ -1,0 +1,144 @@
+"""A model as JSON, all but its tensors: what stands in the metadata of a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnnfast.errors import GraphError, ModelFileError
+from cnnfast.formats.model import Model
+from cnnfast.formats.strict_json import parse
+from cnnfast.formats.tensors import MAX_CONTAINERS, check_name
+from cnnfast.graph import Graph, Node
+from cnnfast.ops import OPS, Array, decode_op
+
+VERSION = 1
+MAX_NODES = 20_000
+MAX_CLASSES = 1_000_000
+
+KEYS = ("version", "input", "nodes", "output", "preprocess", "classes", "licence", "notes")
+
+
+def encode(model: Model) -> dict[str, Any]:
+    """Return a model, all but its constants, as values that JSON can hold."""
+    graph = model.graph
+    ((name, shape),) = graph.inputs.items()
+    return {
+        "version": VERSION,
+        "input": {"name": name, "shape": list(shape)},
+        "nodes": [_encode_node(node) for node in graph.nodes],
+        "output": graph.outputs[0],
+        "preprocess": None if model.preprocess is None else model.preprocess.to_dict(),
+        "classes": None if model.classes is None else list(model.classes),
+        "licence": model.licence,
+        "notes": dict(sorted(model.notes.items())),
+    }
+
+
+def _encode_node(node: Node) -> dict[str, Any]:
+    if node.op.name not in OPS:
+        raise GraphError(f"node {node.name!r}: {node.op.name} is made by a pass and has no place in a file")
+    return {"name": node.name, "op": node.op.name, "attributes": node.op.attributes(), "inputs": list(node.inputs)}
+
+
+def decode(text: str, constants: Mapping[str, Array]) -> Model:
+    """Build a model from the JSON of `encode` and its constants; everything is checked.
+
+    Raises
+    ------
+    ModelFileError
+        If the JSON is not what `encode` writes, or of another version.
+    GraphError, ConfigError
+        If the graph or the preprocessing that it describes cannot exist.
+    """
+    if not text.isascii():
+        raise ModelFileError("the description of the model holds characters above 127; they must be escaped")
+    fields = parse(text, "description of the model", MAX_CONTAINERS)
+    _check_version(fields)
+    fields = _object(fields, "the description of the model", KEYS)
+    return Model(
+        graph=_graph(fields, constants),
+        preprocess=_preprocess(fields["preprocess"]),
+        classes=_classes(fields["classes"]),
+        licence=_text_or_none(fields["licence"], "licence"),
+        notes=_notes(fields["notes"]),
+    )
+
+
+def _check_version(fields: object) -> None:
+    version = fields.get("version") if isinstance(fields, dict) else None
+    if type(version) is not int:
+        raise ModelFileError("the description of the model states no version")
+    if version != VERSION:
+        raise ModelFileError(
+            f"it is of version {version}, but this cnnfast knows version {VERSION} only; upgrade cnnfast"
+            if version > VERSION
+            else f"it is of version {version}, which never existed; this cnnfast knows version {VERSION}"
+        )
+
+
+def _object(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(keys):
+        seen = f"has {', '.join(value)}" if isinstance(value, dict) else f"is a {type(value).__name__}"
+        raise ModelFileError(f"{what} must be an object with the keys {', '.join(keys)}, but it {seen:.400}")
+    return value
+
+
+def _list(value: object, what: str, longest: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise ModelFileError(f"{what} must be a list, but is a {type(value).__name__}")
+    if len(value) > longest:
+        raise ModelFileError(f"{what} has {len(value)} items; at most {longest} are allowed")
+    return value
+
+
+def _graph(fields: dict[str, Any], constants: Mapping[str, Array]) -> Graph:
+    source = _object(fields["input"], "the input", ("name", "shape"))
+    shape = _list(source["shape"], "the shape of the input", longest=3)
+    if not all(type(size) is int for size in shape):
+        raise ModelFileError(f"the shape of the input must be integers, but is {shape!r:.80}")
+    nodes = [_node(index, value) for index, value in enumerate(_list(fields["nodes"], "nodes", MAX_NODES))]
+    inputs = {check_name(source["name"], "value"): tuple(shape)}
+    return Graph(inputs, tuple(nodes), constants, (check_name(fields["output"], "value"),))
+
+
+def _node(index: int, value: object) -> Node:
+    fields = _object(value, f"node {index}", ("name", "op", "attributes", "inputs"))
+    name = check_name(fields["name"], "node")
+    inputs = _list(fields["inputs"], f"inputs of node {name!r}", longest=MAX_NODES)
+    try:
+        op = decode_op(fields["op"], fields["attributes"])
+    except GraphError as error:
+        raise GraphError(f"node {name!r}: {error}") from error
+    return Node(name, op, tuple(check_name(value, "value") for value in inputs))
+
+
+def _preprocess(value: object) -> Any:
+    if value is None:
+        return None
+    from cnnfast.preprocess import Preprocess
+
+    return Preprocess.from_dict(value)  # type: ignore[arg-type]  # it refuses what is no mapping
+
+
+def _classes(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return tuple(check_name(label, "class") for label in _list(value, "classes", MAX_CLASSES))
+
+
+def _text_or_none(value: object, what: str) -> str | None:
+    return None if value is None else _text(value, what)
+
+
+def _text(value: object, what: str) -> str:
+    # Lone surrogates are valid JSON, but cannot be printed.
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+        raise ModelFileError(f"{what} must be a text, but is {value!r:.80}")
+    return value
+
+
+def _notes(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ModelFileError(f"notes must be an object, but is a {type(value).__name__}")
+    return {check_name(key, "note"): _text(text, f"the note {key!r}") for key, text in value.items()}

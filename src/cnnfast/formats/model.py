@@ -1,0 +1,73 @@
+"""What every reader returns: a network and all that travels with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cnnfast.errors import GraphError
+from cnnfast.graph import Graph
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that a model file holds.
+
+    Parameters
+    ----------
+    graph : Graph
+        With one input and one output.
+    preprocess : Preprocess, optional
+        How a picture becomes the input.
+    classes : tuple of str, optional
+        The label of each output.
+    licence : str, optional
+        What others may do with the weights.
+    notes : mapping of str to str
+        Free text: source, recipe, accuracy.
+
+    Raises
+    ------
+    GraphError
+        If the graph has several inputs or outputs, the preprocessing does not fit the input, or the labels do not fit
+        the output.
+    """
+
+    graph: Graph
+    preprocess: Preprocess | None = None
+    classes: tuple[str, ...] | None = None
+    licence: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", MappingProxyType(dict(self.notes)))
+        for kind, names in (("input", tuple(self.graph.inputs)), ("output", self.graph.outputs)):
+            if len(names) != 1:
+                raise GraphError(f"a model must have one {kind}, but has {len(names)}: {', '.join(names[:8])}")
+        self._check_preprocess()
+        if self.classes is not None:
+            object.__setattr__(self, "classes", tuple(self.classes))
+            self._check_classes(len(self.classes))
+
+    def _check_preprocess(self) -> None:
+        ((name, shape),) = self.graph.inputs.items()
+        if self.preprocess is not None and len(shape) == 3 and tuple(shape) != self.preprocess.shape:
+            raise GraphError(
+                f"the preprocessing gives images of shape {self.preprocess.shape}, "
+                f"but the input {name!r} has the shape {tuple(shape)}"
+            )
+
+    def _check_classes(self, count: int) -> None:
+        (output,) = self.graph.outputs
+        shape = self.graph.shapes[output]
+        if count != math.prod(shape):
+            raise GraphError(
+                f"the output {output!r} has the shape {shape}, so there must be {math.prod(shape)} labels, "
+                f"but there are {count}"
+            )

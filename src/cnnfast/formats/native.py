@@ -1,0 +1,147 @@
+"""The model file of cnnfast: one safetensors file that holds a whole `Model` as data.
+
+`docs/model-file.md` describes it byte by byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError
+from cnnfast.formats import description, tensors
+from cnnfast.formats.blame import blame
+from cnnfast.formats.model import Model
+from cnnfast.formats.registry import Format, register
+from cnnfast.ops import Array
+
+DIGEST = "cnnfast.sha256"
+MODEL = "cnnfast.model"
+
+PREFIX = f'{{"__metadata__":{{"{DIGEST}":"'.encode()
+"""Every file has these bytes at byte 8, and the digest right behind them: known in every version of the format."""
+DIGEST_BEGIN = 8 + len(PREFIX)
+DIGEST_END = DIGEST_BEGIN + 64
+BLANK = b"0" * 64
+
+MAP_ABOVE = 64 << 20
+"""Larger files are mapped, not read; a mapped file must stay as it is while the model lives."""
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model file: all of it or nothing, and the same bytes for the same model.
+
+    Parameters
+    ----------
+    model : Model
+        Its constants may be float32 and float64.
+    path : path-like
+        Replaced where it exists.
+
+    Raises
+    ------
+    ModelFileError
+        If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a name or text
+        that is too long, an op made by a pass.
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    with blame(path):
+        text = json.dumps(description.encode(model), separators=(",", ":"))
+        header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
+        _check(header, text, model)
+    digest = hashlib.sha256(header)
+    for array in arrays:
+        digest.update(_bytes(array))
+    header = header[:DIGEST_BEGIN] + digest.hexdigest().encode() + header[DIGEST_END:]
+    _write(path, header, arrays)
+
+
+def _check(header: bytes, text: str, model: Model) -> None:
+    """Decode what is about to be written: a file that could not be loaded must not come into the world."""
+    entries, _ = tensors.read_header(np.frombuffer(header, np.uint8))
+    for name in entries.keys() - {"__metadata__"}:
+        tensors.check_name(name, "tensor")
+    description.decode(text, model.graph.constants)
+
+
+def _bytes(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _write(path: Path, header: bytes, arrays: list[Array]) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(header)
+            for array in arrays:
+                file.write(_bytes(array))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model file; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Model
+        Its constants are read-only.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read, is damaged, or is of a version that this cnnfast does not know.
+    """
+    with blame(path):
+        data = _open(Path(path))
+        if data[8:DIGEST_BEGIN].tobytes() != PREFIX:
+            raise ModelFileError(f"no cnnfast model file: bytes 8 to {DIGEST_BEGIN - 1} must be {PREFIX.decode()}")
+        metadata, arrays = tensors.unpack(data)
+        _check_digest(data)
+        if metadata.keys() != {DIGEST, MODEL}:
+            raise ModelFileError(f"__metadata__ of the header must have exactly the keys {DIGEST} and {MODEL}")
+        return description.decode(metadata[MODEL], arrays)
+
+
+def _open(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    if path.exists() and not path.is_file():
+        raise ModelFileError("not a file")
+    size = path.stat().st_size
+    if size < DIGEST_END:
+        raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {DIGEST_END}")
+    return np.memmap(path, np.uint8, "r") if size > MAP_ABOVE else np.fromfile(path, np.uint8)
+
+
+def _check_digest(data: Array) -> None:
+    stated = data[DIGEST_BEGIN:DIGEST_END].tobytes()
+    digest = hashlib.sha256(data[:DIGEST_BEGIN].data)
+    digest.update(BLANK)
+    digest.update(data[DIGEST_END:].data)
+    actual = digest.hexdigest().encode()
+    if stated != actual:
+        raise ModelFileError(
+            f"the SHA-256 of the file is {actual.decode()}, but it states {stated.decode('ascii', 'replace')} (byte "
+            f"{DIGEST_BEGIN}): it was damaged or changed after it was written; get it again"
+        )
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    return head[8:DIGEST_BEGIN] == PREFIX
+
+
+FORMAT = register(Format("cnnfast", "the model file of cnnfast", (".safetensors",), _sniff, load))

@@ -1,0 +1,49 @@
+"""The list of file formats: each is one file of this folder that registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnfast.formats.model import Model
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of model file.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    description : str
+        What it is, in half a line.
+    suffixes : tuple of str
+        How its files are usually called; never used to recognise one.
+    sniff : callable (path, head) -> bool
+        Whether a file is of this format, judged by its first `HEAD` bytes; ``head`` is empty for a folder.
+    read : callable (path, **options) -> Model
+        Executes nothing that the file holds.
+    """
+
+    name: str
+    description: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[Path, bytes], bool]
+    read: Callable[..., Model]
+
+
+HEAD = 4096
+"""How many bytes of a file `Format.sniff` sees."""
+
+FORMATS: dict[str, Format] = {}
+"""Every format by its name, in the order in which they are tried."""
+
+
+def register(entry: Format) -> Format:
+    """Enter a format into `FORMATS`."""
+    if entry.name in FORMATS:
+        raise AssertionError(f"two formats are named {entry.name!r}")
+    FORMATS[entry.name] = entry
+    return entry

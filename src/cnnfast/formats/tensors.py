@@ -1,0 +1,172 @@
+"""The safetensors container: a length, a JSON header, and the tensors one after the other.
+
+Reading takes no memory besides the header: tensors are read-only views of the buffer. The package ``safetensors`` is
+the second opinion of the tests, not used here, for three reasons: it writes metadata in an order that changes from run
+to run, it copies what it reads, and it says neither tensor nor byte when a file is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError
+from cnnfast.formats.strict_json import parse
+from cnnfast.ops import Array
+
+MAX_HEADER = 3 << 20
+"""A graph of 20,000 nodes fits; the worst header of this size takes less than 100 MB as Python objects."""
+MAX_CONTAINERS = 200_000
+MAX_NAME = 512
+MAX_RANK = 8
+DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of the header: where it lies, counted from the end of the header."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def pack(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> tuple[bytes, list[Array]]:
+    """Return the first bytes of a file, up to the end of its header, and the arrays in the order that follows it.
+
+    The same arrays and metadata give the same bytes, in whatever order the arrays come.
+    """
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    ordered: list[Array] = []
+    position = 0
+    # The widest first, so that every tensor is aligned to its items.
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        begin, position = position, position + array.nbytes
+        code = _code(name, array.dtype)
+        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, position]}
+        ordered.append(np.ascontiguousarray(array, DTYPES[code]))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, ordered
+
+
+def _code(name: str, dtype: np.dtype[Any]) -> str:
+    for code, known in DTYPES.items():
+        if dtype == known:
+            return code
+    raise ModelFileError(
+        f"the tensor {name!r} is {dtype}; a model file holds float32 and float64: convert it, float16 to float32"
+    )
+
+
+def read_header(data: Array) -> tuple[dict[str, Any], int]:
+    """Return the header of a buffer of bytes, and where the tensors begin.
+
+    Raises
+    ------
+    ModelFileError
+        If the header does not fit the buffer, is too large, or is not JSON.
+    """
+    if data.size < 8:
+        raise ModelFileError(f"the file has {data.size} bytes, but its first 8 are the length of the header")
+    length = int.from_bytes(data[:8].tobytes(), "little")
+    if length > MAX_HEADER:
+        raise ModelFileError(f"bytes 0 to 7 state a header of {length} bytes; at most {MAX_HEADER} are allowed")
+    if 8 + length > data.size:
+        raise ModelFileError(f"truncated: the header has {length} bytes, but only {data.size - 8} follow its length")
+    text = data[8 : 8 + length].tobytes()
+    if not text.isascii():
+        raise ModelFileError("the header holds bytes above 127; all of it must be ASCII")
+    header = parse(text.decode("ascii"), "header", MAX_CONTAINERS)
+    if not isinstance(header, dict):
+        raise ModelFileError(f"the header must be a JSON object, but is a {type(header).__name__}")
+    return header, 8 + length
+
+
+def unpack(data: Array) -> tuple[dict[str, str], dict[str, Array]]:
+    """Return the metadata and the tensors of a buffer of bytes; every size is checked before anything is touched.
+
+    Parameters
+    ----------
+    data : uint8 array
+        The whole file, in memory or mapped.
+
+    Returns
+    -------
+    metadata : dict of str to str
+    arrays : dict of str to array
+        Read-only views of ``data``; copies where the file does not align a tensor.
+
+    Raises
+    ------
+    ModelFileError
+        For any damage, with the tensor and the rule.
+    """
+    header, start = read_header(data)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ModelFileError("__metadata__ of the header must map names to strings")
+    entries = sorted((_entry(name, fields) for name, fields in header.items()), key=lambda e: (e.begin, e.end))
+    _check_layout(entries, data.size - start)
+    return metadata, {entry.name: _view(data[start + entry.begin : start + entry.end], entry) for entry in entries}
+
+
+def _entry(name: str, fields: object) -> Entry:
+    place = f"tensor {name[:MAX_NAME]!r}"
+    check_name(name, "tensor")
+    if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
+        raise ModelFileError(f"{place}: its entry must have exactly the keys dtype, shape and data_offsets")
+    code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
+    if not isinstance(code, str) or code not in DTYPES:
+        raise ModelFileError(f"{place}: its dtype is {code!r:.40}, but must be one of {', '.join(DTYPES)}")
+    if not _sizes(shape, least=1) or len(shape) > MAX_RANK:
+        raise ModelFileError(f"{place}: its shape is {shape!r:.80}, but must be at most {MAX_RANK} positive integers")
+    if not _sizes(offsets, least=0) or len(offsets) != 2:
+        raise ModelFileError(f"{place}: its data_offsets are {offsets!r:.80}, but must be two integers from 0")
+    needed = math.prod(shape) * DTYPES[code].itemsize
+    if offsets[1] - offsets[0] != needed:
+        raise ModelFileError(
+            f"{place}: {code} of shape {tuple(shape)} takes {needed} bytes, "
+            f"but its data_offsets {offsets} enclose {offsets[1] - offsets[0]}"
+        )
+    return Entry(name, DTYPES[code], tuple(shape), offsets[0], offsets[1])
+
+
+def _sizes(value: object, least: int) -> bool:
+    return isinstance(value, list) and all(type(v) is int and v >= least for v in value)
+
+
+def _check_layout(entries: list[Entry], available: int) -> None:
+    position = 0
+    for entry in entries:
+        if entry.begin != position:
+            raise ModelFileError(
+                f"tensor {entry.name!r}: it begins at byte {entry.begin} after the header, but the tensor before it "
+                f"ends at {position}; tensors must follow each other without gap or overlap"
+            )
+        position = entry.end
+    if position != available:
+        fault = "truncated" if position > available else "bytes that belong to no tensor follow"
+        raise ModelFileError(f"the tensors take {position} bytes, but {available} follow the header: {fault}")
+
+
+def _view(data: Array, entry: Entry) -> Array:
+    array: Array = data.view(entry.dtype).reshape(entry.shape)
+    if not array.flags.aligned:
+        array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def check_name(name: object, what: str) -> str:
+    """Return a name that may be printed, or raise `ModelFileError`."""
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise ModelFileError(f"a {what} is called {name!r:.80}; names must be 1 to {MAX_NAME} printable characters")
+    return name

@@ -1,0 +1,193 @@
+"""The graph: ops connected by values.
+
+A value is named by the node that makes it. Values are graph inputs, results of nodes, or constants (weights and other
+arrays). Nodes stand in topological order. A graph is never changed: a pass builds a new one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnfast.errors import GraphError
+from cnnfast.ops.base import Array, Cost, Op, Shape
+
+MAX_ELEMENTS = 1 << 31
+"""The largest value of one image, in elements: far above any classifier, low enough to refuse nonsense."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One op and the values that it reads; its result carries the node's name."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An acyclic graph of nodes.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Shape
+        The data inputs, by name; shapes are those of one image, without N.
+    nodes : tuple of Node
+        In any order; they are sorted topologically.
+    constants : mapping of str to array
+        Weights and other arrays that are the same for every image.
+    outputs : tuple of str
+        The values that the graph returns.
+
+    Raises
+    ------
+    GraphError
+        For a name used twice, an unknown value, a cycle, a wrong number of inputs, or shapes that do not fit.
+    """
+
+    inputs: Mapping[str, Shape]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
+        object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
+        object.__setattr__(self, "nodes", _sorted(self))
+        self.shapes  # noqa: B018  (infers and so checks every shape)
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """The shape of every value, of one image."""
+        shapes: dict[str, Shape] = dict(self.inputs)
+        shapes.update({name: tuple(array.shape) for name, array in self.constants.items()})
+        for node in self.nodes:
+            shapes[node.name] = _shape_of(node, [shapes[v] for v in node.inputs])
+        return MappingProxyType(shapes)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """The nodes by name."""
+        return MappingProxyType({node.name: node for node in self.nodes})
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that read each value."""
+        readers: dict[str, list[Node]] = {name: [] for name in self.shapes}
+        for node in self.nodes:
+            for value in dict.fromkeys(node.inputs):
+                readers[value].append(node)
+        return MappingProxyType({name: tuple(nodes) for name, nodes in readers.items()})
+
+    def input_shapes(self, node: Node) -> list[Shape]:
+        """Return the shapes of the values that a node reads."""
+        return [self.shapes[v] for v in node.inputs]
+
+    def cost(self, node: Node) -> Cost:
+        """Return what a node costs for one image."""
+        return node.op.cost(*self.input_shapes(node))
+
+    def parameter_count(self, node: Node) -> int:
+        """Return the number of trained numbers that a node reads."""
+        return sum(self.constants[v].size for v in node.inputs if v in self.constants)
+
+    def cut(self, outputs: Iterable[str]) -> Graph:
+        """Return the part of the graph that computes the given values."""
+        wanted = tuple(outputs)
+        for name in wanted:
+            if name not in self.shapes:
+                raise GraphError(f"there is no value {name!r}; the nodes are: {', '.join(self.by_name)}")
+        needed = set(wanted)
+        kept = []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                kept.append(node)
+                needed.update(node.inputs)
+        constants = {name: array for name, array in self.constants.items() if name in needed}
+        return Graph(self.inputs, tuple(reversed(kept)), constants, wanted)
+
+
+def _check_names(graph: Graph) -> None:
+    seen: set[str] = set()
+    for name in [*graph.inputs, *graph.constants, *(node.name for node in graph.nodes)]:
+        if not isinstance(name, str) or not name:
+            raise GraphError(f"a value must have a name, but one is called {name!r}")
+        if name in seen:
+            raise GraphError(f"two values are named {name!r}; every input, constant and node needs a name of its own")
+        seen.add(name)
+    for node in graph.nodes:
+        node_inputs = node.inputs
+        for value in node_inputs:
+            if value not in seen:
+                raise GraphError(f"node {node.name!r} ({node.op.name}) reads {value!r}, which nothing provides")
+        node.op.check_arity(len(node_inputs))
+        for index, value in enumerate(node_inputs):
+            if not node.op.is_data_input(index) and value not in graph.constants:
+                raise GraphError(f"node {node.name!r} ({node.op.name}): its parameter {value!r} must be a constant")
+    if not graph.outputs:
+        raise GraphError("a graph must have an output")
+    for value in graph.outputs:
+        if value not in seen:
+            raise GraphError(f"the output {value!r} is not a value of the graph")
+    for name, shape in graph.inputs.items():
+        if not shape or not all(isinstance(d, int) and 0 < d <= MAX_ELEMENTS for d in shape):
+            raise GraphError(f"input {name!r} has the shape {tuple(shape)}; every size must be a positive integer")
+
+
+def _sorted(graph: Graph) -> tuple[Node, ...]:
+    """Sort nodes topologically, keeping the given order where it is one; a cycle is an error that names its nodes."""
+    made_by_nodes = {node.name for node in graph.nodes}
+    missing = [len(made_by_nodes & set(node.inputs)) for node in graph.nodes]
+    readers: dict[str, list[int]] = {name: [] for name in made_by_nodes}
+    for index, node in enumerate(graph.nodes):
+        for value in made_by_nodes & set(node.inputs):
+            readers[value].append(index)
+    ready = [index for index, count in enumerate(missing) if count == 0]
+    order: list[Node] = []
+    while ready:
+        node = graph.nodes[heapq.heappop(ready)]
+        order.append(node)
+        for index in readers[node.name]:
+            missing[index] -= 1
+            if missing[index] == 0:
+                heapq.heappush(ready, index)
+    if len(order) < len(graph.nodes):
+        placed = {node.name for node in order}
+        stuck = [node.name for node in graph.nodes if node.name not in placed]
+        raise GraphError(f"the graph has a cycle through: {', '.join(stuck[:8])}")
+    return tuple(order)
+
+
+def _shape_of(node: Node, inputs: list[Shape]) -> Shape:
+    try:
+        shape = node.op.shape(*inputs)
+    except GraphError as error:
+        raise GraphError(f"node {node.name!r}: {error}") from None
+    if not shape or min(shape) <= 0 or math.prod(shape) > MAX_ELEMENTS:
+        raise GraphError(
+            f"node {node.name!r} ({node.op.name}) would have the shape {shape} for inputs {inputs}; "
+            f"every size must be positive and the whole at most {MAX_ELEMENTS} elements"
+        )
+    return shape
+
+
+def constant(array: object, dtype: npt.DTypeLike = np.float32) -> Array:
+    """Return an array as a graph keeps its weights: contiguous, read-only, and a copy unless it was both already."""
+    if isinstance(array, np.ndarray) and array.dtype == dtype and _is_frozen(array):
+        return array
+    kept = np.array(array, dtype=dtype, order="C")
+    kept.flags.writeable = False
+    return kept
+
+
+def _is_frozen(array: Array) -> bool:
+    return array.flags.c_contiguous and not array.flags.writeable

@@ -1,0 +1,476 @@
+"""The public face: a trained network that classifies batches of images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from cnnfast import _threads, ops
+from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy
+from cnnfast.errors import InputError
+from cnnfast.formats import Model, load_model
+from cnnfast.formats import save as save_model
+from cnnfast.graph import Graph, Node, constant
+from cnnfast.layers import AnyLayer, build_graph
+from cnnfast.ops import Array, Shape
+from cnnfast.plan import Plan, make_plan
+from cnnfast.plan.plan import as_chw
+from cnnfast.preprocess import Preprocess
+from cnnfast.summary import summary_table
+
+FLOPS_A_CHUNK = 2_000_000_000
+"""Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
+
+
+class Network:
+    """A trained network; immutable, and safe to share between threads.
+
+    Made by `load`, `from_layers` or `from_graph`.
+
+    Examples
+    --------
+    >>> net = Network.load("mnist-mlp")
+    >>> net.predict(np.zeros((3, 28, 28), np.uint8)).shape
+    (3,)
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, source: str | PathLike[str]) -> Network:
+        """Load a network by the name of a shipped one (see `cnnfast.shipped`) or from a file of any known format.
+
+        Raises
+        ------
+        ModelFileError
+            If there is no such network or file, or the file is damaged.
+
+        Examples
+        --------
+        >>> Network.load("cifar10-cs61c").input_shape
+        (3, 32, 32)
+        """
+        from cnnfast._shipped import find
+
+        return cls(load_model(find(source)))
+
+    @classmethod
+    def from_layers(
+        cls,
+        layers: Sequence[AnyLayer],
+        input_shape: Shape,
+        *,
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | None = None,
+        licence: str | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> Network:
+        """Build a network from a list of layers; see `cnnfast.layers`.
+
+        Parameters
+        ----------
+        layers : sequence of layers
+        input_shape : (C, H, W) or (F,)
+            Shape of one image.
+        classes : sequence of str, optional
+            The label of each output.
+        preprocess : Preprocess, optional
+            How a picture becomes the input; without it the network takes no uint8 images.
+        licence, notes : optional
+            What else travels in the model file.
+
+        Raises
+        ------
+        GraphError
+            If shapes do not fit.
+
+        Examples
+        --------
+        >>> from cnnfast.layers import Linear, Softmax
+        >>> net = Network.from_layers([Linear(np.eye(2)), Softmax()], input_shape=(2,), classes=["no", "yes"])
+        >>> net.predict(np.array([[0, 1]], np.float32))
+        array(['yes'], dtype='<U3')
+        """
+        graph = build_graph(layers, input_shape)
+        return cls.from_graph(graph, classes=classes, preprocess=preprocess, licence=licence, notes=notes)
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: Graph,
+        *,
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | None = None,
+        licence: str | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> Network:
+        """Build a network from a graph with one input and one output.
+
+        Raises
+        ------
+        GraphError
+            If the graph has several inputs or outputs, or labels or preprocessing do not fit.
+
+        Examples
+        --------
+        >>> net = Network.from_graph(Graph({"x": (2,)}, (Node("y", ops.Relu(), ("x",)),), {}, ("y",)))
+        >>> net.forward(np.array([[-1, 1]], np.float32))
+        array([[0., 1.]], dtype=float32)
+        """
+        names = None if classes is None else tuple(classes)
+        return cls(Model(frozen(graph), preprocess, names, licence, dict(notes or {})))
+
+    @property
+    def graph(self) -> Graph:
+        """The network as ops connected by values, as it was loaded."""
+        return self._model.graph
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """How a picture becomes the input."""
+        return self._model.preprocess
+
+    @property
+    def licence(self) -> str | None:
+        """What others may do with the weights."""
+        return self._model.licence
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """Free text that travels with the network: source, recipe, accuracy."""
+        return self._model.notes
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one image: (C, H, W) or (F,)."""
+        (shape,) = self.graph.inputs.values()
+        return shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the output for one image."""
+        return self.graph.shapes[self._output]
+
+    @property
+    def _output(self) -> str:
+        (name,) = self.graph.outputs
+        return name
+
+    @cached_property
+    def classes_(self) -> Array:
+        """The label of each class, (K,): names where the network has them, else 0 to K - 1."""
+        names = self._model.classes
+        if names is None:
+            return np.arange(self._class_count)
+        return np.array([f"not {names[0]}", names[0]] if self._is_binary else names)
+
+    @property
+    def _is_binary(self) -> bool:
+        return math.prod(self.output_shape) == 1
+
+    @property
+    def _class_count(self) -> int:
+        return 2 if self._is_binary else math.prod(self.output_shape)
+
+    def forward(
+        self,
+        images: object,
+        *,
+        layout: str | None = None,
+        nan: str = "raise",
+        threads: int | None = None,
+    ) -> Array:
+        """Compute the raw output of the network.
+
+        Parameters
+        ----------
+        images : array-like
+            uint8 pixels (N, H, W, C) or (H, W, C), which the network's preprocessing turns into values; or floats, which
+            are taken as they are. Anything with the buffer, array or DLPack protocol; it is not copied and not changed.
+        layout : {"nchw", "nhwc"}, optional
+            Of ``images``; pixels are nhwc by default, floats with several channels must state it.
+        nan : {"raise", "propagate"}
+            What to do with floats that are not finite.
+        threads : int, optional
+            By default what `cnnfast.get_num_threads` says.
+
+        Returns
+        -------
+        float32 array (N, ...)
+
+        Raises
+        ------
+        InputError
+            If the images do not fit: type, rank, size, layout, or a value that is not finite.
+
+        Examples
+        --------
+        >>> Network.load("mnist-mlp").forward(np.zeros((2, 28, 28), np.uint8)).shape
+        (2, 10)
+        """
+        return self._run(self._plan, images, layout, nan, threads).reshape(-1, *self.output_shape)
+
+    def predict_proba(
+        self,
+        images: object,
+        *,
+        layout: str | None = None,
+        nan: str = "raise",
+        threads: int | None = None,
+    ) -> Array:
+        """Compute the probability of each class.
+
+        A network that ends in softmax or sigmoid gives probabilities itself; one that ends in scores is followed by a
+        softmax (by a sigmoid if it has a single output). A single probability p counts as the classes (1 - p, p).
+
+        Parameters
+        ----------
+        images, layout, nan, threads
+            As for `forward`.
+
+        Returns
+        -------
+        float32 array (N, K)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        InputError
+            As for `forward`.
+
+        Examples
+        --------
+        >>> Network.load("mnist-mlp").predict_proba(np.zeros((2, 28, 28), np.uint8)).sum(axis=1).round(3)
+        array([1., 1.], dtype=float32)
+        """
+        result = self._run(self._probability_plan, images, layout, nan, threads)
+        return np.concatenate([1 - result, result], axis=1) if self._is_binary else result
+
+    def predict(
+        self,
+        images: object,
+        *,
+        layout: str | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Return the most probable label of each image.
+
+        Parameters
+        ----------
+        images, layout, threads
+            As for `forward`.
+
+        Returns
+        -------
+        array (N,)
+            Elements of `classes_`; the first of equal ones.
+
+        Raises
+        ------
+        InputError
+            As for `forward`, and if the network's own result is not a number.
+
+        Examples
+        --------
+        >>> Network.load("mnist-mlp").predict(np.zeros((2, 28, 28), np.uint8)).shape
+        (2,)
+        """
+        probabilities = self.predict_proba(images, layout=layout, threads=threads)
+        labels: Array = self.classes_[_rank(probabilities, 1)[:, 0]]
+        return labels
+
+    def topk(
+        self,
+        images: object,
+        k: int = 5,
+        *,
+        layout: str | None = None,
+        threads: int | None = None,
+    ) -> tuple[Array, Array]:
+        """Return the ``k`` most probable labels of each image with their probabilities, the most probable first.
+
+        Parameters
+        ----------
+        images, layout, threads
+            As for `forward`.
+        k : int
+            At most the number of classes.
+
+        Returns
+        -------
+        labels : array (N, k)
+        probabilities : float32 array (N, k)
+
+        Raises
+        ------
+        InputError
+            As for `predict`, and if ``k`` is out of range.
+
+        Examples
+        --------
+        >>> labels, probabilities = Network.load("mnist-mlp").topk(np.zeros((2, 28, 28), np.uint8), k=3)
+        >>> labels.shape, bool((probabilities[:, 0] >= probabilities[:, 1]).all())
+        ((2, 3), True)
+        """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= self._class_count:
+            raise InputError(f"k must be an integer from 1 to {self._class_count}, the number of classes, but is {k!r}")
+        probabilities = self.predict_proba(images, layout=layout, threads=threads)
+        order = _rank(probabilities, int(k))
+        return self.classes_[order], np.take_along_axis(probabilities, order, axis=1)
+
+    def truncate(self, layer: str) -> Network:
+        """Return the network that ends at a layer, with its values as output.
+
+        Raises
+        ------
+        GraphError
+            If there is no such layer; the message lists them.
+
+        Examples
+        --------
+        >>> Network.load("cifar10-cs61c").truncate("max_pool_1").output_shape
+        (16, 16, 16)
+        """
+        return Network(Model(self.graph.cut([layer]), self.preprocess, None, self.licence, dict(self.notes)))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to one file; see docs/model-file.md.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "copy.safetensors"
+        >>> Network.load("mnist-mlp").save(path)
+        >>> Network.load(path).input_shape
+        (1, 28, 28)
+        """
+        save_model(self._model, path)
+
+    def summary(self) -> str:
+        """Return a table: each layer with its op, output shape, parameters and multiply-adds.
+
+        Examples
+        --------
+        >>> print(Network.load("cifar10-cs61c").summary().splitlines()[0])
+        layer          op        output       parameters       MACs
+        """
+        return summary_table(self.graph)
+
+    def explain(self) -> str:
+        """Return how the network runs: the kernel of each step and why it was chosen.
+
+        Examples
+        --------
+        >>> "linear" in Network.load("mnist-mlp").explain()
+        True
+        """
+        return self._plan.explain()
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return f"<cnnfast.Network {self.input_shape} -> {self.output_shape}, {len(self.graph.nodes)} nodes>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        graph, model = self.graph, self._model
+        parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
+        return _rebuild, (*parts, model.preprocess, model.classes, model.licence, dict(model.notes))
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return make_plan(self.graph)
+
+    @cached_property
+    def _probability_plan(self) -> Plan:
+        graph = with_probabilities(self.graph)
+        return self._plan if graph is self.graph else make_plan(graph)
+
+    def _run(self, plan: Plan, images: object, layout: str | None, nan: str, threads: int | None) -> Array:
+        check_nan_policy(nan)
+        batch = as_images(images, as_chw(self.input_shape), layout)
+        pixels = self._pixels() if batch.dtype == np.uint8 else None
+        count, _ = _threads.decide(threads)
+        (output,) = plan.graph.outputs
+        result = np.empty((len(batch), math.prod(plan.shapes[output])), np.float32)
+        for part in self._parts(len(batch), count):
+            values = as_kernel_input(batch[part], part.start, nan)
+            plan.program.run([values], [result[part]], count, pixels)
+        return result
+
+    def _pixels(self) -> tuple[Array, Array]:
+        if self.preprocess is None:
+            raise InputError(
+                "this network has no preprocessing, so it cannot take uint8 pixels; "
+                "give it floats, or build it with preprocess=cnnfast.Preprocess(...)"
+            )
+        return self.preprocess.affine()
+
+    def _parts(self, images: int, threads: int) -> Iterator[slice]:
+        """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
+        size = max(64, threads * FLOPS_A_CHUNK // max(self._flops, 1))
+        return (slice(start, min(start + size, images)) for start in range(0, images, size))
+
+    @cached_property
+    def _flops(self) -> int:
+        return sum(self.graph.cost(node).flops for node in self.graph.nodes)
+
+
+def with_probabilities(graph: Graph) -> Graph:
+    """Return the graph with a softmax or sigmoid at its end, or itself if it gives probabilities already."""
+    (output,) = graph.outputs
+    last = graph.by_name.get(output)
+    if last is not None and isinstance(last.op, ops.Softmax | ops.Sigmoid):
+        return graph
+    if last is not None and isinstance(last.op, ops.LogSoftmax):
+        scores = last.inputs[0]
+        return _append(graph, ops.Softmax(last.op.axis), scores)
+    count = math.prod(graph.shapes[output])
+    if graph.shapes[output] != (count,):
+        graph = _append(graph, ops.Flatten(), output)
+        (output,) = graph.outputs
+    return _append(graph, ops.Sigmoid() if count == 1 else ops.Softmax(), output)
+
+
+def _append(graph: Graph, op: ops.Op, value: str) -> Graph:
+    name = f"{value}:{op.name}"
+    return Graph(graph.inputs, (*graph.nodes, Node(name, op, (value,))), graph.constants, (name,))
+
+
+def _rank(probabilities: Array, k: int) -> Array:
+    """Return the columns of the ``k`` largest elements of each row, the first of equal ones first."""
+    bad = np.flatnonzero(np.isnan(probabilities).any(axis=1))
+    if len(bad):
+        raise InputError(
+            f"the network's result for image {bad[0]} ({len(bad)} in all) is not a number, so it has no label; "
+            "look at predict_proba, at the input, and at the weights for values that overflow"
+        )
+    if k == 1:
+        return probabilities.argmax(axis=1)[:, None]
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+
+
+def _rebuild(
+    inputs: Mapping[str, Shape],
+    nodes: tuple[Node, ...],
+    constants: Mapping[str, Array],
+    outputs: tuple[str, ...],
+    preprocess: Preprocess | None,
+    classes: tuple[str, ...] | None,
+    licence: str | None,
+    notes: Mapping[str, str],
+) -> Network:
+    """Build a network again from what `Network.__reduce__` pickled."""
+    return Network(Model(Graph(inputs, nodes, constants, outputs), preprocess, classes, licence, notes))
+
+
+def frozen(graph: Graph) -> Graph:
+    """Return a graph with constants of its own, which nobody can change."""
+    constants = {name: constant(array, array.dtype) for name, array in graph.constants.items()}
+    return Graph(graph.inputs, graph.nodes, constants, graph.outputs)

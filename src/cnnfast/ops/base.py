@@ -1,0 +1,181 @@
+"""What an op is: attributes, a shape rule, a NumPy reference and a cost.
+
+An op is a frozen dataclass; its fields are its attributes. Its inputs are values of a graph: first the data inputs
+(activations, with the images along axis 0), then the parameters (weights, the same for every image). Shapes are those of
+*one* image, without N: ``(C, H, W)`` or ``(F,)``; arrays given to a reference carry N first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from cnnfast.errors import GraphError
+
+Shape = tuple[int, ...]
+Array = np.ndarray[Any, Any]
+
+OPS: dict[str, type[Op]] = {}
+"""Every op by its name, filled by `register`; tests, benchmarks and readers iterate over it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image costs.
+
+    Attributes
+    ----------
+    macs : int
+        Multiply-adds.
+    flops : int
+        Floating-point operations; a multiply-add counts as two, a transcendental function as one.
+    """
+
+    macs: int = 0
+    flops: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.macs + other.macs, self.flops + other.flops)
+
+
+class Op:
+    """Base of all ops: the names of its inputs, and how attributes become JSON and come back."""
+
+    name: ClassVar[str]
+    data: ClassVar[tuple[str, ...]] = ("x",)
+    """Names of the data inputs; a single name that starts with ``*`` stands for one or more."""
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """Names of the parameters; a trailing ``?`` marks one that may be left out (from the end)."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Return the output shape of one image, or raise `GraphError`."""
+        raise NotImplementedError
+
+    def reference(self, *inputs: Array) -> Array:
+        """Compute the output in the dtype of the inputs: slow, plain, and taken as the truth by every test."""
+        raise NotImplementedError
+
+    def cost(self, *inputs: Shape) -> Cost:
+        """Return what one image costs; by default one operation an output element."""
+        return Cost(flops=math.prod(self.shape(*inputs)))
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes as plain Python values."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def describe(self) -> str:
+        """Return the attributes that differ from their defaults, as ``name=value`` pairs."""
+        changed = []
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if f.default is dataclasses.MISSING or value != type(self).__dict__.get(f.name, f.default):
+                changed.append(f"{f.name}={value}")
+        return " ".join(changed)
+
+    def check_arity(self, count: int) -> None:
+        """Raise `GraphError` unless an op of this kind can have ``count`` inputs."""
+        if self.data[0].startswith("*"):
+            low, high = 1, None
+        else:
+            required = [p for p in self.parameters if not p.endswith("?")]
+            low, high = len(self.data) + len(required), len(self.data) + len(self.parameters)
+        if count < low or (high is not None and count > high):
+            names = ", ".join(self.data + self.parameters)
+            raise GraphError(f"{self.name} takes the inputs ({names}) but has {count}")
+
+    def is_data_input(self, index: int) -> bool:
+        """Tell whether input ``index`` is an activation (True) or a parameter (False)."""
+        return self.data[0].startswith("*") or index < len(self.data)
+
+
+OpType = TypeVar("OpType", bound=type[Op])
+
+
+def register(cls: OpType) -> OpType:
+    """Enter an op class into `OPS` under its name."""
+    if cls.name in OPS:
+        raise AssertionError(f"two ops are named {cls.name!r}")
+    OPS[cls.name] = cls
+    return cls
+
+
+def decode_op(name: object, attributes: object) -> Op:
+    """Build an op from its name and its attributes as they stand in a file; everything is checked.
+
+    Raises
+    ------
+    GraphError
+        For an unknown op, an unknown attribute, a value of the wrong type, or one out of range.
+    """
+    if not isinstance(name, str) or name not in OPS:
+        raise GraphError(f"unknown op {name!r}; known ops: {', '.join(sorted(OPS))}")
+    if not isinstance(attributes, dict):
+        raise GraphError(f"attributes of {name} must be a mapping, not {type(attributes).__name__}")
+    cls = OPS[name]
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(attributes) - set(fields))
+    if unknown:
+        raise GraphError(f"{name} has no attribute {unknown[0]!r}; it has: {', '.join(fields) or 'none'}")
+    values = {key: _decode_value(name, key, value, str(fields[key].type)) for key, value in attributes.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise GraphError(f"{name}: {error}") from None
+
+
+def _decode_value(op: str, key: str, value: object, kind: str) -> object:
+    """Check one attribute against the annotation of its field: bool, int, float, str or a tuple of int."""
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind.startswith("tuple[int") and isinstance(value, list | tuple):
+        if all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            return tuple(value)
+    raise GraphError(f"attribute {key} of {op} must be {kind}, but is {value!r}")
+
+
+LIMIT = 1 << 20
+"""No kernel size, stride, padding or dilation is larger; it keeps every product of sizes far below 2**63."""
+
+
+def pair(op: str, name: str, value: int | Sequence[int], least: int) -> tuple[int, int]:
+    """Return ``value`` as (vertical, horizontal), each at least ``least``."""
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    if len(values) != 2 or not all(least <= v <= LIMIT for v in values):
+        raise GraphError(f"{name} of {op} must be one or two integers from {least} to {LIMIT}, but is {value!r}")
+    return values[0], values[1]
+
+
+def sides(op: str, value: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Return padding as (top, left, bottom, right), the order of ONNX, from one, two or four integers."""
+    values = (value,) * 4 if isinstance(value, int) else tuple(value)
+    if len(values) == 2:
+        values = values + values
+    if len(values) != 4 or not all(0 <= v <= LIMIT for v in values):
+        raise GraphError(
+            f"padding of {op} must be one, two (vertical, horizontal) or four (top, left, bottom, right) "
+            f"integers from 0 to {LIMIT}, but is {value!r}"
+        )
+    return values[0], values[1], values[2], values[3]
+
+
+def set_field(op: Op, name: str, value: object) -> None:
+    """Set a field of a frozen op inside its ``__post_init__``."""
+    object.__setattr__(op, name, value)
+
+
+def need_chw(op: str, shape: Shape) -> tuple[int, int, int]:
+    """Return (C, H, W), or raise `GraphError` for another rank."""
+    if len(shape) != 3:
+        raise GraphError(f"{op} needs an input of shape (C, H, W), but got {shape}")
+    return shape[0], shape[1], shape[2]

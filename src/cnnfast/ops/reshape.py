@@ -1,0 +1,199 @@
+"""Ops that move elements and compute nothing: flatten, reshape, transpose, pad."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cnnfast.errors import GraphError
+from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, register, set_field, sides
+
+
+class _Move(Op):
+    def cost(self, *inputs: Shape) -> Cost:
+        return Cost()
+
+
+@register
+@dataclass(frozen=True)
+class Flatten(_Move):
+    """Lay each image out as one row, in the order C, H, W.
+
+    Shapes: x (N, ...), y (N, F) with F the product of the others.
+
+    Notes
+    -----
+    Equals ONNX Flatten and ``torch.flatten(x, 1)``.
+
+    Examples
+    --------
+    >>> Flatten().shape((20, 4, 4))
+    (320,)
+    """
+
+    name: ClassVar[str] = "flatten"
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+    def reference(self, *inputs: Array) -> Array:
+        return inputs[0].reshape(len(inputs[0]), -1)
+
+
+@register
+@dataclass(frozen=True)
+class Reshape(_Move):
+    """Give each image another shape with the same elements in the same order.
+
+    Parameters
+    ----------
+    target : tuple of int
+        The new shape of one image, without N; one size may be -1 and follows from the others.
+
+    Raises
+    ------
+    GraphError
+        If the number of elements differs.
+
+    Notes
+    -----
+    Equals ONNX Reshape and ``torch.reshape`` with the images kept apart.
+
+    Examples
+    --------
+    >>> Reshape((4, 4, -1)).shape((320,))
+    (4, 4, 20)
+    """
+
+    name: ClassVar[str] = "reshape"
+
+    target: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        target = tuple(self.target)
+        if not target or target.count(-1) > 1 or any(d < 1 and d != -1 for d in target):
+            raise GraphError(f"target of reshape must be positive sizes, at most one of them -1, but is {target}")
+        set_field(self, "target", target)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        elements = math.prod(inputs[0])
+        known = math.prod(d for d in self.target if d != -1)
+        target = tuple(elements // known if d == -1 else d for d in self.target)
+        if math.prod(target) != elements:
+            raise GraphError(f"reshape cannot turn {inputs[0]} ({elements} elements) into {self.target}")
+        return target
+
+    def reference(self, *inputs: Array) -> Array:
+        return inputs[0].reshape(len(inputs[0]), *self.shape(inputs[0].shape[1:]))
+
+
+@register
+@dataclass(frozen=True)
+class Transpose(_Move):
+    """Reorder the axes of each image.
+
+    Parameters
+    ----------
+    order : tuple of int
+        Where each new axis comes from, as in ``numpy.transpose``, counted from N = 0, which must stay in front.
+
+    Raises
+    ------
+    GraphError
+        If ``order`` is no permutation of the axes or moves N.
+
+    Notes
+    -----
+    Equals ONNX Transpose and ``torch.permute``.
+
+    Examples
+    --------
+    >>> Transpose((0, 2, 3, 1)).shape((3, 32, 24))
+    (32, 24, 3)
+    """
+
+    name: ClassVar[str] = "transpose"
+
+    order: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        order = tuple(self.order)
+        if sorted(order) != list(range(len(order))) or not 2 <= len(order) <= 4 or order[0] != 0:
+            raise GraphError(f"order of transpose must start with 0 and permute two to four axes, but is {order}")
+        set_field(self, "order", order)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(self.order) != len(inputs[0]) + 1:
+            raise GraphError(f"transpose{self.order} does not fit an image of shape {inputs[0]}")
+        return tuple(inputs[0][axis - 1] for axis in self.order[1:])
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.transpose(inputs[0], self.order)
+
+
+@register
+@dataclass(frozen=True)
+class Pad(_Move):
+    """Surround each image with a constant.
+
+    Shapes: x (N, C, H, W), y (N, C, PT + H + PB, PL + W + PR).
+
+    Parameters
+    ----------
+    padding : int, (vertical, horizontal) or (top, left, bottom, right)
+    value : float
+
+    Raises
+    ------
+    GraphError
+        If the padding is negative or the input is not (C, H, W).
+
+    Notes
+    -----
+    Equals ONNX Pad in constant mode over H and W, and ``torch.nn.functional.pad``.
+
+    Examples
+    --------
+    >>> Pad(2).shape((3, 32, 32))
+    (3, 36, 36)
+    """
+
+    name: ClassVar[str] = "pad"
+
+    padding: tuple[int, int, int, int]
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        set_field(self, "padding", sides(self.name, self.padding))
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = need_chw(self.name, inputs[0])
+        top, left, bottom, right = self.padding
+        return c, top + h + bottom, left + w + right
+
+    def reference(self, *inputs: Array) -> Array:
+        top, left, bottom, right = self.padding
+        return np.pad(inputs[0], ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=self.value)
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """Return the padding (before, after) that Keras and ONNX call SAME (upper): the odd pixel comes last.
+
+    Examples
+    --------
+    >>> same_padding(32, kernel=3, stride=2)
+    (0, 1)
+    """
+    total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def moves_nothing(op: Op, before: Shape, after: Sequence[int]) -> bool:
+    """Tell whether an op leaves every image as it was, in shape and in content."""
+    if isinstance(op, Transpose):
+        return op.order == tuple(range(len(op.order)))
+    return isinstance(op, Flatten | Reshape | Pad) and tuple(before) == tuple(after)

@@ -1,0 +1,5 @@
+"""HOW a network runs: each node lowered to kernel steps, every value placed in one arena, weights packed."""
+
+from cnnfast.plan.plan import Plan, Step, make_plan
+
+__all__ = ["Plan", "Step", "make_plan"]

@@ -1,0 +1,112 @@
+"""Places every value in one arena, so that values which are never alive together share memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cnnfast.ops import Shape
+from cnnfast.plan.step import Step
+
+ALIGNMENT = 16
+"""Floats between possible places: 64 bytes, a cache line and the widest vector register."""
+
+
+@dataclass
+class Buffer:
+    """Memory that one value needs, or several that share it: an alias, or an operation in place."""
+
+    size: int
+    first: int
+    last: int
+    offset: int = -1
+
+
+def place(
+    steps: Sequence[Step],
+    shapes: Mapping[str, Shape],
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    aliases: Mapping[str, str],
+) -> tuple[dict[str, int], int]:
+    """Return the offset of each value, and the size of the arena, in floats of one image.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+    shapes : mapping of str to Shape
+        The shape of every value that a step reads or writes.
+    inputs, outputs : iterable of str
+        Values that exist before the first step, and that are read after the last.
+    aliases : mapping of str to str
+        Values that are another value under a new shape.
+    """
+    last = _last_uses(steps, outputs, aliases)
+    buffers: dict[str, Buffer] = {}
+    for name in inputs:
+        buffers[name] = Buffer(math.prod(shapes[name]), -1, last.get(name, -1))
+    for index, step in enumerate(steps):
+        if step.result in buffers:
+            continue
+        shared = _free_operand(step, index, shapes, buffers, aliases) if step.in_place else None
+        if shared is None:
+            buffers[step.result] = Buffer(math.prod(shapes[step.result]), index, last.get(step.result, index))
+        else:
+            shared.last = max(shared.last, last.get(step.result, index))
+            buffers[step.result] = shared
+    arena = _assign({id(b): b for b in buffers.values()}.values())
+    names = [*buffers, *aliases]
+    return {name: buffers[root(name, aliases)].offset for name in names}, arena
+
+
+def root(name: str, aliases: Mapping[str, str]) -> str:
+    """Return the value whose memory a name stands for."""
+    while name in aliases:
+        name = aliases[name]
+    return name
+
+
+def _last_uses(steps: Sequence[Step], outputs: Iterable[str], aliases: Mapping[str, str]) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        for name in (*step.reads(), step.result):
+            last[root(name, aliases)] = index
+    for name in outputs:
+        last[root(name, aliases)] = len(steps)
+    return last
+
+
+def _free_operand(
+    step: Step, index: int, shapes: Mapping[str, Shape], buffers: Mapping[str, Buffer], aliases: Mapping[str, str]
+) -> Buffer | None:
+    """Return the memory of the first operand if nothing reads it after this step and the result fits exactly."""
+    source = step.operands[0]
+    if not isinstance(source, str) or math.prod(shapes[source]) != math.prod(shapes[step.result]):
+        return None
+    buffer = buffers[root(source, aliases)]
+    return buffer if buffer.last == index else None
+
+
+def _assign(buffers: Iterable[Buffer]) -> int:
+    """Give each buffer the lowest offset that is free for its whole life, the largest first; return the end."""
+    placed: list[Buffer] = []
+    end = 0
+    for buffer in sorted(buffers, key=lambda b: (-b.size, b.first)):
+        offset = 0
+        for other in sorted((p for p in placed if _overlap(p, buffer)), key=lambda b: b.offset):
+            if offset + buffer.size <= other.offset:
+                break
+            offset = max(offset, _aligned(other.offset + other.size))
+        buffer.offset = offset
+        placed.append(buffer)
+        end = max(end, offset + buffer.size)
+    return _aligned(end)
+
+
+def _overlap(a: Buffer, b: Buffer) -> bool:
+    return a.first <= b.last and b.first <= a.last
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT

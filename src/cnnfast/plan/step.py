@@ -1,0 +1,47 @@
+"""A step: one call of one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cnnfast.ops import Array
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of one kernel, by the names of the values that it reads and writes.
+
+    Attributes
+    ----------
+    node : str
+        The node that the step belongs to.
+    kernel : str
+        A name in ``_kernels.KERNELS``.
+    operands : tuple of str or array
+        Values, or float32 constants.
+    result : str
+        The value that the step writes, wholly or in part.
+    ints, floats : mapping
+        Geometry and attributes, by the names that the kernel lists.
+    parameters : tuple of array or None
+        Weights and the like, float32.
+    in_place : bool
+        Whether the result may lie where the first operand lay.
+    reason : str
+        Why this kernel.
+    """
+
+    node: str
+    kernel: str
+    operands: tuple[str | Array, ...]
+    result: str
+    ints: Mapping[str, int]
+    floats: Mapping[str, float] = field(default_factory=dict)
+    parameters: tuple[Array | None, ...] = ()
+    in_place: bool = False
+    reason: str = ""
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the values that the step reads."""
+        return tuple(operand for operand in self.operands if isinstance(operand, str))

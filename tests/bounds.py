@@ -1,0 +1,37 @@
+"""How far a float32 kernel may be from the float64 reference: a formula, not a tolerance that can be loosened."""
+
+from __future__ import annotations
+
+import numpy as np
+from cases import Case
+
+from cnnfast.ops import AvgPool, Conv2d, GlobalAvgPool, Linear
+
+EPS = float(np.finfo(np.float32).eps)
+
+
+def bound(case: Case, reference: np.ndarray) -> float:
+    """Return the largest difference allowed.
+
+    A sum of K products is off by at most ``K * eps * sum|a * w|``; with products of random sign it grows like the root of
+    K, so ``c * eps * sqrt(K) * max|a| * max|w| * sqrt(K)`` with c = 1 leaves room for any order of additions. Functions of
+    one element may be off by a few units in the last place of the result and of their argument.
+    """
+    inputs, parameters = case.arrays(images=3)
+    largest = max(float(np.abs(x).max()) for x in inputs)
+    if isinstance(case.op, Conv2d | Linear):
+        terms = int(np.prod(parameters[0].shape[1:]))
+        return EPS * (terms + 1) * max(largest * float(np.abs(parameters[0]).max()), float(np.abs(reference).max()))
+    if isinstance(case.op, AvgPool):
+        return EPS * (np.prod(case.op.kernel) + 1) * largest
+    if isinstance(case.op, GlobalAvgPool):
+        return EPS * (np.prod(case.inputs[0][1:]) + 1) * largest
+    return 8 * EPS * max(1.0, largest, float(np.abs(reference).max()))
+
+
+def assert_close(result: np.ndarray, reference: np.ndarray, case: Case) -> None:
+    """Fail unless a result is within `bound` of the reference."""
+    reference = np.broadcast_to(reference, result.shape)
+    error = float(np.abs(result - reference).max())
+    limit = bound(case, reference)
+    assert error <= limit, f"{case.id}: off by {error:.3g}, allowed {limit:.3g}"

@@ -1,0 +1,373 @@
+"""The one table of shapes: every op, every size that matters, and why it does. Tests and benchmarks iterate over it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnfast.graph import Graph, Node, constant
+from cnnfast.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Clip,
+    Concat,
+    Conv2d,
+    Dropout,
+    Elu,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LeakyRelu,
+    Linear,
+    LogSoftmax,
+    Lrn,
+    MaxPool,
+    Mul,
+    Op,
+    Pad,
+    PRelu,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+    Transpose,
+)
+from cnnfast.ops.base import Array, Shape
+
+BENCH = ("bench",)
+"""Tags of the cases that benchmarks time: layers of real networks."""
+
+CS61C = ("bench", "cs61c")
+"""Tags of the layers of the network that started it all."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One op on values of certain shapes.
+
+    Attributes
+    ----------
+    id : str
+        What tests and benchmark tables call it; it starts with the name of the op.
+    op : Op
+    inputs : tuple of Shape
+        The data inputs, each the shape of one image.
+    parameters : tuple of Shape
+    reason : str
+        Why this shape is here.
+    tags : tuple of str
+    fixed : tuple of int
+        Which data inputs are constants, the same for every image.
+    """
+
+    id: str
+    op: Op
+    inputs: tuple[Shape, ...]
+    parameters: tuple[Shape, ...]
+    reason: str
+    tags: tuple[str, ...] = ()
+    fixed: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of one image's result."""
+        return self.op.shape(*self.inputs, *self.parameters)
+
+    def arrays(self, seed: int = 0, images: int = 2) -> tuple[list[Array], list[Array]]:
+        """Return data inputs (N, ...) and parameters, float32; ``op.reference(*inputs, *parameters)`` takes them.
+
+        The same seed gives the same parameters for any number of images, and the first images are the same too. A
+        fixed input counts as one image.
+        """
+        parameter_rng, *input_rngs = np.random.default_rng(seed).spawn(1 + len(self.inputs))
+        names = [name.rstrip("?") for name in self.op.parameters]
+        parameters = [_parameter(parameter_rng, n, s) for n, s in zip(names, self.parameters, strict=False)]
+        spread = 3.0 if self.op.name in _WIDE else 1.0
+        inputs = []
+        for index, (shape, rng) in enumerate(zip(self.inputs, input_rngs, strict=True)):
+            count = 1 if index in self.fixed else images
+            inputs.append((rng.standard_normal((count, *shape)) * spread).astype(np.float32))
+        return inputs, parameters
+
+    def reference(self, seed: int = 0, images: int = 2) -> Array:
+        """Return what the op's reference makes of `arrays`, in float64."""
+        inputs, parameters = self.arrays(seed, images)
+        return self.op.reference(*(a.astype(np.float64) for a in [*inputs, *parameters]))
+
+    def graph(self, seed: int = 0) -> Graph:
+        """Return the graph of this one op, node ``y``; parameters and fixed inputs are its constants."""
+        inputs, parameters = self.arrays(seed, images=1)
+        shapes = {name: self.inputs[i] for i, name in enumerate(self.input_names) if i not in self.fixed}
+        constants = {self.input_names[i]: constant(inputs[i][0]) for i in self.fixed}
+        names = [name.rstrip("?") for name in self.op.parameters[: len(parameters)]]
+        constants |= {name: constant(array) for name, array in zip(names, parameters, strict=True)}
+        return Graph(shapes, (Node("y", self.op, (*self.input_names, *names)),), constants, ("y",))
+
+    def feed(self, seed: int = 0, images: int = 2) -> dict[str, Array]:
+        """Return the inputs of `graph`, by name."""
+        inputs, _ = self.arrays(seed, images)
+        return {name: inputs[i] for i, name in enumerate(self.input_names) if i not in self.fixed}
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the data inputs in `graph`."""
+        if self.op.data[0].startswith("*"):
+            return tuple(f"x{i}" for i in range(len(self.inputs)))
+        return self.op.data
+
+
+_WIDE = {"clip", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "gelu", "elu", "softmax", "log_softmax"}
+"""Ops that bend far from zero: their inputs are spread so that every branch is taken."""
+
+
+def _parameter(rng: np.random.Generator, name: str, shape: Shape) -> Array:
+    if name == "weight":
+        values = rng.standard_normal(shape) / math.sqrt(math.prod(shape[1:]))
+    elif name == "var":
+        values = rng.uniform(0.5, 2, shape)
+    else:
+        values = rng.standard_normal(shape)
+    return values.astype(np.float32)
+
+
+def _conv(id: str, reason: str, x: Shape, oc: int, kernel: int | Sequence[int], **options: Any) -> Case:
+    """Return a convolution; ``bias=False`` leaves the bias out, ``tags`` are the case's, the rest are attributes."""
+    kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
+    tags, bias = options.pop("tags", ()), options.pop("bias", True)
+    op = Conv2d(**options)
+    weight = (oc, x[0] // op.groups, kh, kw)
+    return Case(f"conv2d-{id}", op, (x,), (weight, (oc,)) if bias else (weight,), reason, tags)
+
+
+def _depthwise(id: str, reason: str, x: Shape, kernel: int, **options: Any) -> Case:
+    return _conv(id, f"depthwise: {reason}", x, x[0], kernel, groups=x[0], **options)
+
+
+def _linear(id: str, reason: str, features: int, outputs: int, bias: bool = True, tags: tuple[str, ...] = ()) -> Case:
+    weight = (outputs, features)
+    return Case(f"linear-{id}", Linear(), ((features,),), (weight, (outputs,)) if bias else (weight,), reason, tags)
+
+
+def _plain(id: str, reason: str, op: Op, *inputs: Shape, **options: Any) -> Case:
+    """Return a case of an op without parameters."""
+    return Case(f"{op.name}-{id}" if id else op.name, op, inputs, (), reason, **options)
+
+
+CONV2D = (
+    _conv("cs61c-1", "CS61C network: 3 channels in", (3, 32, 32), 16, 5, padding=2, tags=CS61C),
+    _conv("cs61c-2", "CS61C network", (16, 16, 16), 20, 5, padding=2, tags=CS61C),
+    _conv("cs61c-3", "CS61C network: 20 channels", (20, 8, 8), 20, 5, padding=2, tags=CS61C),
+    _conv("lenet-1", "no padding, 6 filters", (3, 32, 32), 6, 5, tags=BENCH),
+    _conv("lenet-2", "6 channels in", (6, 14, 14), 16, 5, tags=BENCH),
+    _conv("vgg-64", "what VGG repeats, large image", (64, 32, 32), 64, 3, padding=1, tags=BENCH),
+    _conv("vgg-128", "middle", (128, 16, 16), 128, 3, padding=1, tags=BENCH),
+    _conv("vgg-256", "many channels, small image", (256, 8, 8), 256, 3, padding=1, tags=BENCH),
+    _conv("resnet-16", "batch-norm follows, so no bias", (16, 32, 32), 16, 3, padding=1, bias=False, tags=BENCH),
+    _conv("resnet-down", "ResNet-20, a stage begins", (16, 32, 32), 32, 3, padding=1, stride=2, bias=False, tags=BENCH),
+    _conv("resnet-shortcut", "1x1 with stride 2 skips pixels", (16, 32, 32), 32, 1, stride=2, bias=False, tags=BENCH),
+    _conv("mobilenet-expand", "1x1 is a matrix product", (16, 32, 32), 96, 1, bias=False, tags=BENCH),
+    _depthwise("mobilenet-depthwise", "the usual one", (96, 32, 32), 3, padding=1, bias=False, tags=BENCH),
+    _depthwise("mobilenet-depthwise-2", "stride 2", (96, 32, 32), 3, padding=1, stride=2, bias=False, tags=BENCH),
+    _conv("mobilenet-project", "1x1 back to few channels", (96, 32, 32), 24, 1, bias=False, tags=BENCH),
+    _conv("airbench-whiten", "2x2, no padding: even kernel, odd result", (3, 32, 32), 24, 2, tags=BENCH),
+    _conv("imagenet-stem", "7x7 stride 2 of ResNet-50, cropped", (3, 40, 36), 8, 7, stride=2, padding=3),
+    _conv("pixel", "one pixel, one channel, one filter", (1, 1, 1), 1, 1),
+    _conv("pixel-padded", "3x3 on a single pixel: most of the window is padding", (3, 1, 1), 17, 3, padding=1),
+    _conv("whole-image", "kernel as large as the image: a linear layer", (6, 5, 7), 10, (5, 7)),
+    _conv("larger-than-image", "kernel larger than the image, saved by padding", (2, 3, 3), 3, 5, padding=2),
+    _conv("large-kernel", "larger than any specialised kernel", (3, 13, 12), 5, 9, padding=4),
+    _conv("row", "1x5: not square", (4, 6, 11), 6, (1, 5), padding=(0, 2)),
+    _conv("column", "5x1: not square", (4, 11, 6), 6, (5, 1), padding=(2, 0)),
+    _conv("odd", "every size odd, 17 channels in and out", (17, 9, 7), 17, 3, padding=1),
+    _conv("one-channel", "a grey image", (1, 28, 28), 16, 3),
+    _conv("twenty", "20 channels, Winograd's kernel on odd sizes", (20, 7, 5), 20, 3, padding=1),
+    _conv("padding-wide", "padding wider than half the kernel: border windows see nothing", (3, 4, 4), 4, 3, padding=3),
+    _conv("padding-asymmetric", "four different paddings", (3, 8, 9), 4, (3, 4), padding=(0, 1, 2, 3)),
+    _conv("same-upper", "TensorFlow's SAME, stride 2", (3, 8, 8), 4, 3, stride=2, padding=(0, 0, 1, 1)),
+    _conv("stride-3-2", "different strides", (3, 11, 10), 4, 3, stride=(3, 2), padding=1),
+    _conv("stride-over-kernel", "pixels between the windows are never read", (3, 11, 13), 4, 2, stride=(4, 5)),
+    _conv("stride-leftover", "the last rows and columns are in no window", (3, 10, 12), 4, 3, stride=4),
+    _conv("dilated", "dilation 2 with the padding that keeps the size", (3, 9, 10), 4, 3, dilation=2, padding=2),
+    _conv(
+        "dilated-strided", "all by axis", (2, 12, 15), 3, (3, 2), dilation=(2, 3), stride=(2, 1), padding=(1, 0, 2, 1)
+    ),
+    _conv("grouped", "ResNeXt: 4 groups of 3", (12, 8, 8), 20, 3, padding=1, groups=4),
+    _conv("grouped-strided", "AlexNet's two towers, strided", (6, 9, 9), 16, 5, padding=2, groups=2, stride=2),
+    _conv("depthwise-multiplier", "depthwise with two filters a channel", (3, 8, 8), 6, 3, padding=1, groups=3),
+    _depthwise("depthwise-5x5", "MobileNetV3's kernel", (17, 7, 9), 5, padding=2),
+    _depthwise("depthwise-dilated", "with dilation", (5, 9, 8), 3, padding=2, dilation=2),
+)
+
+LINEAR = (
+    _linear("cs61c", "last layer of the CS61C network", 320, 10, tags=CS61C),
+    _linear("mlp-1", "784-500-50-10, first layer", 784, 500, tags=BENCH),
+    _linear("mlp-2", "784-500-50-10, second layer", 500, 50, tags=BENCH),
+    _linear("lenet", "400-120", 400, 120, tags=BENCH),
+    _linear("resnet", "head of ResNet-18", 512, 10, tags=BENCH),
+    _linear("no-bias", "no bias", 17, 20, bias=False),
+    _linear("one-feature", "an outer product", 1, 6),
+    _linear("one-output", "a dot product", 33, 1),
+    _linear("odd", "no multiple of anything", 37, 13),
+)
+
+CEIL = {"ceil_mode": True}
+COUNTED = {"count_padding": True}
+UNEVEN = (0, 1, 1, 2)
+
+POOL = (
+    _plain("cs61c", "2x2 stride 2, the usual one", MaxPool(2), (16, 32, 32), tags=CS61C),
+    _plain("overlapping", "AlexNet's 3x3 stride 2", MaxPool(3, 2), (6, 9, 11), tags=BENCH),
+    _plain("resnet-stem", "3x3 stride 2 padding 1", MaxPool(3, 2, 1), (16, 12, 12)),
+    _plain("odd", "2x2 on odd sizes: the last row and column are dropped", MaxPool(2), (3, 7, 9)),
+    _plain("odd-ceil", "2x2 on odd sizes: the last window is half outside", MaxPool(2, **CEIL), (3, 7, 9)),
+    _plain("ceil-starts-outside", "no window starts in the far padding", MaxPool(2, 3, 1, **CEIL), (2, 4, 7)),
+    _plain("stride-1", "same size", MaxPool(3, 1, 1), (3, 5, 6)),
+    _plain("stride-over-kernel", "gaps between windows", MaxPool(2, 3), (3, 8, 9)),
+    _plain("asymmetric", "and oblong", MaxPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
+    _plain("dilated", "window with gaps", MaxPool(2, 1, 0, 2), (3, 6, 7)),
+    _plain("dilated-ceil", "window with gaps, hanging over", MaxPool((3, 2), 2, (1, 0), (2, 1), **CEIL), (2, 8, 7)),
+    _plain("whole", "global, written as a pool", MaxPool((5, 4)), (17, 5, 4)),
+    _plain("pixel", "1x1 changes nothing", MaxPool(1), (3, 4, 4)),
+    _plain("2", "2x2 stride 2", AvgPool(2), (16, 8, 8), tags=BENCH),
+    _plain("overlapping", "3x3 stride 2", AvgPool(3, 2), (6, 9, 11)),
+    _plain("padding-not-counted", "border windows divide by fewer", AvgPool(3, 1, 1), (3, 6, 5)),
+    _plain("padding-counted", "border windows divide by nine", AvgPool(3, 1, 1, **COUNTED), (3, 6, 5)),
+    _plain("ceil", "what hangs over never counts", AvgPool(2, **CEIL), (3, 7, 9)),
+    _plain(
+        "ceil-padding-not-counted", "neither padding nor what hangs over counts", AvgPool(3, 2, 1, **CEIL), (3, 6, 8)
+    ),
+    _plain(
+        "ceil-padding-counted",
+        "padding counts, what hangs over does not",
+        AvgPool(3, 2, 1, **CEIL, **COUNTED),
+        (3, 6, 8),
+    ),
+    _plain("asymmetric", "and oblong", AvgPool((2, 3), (2, 1), UNEVEN, **COUNTED), (3, 6, 5)),
+    _plain("asymmetric-not-counted", "uneven divisors", AvgPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
+    _plain("dilated", "window with gaps", AvgPool(2, 1, 0, 2), (3, 6, 7)),
+    _plain("stride-over-kernel", "gaps between windows", AvgPool(2, 3), (3, 8, 9)),
+    _plain("pixel", "1x1 changes nothing", AvgPool(1), (3, 4, 4)),
+    _plain("resnet", "the end of ResNet", GlobalAvgPool(), (64, 8, 8), tags=BENCH),
+    _plain("flat", "straight to features", GlobalAvgPool(keep_dims=False), (17, 5, 7)),
+    _plain("pixel", "nothing to average", GlobalAvgPool(), (3, 1, 1)),
+    _plain("airbench", "the end of airbench", GlobalMaxPool(), (64, 3, 3), tags=BENCH),
+    _plain("flat", "straight to features", GlobalMaxPool(keep_dims=False), (17, 5, 7)),
+)
+
+ACTIVATION = (
+    _plain("image", "after a convolution", Relu(), (16, 8, 8), tags=BENCH),
+    _plain("features", "after a linear layer", Relu(), (37,)),
+    _plain("relu6", "MobileNet", Clip(), (16, 8, 8)),
+    _plain("negative", "both bounds below zero: zero is no fixed point", Clip(-2.0, -0.5), (5, 3, 3)),
+    _plain("hardtanh", "PyTorch's Hardtanh", Clip(-1.0, 1.0), (37,)),
+    _plain("default", "slope 0.01", LeakyRelu(), (6, 5, 3)),
+    _plain("darknet", "slope 0.1", LeakyRelu(0.1), (37,)),
+    _plain("negative", "a negative slope folds over: not monotone", LeakyRelu(-0.5), (37,)),
+    _plain("steep", "slope above one: no maximum of x and slope * x", LeakyRelu(2.0), (37,)),
+    Case("prelu-per-channel", PRelu(), ((17, 5, 3),), ((17,),), "a slope for each channel"),
+    Case("prelu-shared", PRelu(), ((6, 5, 3),), ((1,),), "one slope for all"),
+    Case("prelu-features", PRelu(), ((37,),), ((37,),), "a slope for each feature"),
+    _plain("default", "alpha 1", Elu(), (6, 5, 3)),
+    _plain("alpha", "alpha 0.5", Elu(0.5), (37,)),
+    _plain("image", "after a convolution", Sigmoid(), (6, 5, 3)),
+    _plain("features", "the MLP's activation", Sigmoid(), (500,), tags=BENCH),
+    _plain("image", "after a convolution", Tanh(), (6, 5, 3)),
+    _plain("features", "the first LeNet's activation", Tanh(), (84,)),
+    _plain("torch", "PyTorch's and Keras 3's slope, MobileNetV3", HardSigmoid(), (16, 1, 1)),
+    _plain("keras-2", "Keras 2's slope", HardSigmoid(0.2, 0.5), (37,)),
+    _plain("falling", "a negative slope", HardSigmoid(-0.3, 0.25), (37,)),
+    _plain("image", "MobileNetV3", HardSwish(), (16, 5, 3)),
+    _plain("image", "EfficientNet", Silu(), (16, 5, 3)),
+    _plain("erf", "exactly, airbench", Gelu(), (16, 5, 3)),
+    _plain("tanh", "the older formula", Gelu("tanh"), (16, 5, 3)),
+)
+
+NORMALISATION = (
+    Case("batch_norm-image", BatchNorm(), ((16, 8, 8),), ((16,),) * 4, "after a convolution", BENCH),
+    Case("batch_norm-features", BatchNorm(1e-3), ((37,),), ((37,),) * 4, "after a linear layer, Keras's eps"),
+    Case("batch_norm-one", BatchNorm(), ((1, 3, 5),), ((1,),) * 4, "one channel"),
+    _plain("alexnet", "odd window", Lrn(5, 1e-4, 0.75, 2.0), (16, 5, 3)),
+    _plain("even", "even window: more channels behind than in front", Lrn(4, 0.5, 0.75, 1.0), (7, 3, 3)),
+    _plain("wide", "window wider than all channels", Lrn(9, 0.5, 0.5, 1.0), (3, 4, 4)),
+    _plain("one", "each channel alone", Lrn(1, 1.0, 1.0, 1.0), (3, 4, 4)),
+    _plain("classes", "the end of a network", Softmax(), (10,), tags=CS61C),
+    _plain("one-class", "always 1", Softmax(), (1,)),
+    _plain("channels", "over channels, for each pixel", Softmax(), (6, 5, 3)),
+    _plain("columns", "over the last axis of an image", Softmax(3), (6, 5, 3)),
+    _plain("rows", "over the middle axis of an image", Softmax(2), (6, 5, 3)),
+    _plain("classes", "the end of a network in training", LogSoftmax(), (10,)),
+    _plain("columns", "over the last axis of an image", LogSoftmax(3), (6, 5, 3)),
+)
+
+
+def _binary(op: Op) -> tuple[Case, ...]:
+    """Return the cases that add and mul share."""
+    x = (6, 5, 3)
+    return (
+        _plain("same", "a residual connection", op, x, x, tags=BENCH),
+        _plain("features", "two rows", op, (37,), (37,)),
+        _plain("gate", "one number for each channel of each image: squeeze-and-excitation", op, x, (6, 1, 1)),
+        _plain("gate-first", "the same, the other way round", op, (6, 1, 1), x),
+        _plain("plane", "one plane for all channels", op, x, (1, 5, 3)),
+        _plain("both-ways", "each stretches the other", op, (6, 1, 3), (1, 5, 1)),
+        _plain("rank", "a row on every row of an image", op, x, (3,)),
+        _plain("rank-first", "a plane, and more axes on the right", op, (5, 1), x),
+        _plain("constant", "a constant of full size", op, x, x, fixed=(1,)),
+        _plain("constant-channel", "a constant for each channel", op, x, (6, 1, 1), fixed=(1,)),
+        _plain("constant-first", "a constant on the left", op, (6, 1, 1), x, fixed=(0,)),
+        _plain("constant-scalar", "a number", op, x, (), fixed=(1,)),
+        _plain("constant-stretches", "a constant with more axes than the value", op, (3,), x, fixed=(1,)),
+    )
+
+
+JOINS = (
+    *_binary(Add()),
+    *_binary(Mul()),
+    _plain("one", "nothing to join", Concat(), (6, 5, 3)),
+    _plain("two", "DenseNet", Concat(), (16, 4, 4), (3, 4, 4), tags=BENCH),
+    _plain("three", "Inception", Concat(), (1, 5, 3), (17, 5, 3), (6, 5, 3)),
+    _plain("features", "rows end to end", Concat(), (3,), (10,)),
+    _plain("rows", "one below the other", Concat(2), (3, 2, 5), (3, 4, 5)),
+    _plain("columns", "side by side", Concat(3), (3, 2, 5), (3, 2, 1), (3, 2, 2)),
+    _plain(
+        "constant", "a constant beside a value: repeated for each image", Concat(), (3, 4, 4), (2, 4, 4), fixed=(1,)
+    ),
+)
+
+MOVES = (
+    _plain("zeros", "before a convolution", Pad(1), (3, 8, 8)),
+    _plain("value", "with a number, four sides differ", Pad((0, 1, 2, 3), -1.5), (3, 4, 5)),
+    _plain("nothing", "pads nothing", Pad(0), (3, 4, 5)),
+    _plain("image", "before a linear layer: C, H, W order", Flatten(), (20, 4, 4)),
+    _plain("features", "flat already", Flatten(), (37,)),
+    _plain("unflatten", "features become an image", Reshape((4, 5, -1)), (60,)),
+    _plain("flat", "an image becomes features", Reshape((-1,)), (3, 4, 5)),
+    _plain("same", "changes nothing", Reshape((3, 4, 5)), (3, 4, 5)),
+    _plain("to-nhwc", "channels last, before a Keras flatten", Transpose((0, 2, 3, 1)), (3, 4, 5)),
+    _plain("to-nchw", "channels first again", Transpose((0, 3, 1, 2)), (4, 5, 3)),
+    _plain("turn", "rows become columns", Transpose((0, 1, 3, 2)), (3, 4, 5)),
+    _plain("features", "rank 1: changes nothing", Transpose((0, 1)), (37,)),
+    _plain("image", "does nothing", Identity(), (3, 4, 5)),
+    _plain("features", "does nothing after training", Dropout(0.25), (37,)),
+)
+
+CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *NORMALISATION, *JOINS, *MOVES)
+
+
+def cases_of(*ops: type[Op], tag: str | None = None) -> list[Case]:
+    """Return the cases of some kinds of op, of all if none is given, with a tag if one is given."""
+    return [case for case in CASES if isinstance(case.op, ops or Op) and (tag is None or tag in case.tags)]
