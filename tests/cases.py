@@ -247,15 +247,8 @@ POOL = (
     _plain("padding-not-counted", "border windows divide by fewer", AvgPool(3, 1, 1), (3, 6, 5)),
     _plain("padding-counted", "border windows divide by nine", AvgPool(3, 1, 1, **COUNTED), (3, 6, 5)),
     _plain("ceil", "what hangs over never counts", AvgPool(2, **CEIL), (3, 7, 9)),
-    _plain(
-        "ceil-padding-not-counted", "neither padding nor what hangs over counts", AvgPool(3, 2, 1, **CEIL), (3, 6, 8)
-    ),
-    _plain(
-        "ceil-padding-counted",
-        "padding counts, what hangs over does not",
-        AvgPool(3, 2, 1, **CEIL, **COUNTED),
-        (3, 6, 8),
-    ),
+    _plain("ceil-not-counted", "padding does not count either", AvgPool(3, 2, 1, **CEIL), (3, 6, 8)),
+    _plain("ceil-counted", "padding counts, the overhang does not", AvgPool(3, 2, 1, **CEIL, **COUNTED), (3, 6, 8)),
     _plain("asymmetric", "and oblong", AvgPool((2, 3), (2, 1), UNEVEN, **COUNTED), (3, 6, 5)),
     _plain("asymmetric-not-counted", "uneven divisors", AvgPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
     _plain("dilated", "window with gaps", AvgPool(2, 1, 0, 2), (3, 6, 7)),

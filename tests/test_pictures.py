@@ -1,5 +1,6 @@
 """Pictures of every kind become the same upright array, or an error that names them."""
 
+import inspect
 import itertools
 import os
 import random
@@ -56,16 +57,18 @@ def png(width: int, height: int, depth: int, kind: int, rows: bytes, transparent
 # Colours ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "RGBX"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 def test_modes_that_hold_the_colours_give_them_back(mode):
-    image = scene().convert(mode) if mode != "RGBX" else scene()
-    np.testing.assert_array_equal(read_picture(encoded(image), AS_IS), np.asarray(scene()))
+    np.testing.assert_array_equal(read_picture(encoded(scene().convert(mode)), AS_IS), np.asarray(scene()))
 
 
-@pytest.mark.parametrize(("format_", "mode"), [("TIFF", "CMYK"), ("TIFF", "YCbCr"), ("JPEG", "CMYK")])
+@pytest.mark.parametrize(
+    ("format_", "mode"), [("TIFF", "CMYK"), ("TIFF", "YCbCr"), ("JPEG", "CMYK"), ("JPEG", "YCbCr")]
+)
 def test_other_colour_spaces_come_back_as_rgb(format_, mode):
     found = read_picture(
-        encoded(scene().convert(mode), format_, **({"quality": 100} if format_ == "JPEG" else {})), AS_IS
+        encoded(scene().convert(mode), format_, **({"quality": 100, "subsampling": 0} if format_ == "JPEG" else {})),
+        AS_IS,
     )
     assert np.abs(found.astype(int) - np.asarray(scene())).max() <= 8
 
@@ -302,7 +305,7 @@ def test_reasons_name_the_file(tmp_path):
         "dangling.png": "no such file",
         "empty.png": "is empty",
         "text.png": "not a picture",
-        "cut.png": "is damaged: .*truncated",
+        "cut.png": "cannot be decoded: .*truncated",
         "drawing.eps": "EPS file, which needs another program",
         ".": "is a folder",
         "zero\0byte.png": "cannot be opened: embedded null byte",
@@ -368,18 +371,21 @@ def test_damaged_bytes_never_raise_anything_else(format_):
                 chance.randrange(256)
             )
         damaged.append(bytes(flipped))
+    reasons = []
     for content in damaged:
         try:
             assert read_picture(content, AS_IS).shape == (6, 8, 3)
         except PictureError as error:
-            assert error.reason
+            reasons.append(error.reason)
+    assert reasons
+    assert all(reasons)
 
 
 def test_odd_images_are_read_or_reported_with_a_reason(shared_data):
     unreadable = {
         "LICENSE": "not a picture",
         "broken.png": "not a picture",
-        "broken_data_stream.png": "is damaged",
+        "broken_data_stream.png": "cannot be decoded: unrecognized data stream",
         "decompression_bomb.gif": "decompression bomb",
         "truncated_image.png": "truncated",
         "truncated_jpeg.jpg": "truncated",
@@ -464,22 +470,24 @@ def test_find_takes_named_files_whatever_they_are_and_each_once(tmp_path):
     assert find_pictures(named) == [tmp_path / "notes.txt", tmp_path / "a.png"]
 
 
-def test_find_survives_loops_of_links_and_deep_folders(tmp_path):
+def test_find_enters_loops_of_links_once_and_keeps_broken_links_to_be_reported(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "lost.png").symlink_to("nowhere.png")
-    deep = tmp_path / "d"
-    os.makedirs(deep)
-    start = os.getcwd()
+    assert find_pictures([tmp_path]) == [tmp_path / "a.png", tmp_path / "lost.png"]
+
+
+def test_find_goes_deeper_than_python_recurses(tmp_path):
+    deep = tmp_path.joinpath(*["d"] * 150)
+    deep.mkdir(parents=True)
+    (deep / "a.png").touch()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
     try:
-        os.chdir(deep)
-        for _ in range(1200):
-            os.mkdir("d")
-            os.chdir("d")
+        found = find_pictures([tmp_path])
     finally:
-        os.chdir(start)
-    names = [p.name for p in find_pictures([tmp_path])]
-    assert names == ["a.png", "lost.png"]
+        sys.setrecursionlimit(limit)
+    assert found == [deep / "a.png"]
 
 
 def test_find_leaves_a_closed_folder_to_be_reported(tmp_path, monkeypatch):

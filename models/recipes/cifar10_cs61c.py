@@ -6,16 +6,15 @@ resemble.
 """
 import torch
 import torch.nn.functional as F
-from cnnfast import Preprocess
+from cnnfast import Network, Preprocess
 from torch import nn
 
-import cifar10_resnet
 import common
 import export
 import small
 
 DESCRIPTION = __doc__.splitlines()[0]
-PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
+PREPROCESS = Preprocess(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
 PLAN = small.Plan(epochs=50, shift=1)
 TEACHER_SHARE = 0.7
 
@@ -28,23 +27,20 @@ def network():
     return nn.Sequential(*block(3, 16), *block(16, 20), *block(20, 20), nn.Flatten(), nn.Linear(320, 10))
 
 
-def teacher_answers(checkpoint, images):
-    """Return the class probabilities that the residual network gives the images and their mirror images, (2, N, 10)."""
-    teacher = cifar10_resnet.ResNet().eval().to(memory_format=torch.channels_last)
-    teacher.load_state_dict(torch.load(checkpoint, weights_only=True)["model"])
-    views = common.normalize(images, cifar10_resnet.PREPROCESS)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        return torch.stack([torch.cat([teacher(x).float().softmax(1) for x in view.split(500)])
-                            for view in (views, views.flip(-1))])
+def teacher_answers(teacher, images):
+    """Return the class probabilities that a network gives the images and their mirror images, (2, N, 10)."""
+    pixels = images.permute(0, 2, 3, 1)
+    return torch.stack([torch.from_numpy(teacher.predict_proba(view.numpy())) for view in (pixels, pixels.flip(2))])
 
 
 def main():
     """Train, then write the model file."""
-    arguments = common.parse_arguments(DESCRIPTION, teacher="checkpoint of cifar10_resnet.py")
+    arguments = common.parse_arguments(DESCRIPTION, teacher="model file of cifar10_resnet.py")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    (images, labels), (test_images, test_labels) = common.load_cifar10(arguments.data)
-    answers = teacher_answers(arguments.teacher, images)
+    images, labels = common.load(arguments.data, "train")
+    test_images, test_labels = common.load(arguments.data, "test")
+    answers = teacher_answers(Network.load(arguments.teacher), images)
     images, test_images = (common.normalize(x, PREPROCESS) for x in (images, test_images))
     truth, everyone = F.one_hot(labels, 10).float(), torch.arange(len(labels))
 
@@ -54,7 +50,7 @@ def main():
     model = network()
     seconds = small.train(model, PLAN, images, targets,
                           lambda: common.accuracy(model, test_images, test_labels), arguments)
-    export.write("cifar10-cs61c", DESCRIPTION, export.chain(model), PREPROCESS, export.CIFAR10, seconds, arguments)
+    export.write("cifar10-cs61c", DESCRIPTION, export.CIFAR10, export.chain(model), PREPROCESS, seconds, arguments)
 
 
 if __name__ == "__main__":

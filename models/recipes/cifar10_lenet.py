@@ -9,8 +9,8 @@ import export
 import small
 
 DESCRIPTION = __doc__.splitlines()[0]
-PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-PLAN = small.Plan(epochs=60)
+PREPROCESS = Preprocess(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+PLAN = small.Plan(epochs=40)
 
 
 def network():
@@ -29,14 +29,15 @@ def main():
     arguments = common.parse_arguments(DESCRIPTION)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    (images, labels), (test_images, test_labels) = common.load_cifar10(arguments.data)
+    images, labels = common.load(arguments.data, "train")
+    test_images, test_labels = common.load(arguments.data, "test")
     images, test_images = (common.normalize(x, PREPROCESS) for x in (images, test_images))
     truth = F.one_hot(labels, 10).float()
 
     model = network()
     seconds = small.train(model, PLAN, images, lambda mirrored: truth,
                           lambda: common.accuracy(model, test_images, test_labels), arguments)
-    export.write("cifar10-lenet", DESCRIPTION, export.chain(model), PREPROCESS, export.CIFAR10, seconds, arguments)
+    export.write("cifar10-lenet", DESCRIPTION, export.CIFAR10, export.chain(model), PREPROCESS, seconds, arguments)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import common
 import export
 
 DESCRIPTION = __doc__.splitlines()[0]
-PREPROCESS = Preprocess(size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
+PREPROCESS = Preprocess(size=(32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 EPOCHS, BATCH = 24, 1024
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 10.0, 0.85, 0.0140
 BIAS_SPEEDUP, WHITENING_BIAS_EPOCHS = 64, 3
@@ -145,7 +145,8 @@ def main():
     arguments = common.parse_arguments(DESCRIPTION)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    (images, labels), (test_images, test_labels) = common.load_cifar10(arguments.data)
+    images, labels = common.load(arguments.data, "train")
+    test_images, test_labels = common.load(arguments.data, "test")
     images, test_images = (common.normalize(x, PREPROCESS) for x in (images, test_images))
     epochs = arguments.epochs or EPOCHS
 
@@ -185,7 +186,7 @@ def main():
     seconds = common.train(parts, epochs, run_epoch, test, arguments.checkpoint, arguments.resume)
     lookahead.update(1.0)
     measure_statistics(model, images[:20_000])
-    export.write("cifar10-resnet", DESCRIPTION, chain(model), PREPROCESS, export.CIFAR10, seconds, arguments)
+    export.write("cifar10-resnet", DESCRIPTION, export.CIFAR10, chain(model), PREPROCESS, seconds, arguments)
 
 
 if __name__ == "__main__":

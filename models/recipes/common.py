@@ -1,12 +1,12 @@
 """What the recipes share: reading the data, augmenting it, the training loop and its checkpoints."""
 import argparse
-import gzip
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from cnnfast.data import open_dataset
 
 
 def parse_arguments(description, **files):
@@ -26,24 +26,11 @@ def parse_arguments(description, **files):
 
 # -- data ------------------------------------------------------------------------------------------------------------
 
-def load_cifar10(folder):
-    """Return ((images, labels) for training, the same for testing); images are uint8 (N, 3, 32, 32)."""
-    def read(*names):
-        records = np.concatenate([np.fromfile(folder / f"{name}.bin", np.uint8) for name in names]).reshape(-1, 3073)
-        return (torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy()),
-                torch.from_numpy(records[:, 0].astype(np.int64)))
-    return read(*(f"data_batch_{i}" for i in range(1, 6))), read("test_batch")
-
-
-def load_mnist(folder):
-    """Return ((images, labels) for training, the same for testing); images are uint8 (N, 1, 28, 28)."""
-    def read(name, header):
-        return np.frombuffer(gzip.decompress((folder / f"{name}.gz").read_bytes()), np.uint8, offset=header).copy()
-
-    def pair(prefix):
-        return (torch.from_numpy(read(f"{prefix}-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)),
-                torch.from_numpy(read(f"{prefix}-labels-idx1-ubyte", 8).astype(np.int64)))
-    return pair("train"), pair("t10k")
+def load(folder, split):
+    """Return the "train" or "test" images of CIFAR-10 or MNIST, uint8 (N, C, H, W), and their labels."""
+    dataset = open_dataset(folder, split=split)
+    images = np.concatenate([batch.images for batch in dataset.batches(10_000)])
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(dataset.labels)
 
 
 def normalize(images, preprocess):

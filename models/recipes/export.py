@@ -1,13 +1,23 @@
 """From a trained torch network to the model file of cnnfast."""
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from cnnfast import Network, Preprocess, layers
+from cnnfast import Network, layers
+from cnnfast.data import cifar10
 from torch import nn
 
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-DIGITS = tuple("0123456789")
+@dataclass(frozen=True)
+class Task:
+    """What a network learns from, and what it tells apart."""
+
+    data: str
+    classes: tuple[str, ...]
+
+
+CIFAR10 = Task("50,000 training images of CIFAR-10 (Krizhevsky, 2009)", cifar10.CLASSES)
+MNIST = Task("60,000 training images of MNIST (LeCun, Cortes and Burges, 1998)", tuple("0123456789"))
 
 
 def folded(layer, norm=None, scale=1.0):
@@ -48,14 +58,15 @@ def chain(model):
     return result
 
 
-def write(name, description, chain, preprocess, classes, seconds, arguments):
+def write(name, description, task, chain, preprocess, seconds, arguments):
     """Write `name`.safetensors: the layers and a softmax, and beside them all that a user must know."""
     network = Network.from_layers(
-        [*chain, layers.Softmax()], preprocess.shape, classes=classes, preprocess=preprocess, licence="BSD-3-Clause",
+        [*chain, layers.Softmax()], preprocess.shape, classes=task.classes, preprocess=preprocess, licence="BSD-3-Clause",
         notes={
             "description": description,
+            "data": task.data,
             "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
-            "training": f"{seconds / 60:.0f} minutes on {arguments.threads} cores of {processor()}, "
+            "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {processor()}, "
                         f"torch {torch.__version__.partition('+')[0]}",
         })
     network.save(arguments.out / f"{name}.safetensors")

@@ -9,8 +9,8 @@ import export
 import small
 
 DESCRIPTION = __doc__.splitlines()[0]
-PREPROCESS = Preprocess(size=28, channels="grey")
-PLAN = small.Plan(epochs=40, shift=1, flip=False)
+PREPROCESS = Preprocess(size=(28, 28), channels="grey")
+PLAN = small.Plan(epochs=30, shift=1, flip=False)
 
 
 def network():
@@ -27,14 +27,15 @@ def main():
     arguments = common.parse_arguments(DESCRIPTION)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    (images, labels), (test_images, test_labels) = common.load_mnist(arguments.data)
+    images, labels = common.load(arguments.data, "train")
+    test_images, test_labels = common.load(arguments.data, "test")
     images, test_images = (common.normalize(x, PREPROCESS) for x in (images, test_images))
     truth = F.one_hot(labels, 10).float()
 
     model = network()
     seconds = small.train(model, PLAN, images, lambda mirrored: truth,
                           lambda: common.accuracy(model, test_images, test_labels), arguments)
-    export.write("mnist-mlp", DESCRIPTION, export.chain(model), PREPROCESS, export.DIGITS, seconds, arguments)
+    export.write("mnist-mlp", DESCRIPTION, export.MNIST, export.chain(model), PREPROCESS, seconds, arguments)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,113 @@
-# What csrc/ offers to Cython. The names of the kernels come from csrc/kernels.def.
+# What csrc/ offers to Cython: the structures of csrc/tiles.h and the kernels of csrc/kernels.def.
 cdef extern from "csrc/dispatch.h" nogil:
+    ctypedef struct epilogue:
+        const float* r
+        long r_channel
+        const int* rpos
+        int act
+        float f0
+        float f1
+
+    ctypedef struct conv_run:
+        const float* x
+        const int* taps
+        long K
+        const float* w
+        const float* bias
+        long channels
+        const int* xpos
+        const int* ypos
+        long positions
+        float* y
+        long y_channel
+        int pool
+        epilogue end
+
+    ctypedef struct dense_run:
+        const float* x
+        const int* taps
+        long K
+        const float* w
+        const float* bias
+        long channels
+        float* y
+        long y_channel
+        epilogue end
+
+    ctypedef struct winograd_run:
+        const float* x
+        long C
+        long x_channel
+        long x_row
+        const int* xpos
+        float* v
+        const float* u
+        const float* bias
+        long channels
+        float* m
+        float* y
+        long y_channel
+        long y_row
+        const int* ypos
+        const int* rows
+        const int* cols
+        int pool
+        epilogue end
+        long r_row
+
+    ctypedef struct pool_run:
+        const float* x
+        long H
+        long W
+        long x_row
+        float* y
+        long OH
+        long OW
+        long y_row
+        long KH
+        long KW
+        long SH
+        long SW
+        long PT
+        long PL
+        long DH
+        long DW
+        const float* divisor
+
+    ctypedef void (*winograd_t)(const winograd_run*) noexcept nogil
+    ctypedef void (*pool_t)(const pool_run*) noexcept nogil
+    ctypedef void (*arithmetic_t)(long, const float*, long, const float*, long, float*) noexcept nogil
+
     ctypedef struct cnnfast_kernels:
         const char* isa
         int lanes
-        double (*fma_peak_f32)(long rounds, float* sink) noexcept nogil
+        int tile_oc
+        int dense_oc
+        double (*fma_peak_f32)(long, float*) noexcept nogil
+        void (*conv_f32_direct)(const conv_run*) noexcept nogil
+        void (*dense_f32_direct)(const dense_run*) noexcept nogil
+        winograd_t winograd_f32_f4x3_input
+        winograd_t winograd_f32_f4x3_output
+        winograd_t winograd_f32_f4x5_input
+        winograd_t winograd_f32_f4x5_output
+        pool_t max_pool_f32
+        pool_t avg_pool_f32
+        void (*activate_f32)(long, const float*, float*, int, float, float) noexcept nogil
+        void (*affine_f32)(long, const float*, float*, float, float) noexcept nogil
+        void (*leaky_f32)(long, const float*, float*, float) noexcept nogil
+        arithmetic_t add_f32
+        arithmetic_t mul_f32
+        void (*copy_f32)(long, const float*, long, float*, long) noexcept nogil
+        void (*fill_f32)(long, float, float*) noexcept nogil
+        void (*sum_f32)(long, const float*, float*) noexcept nogil
+        void (*max_f32)(long, const float*, float*) noexcept nogil
+        void (*softmax_f32)(long, const float*, long, float*, long, int) noexcept nogil
+        void (*lrn_f32)(long, const float*, const float*, float*, float, float, float) noexcept nogil
+        void (*square_add_f32)(long, const float*, float*) noexcept nogil
+        void (*load_u8)(long, const unsigned char**, long, float*, float, float) noexcept nogil
+        void (*load_rgb_u8)(long, const unsigned char**, float*, long, const float*, const float*) noexcept nogil
+        void (*load_f32)(long, const char**, long, float*) noexcept nogil
+        void (*store_f32)(long, const float*, float**, long) noexcept nogil
 
     int cnnfast_isa_count()
     const char* cnnfast_isa_name(int index)

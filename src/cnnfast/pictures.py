@@ -137,16 +137,29 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     >>> [path.name for path in find_pictures([folder])]
     ['a.png', 'b.JPG']
     """
-    found: dict[Path, None] = {}
+    return list(dict.fromkeys(iter_pictures(paths)))
+
+
+def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
+
+    Raises
+    ------
+    DataError
+        If a path does not exist.
+
+    Examples
+    --------
+    >>> next(iter_pictures([]), None)
+    """
     suffixes = picture_suffixes()
     for path in map(Path, paths):
         if path.is_dir():
-            found.update(dict.fromkeys(_walk(path, suffixes)))
+            yield from _walk(path, suffixes)
         elif os.path.lexists(path):
-            found[path] = None
+            yield path
         else:
             raise DataError(f"{path}: no such file or folder; name pictures or folders that hold pictures")
-    return list(found)
 
 
 def picture_suffixes() -> frozenset[str]:
@@ -276,7 +289,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Image.Image:
     except MemoryError:
         raise PictureError(name, "needs more memory than there is") from None
     except Exception as error:  # Decoders raise nearly every class there is for bad bytes, SyntaxError among them.
-        raise PictureError(name, f"is damaged: {error or type(error).__name__}") from error
+        raise PictureError(name, f"cannot be decoded: {error if error.args else type(error).__name__}") from error
 
 
 def _check_header(image: Image.Image, name: str) -> None:

@@ -1,9 +1,13 @@
 /* Which instruction set runs: a table of micro-kernels for each, one of them active. */
 #pragma once
 
+#include "tiles.h"
+
 typedef struct cnnfast_kernels {
     const char *isa;
-    int lanes; /* floats in a vector register */
+    int lanes;    /* floats in a vector register, images in a group */
+    int tile_oc;  /* output channels of a tile of convolution */
+    int dense_oc; /* output channels of a tile of a dense layer */
 #define KERNEL(result, name, arguments) result(*name) arguments;
 #include "kernels.def"
 #undef KERNEL

@@ -1,6 +1,19 @@
 /* AVX-512: 16 floats, 32 registers. */
 #include <immintrin.h>
 #define LANES 16
+#define TILE_OC 4   /* 4 x 4 accumulators, 4 inputs, 1 weight */
+#define DENSE_OC 16
 typedef float vec __attribute__((vector_size(64)));
+typedef int ivec __attribute__((vector_size(64)));
 static inline vec vset(float s) { return (vec)_mm512_set1_ps(s); }
 static inline vec vfma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+/* the second operand of the instruction is returned where one is NaN */
+static inline vec vmax_raw(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline vec vmin_raw(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+static inline vec vmax_nan(vec a, vec b) {
+    __mmask16 nan = _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q);
+    return (vec)_mm512_mask_mov_ps(_mm512_max_ps((__m512)a, (__m512)b), nan, (__m512)a);
+}
+static inline vec vselect(ivec mask, vec a, vec b) {
+    return (vec)_mm512_mask_mov_ps((__m512)b, _mm512_movepi32_mask((__m512i)mask), (__m512)a);
+}

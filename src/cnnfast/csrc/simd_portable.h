@@ -1,5 +1,13 @@
-/* Any other CPU: 4 floats by GNU vector types alone. */
+/* Any other CPU: 4 floats by GNU vector types alone, so its bits may differ from those of a CPU with FMA. */
 #define LANES 4
+#define TILE_OC 3
+#define DENSE_OC 12
 typedef float vec __attribute__((vector_size(16)));
+typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec){s, s, s, s}; }
 static inline vec vfma(vec a, vec b, vec c) { return a * b + c; }
+/* b where either is NaN, as on x86 */
+static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
+static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
+static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }

@@ -17,11 +17,10 @@ from pathlib import Path
 
 from cnnfast.data import cifar10, class_folders, idx, npy, picture_folder
 from cnnfast.data.base import FORMATS, Batch, Dataset, register
-from cnnfast.data.download import download
 from cnnfast.data.labels import match_class, relabel
 from cnnfast.errors import ConfigError, DataError
 
-__all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "download", "match_class", "open_dataset", "relabel"]
+__all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "match_class", "open_dataset", "relabel"]
 
 SPLITS = ("train", "test")
 

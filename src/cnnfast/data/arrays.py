@@ -85,4 +85,4 @@ def naming(file: object) -> Iterator[None]:
     except DataError:
         raise
     except (OSError, EOFError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{file}: cannot be read: {error or 'it ends early'}") from error
+        raise DataError(f"{file}: cannot be read: {error if error.args else 'it ends early'}") from error

@@ -106,6 +106,7 @@ def download(name: str, cache: str | os.PathLike[str] | None = None, base_url: s
     Examples
     --------
     >>> from cnnfast.data import open_dataset
+    >>> from cnnfast.data.download import download
     >>> dataset = open_dataset(download("mnist"))  # doctest: +SKIP
     """
     if name not in COLLECTIONS:
@@ -148,7 +149,7 @@ def _naming_failures(home: str) -> Iterator[None]:
     except urllib.error.URLError as error:
         raise DataError(f"{home}: cannot be reached: {error.reason}; {again}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{home}: download failed: {error or type(error).__name__}; {again}") from error
+        raise DataError(f"{home}: download failed: {error if error.args else type(error).__name__}; {again}") from error
 
 
 def _fetch(home: str, remote: Remote, folder: Path) -> Path:

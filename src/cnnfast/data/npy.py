@@ -132,14 +132,14 @@ def _check_images(images: Stored) -> None:
     if images.dtype.newbyteorder("=") not in (np.uint8, np.float32):
         raise DataError(f"{images}: images must be uint8 or float32, but are {images.dtype}")
     shape = images.shape
-    if images.member is not None and shape[0] > MOST_IMAGES:
-        raise DataError(
-            f"{images}: promises {shape[0]} images, but an npz may hold at most {MOST_IMAGES}; use .npy files"
-        )
     if len(shape) not in (3, 4) or 0 in shape or (len(shape) == 4 and shape[3] not in (1, 3, 4)):
         raise DataError(
             f"{images}: images must be (N, H, W), or (N, H, W, C) with C of 1, 3 or 4, but are {shape}; "
             f"channels come last"
+        )
+    if images.member is not None and shape[0] > MOST_IMAGES:
+        raise DataError(
+            f"{images}: promises {shape[0]} images, but an npz may hold at most {MOST_IMAGES}; use .npy files"
         )
 
 

@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cnnfast.formats.convnetjs
+import cnnfast.formats.cs61c
+import cnnfast.formats.native  # noqa: F401  (each of the three registers its format)
 from cnnfast.errors import ModelFileError
-from cnnfast.formats import convnetjs, cs61c, native  # noqa: F401  (each registers its format)
 from cnnfast.formats.model import Model
 from cnnfast.formats.native import save
 from cnnfast.formats.registry import FORMATS, HEAD, Format, register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Flatten, Op, Shape
 
@@ -33,9 +34,18 @@ class Chain:
         self._constants: dict[str, Array] = {}
 
     def add(self, name: str, op: Op, **parameters: Array) -> None:
-        """Append a layer; each parameter becomes the constant ``<layer>.<parameter>``."""
+        """Append a layer; each parameter becomes the constant ``<layer>.<parameter>``.
+
+        Raises
+        ------
+        GraphError
+            If the layer does not fit the one before it.
+        """
         constants = {f"{name}.{parameter}": array for parameter, array in parameters.items()}
-        self.shape = op.shape(self.shape, *(array.shape for array in constants.values()))
+        shape = op.shape(self.shape, *(array.shape for array in constants.values()))
+        if min(shape) < 1:
+            raise GraphError(f"{op.name} on {self.shape} leaves nothing: the shape would be {shape}")
+        self.shape = shape
         self._constants.update(constants)
         self._nodes.append(Node(name, op, (self._last, *constants)))
         self._last = name

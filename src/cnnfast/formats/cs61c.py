@@ -2,8 +2,9 @@
 
 The layers are fixed by the project; the files hold weights only. A convolution's file has ``sx sy depth filters`` in
 its first line, then one value a line: filter by filter in the order x, y, depth (x outermost), then the biases. The
-dense layer's file has ``inputs outputs``, then the weights output by output, over the input volume in the order H, W, C.
-The values are those of the ConvNetJS network, cut to 20 decimals: all equal in float32, all but two in float64.
+dense layer's file has ``inputs outputs``, then the weights output by output, over the input volume as H, W, C, then the
+biases. The values are those of the ConvNetJS network, cut to 20 decimals: all equal in float32, all but two in
+float64.
 """
 
 from __future__ import annotations

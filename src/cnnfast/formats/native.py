@@ -24,7 +24,7 @@ from cnnfast.ops import Array
 DIGEST = "cnnfast.sha256"
 MODEL = "cnnfast.model"
 
-PREFIX = f'{{"__metadata__":{{"{DIGEST}":"'.encode()
+PREFIX = f'{{"{tensors.METADATA}":{{"{DIGEST}":"'.encode()
 """Every file has these bytes at byte 8, and the digest right behind them: known in every version of the format."""
 DIGEST_BEGIN = 8 + len(PREFIX)
 DIGEST_END = DIGEST_BEGIN + 64
@@ -66,9 +66,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 def _check(header: bytes, text: str, model: Model) -> None:
     """Decode what is about to be written: a file that could not be loaded must not come into the world."""
-    entries, _ = tensors.read_header(np.frombuffer(header, np.uint8))
-    for name in entries.keys() - {"__metadata__"}:
-        tensors.check_name(name, "tensor")
+    tensors.read_header(np.frombuffer(header, np.uint8))
     description.decode(text, model.graph.constants)
 
 
@@ -114,7 +112,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         metadata, arrays = tensors.unpack(data)
         _check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
-            raise ModelFileError(f"__metadata__ of the header must have exactly the keys {DIGEST} and {MODEL}")
+            raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
         return description.decode(metadata[MODEL], arrays)
 
 

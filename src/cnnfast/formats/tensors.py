@@ -19,6 +19,7 @@ from cnnfast.errors import ModelFileError
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
 
+METADATA = "__metadata__"
 MAX_HEADER = 3 << 20
 """A graph of 20,000 nodes fits; the worst header of this size takes less than 100 MB as Python objects."""
 MAX_CONTAINERS = 200_000
@@ -42,15 +43,23 @@ def pack(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> tuple[byte
     """Return the first bytes of a file, up to the end of its header, and the arrays in the order that follows it.
 
     The same arrays and metadata give the same bytes, in whatever order the arrays come.
+
+    Raises
+    ------
+    ModelFileError
+        For a name or dtype that the file cannot hold.
     """
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    if METADATA in arrays:
+        raise ModelFileError(f"a tensor is called {METADATA!r}, which the container keeps for itself; rename it")
+    header: dict[str, object] = {METADATA: dict(metadata)}
     ordered: list[Array] = []
     position = 0
     # The widest first, so that every tensor is aligned to its items.
     for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
         begin, position = position, position + array.nbytes
         code = _code(name, array.dtype)
-        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, position]}
+        entry = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, position]}
+        header[check_name(name, "tensor")] = entry
         ordered.append(np.ascontiguousarray(array, DTYPES[code]))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -110,9 +119,9 @@ def unpack(data: Array) -> tuple[dict[str, str], dict[str, Array]]:
         For any damage, with the tensor and the rule.
     """
     header, start = read_header(data)
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ModelFileError("__metadata__ of the header must map names to strings")
+        raise ModelFileError(f"{METADATA} of the header must map names to strings")
     entries = sorted((_entry(name, fields) for name, fields in header.items()), key=lambda e: (e.begin, e.end))
     _check_layout(entries, data.size - start)
     return metadata, {entry.name: _view(data[start + entry.begin : start + entry.end], entry) for entry in entries}

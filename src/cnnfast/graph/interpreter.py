@@ -34,7 +34,9 @@ def evaluate(
     values: dict[str, Array] = {name: np.asarray(x, dtype) for name, x in inputs.items()}
     weights = {name: np.asarray(array, dtype) for name, array in graph.constants.items()}
     for node in graph.nodes:
-        values[node.name] = node.op.reference(*(operand(node, i, v, values, weights) for i, v in enumerate(node.inputs)))
+        values[node.name] = node.op.reference(
+            *(operand(node, i, v, values, weights) for i, v in enumerate(node.inputs))
+        )
     return values
 
 

@@ -1,14 +1,15 @@
 """What an op is: attributes, a shape rule, a NumPy reference and a cost.
 
 An op is a frozen dataclass; its fields are its attributes. Its inputs are values of a graph: first the data inputs
-(activations, with the images along axis 0), then the parameters (weights, the same for every image). Shapes are those of
-*one* image, without N: ``(C, H, W)`` or ``(F,)``; arrays given to a reference carry N first.
+(activations, with the images along axis 0), then the parameters (weights, the same for every image). Shapes are those
+of *one* image, without N: ``(C, H, W)`` or ``(F,)``; arrays given to a reference carry N first.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -134,14 +135,19 @@ def _decode_value(op: str, key: str, value: object, kind: str) -> object:
         return value
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value):
         return float(value)
     if kind == "str" and isinstance(value, str):
         return value
-    if kind.startswith("tuple[int") and isinstance(value, list | tuple):
-        if all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-            return tuple(value)
+    is_list = kind.startswith("tuple[int") and isinstance(value, list | tuple)
+    if is_list and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+        return tuple(value)
     raise GraphError(f"attribute {key} of {op} must be {kind}, but is {value!r}")
+
+
+def _is_finite(value: int | float) -> bool:
+    """Tell whether a number is one as a float too: `math.isfinite` raises OverflowError for a huge integer."""
+    return abs(value) <= sys.float_info.max
 
 
 LIMIT = 1 << 20

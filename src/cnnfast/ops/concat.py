@@ -16,7 +16,7 @@ from cnnfast.ops.base import Array, Cost, Op, Shape, register
 class Concat(Op):
     """Join values along one axis, by default the channels.
 
-    Shapes: x_i (N, C_i, H, W) or (N, F_i), y the same with the sum of the sizes along ``axis``, which counts from N = 0.
+    Shapes: x_i (N, C_i, H, W) or (N, F_i), y the same with the sizes along ``axis`` added up; it counts from N = 0.
 
     Raises
     ------

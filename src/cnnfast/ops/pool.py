@@ -30,7 +30,7 @@ class _Pool(Op):
     def __post_init__(self) -> None:
         set_field(self, "kernel", pair(self.name, "kernel", self.kernel, least=1))
         stride = pair(self.name, "stride", self.stride, least=0)
-        set_field(self, "stride", stride if all(stride) else self.kernel)
+        set_field(self, "stride", pair(self.name, "stride", self.stride, least=1) if any(stride) else self.kernel)
         set_field(self, "dilation", pair(self.name, "dilation", self.dilation, least=1))
         set_field(self, "padding", sides(self.name, self.padding))
         for axis, span in enumerate(self._span()):
@@ -150,21 +150,17 @@ class AvgPool(_Pool):
 
     def divisors(self, height: int, width: int) -> Array:
         """Return how many elements each window averages, of shape (OH, OW)."""
-        oh, ow = self._size(height, 0), self._size(width, 1)
-        top, left, bottom, right = self.padding
-        if self.count_padding:
-            grid = np.ones((1, 1, height + top + bottom, width + left + right))
-            grid = np.pad(grid, ((0, 0), (0, 0), *self._beyond(height, width)))
-        else:
-            top, left, bottom, right = self.overhang(height, width)
-            grid = np.pad(np.ones((1, 1, height, width)), ((0, 0), (0, 0), (top, bottom), (left, right)))
-        view = windows(grid, self.kernel, self.stride, (0, 0, 0, 0), self.dilation, fill=0)
-        counts: Array = view[0, 0, :oh, :ow].sum(axis=(2, 3))
-        return counts
+        return np.outer(self._counted(height, 0), self._counted(width, 1))
 
-    def _beyond(self, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        whole = self.overhang(height, width)
-        return (0, whole[2] - self.padding[2]), (0, whole[3] - self.padding[3])
+    def _counted(self, size: int, axis: int) -> Array:
+        """Return how many elements of each window count, along one axis; no array as large as the padding is made."""
+        before, after, step = self.padding[axis], self.padding[axis + 2], self.dilation[axis]
+        low, high = (-before, size + after) if self.count_padding else (0, size)
+        start = np.arange(self._size(size, axis)) * self.stride[axis] - before
+        first = np.maximum(-((start - low) // step), 0)
+        last = np.minimum((high - 1 - start) // step, self.kernel[axis] - 1)
+        counts: Array = np.maximum(last - first + 1, 0).astype(np.float64)
+        return counts
 
 
 @register

@@ -9,18 +9,22 @@ import numpy as np
 from cnnfast.graph.interpreter import operand
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import float64, frozen, rebuilt
-from cnnfast.ops import AvgPool, Conv2d, MaxPool
+from cnnfast.ops import AvgPool, Conv2d, Fused, MaxPool
 from cnnfast.ops.base import Array
 
 BUDGET = 1 << 22
 """Elements that one run may read and write: a file of a few hundred bytes must not take gigabytes or minutes."""
 
 
+SLIDING = (Conv2d, MaxPool, AvgPool, Fused)
+"""Ops that slide a window, or may: with absurd padding their work is not bounded by what they read and write."""
+
+
 def fold_constants(graph: Graph) -> Graph:
     """Replace nodes that read constants only by their result, in float64.
 
-    An output stays a node, since an output that is a constant would be no one's result. Ops that slide a window stay
-    too: no converter leaves them behind, and with absurd padding their work is not bounded by what they read and write.
+    An output stays a node, since an output that is a constant would be no one's result; and so do ops that slide a
+    window over a constant, which no converter writes.
     """
     constants = dict(graph.constants)
     nodes: list[Node] = []
@@ -36,7 +40,7 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def _can_fold(node: Node, constants: dict[str, Array]) -> bool:
-    return not isinstance(node.op, Conv2d | MaxPool | AvgPool) and all(value in constants for value in node.inputs)
+    return not isinstance(node.op, SLIDING) and all(value in constants for value in node.inputs)
 
 
 def _result(node: Node, constants: dict[str, Array]) -> Array:

@@ -122,16 +122,16 @@ def _keeps_order_exactly(graph: Graph, node: Node) -> bool:
     """Tell whether an activation never falls, rounding included, so that it may go before a max-pool.
 
     Smooth functions rise too, but an approximation of exp need not rise at every last bit; and before the pool there
-    are more of them to compute.
+    are more of them to compute. A slope of zero times infinity is NaN, which the pool would have hidden.
     """
     match node.op:
         case Relu() | Clip():
             return True
         case LeakyRelu(slope=slope):
-            return slope >= 0
+            return slope > 0
         case PRelu():
-            return bool(np.all(graph.constants[node.inputs[1]] >= 0))
+            return bool(np.all(graph.constants[node.inputs[1]] > 0))
         case HardSigmoid(alpha=alpha):
-            return alpha >= 0
+            return alpha > 0
         case _:
             return False

@@ -1,0 +1,111 @@
+"""Write the card and the golden outputs of a model file, all of it computed by cnnfast.
+
+    python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR
+"""
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from cnnfast import Network
+from cnnfast.data import open_dataset
+
+SEED, GOLDEN = 0, 4
+
+
+def confusion_matrix(network, dataset):
+    """Return how many images of each class (row) the network puts into each class (column)."""
+    index = {label: number for number, label in enumerate(network.classes_)}
+    matrix = np.zeros((len(index), len(index)), int)
+    for batch in dataset.batches(1000, network.preprocess):
+        found = [index[label] for label in network.predict(batch.images)]
+        np.add.at(matrix, (batch.labels, found), 1)
+    return matrix
+
+
+def golden(network, digest):
+    """Return the outputs for images that a formula makes, so that no picture need be shipped."""
+    channels, height, width = network.input_shape
+    shape = (GOLDEN, height, width, channels)
+    images = np.random.default_rng(SEED).integers(0, 256, shape, dtype=np.uint8)
+    scores = network.graph.by_name[network.graph.outputs[0]].inputs[0]
+    return {
+        "images": f"numpy.random.default_rng({SEED}).integers(0, 256, {shape}, dtype=numpy.uint8)",
+        "seed": SEED,
+        "shape": list(shape),
+        "sha256": digest,
+        "logits": shortest(network.truncate(scores).forward(images)),
+        "probabilities": shortest(network.predict_proba(images)),
+    }
+
+
+def shortest(rows):
+    """Return float32 values as the shortest decimals that give the same float32 again."""
+    return [[float(str(value)) for value in row] for row in rows]
+
+
+def lines(fields):
+    """Return JSON with one field a line."""
+    return "{\n" + ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in fields.items()) + "\n}\n"
+
+
+def table(header, rows):
+    """Return a Markdown table."""
+    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [header, ["---"] * len(header), *rows])
+
+
+def card(name, network, dataset, matrix, digest, size, remark):
+    """Return the card as Markdown."""
+    hits, total = matrix.diagonal(), matrix.sum(axis=1)
+    graph, notes = network.graph, network.notes
+    preprocess = network.preprocess
+    facts = [
+        ("file", f"`{name}.safetensors`, {size:,} bytes"),
+        ("SHA-256", f"`{digest}`"),
+        ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, one forward pass, float32"),
+        ("parameters", f"{sum(graph.parameter_count(node) for node in graph.nodes):,}"),
+        ("multiply-adds", f"{sum(graph.cost(node).macs for node in graph.nodes):,} an image"),
+        ("input", f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "
+                  f"mean {preprocess.mean} and std {preprocess.std}"),
+        ("training data", f"the {notes['data']}; nothing else"),
+        ("recipe", f"`{notes['recipe']}`"),
+        ("training time", notes["training"]),
+        ("licence of the weights", network.licence),
+    ]
+    classes = network.classes_
+    per_class = [(label, f"{hit / count:.1%}", count) for label, hit, count in zip(classes, hits, total)]
+    rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix)]
+    parts = [
+        f"# {name}", notes["description"], table(("", ""), facts), remark,
+        "## Layers", f"```\n{network.summary()}\n```",
+        "## Accuracy per class", table(("class", "accuracy", "test images"), per_class),
+        "## Confusion matrix", "Rows are true classes, columns are predictions.", table(("", *classes), rows),
+        "## Check it", f"`{name}.golden.json` holds the outputs for {GOLDEN} synthetic images, which its `images` "
+        f"formula makes, before and after the softmax.\n\n```\ncnnfast evaluate DATA --model {name}\n```",
+        "Written by `models/recipes/card.py`.",
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def main():
+    """Evaluate a model file and write what was found beside it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
+    parser.add_argument("--remark", help="a sentence for the card")
+    arguments = parser.parse_args()
+
+    content = arguments.model.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    network = Network.load(arguments.model)
+    dataset = open_dataset(arguments.data, classes=network.classes_)
+    matrix = confusion_matrix(network, dataset)
+    print(f"{arguments.model.stem}: {matrix.trace() / matrix.sum():.4f}")
+    text = card(arguments.model.stem, network, dataset, matrix, digest, len(content), arguments.remark)
+    arguments.model.with_suffix(".md").write_text(text)
+    arguments.model.with_suffix(".golden.json").write_text(lines(golden(network, digest)))
+
+
+if __name__ == "__main__":
+    main()

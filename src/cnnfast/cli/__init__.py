@@ -1,0 +1,101 @@
+"""The command ``cnnfast``: one file a subcommand, each listed once in `COMMANDS`.
+
+A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``, the exit status. To add one, write
+``cli/<name>.py`` and list it below.
+
+==========  ==========================================================================
+`find`      and `classify`: what to say about an image; the run itself is `sweep`
+`inputs`    paths of the command line → images, one after the other
+`rows`      the file of ``--out``: written, and read again by ``--resume``
+`shelves`   copies and links of what was found
+`gallery`   the contact sheet of ``--report``
+`progress`  the bar, and all that is said on stderr
+==========  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cnnfast import __version__
+from cnnfast.errors import CnnfastError
+
+COMMANDS = {
+    "find": "find the pictures of a class among many",
+    "classify": "say what each picture shows",
+    "evaluate": "measure how often a network is right, on labelled images",
+    "summary": "list the layers of a network",
+    "convert": "read a model file of any known format and write it as cnnfast's own",
+    "download": "fetch a data set",
+    "demo": "find the cats in a few real photographs",
+    "info": "show versions, CPU, instruction set and threads, and who decided them",
+}
+"""Every subcommand with what it does; the module of that name is imported only when it is used."""
+
+OK, SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+"""Exit statuses; the last two are what a shell reports for programs that end by SIGINT and SIGPIPE."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    cnnfast ...
+    0
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    _tolerate_any_name()
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:  # argparse has said what there is to say.
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except BrokenPipeError:
+        # Whoever read our output has left; Python's own flush at exit must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except CnnfastError as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        print("cnnfast: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser("cnnfast", description="Classify many small images on a CPU, fast.")
+    parser.add_argument("--version", action="version", version=f"cnnfast {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        if name == chosen:
+            module = import_module(f"cnnfast.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    args.again = shlex.join(["cnnfast", *argv])
+    status: int = args.run(args)
+    return status
+
+
+def _complain(text: str) -> int:
+    print(f"cnnfast: error: {text}", file=sys.stderr)
+    return USAGE
+
+
+def _tolerate_any_name() -> None:
+    """Let names of files through that are no text; a run must not end because of one."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            is_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")

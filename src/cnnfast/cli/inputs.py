@@ -1,0 +1,135 @@
+"""The paths of the command line become images, one after the other, in constant memory."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cnnfast.data import FORMATS, Dataset, open_dataset
+from cnnfast.errors import DataError, PictureError
+from cnnfast.pictures import fit_images, iter_pictures, picture_suffixes, read_pictures
+from cnnfast.preprocess import Array, Preprocess
+
+ARRAY_KINDS = ("cifar10", "mnist", "npy")
+"""Data sets whose images are no picture files; all else that a path names is read as pictures."""
+
+CHUNK = 256
+
+
+class Item(NamedTuple):
+    """One image.
+
+    Attributes
+    ----------
+    name : str
+        The path of its file, or the path of its data set with its number in brackets.
+    pixels : array of shape (H, W, C), or PictureError
+        Fitted to the network; or why there is nothing to see.
+    picture : Path or array
+        What people look at: the file, or the image as the data set has it.
+    """
+
+    name: str
+    pixels: Array | PictureError
+    picture: Path | Array
+
+
+class Source(Protocol):
+    """Some of the images."""
+
+    def __len__(self) -> int: ...
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all images in order, reading none of them."""
+        ...
+
+    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
+        """Yield the images in order, without the first ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Picture files, and folders of them."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in iter_pictures(self.paths))
+
+    def names(self) -> Iterator[str]:
+        """Yield the path of each file."""
+        return map(str, iter_pictures(self.paths))
+
+    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
+        """Yield the pictures, decoded by several threads."""
+        files = itertools.islice(iter_pictures(self.paths), skip, None)
+        with closing(read_pictures(files, preprocess)) as pictures:
+            for path, pixels in pictures:
+                yield Item(str(path), pixels, path)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set whose images lie in an array."""
+
+    path: Path
+    dataset: Dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def names(self) -> Iterator[str]:
+        """Yield the path of the data set with the number of each image."""
+        for batch in self.dataset.batches(CHUNK):
+            yield from map(self._full_name, batch.names)
+
+    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
+        """Yield the images."""
+        for batch in self.dataset.batches(CHUNK):
+            names, images = batch.names[skip:], batch.images[skip:]
+            skip = max(0, skip - len(batch.names))
+            if not names:
+                continue
+            fitted = fit_images(images, preprocess) if images.dtype == np.uint8 else images
+            for name, pixels, original in zip(names, fitted, images, strict=True):
+                yield Item(self._full_name(name), pixels, original)
+
+    def _full_name(self, name: str) -> str:
+        return str((self.path if self.path.is_dir() else self.path.parent) / name)
+
+
+def open_inputs(paths: Sequence[str], split: str) -> list[Source]:
+    """Return where the images of the paths come from.
+
+    Raises
+    ------
+    DataError
+        If a path does not exist, or a data set is damaged.
+    """
+    sources: list[Source] = []
+    suffixes = picture_suffixes()
+    # Neighbouring picture paths become one source, so that a shell's `*.png` is read by one pool of threads.
+    marked = [(path, _is_data_set(path, suffixes)) for path in map(Path, dict.fromkeys(paths))]
+    for is_data_set, group in itertools.groupby(marked, key=lambda pair: pair[1]):
+        members = tuple(path for path, _ in group)
+        if is_data_set:
+            sources += [Images(path, open_dataset(path, split=split)) for path in members]
+        else:
+            sources.append(Pictures(members))
+    return sources
+
+
+def _is_data_set(path: Path, suffixes: frozenset[str]) -> bool:
+    if not os.path.lexists(path):
+        raise DataError(f"{path}: no such file or folder; name pictures, folders of pictures, or data sets")
+    if path.is_dir() or (path.is_file() and path.suffix.lower() not in suffixes):
+        return any(FORMATS[kind].recognise(path) for kind in ARRAY_KINDS)
+    return False

@@ -1,0 +1,64 @@
+"""The network of a command, and its classes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cnnfast import _shipped
+from cnnfast.data import match_class
+from cnnfast.errors import ConfigError, DataError
+from cnnfast.network import Network
+from cnnfast.preprocess import Preprocess
+
+
+def class_names(net: Network) -> list[str]:
+    """Return the classes of a network as text; numbers where it has no names."""
+    return [str(name) for name in net.classes_]
+
+
+def class_index(net: Network, name: str) -> int:
+    """Return the index of a class that the user names.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such class; the message lists them.
+    """
+    try:
+        return match_class(name, class_names(net))
+    except DataError:
+        raise ConfigError(
+            f"this network has no class {name!r}; its classes are: {', '.join(class_names(net))}"
+        ) from None
+
+
+def preprocess_of(net: Network, model: str) -> Preprocess:
+    """Return how pictures become the input of a network.
+
+    Raises
+    ------
+    ConfigError
+        If the network does not say.
+    """
+    if net.preprocess is None:
+        raise ConfigError(
+            f"{model}: holds no preprocessing, so it does not say how a picture becomes its input; "
+            "load it in Python and save it with preprocess=cnnfast.Preprocess(...)"
+        )
+    return net.preprocess
+
+
+def digest(model: str) -> str:
+    """Return the SHA-256 of a model file, or of all files of a model folder."""
+    path = _shipped.find(model)
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(_digest(file))
+    return total.hexdigest() if path.is_dir() else _digest(path).hex()
+
+
+def _digest(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()

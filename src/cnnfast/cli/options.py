@@ -1,0 +1,80 @@
+"""Arguments that several subcommands take, and their types."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cnnfast import _shipped
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``."""
+    parser.add_argument(
+        "--model",
+        default=_shipped.DEFAULT,
+        metavar="NAME_OR_FILE",
+        help="a shipped network, or a model file of any known format (default: %(default)s)",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--threads``."""
+    parser.add_argument("--threads", type=positive, metavar="N", help="default: see `cnnfast info`")
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """Add ``--split``."""
+    parser.add_argument(
+        "--split", choices=("test", "train"), default="test", help="part of a data set that has both (default: test)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_batch(parser: argparse.ArgumentParser) -> None:
+    """Add ``--batch``."""
+    parser.add_argument("--batch", type=positive, metavar="N", help="images at a time; changes no result")
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Add what ``find`` and ``classify`` have in common."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a picture, a folder (searched at any depth), or a data set (CIFAR-10 .bin, MNIST idx, .npy, .npz)",
+    )
+    add_model(parser)
+    shelf = parser.add_mutually_exclusive_group()
+    shelf.add_argument("--copy-to", type=Path, metavar="DIR", help="copy the pictures there; nothing is overwritten")
+    shelf.add_argument("--link-to", type=Path, metavar="DIR", help="make symbolic links to the pictures there")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a row for every image, as .csv or .jsonl")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on where an interrupted run left --out")
+    existing.add_argument("--force", action="store_true", help="start --out afresh if it exists")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="draw a contact sheet, as .png or .html")
+    add_split(parser)
+    add_threads(parser)
+    add_batch(parser)
+
+
+def positive(text: str) -> int:
+    """Parse an integer from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 up, but is {text!r}")
+    return int(text)
+
+
+def probability(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, but is {text!r}")
+    return number

@@ -1,0 +1,98 @@
+"""What a run says on stderr: a bar while it goes on, what could not be read, and how fast it was."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Self
+
+from cnnfast.errors import PictureError
+
+MOST_LISTED = 1000
+"""Unreadable pictures named at the end; memory must stay constant even if all are."""
+
+
+class Progress:
+    """A bar with rate and time left, shown only on a terminal.
+
+    Parameters
+    ----------
+    total : int
+        Number of images.
+    done : int
+        How many of them an earlier run has done.
+    """
+
+    def __init__(self, total: int, done: int = 0) -> None:
+        self._bar: Any = None
+        self.here = 0
+        self._start = time.perf_counter()
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=done, unit=" images", file=sys.stderr, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, images: int) -> None:
+        """Count some images as done."""
+        self.here += images
+        if self._bar is not None:
+            self._bar.update(images)
+
+    def print(self, lines: Sequence[str]) -> None:
+        """Print lines on stdout, above the bar."""
+        if lines:
+            with nullcontext() if self._bar is None else self._bar.external_write_mode(file=sys.stdout):
+                print("\n".join(lines), flush=True)
+
+    @property
+    def rate(self) -> float:
+        """Images per second since the start."""
+        return self.here / max(time.perf_counter() - self._start, 1e-9)
+
+
+class Failures:
+    """The images that have no result, named up to `MOST_LISTED`.
+
+    Examples
+    --------
+    >>> failures = Failures()
+    >>> failures.add("a.png", "is empty")
+    >>> failures.count, failures.lines()
+    (1, ['1 could not be read:', '  a.png: is empty'])
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._listed: list[str] = []
+
+    def add(self, name: str, reason: str) -> None:
+        """Remember one."""
+        self.count += 1
+        if len(self._listed) < MOST_LISTED:
+            self._listed.append(f"  {name}: {reason}")
+
+    def add_error(self, error: PictureError) -> None:
+        """Remember one."""
+        self.add(error.path, error.reason)
+
+    def lines(self) -> list[str]:
+        """Return what to print at the end."""
+        if not self.count:
+            return []
+        rest = self.count - len(self._listed)
+        return [f"{self.count:,} could not be read:", *self._listed, *([f"  and {rest:,} more"] if rest else [])]
+
+
+def say(*lines: str) -> None:
+    """Print lines on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)

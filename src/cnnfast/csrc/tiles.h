@@ -1,0 +1,78 @@
+/* What the micro-kernels are given. Layout chwn<L>: an element of the arena is a vector that holds the same value of L
+   different images, so offsets and strides count vectors. */
+#pragma once
+
+/* What is done to a result before it is stored: activation, with its attributes. The names and their order are those of
+   ACTIVATIONS in src/cnnfast/plan/lanes.py; a test compares them. */
+enum activation {
+    ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_SIGMOID, ACT_TANH, ACT_HARD_SIGMOID, ACT_HARD_SWISH,
+    ACT_SILU, ACT_GELU, ACT_GELU_TANH,
+};
+
+typedef struct epilogue {
+    const float *r;      /* what is added before the activation, at the places of y; or NULL */
+    long r_channel;      /* from one channel of r to the next */
+    const int *rpos;     /* place of each position in r */
+    int act;
+    float f0, f1;
+} epilogue;
+
+/* Direct convolution: a block of output channels over a run of positions. A position is an output pixel; its products
+   read the input at xpos[position] + taps[k], whatever the kernel, stride, dilation or padding. */
+typedef struct conv_run {
+    const float *x;      /* first input channel of the group */
+    const int *taps;     /* (K,) */
+    long K;
+    const float *w;      /* (K, channels) */
+    const float *bias;   /* (channels,) */
+    long channels;       /* 1 .. TILE_OC */
+    const int *xpos;     /* (positions,), a multiple of 4 */
+    const int *ypos;     /* (positions,), or (positions / 4,) with pool */
+    long positions;
+    float *y;            /* first output channel of the block */
+    long y_channel;
+    int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
+    epilogue end;
+} conv_run;
+
+/* One output pixel, many channels: a dense layer, or a convolution as large as its image. */
+typedef struct dense_run {
+    const float *x;
+    const int *taps;     /* (K,) */
+    long K;
+    const float *w;      /* (K, channels) */
+    const float *bias;   /* (channels,) */
+    long channels;       /* 1 .. DENSE_OC */
+    float *y;
+    long y_channel;
+    epilogue end;
+} dense_run;
+
+/* Winograd: four tiles of 4x4 output pixels at a time. */
+typedef struct winograd_run {
+    const float *x;
+    long C, x_channel, x_row;
+    const int *xpos;     /* (4,) top left corner of each tile */
+    float *v;            /* (E, C, 4) transformed input */
+    const float *u;      /* (E, C, channels) transformed weights of a block of output channels */
+    const float *bias;   /* (channels,) */
+    long channels;       /* 1 .. TILE_OC */
+    float *m;            /* (E, channels, 4) products */
+    float *y;
+    long y_channel, y_row;
+    const int *ypos;     /* (4,) */
+    const int *rows;     /* (4,) output rows of each tile that exist, 1 .. 4; with pool 1 .. 2 pooled ones */
+    const int *cols;     /* (4,) */
+    int pool;
+    epilogue end;        /* rpos: (4,), as ypos */
+    long r_row;
+} winograd_run;
+
+typedef struct pool_run {
+    const float *x;      /* one channel */
+    long H, W, x_row;
+    float *y;
+    long OH, OW, y_row;
+    long KH, KW, SH, SW, PT, PL, DH, DW;
+    const float *divisor; /* (OH, OW) */
+} pool_run;

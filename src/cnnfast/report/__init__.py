@@ -1,0 +1,16 @@
+"""What people look at after a run: contact sheets of pictures, and the scores of a network.
+
+================  ================================================================
+`sheet`           `Tile` and `contact_sheet`: PNG or HTML, by the suffix of the file
+`png`, `html`     the two ways of drawing a sheet
+`thumbnail`       a picture, in the size of a tile
+`scores`          accuracy, precision, recall, F1, confusion matrix
+================  ================================================================
+"""
+
+from __future__ import annotations
+
+from cnnfast.report.scores import Scores
+from cnnfast.report.sheet import Tile, contact_sheet
+
+__all__ = ["Scores", "Tile", "contact_sheet"]

@@ -1,0 +1,75 @@
+"""The passes: same outputs, less work, nothing left to do the second time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from random_graphs import random_graph, random_inputs, seeds
+
+from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimise
+from cnnfast.graph.passes import Pass
+from cnnfast.ops import Conv2d, Fused, Relu
+
+
+def assert_same_outputs(before: Graph, after: Graph, inputs: dict[str, np.ndarray]) -> None:
+    """Compare in float64; 1e-9 of the largest value leaves room for another order of additions and for nothing else."""
+    assert after.outputs == before.outputs
+    assert dict(after.inputs) == dict(before.inputs)
+    expected, actual = evaluate(before, inputs), evaluate(after, inputs)
+    for name in before.outputs:
+        assert after.shapes[name] == before.shapes[name]
+        scale = max(1.0, np.abs(expected[name]).max())
+        np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("simplify", [*PASSES, optimise], ids=lambda p: p.__name__)
+@given(seed=seeds())
+def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pass, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    after = simplify(graph)
+    assert_same_outputs(graph, after, random_inputs(graph, rng))
+    assert simplify(after) is after
+    assert len(after.nodes) <= len(graph.nodes)
+
+
+@settings(max_examples=20)
+@given(seed=seeds())
+def test_passes_do_not_depend_on_the_order_of_the_nodes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    turned = Graph(graph.inputs, graph.nodes[::-1], graph.constants, graph.outputs)
+    assert_same_outputs(graph, optimise(turned), random_inputs(graph, rng))
+
+
+@settings(max_examples=20)
+@given(seed=seeds())
+def test_passes_in_any_order_are_correct(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = after = random_graph(rng)
+    for index in rng.permutation(len(PASSES)):
+        after = PASSES[index](after)
+    assert_same_outputs(graph, after, random_inputs(graph, rng))
+
+
+def test_fusing_leaves_no_layer_before_its_activation() -> None:
+    """Every convolution or linear layer whose only reader is an activation or a batch-norm has taken it."""
+    for seed in range(30):
+        graph = optimise(random_graph(np.random.default_rng(seed)))
+        for node in graph.nodes:
+            if isinstance(node.op, Conv2d) and node.name not in graph.outputs:
+                readers = graph.consumers[node.name]
+                assert len(readers) > 1 or readers[0].op.name not in ("relu", "batch_norm", "max_pool"), seed
+
+
+def test_fifty_thousand_nodes() -> None:
+    """A pass that is quadratic in the number of nodes would be felt here."""
+    ops = (Conv2d(), Relu())
+    nodes = [
+        Node(f"n{i + 1}", ops[i % 2], (f"n{i}", "w") if i % 2 == 0 else (f"n{i}",)) for i in range(50_000)
+    ]  # fmt: skip
+    graph = Graph({"n0": (1, 2, 2)}, tuple(nodes), {"w": constant(np.ones((1, 1, 1, 1)))}, ("n50000",))
+    after = optimise(graph)
+    assert len(after.nodes) == 25_000
+    assert all(isinstance(node.op, Fused) for node in after.nodes)

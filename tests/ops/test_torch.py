@@ -1,0 +1,185 @@
+"""References against PyTorch, in float64, on every case that PyTorch can express."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, Case, cases_of
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cnnfast.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Clip,
+    Concat,
+    Conv2d,
+    Dropout,
+    Elu,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LeakyRelu,
+    Linear,
+    LogSoftmax,
+    Lrn,
+    MaxPool,
+    Mul,
+    Op,
+    Pad,
+    PRelu,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+    Transpose,
+)
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed here; it is only needed as a second opinion")
+F = torch.nn.functional
+
+
+def padded(x: Any, padding: tuple[int, int, int, int], value: float = 0.0) -> Any:
+    top, left, bottom, right = padding
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def max_pool(op: MaxPool, x: Any) -> Any:
+    if not op.ceil_mode:
+        return F.max_pool2d(padded(x, op.padding, -torch.inf), op.kernel, op.stride, 0, op.dilation)
+    return F.max_pool2d(x, op.kernel, op.stride, symmetric(op), op.dilation, ceil_mode=True)
+
+
+def avg_pool(op: AvgPool, x: Any) -> Any:
+    if op.dilation != (1, 1):
+        pytest.skip("PyTorch's average pool has no dilation")
+    if op.count_padding and not op.ceil_mode:
+        return F.avg_pool2d(padded(x, op.padding), op.kernel, op.stride)
+    return F.avg_pool2d(x, op.kernel, op.stride, symmetric(op), op.ceil_mode, op.count_padding)
+
+
+def symmetric(op: MaxPool | AvgPool) -> tuple[int, int]:
+    top, left, bottom, right = op.padding
+    if (top, left) != (bottom, right) or 2 * top > op.kernel[0] or 2 * left > op.kernel[1]:
+        pytest.skip("PyTorch pads both sides alike, by half the window at most")
+    return top, left
+
+
+def broadcast(op: Op, a: Any, b: Any) -> Any:
+    rank = max(a.ndim, b.ndim)
+    a, b = (t.reshape(len(t), *(1,) * (rank - t.ndim), *t.shape[1:]) for t in (a, b))
+    return a + b if isinstance(op, Add) else a * b
+
+
+def by_torch(op: Op, *t: Any) -> Any:
+    """Compute an op with PyTorch."""
+    match op:
+        case Conv2d():
+            return F.conv2d(padded(t[0], op.padding), *t[1:], stride=op.stride, dilation=op.dilation, groups=op.groups)
+        case Linear():
+            return F.linear(*t)
+        case MaxPool():
+            return max_pool(op, *t)
+        case AvgPool():
+            return avg_pool(op, *t)
+        case GlobalAvgPool():
+            return F.adaptive_avg_pool2d(t[0], 1) if op.keep_dims else F.adaptive_avg_pool2d(t[0], 1).flatten(1)
+        case GlobalMaxPool():
+            return F.adaptive_max_pool2d(t[0], 1) if op.keep_dims else F.adaptive_max_pool2d(t[0], 1).flatten(1)
+        case BatchNorm():
+            x, scale, shift, mean, var = t
+            return F.batch_norm(x, mean, var, scale, shift, eps=op.eps)
+        case Lrn():
+            # PyTorch's window has its longer half in front.
+            return F.local_response_norm(t[0].flip(1), op.size, op.alpha, op.beta, op.bias).flip(1)
+        case Relu():
+            return F.relu(*t)
+        case Clip():
+            return t[0].clamp(op.low, op.high)
+        case LeakyRelu():
+            return F.leaky_relu(t[0], op.slope)
+        case PRelu():
+            return F.prelu(*t)
+        case Elu():
+            return F.elu(t[0], op.alpha)
+        case Sigmoid():
+            return torch.sigmoid(*t)
+        case Tanh():
+            return torch.tanh(*t)
+        case HardSigmoid(alpha=alpha, beta=beta):
+            return F.hardsigmoid(t[0]) if op == HardSigmoid() else (alpha * t[0] + beta).clamp(0, 1)
+        case HardSwish():
+            return F.hardswish(*t)
+        case Silu():
+            return F.silu(*t)
+        case Gelu():
+            return F.gelu(t[0], approximate=op.approximate)
+        case Softmax():
+            return torch.softmax(t[0], op.axis)
+        case LogSoftmax():
+            return torch.log_softmax(t[0], op.axis)
+        case Add() | Mul():
+            return broadcast(op, *t)
+        case Concat():
+            return torch.cat([x.expand(max(map(len, t)), *x.shape[1:]) for x in t], op.axis)
+        case Pad():
+            return padded(t[0], op.padding, op.value)
+        case Flatten():
+            return torch.flatten(t[0], 1)
+        case Reshape():
+            return t[0].reshape(len(t[0]), *op.target)
+        case Transpose():
+            return t[0].permute(op.order)
+        case Identity():
+            return t[0]
+        case Dropout():
+            return F.dropout(t[0], op.rate, training=False)
+    raise AssertionError(f"no PyTorch twin for {op}")
+
+
+def compare(op: Op, *arrays: np.ndarray) -> None:
+    with torch.inference_mode():
+        expected = by_torch(op, *(torch.from_numpy(a) for a in arrays)).numpy()
+    np.testing.assert_allclose(op.reference(*arrays), expected, rtol=1e-11, atol=1e-11, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case) -> None:
+    inputs, parameters = case.arrays()
+    compare(case.op, *(a.astype(np.float64) for a in [*inputs, *parameters]))
+
+
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    half=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    ceil_mode=st.booleans(),
+    count_padding=st.booleans(),
+)
+def test_pool_sizes_and_divisors(
+    size: Any, kernel: Any, stride: Any, half: Any, ceil_mode: bool, count_padding: bool
+) -> None:
+    padding = tuple(min(p, k // 2) for p, k in zip(half, kernel, strict=True))
+    maximum = MaxPool(kernel, stride, padding, ceil_mode=ceil_mode)
+    assume(min(maximum.shape((1, *size))) > 0)
+    x = np.random.default_rng(0).standard_normal((1, 2, *size))
+    compare(maximum, x)
+    compare(AvgPool(kernel, stride, padding, ceil_mode=ceil_mode, count_padding=count_padding), x)
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.inf, np.nan])
+@pytest.mark.parametrize("case", [case for case in cases_of(Activation, Softmax) if not case.parameters], ids=str)
+def test_values_that_are_not_finite(case: Case, value: float) -> None:
+    with np.errstate(invalid="ignore"):
+        compare(case.op, np.full((1, 2, 3, 4), value))
