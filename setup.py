@@ -52,7 +52,7 @@ def extra_flags():
 kernels = Extension(
     "cnnfast._kernels",
     ["src/cnnfast/_kernels.pyx", f"{CSRC}/dispatch.c"],
-    include_dirs=["src/cnnfast"],
+    include_dirs=[CSRC],
     depends=["src/cnnfast/_csrc.pxd", *map(str, sorted(Path("src/cnnfast").glob("*.pxi")))],
     extra_compile_args=[*COMMON, *OPENMP, *extra_flags()],
     extra_link_args=[*OPENMP, *extra_flags()],

@@ -55,3 +55,13 @@ def count_threads(int threads):
     for i in prange(threads, nogil=True, num_threads=threads, schedule="static"):
         seen += 1
     return seen
+
+
+def lanes():
+    """Return the number of images in a group: floats in a vector register of the active instruction set."""
+    return _csrc.cnnfast_active().lanes
+
+
+def tile_channels():
+    """Return how many output channels a tile of convolution and a tile of a dense layer have: how weights are packed."""
+    return _csrc.cnnfast_active().tile_oc, _csrc.cnnfast_active().dense_oc

@@ -1,5 +1,5 @@
 # What csrc/ offers to Cython: the structures of csrc/tiles.h and the kernels of csrc/kernels.def.
-cdef extern from "csrc/dispatch.h" nogil:
+cdef extern from "dispatch.h" nogil:
     ctypedef struct epilogue:
         const float* r
         long r_channel

@@ -2,7 +2,10 @@
 """The one extension module: what a CPU does for a network.
 
     _naive.pxi     the textbook loop nests, one image at a time, layout ``nchw``
+    _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
+    _table.pxi     the list of all of them
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
+    _cpu.pxi       which instruction set runs, and its peak
     csrc/          the register tiles, compiled once per instruction set; reached through ``_csrc.pxd``
 
 A kernel is a function of a `Step` and an arena. A step names its values by offsets into the arena, its parameters by
@@ -17,6 +20,7 @@ cimport openmp
 from cython.parallel cimport prange
 
 from cnnfast cimport _csrc
+from cnnfast._csrc cimport epilogue as Epilogue
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
@@ -25,18 +29,22 @@ cdef enum:
     MAX_INTS = 28
     MAX_FLOATS = 4
     MAX_OPERANDS = 2
-    MAX_PARAMETERS = 3
+    MAX_PARAMETERS = 2
+    MAX_TABLES = 5
 
 ctypedef void (*kernel_t)(const Step*, float*) noexcept nogil
 
 cdef struct Step:
     kernel_t run
-    Py_ssize_t g[MAX_INTS]                 # geometry, in the order that _TABLE names
-    float f[MAX_FLOATS]                    # attributes that are real numbers
-    Py_ssize_t src[MAX_OPERANDS]           # offset of each operand in the arena, or -1 for a constant
-    const float* constant[MAX_OPERANDS]    # the constant, where src is -1
-    const float* p[MAX_PARAMETERS]         # weights, bias and the like; NULL for one that is left out
-    Py_ssize_t dst                         # offset of the result in the arena
+    Py_ssize_t[MAX_INTS] g                 # geometry, in the order that the table of kernels names
+    float[MAX_FLOATS] f                    # attributes that are real numbers
+    int n_operands
+    Py_ssize_t[MAX_OPERANDS] src           # place of each operand in the arena, or -1 for a constant
+    float* constant[MAX_OPERANDS]          # the constant, where src is -1
+    float* p[MAX_PARAMETERS]               # weights, bias and the like; NULL for one that is left out
+    int* t[MAX_TABLES]                     # tables of places, of images in the lanes
+    Py_ssize_t dst                         # place of the result in the arena
+    Py_ssize_t workspace                   # place of what only this step uses
 
 
 cdef inline const float* operand(const Step* s, int i, float* arena) noexcept nogil:
@@ -44,6 +52,7 @@ cdef inline const float* operand(const Step* s, int i, float* arena) noexcept no
 
 
 include "_naive.pxi"
+include "_lanes.pxi"
 include "_table.pxi"
 include "_program.pxi"
 include "_cpu.pxi"

@@ -1,21 +1,26 @@
-# The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take images one
-# after the other, each through the whole network in an arena of its own; there is no barrier between steps.
+# The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take groups of
+# images one after the other, each through the whole network in an arena of its own; there is no barrier between steps. In
+# layout nchw a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
     ALIGNMENT = 64
+    MAX_LANES = 16
+    MAX_ENDS = 8
 
 
 cdef struct Source:
     # where the pixels of one graph input lie, and where they go
     const char* data
-    Py_ssize_t stride[4]                   # bytes from one image, channel, row, column to the next
+    Py_ssize_t[4] stride                   # bytes from one image, channel, row, column to the next
     bint is_bytes                          # uint8 pixels, else float32 values
     Py_ssize_t C
     Py_ssize_t H
     Py_ssize_t W
-    const float* factor                    # (C,): a pixel becomes byte * factor + shift
-    const float* shift
+    float* factor                          # (C,): a pixel becomes byte * factor + shift
+    float* shift
     Py_ssize_t dst
+    Py_ssize_t channel                     # elements from one channel or row to the next in the arena
+    Py_ssize_t row
 
 
 cdef struct Sink:
@@ -27,17 +32,17 @@ cdef struct Sink:
 cdef void load_nchw(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
     cdef Py_ssize_t c, i, j
     cdef const char* row
-    cdef float* y = arena + source.dst
+    cdef float* y
     for c in range(source.C):
         for i in range(source.H):
             row = source.data + n * source.stride[0] + c * source.stride[1] + i * source.stride[2]
+            y = arena + source.dst + c * source.channel + i * source.row
             for j in range(source.W):
                 if source.is_bytes:
-                    y[0] = (<const unsigned char*>row)[0] * source.factor[c] + source.shift[c]
+                    y[j] = (<const unsigned char*>row)[0] * source.factor[c] + source.shift[c]
                 else:
-                    y[0] = (<const float*>row)[0]
+                    y[j] = (<const float*>row)[0]
                 row += source.stride[3]
-                y += 1
 
 
 cdef void store_nchw(const Sink* sink, Py_ssize_t n, const float* arena) noexcept nogil:
@@ -46,72 +51,133 @@ cdef void store_nchw(const Sink* sink, Py_ssize_t n, const float* arena) noexcep
         sink.data[n * sink.count + i] = arena[sink.src + i]
 
 
+cdef void load_chwn(const Source* source, Py_ssize_t first, Py_ssize_t N, float* arena) noexcept nogil:
+    # lanes beyond the last image repeat it: their results are not stored
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    cdef Py_ssize_t c, i, l, L = isa.lanes
+    cdef const char* images[MAX_LANES]
+    cdef const char* rows[MAX_LANES]
+    cdef float* y
+    for l in range(L):
+        images[l] = source.data + min(first + l, N - 1) * source.stride[0]
+    if source.is_bytes and source.C == 3 and source.stride[1] == 1 and source.stride[3] == 3:
+        for i in range(source.H):
+            for l in range(L):
+                rows[l] = images[l] + i * source.stride[2]
+            isa.load_rgb_u8(source.W, <const unsigned char**>rows, arena + source.dst + i * source.row * L,
+                            source.channel, source.factor, source.shift)
+        return
+    for c in range(source.C):
+        for i in range(source.H):
+            for l in range(L):
+                rows[l] = images[l] + c * source.stride[1] + i * source.stride[2]
+            y = arena + source.dst + (c * source.channel + i * source.row) * L
+            if source.is_bytes:
+                isa.load_u8(source.W, <const unsigned char**>rows, source.stride[3], y, source.factor[c], source.shift[c])
+            else:
+                isa.load_f32(source.W, rows, source.stride[3], y)
+
+
+cdef void store_chwn(const Sink* sink, Py_ssize_t first, Py_ssize_t N, const float* arena) noexcept nogil:
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    cdef Py_ssize_t l, images = min(<Py_ssize_t>isa.lanes, N - first)
+    cdef float* rows[MAX_LANES]
+    for l in range(images):
+        rows[l] = sink.data + (first + l) * sink.count
+    isa.store_f32(sink.count, arena + sink.src, rows, images)
+
+
 cdef class Program:
     """The steps of a plan, ready to run.
 
     Parameters
     ----------
-    steps : sequence of (kernel, ints, floats, operands, parameters, dst)
-        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand is an
-        offset in the arena or a float32 array, each parameter a float32 array or None; ``dst`` is an offset.
+    steps : sequence of (kernel, ints, floats, operands, parameters, tables, dst, workspace)
+        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand is a
+        place in the arena or a float32 array, each parameter a float32 array or None, each table an int32 array or None;
+        ``dst`` and ``workspace`` are places.
     arena : int
-        Size of one thread's arena, in floats.
-    inputs : sequence of (shape, offset)
-        Shape (C, H, W) and place of each graph input.
-    outputs : sequence of (count, offset)
-        Number of elements and place of each graph output.
+        Size of one thread's arena, in elements.
+    inputs : sequence of (shape, place, channel, row)
+        Shape (C, H, W) of each graph input, its place, and the distance of its channels and rows.
+    outputs : sequence of (count, place)
+        Number of elements of each graph output and its place.
+    lanes : int
+        Images in a group: 1 for layout nchw, else what `lanes` returns.
     """
     cdef Step* _steps
     cdef Py_ssize_t _count
     cdef Py_ssize_t _arena
+    cdef Py_ssize_t _lanes
+    cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1):
         steps = list(steps)
         self._count = len(steps)
-        self._arena = (arena + 15) // 16 * 16
+        self._lanes = lanes
+        self._isa = _csrc.cnnfast_active()
+        self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
         self._inputs = tuple(inputs)
         self._outputs = tuple(outputs)
         self._kept = []
-        self._steps = <Step*>calloc(max(self._count, 1), sizeof(Step))
+        self._steps = <Step*>calloc(max(self._count, <Py_ssize_t>1), sizeof(Step))
         if self._steps == NULL:
             raise MemoryError("no memory for the steps of a program")
-        for index, (kernel, ints, floats, operands, parameters, dst) in enumerate(steps):
-            self._enter(&self._steps[index], kernel, ints, floats, operands, parameters, dst)
+        for index, (kernel, ints, floats, operands, parameters, tables, dst, workspace) in enumerate(steps):
+            self._geometry(&self._steps[index], kernel, ints, floats)
+            self._places(&self._steps[index], kernel, operands, dst, workspace)
+            self._arrays(&self._steps[index], parameters, tables)
 
     def __dealloc__(self):
         free(self._steps)
 
-    cdef _enter(self, Step* step, str kernel, dict ints, dict floats, operands, parameters, Py_ssize_t dst):
+    cdef _geometry(self, Step* step, str kernel, ints, floats):
         address, int_names, float_names = _TABLE[kernel]
         int_names, float_names = int_names.split(), float_names.split()
         if set(int_names) != set(ints) or set(float_names) != set(floats):
             raise ValueError(f"{kernel} takes {int_names} and {float_names}, but was given {list(ints)}, {list(floats)}")
-        if len(operands) > MAX_OPERANDS or len(parameters) > MAX_PARAMETERS or not 0 <= dst < self._arena:
-            raise ValueError(f"{kernel}: {len(operands)} operands, {len(parameters)} parameters, result at {dst}")
         step.run = <kernel_t><size_t>address
-        step.dst = dst
         for i, name in enumerate(int_names):
             step.g[i] = ints[name]
         for i, name in enumerate(float_names):
             step.f[i] = floats[name]
+
+    cdef _places(self, Step* step, str kernel, operands, dst, workspace):
+        step.n_operands = len(operands)
+        if step.n_operands > MAX_OPERANDS:
+            raise ValueError(f"{kernel}: {step.n_operands} operands, at most {MAX_OPERANDS}")
         for i, value in enumerate(operands):
             if isinstance(value, int):
-                if not 0 <= value < self._arena:
-                    raise ValueError(f"{kernel}: operand {i} at {value} lies outside the arena of {self._arena}")
-                step.src[i] = value
+                step.src[i] = self._place(kernel, value)
             else:
                 step.src[i] = -1
-                step.constant[i] = self._pointer(value)
-        for i, value in enumerate(parameters):
-            step.p[i] = NULL if value is None else self._pointer(value)
+                step.constant[i] = self._floats(value)
+        step.dst = self._place(kernel, dst)
+        step.workspace = self._place(kernel, workspace)
 
-    cdef const float* _pointer(self, array) except NULL:
+    cdef Py_ssize_t _place(self, str kernel, Py_ssize_t place) except -1:
+        if not 0 <= place * self._lanes < self._arena:
+            raise ValueError(f"{kernel}: place {place} lies outside the arena of {self._arena // self._lanes}")
+        return place * self._lanes
+
+    cdef _arrays(self, Step* step, parameters, tables):
+        for i, array in enumerate(parameters):
+            step.p[i] = NULL if array is None else self._floats(array)
+        for i, array in enumerate(tables):
+            step.t[i] = NULL if array is None else self._ints(array)
+
+    cdef float* _floats(self, array) except NULL:
         cdef const float[::1] flat = array.reshape(-1)
         self._kept.append(flat)
-        return &flat[0]
+        return <float*>&flat[0]
+
+    cdef int* _ints(self, array) except NULL:
+        cdef const int[::1] flat = array
+        self._kept.append(flat)
+        return <int*>&flat[0]
 
     def run(self, images, results, int threads, pixels=None):
         """Run the steps for N images.
@@ -126,47 +192,94 @@ cdef class Program:
         pixels : (factor, shift), each float32 (C,), optional
             What turns the bytes of a uint8 image into values.
         """
-        cdef Source[8] sources
-        cdef Sink[8] sinks
+        cdef Source[MAX_ENDS] sources
+        cdef Sink[MAX_ENDS] sinks
         cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i
-        cdef Py_ssize_t N = len(images[0]), n
+        cdef Py_ssize_t N = len(images[0]), groups = (N + self._lanes - 1) // self._lanes, group
         cdef float* arenas
-        if not 1 <= n_sources == len(images) <= 8 or not 1 <= n_sinks == len(results) <= 8:
-            raise ValueError("a program takes one array for each graph input and output, at most 8 of each")
+        if not 1 <= n_sources == len(images) <= MAX_ENDS or not 1 <= n_sinks == len(results) <= MAX_ENDS:
+            raise ValueError(f"a program takes one array for each graph input and output, at most {MAX_ENDS} of each")
+        if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
+            raise ValueError("the instruction set was changed after this program was made")
         for i in range(n_sources):
-            _bind_source(&sources[i], images[i], self._inputs[i], pixels, N)
+            _bind_source(&sources[i], images[i], self._inputs[i], pixels, N, self._lanes)
         for i in range(n_sinks):
-            _bind_sink(&sinks[i], results[i], self._outputs[i], N)
-        threads = max(1, min(<Py_ssize_t>threads, N))
-        arenas = <float*>aligned_alloc(ALIGNMENT, threads * max(self._arena, 16) * sizeof(float))
+            _bind_sink(&sinks[i], results[i], self._outputs[i], N, self._lanes)
+        threads = max(1, min(<Py_ssize_t>threads, groups))
+        arenas = <float*>aligned_alloc(ALIGNMENT, threads * self._arena * sizeof(float))
         if arenas == NULL:
             raise MemoryError(f"no memory for {threads} arenas of {self._arena * 4} bytes")
         with nogil:
             if threads == 1:
-                for n in range(N):
-                    self._one(sources, n_sources, sinks, n_sinks, n, arenas)
+                for group in range(groups):
+                    self._one(sources, n_sources, sinks, n_sinks, group, N, arenas)
             else:
-                for n in prange(N, schedule="dynamic", num_threads=threads):
-                    self._one(sources, n_sources, sinks, n_sinks, n, arenas + openmp.omp_get_thread_num() * self._arena)
+                for group in prange(groups, schedule="dynamic", num_threads=threads):
+                    self._one(sources, n_sources, sinks, n_sinks, group, N,
+                              arenas + openmp.omp_get_thread_num() * self._arena)
         free(arenas)
 
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                   Py_ssize_t n, float* arena) noexcept nogil:
+                   Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
         cdef Py_ssize_t i
         for i in range(n_sources):
-            load_nchw(&sources[i], n, arena)
+            if self._lanes == 1:
+                load_nchw(&sources[i], group, arena)
+            else:
+                load_chwn(&sources[i], group * self._lanes, N, arena)
         for i in range(self._count):
             self._steps[i].run(&self._steps[i], arena)
         for i in range(n_sinks):
-            store_nchw(&sinks[i], n, arena)
+            if self._lanes == 1:
+                store_nchw(&sinks[i], group, arena)
+            else:
+                store_chwn(&sinks[i], group * self._lanes, N, arena)
+
+    def profile(self, images, results, int rounds, pixels=None):
+        """Time the steps over one group of images on one thread.
+
+        Returns
+        -------
+        list of float
+            Seconds of loading, of each step, and of storing: the least of ``rounds``.
+        """
+        cdef Source[MAX_ENDS] sources
+        cdef Sink[MAX_ENDS] sinks
+        cdef Py_ssize_t N = min(<Py_ssize_t>len(images[0]), self._lanes), i, r
+        cdef double start
+        cdef float* arena = <float*>aligned_alloc(ALIGNMENT, self._arena * sizeof(float))
+        if arena == NULL:
+            raise MemoryError(f"no memory for an arena of {self._arena * 4} bytes")
+        _bind_source(&sources[0], images[0], self._inputs[0], pixels, len(images[0]), self._lanes)
+        _bind_sink(&sinks[0], results[0], self._outputs[0], len(images[0]), self._lanes)
+        best = [float("inf")] * (self._count + 2)
+        for r in range(rounds):
+            start = openmp.omp_get_wtime()
+            if self._lanes == 1:
+                load_nchw(&sources[0], 0, arena)
+            else:
+                load_chwn(&sources[0], 0, N, arena)
+            best[0] = min(best[0], openmp.omp_get_wtime() - start)
+            for i in range(self._count):
+                start = openmp.omp_get_wtime()
+                self._steps[i].run(&self._steps[i], arena)
+                best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
+            start = openmp.omp_get_wtime()
+            if self._lanes == 1:
+                store_nchw(&sinks[0], 0, arena)
+            else:
+                store_chwn(&sinks[0], 0, N, arena)
+            best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
+        free(arena)
+        return best
 
 
-cdef _bind_source(Source* source, array, place, pixels, Py_ssize_t N):
+cdef _bind_source(Source* source, array, spot, pixels, Py_ssize_t N, Py_ssize_t lanes):
     cdef const unsigned char[:, :, :, :] as_bytes
     cdef const float[:, :, :, :] as_floats
     cdef const float[::1] factor, shift
-    (C, H, W), source.dst = place
-    source.C, source.H, source.W = C, H, W
+    (C, H, W), place, source.channel, source.row = spot
+    source.C, source.H, source.W, source.dst = C, H, W, place * lanes
     if tuple(array.shape) != (N, C, H, W):
         raise ValueError(f"images of shape {tuple(array.shape)} do not fit ({N}, {C}, {H}, {W})")
     source.is_bytes = array.dtype == "uint8"
@@ -174,21 +287,21 @@ cdef _bind_source(Source* source, array, place, pixels, Py_ssize_t N):
         factor, shift = pixels
         if factor.shape[0] != C or shift.shape[0] != C:
             raise ValueError(f"factor and shift must have {C} elements")
-        source.factor, source.shift = &factor[0], &shift[0]
+        source.factor, source.shift = <float*>&factor[0], <float*>&shift[0]
         as_bytes = array
         source.data = <const char*>&as_bytes[0, 0, 0, 0]
-        strides = array.strides
     else:
         as_floats = array
         source.data = <const char*>&as_floats[0, 0, 0, 0]
-        strides = array.strides
+    strides = array.strides
     for i in range(4):
         source.stride[i] = strides[i]
 
 
-cdef _bind_sink(Sink* sink, array, place, Py_ssize_t N):
+cdef _bind_sink(Sink* sink, array, spot, Py_ssize_t N, Py_ssize_t lanes):
     cdef float[:, ::1] values = array
-    sink.count, sink.src = place
+    sink.count, place = spot
+    sink.src = place * lanes
     if values.shape[0] != N or values.shape[1] != sink.count:
         raise ValueError(f"a result of shape {tuple(array.shape)} does not fit ({N}, {sink.count})")
     sink.data = &values[0, 0]

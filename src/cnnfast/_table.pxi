@@ -4,6 +4,11 @@
 CONV = "C H W OC OH OW KH KW SH SW PT PL DH DW groups"
 POOL = "C H W OH OW KH KW SH SW PT PL DH DW"
 BROADCAST = "A B C a0 a1 a2 b0 b1 b2"
+COPY = "A B C a0 a1 a2 y0 y1 y2 at"
+
+# of images in the lanes: strides of channels (_c) and rows (_r), in vectors
+WINOGRAD = "C OC x_c x_r y_c y_r tiles pool act r_c r_r"
+ROWS = "C H W x_c x_r y_c y_r"
 
 cdef dict _TABLE = {
     "conv2d_f32_nchw_naive": (<size_t>conv2d_f32_nchw_naive, CONV, ""),
@@ -30,8 +35,28 @@ cdef dict _TABLE = {
     "add_f32_nchw_naive": (<size_t>add_f32_nchw_naive, BROADCAST, ""),
     "mul_f32_nchw_naive": (<size_t>mul_f32_nchw_naive, BROADCAST, ""),
     "fill_f32_nchw_naive": (<size_t>fill_f32_nchw_naive, "count", "value"),
-    "copy_f32_nchw_naive": (<size_t>copy_f32_nchw_naive, "A B C a0 a1 a2 y0 y1 y2 at", ""),
+    "copy_f32_nchw_naive": (<size_t>copy_f32_nchw_naive, COPY, ""),
     "lrn_f32_nchw_naive": (<size_t>lrn_f32_nchw_naive, "C HW size", "alpha beta bias"),
+    "conv2d_f32_chwn_direct": (
+        <size_t>conv2d_f32_chwn_direct, "groups K OC x_group y_c positions pool act r_c", "f0 f1"),
+    "conv2d_f32_chwn_winograd4x3": (<size_t>conv2d_f32_chwn_winograd4x3, WINOGRAD, "f0 f1"),
+    "conv2d_f32_chwn_winograd4x5": (<size_t>conv2d_f32_chwn_winograd4x5, WINOGRAD, "f0 f1"),
+    "dense_f32_chwn_direct": (<size_t>dense_f32_chwn_direct, "K O y_c act r_c", "f0 f1"),
+    "max_pool_f32_chwn_direct": (<size_t>max_pool_f32_chwn_direct, POOL + " x_c x_r y_c y_r", ""),
+    "avg_pool_f32_chwn_direct": (<size_t>avg_pool_f32_chwn_direct, POOL + " x_c x_r y_c y_r", ""),
+    "global_avg_pool_f32_chwn_direct": (<size_t>global_avg_pool_f32_chwn_direct, "C H W x_c x_r y_c", ""),
+    "global_max_pool_f32_chwn_direct": (<size_t>global_max_pool_f32_chwn_direct, "C H W x_c x_r y_c", ""),
+    "affine_f32_chwn_direct": (<size_t>affine_f32_chwn_direct, ROWS, ""),
+    "prelu_f32_chwn_direct": (<size_t>prelu_f32_chwn_direct, ROWS, ""),
+    "activate_f32_chwn_direct": (<size_t>activate_f32_chwn_direct, ROWS + " act", "f0 f1"),
+    "softmax_f32_chwn_direct": (<size_t>softmax_f32_chwn_direct, "A B K x0 x1 x2 y0 y1 y2", ""),
+    "log_softmax_f32_chwn_direct": (<size_t>log_softmax_f32_chwn_direct, "A B K x0 x1 x2 y0 y1 y2", ""),
+    "add_f32_chwn_direct": (<size_t>add_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "mul_f32_chwn_direct": (<size_t>mul_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "copy_f32_chwn_direct": (<size_t>copy_f32_chwn_direct, COPY, ""),
+    "fill_f32_chwn_direct": (<size_t>fill_f32_chwn_direct, "C H W y_c y_r", "value"),
+    "halo_f32_chwn_direct": (<size_t>halo_f32_chwn_direct, "C H W y_c y_r top left bottom right", ""),
+    "lrn_f32_chwn_direct": (<size_t>lrn_f32_chwn_direct, ROWS + " size", "alpha beta bias"),
 }
 
 KERNELS = {name: (tuple(ints.split()), tuple(floats.split())) for name, (_, ints, floats) in _TABLE.items()}

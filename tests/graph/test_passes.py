@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from random_graphs import random_graph, random_inputs, seeds
+from small_graphs import net
 
 from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimise
 from cnnfast.graph.passes import Pass
-from cnnfast.ops import Conv2d, Fused, Relu
+from cnnfast.ops import Add, BatchNorm, Conv2d, Dropout, Fused, Gelu, MaxPool, Relu
 
 
 def assert_same_outputs(before: Graph, after: Graph, inputs: dict[str, np.ndarray]) -> None:
@@ -61,6 +62,33 @@ def test_fusing_leaves_no_layer_before_its_activation() -> None:
             if isinstance(node.op, Conv2d) and node.name not in graph.outputs:
                 readers = graph.consumers[node.name]
                 assert len(readers) > 1 or readers[0].op.name not in ("relu", "batch_norm", "max_pool"), seed
+
+
+def test_the_shapes_of_airbench_and_of_resnet() -> None:
+    """Convolution, max-pool, batch-norm, GELU; and the residual block with batch-norm before the add."""
+    airbench = net(
+        ("conv", Conv2d(), "x", "w"),
+        ("pool", MaxPool(2), "conv"),
+        ("norm", BatchNorm(), "pool", "p", "p", "p", "p"),
+        ("y", Gelu(), "norm"),
+        w=(4, 3, 3, 3),
+        p=[0.5, 1.0, 1.5, 2.0],
+    )
+    assert [node.op for node in optimise(airbench).nodes] == [Fused(Conv2d(), (MaxPool(2),), 3), Gelu()]
+    same = Conv2d(padding=1)
+    resnet = net(
+        ("conv1", same, "x", "w"),
+        ("norm1", BatchNorm(), "conv1", "p", "p", "p", "p"),
+        ("relu1", Relu(), "norm1"),
+        ("conv2", same, "relu1", "w"),
+        ("norm2", BatchNorm(), "conv2", "p", "p", "p", "p"),
+        ("drop", Dropout(), "x"),
+        ("sum", Add(), "norm2", "drop"),
+        ("y", Relu(), "sum"),
+        w=(3, 3, 3, 3),
+        p=[0.5, 1.0, 1.5],
+    )
+    assert [node.op for node in optimise(resnet).nodes] == [Fused(same, (Relu(),), 3), Fused(same, (Add(), Relu()), 3)]
 
 
 def test_fifty_thousand_nodes() -> None:

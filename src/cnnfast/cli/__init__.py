@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -83,7 +82,7 @@ def _run(argv: list[str]) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    args.again = shlex.join(["cnnfast", *argv])
+    args.words = argv
     status: int = args.run(args)
     return status
 

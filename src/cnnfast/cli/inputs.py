@@ -47,7 +47,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all images in order, reading none of them."""
+        """Yield the names of all images in order."""
         ...
 
     def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:

@@ -76,3 +76,7 @@ typedef struct pool_run {
     long KH, KW, SH, SW, PT, PL, DH, DW;
     const float *divisor; /* (OH, OW) */
 } pool_run;
+
+typedef void (*winograd_t)(const winograd_run *);
+typedef void (*pool_t)(const pool_run *);
+typedef void (*arithmetic_t)(long, const float *, long, const float *, long, float *);

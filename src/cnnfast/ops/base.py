@@ -139,8 +139,7 @@ def _decode_value(op: str, key: str, value: object, kind: str) -> object:
         return float(value)
     if kind == "str" and isinstance(value, str):
         return value
-    is_list = kind.startswith("tuple[int") and isinstance(value, list | tuple)
-    if is_list and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+    if kind.startswith("tuple[int") and isinstance(value, list | tuple) and all(type(v) is int for v in value):
         return tuple(value)
     raise GraphError(f"attribute {key} of {op} must be {kind}, but is {value!r}")
 

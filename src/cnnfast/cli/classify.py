@@ -1,0 +1,71 @@
+"""``cnnfast classify PATH…``: what does each picture show?"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnfast.cli import options
+from cnnfast.cli.models import class_names
+from cnnfast.cli.sweep import Cells, Verdict, decimal, sweep
+from cnnfast.errors import ConfigError
+from cnnfast.network import Network
+from cnnfast.preprocess import Array
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.add_sweep(parser)
+    parser.add_argument(
+        "--top", type=options.positive, default=1, metavar="K", help="how many labels a picture (default: 1)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what each picture shows."""
+    net = Network.load(args.model)
+    names = class_names(net)
+    if args.top > len(names):
+        raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
+    return sweep(args, net, Classifier(tuple(names), args.top))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Judges by the most probable classes."""
+
+    classes: tuple[str, ...]
+    top: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """A label and its probability for each rank."""
+        if self.top == 1:
+            return ("label", "probability")
+        return tuple(f"{what}_{rank}" for rank in range(1, self.top + 1) for what in ("label", "probability"))
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the rows depend on."""
+        return {"command": "classify", "top": self.top}
+
+    def verdict(self, probabilities: Array) -> Verdict:
+        """Judge one image; of equal probabilities the first class wins."""
+        order = np.argsort(-probabilities, kind="stable")[: self.top]
+        ranked = [(self.classes[i], decimal(probabilities[i])) for i in order]
+        width = max(map(len, self.classes))
+        line = "\t".join(f"{label:<{width}} {probability:.4f}" for label, probability in ranked)
+        label, probability = ranked[0]
+        return Verdict(tuple(cell for pair in ranked for cell in pair), label, probability, line, shelf=label)
+
+    def tally(self, cells: Cells) -> str:
+        """Return the label."""
+        return str(cells[0])
+
+    def summary(self, counts: Counter[str]) -> str:
+        """Return how many show what."""
+        shares = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(10))
+        return f"{counts.total():,} classified" + (f": {shares}" if shares else "")

@@ -1,0 +1,65 @@
+"""``cnnfast find CLASS PATH…``: which of these thousands are cats?"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+
+from cnnfast.cli import options
+from cnnfast.cli.models import class_index, class_names
+from cnnfast.cli.sweep import Cells, Verdict, decimal, sweep
+from cnnfast.network import Network
+from cnnfast.preprocess import Array
+
+FOUND, OTHER = "found", "other"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("wanted", metavar="CLASS", help="what to find; an unknown class lists those of the network")
+    options.add_sweep(parser)
+    parser.add_argument(
+        "--threshold",
+        type=options.probability,
+        default=0.5,
+        metavar="P",
+        help="found is what has a probability above P (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find the pictures of a class."""
+    net = Network.load(args.model)
+    index = class_index(net, args.wanted)
+    return sweep(args, net, Finder(index, class_names(net)[index], args.threshold))
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Judges by the probability of one class."""
+
+    index: int
+    name: str
+    threshold: float
+
+    columns = ("probability", "found")
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the rows depend on."""
+        return {"command": "find", "class": self.name, "threshold": self.threshold}
+
+    def verdict(self, probabilities: Array) -> Verdict:
+        """Judge one image."""
+        probability = decimal(probabilities[self.index])
+        found = probability > self.threshold
+        return Verdict((probability, found), self.name, probability, f"{probability:.4f}" if found else None)
+
+    def tally(self, cells: Cells) -> str:
+        """Return whether the image was found."""
+        return FOUND if str(cells[1]).lower() == "true" else OTHER
+
+    def summary(self, counts: Counter[str]) -> str:
+        """Return how many were found."""
+        return f"{counts[FOUND]:,} of {counts.total():,} found: {self.name} with a probability above {self.threshold:g}"

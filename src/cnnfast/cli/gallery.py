@@ -1,0 +1,52 @@
+"""The contact sheet of ``--report``."""
+
+from __future__ import annotations
+
+import heapq
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast.report.sheet import Tile, check_suffix, contact_sheet
+
+MOST_TILES = 200
+"""More nobody looks at, and memory must stay constant."""
+
+
+class Gallery:
+    """Collects the `MOST_TILES` most telling pictures of a run.
+
+    Parameters
+    ----------
+    path : Path
+        The sheet to write.
+
+    Raises
+    ------
+    ConfigError
+        If its suffix is unknown.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = check_suffix(path)
+        self._heap: list[tuple[float, int, Tile]] = []
+        self._seen = 0
+
+    def add(self, tile: Tile) -> None:
+        """Offer a picture; the surest ones are kept."""
+        if isinstance(tile.picture, np.ndarray) and tile.picture.dtype != np.uint8:
+            return
+        # The number decides between equals, so that tiles are never compared: the earlier picture stays.
+        entry = (tile.probability, -self._seen, tile)
+        self._seen += 1
+        if len(self._heap) < MOST_TILES:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def write(self, title: str) -> str:
+        """Draw the sheet, the surest picture first, and return a line that says so."""
+        tiles = [tile for _, _, tile in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+        shown = f"; the {len(tiles)} surest of {self._seen:,} are shown" if self._seen > len(tiles) else ""
+        contact_sheet(tiles, self._path, title + shown)
+        return f"contact sheet: {self._path}{shown}"

@@ -1,0 +1,221 @@
+"""One pass over many images: read, compute, judge, write; what ``find`` and ``classify`` have in common."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from cnnfast import __version__, _threads
+from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
+from cnnfast.cli.gallery import Gallery
+from cnnfast.cli.inputs import Item, Source, open_inputs
+from cnnfast.cli.models import digest, preprocess_of
+from cnnfast.cli.progress import Failures, Progress, say
+from cnnfast.cli.rows import Row, RowFile
+from cnnfast.cli.shelves import Shelf
+from cnnfast.errors import ConfigError, PictureError
+from cnnfast.network import Network
+from cnnfast.preprocess import Array, Preprocess
+from cnnfast.report.sheet import Tile
+
+Cells = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said about one image.
+
+    Attributes
+    ----------
+    cells : tuple
+        Values of the columns of ``--out``.
+    label, probability
+        For the contact sheet.
+    line : str, optional
+        To print before the name; None if the image is not worth printing, copying or drawing.
+    shelf : str
+        Sub-folder of ``--copy-to``.
+    """
+
+    cells: Cells
+    label: str
+    probability: float
+    line: str | None
+    shelf: str = ""
+
+
+class Judge(Protocol):
+    """What makes ``find`` and ``classify`` different."""
+
+    columns: tuple[str, ...]
+    settings: Mapping[str, object]
+
+    def verdict(self, probabilities: Array) -> Verdict:
+        """Judge one image by the probabilities of its classes."""
+        ...
+
+    def tally(self, cells: Cells) -> str:
+        """Return the heading under which a row is counted; the cells may come as text from a file."""
+        ...
+
+    def summary(self, counts: Counter[str]) -> str:
+        """Return the result in half a line."""
+        ...
+
+
+def sweep(args: argparse.Namespace, net: Network, judge: Judge) -> int:
+    """Judge all images that the arguments name, and return the exit status."""
+    with nullcontext() if args.threads is None else _threads.threads(args.threads):
+        return _Sweep(args, net, judge).run()
+
+
+class _Sweep:
+    def __init__(self, args: argparse.Namespace, net: Network, judge: Judge) -> None:
+        if args.resume and args.out is None:
+            raise ConfigError("--resume goes on with the rows of an earlier run, so it needs --out FILE")
+        self.args, self.net, self.judge = args, net, judge
+        self.preprocess: Preprocess = preprocess_of(net, args.model)
+        self.sources: list[Source] = open_inputs(args.paths, args.split)
+        self.gallery = None if args.report is None else Gallery(args.report)
+        folder = args.copy_to or args.link_to
+        self.shelf = None if folder is None else Shelf(folder, args.link_to is not None, args.paths, self.sources)
+        self.counts: Counter[str] = Counter()
+        self.failures = Failures()
+
+    def run(self) -> int:
+        with self._open_rows() as out:
+            done = 0 if out is None else self._read_back(out)
+            if out is not None:
+                out.start()
+            with Progress(sum(map(len, self.sources)), done) as progress:
+                try:
+                    self._judge_all(done, out, progress)
+                except KeyboardInterrupt:
+                    return self._interrupted(out, done + progress.here)
+        self._conclude(progress)
+        return SOME_FAILED if self.failures.count else OK
+
+    def _open_rows(self) -> RowFile | nullcontext[None]:
+        args = self.args
+        if args.out is None:
+            return nullcontext()
+        settings = {
+            "cnnfast": __version__,
+            "model": args.model,
+            "model_sha256": digest(args.model),
+            "split": args.split,
+            **self.judge.settings,
+        }
+        return RowFile(args.out, self.judge.columns, settings, args.resume, args.force)
+
+    def _read_back(self, out: RowFile) -> int:
+        """Count the rows of an earlier run, and return how many there are."""
+        names = itertools.chain.from_iterable(source.names() for source in self.sources)
+        done = 0
+        for row in out.earlier():
+            name = next(names, None)
+            if name != row.picture:
+                raise ConfigError(
+                    f"{out.path}: cannot be resumed, because its row {done + 1} is about {row.picture}, where the "
+                    f"paths now have {name or 'nothing'}; name the same paths, or start afresh with --force"
+                )
+            self._count(row)
+            done += 1
+        return done
+
+    def _count(self, row: Row) -> None:
+        if row.error is None:
+            self.counts[self.judge.tally(row.cells)] += 1
+        else:
+            self.failures.add(row.picture, row.error)
+
+    def _judge_all(self, done: int, out: RowFile | None, progress: Progress) -> None:
+        for batch in self._batches(done):
+            rows, lines = [], []
+            for item, probabilities in self._computed(batch):
+                row, line = self._judge(item, probabilities)
+                self._count(row)
+                rows.append(row)
+                lines += [] if line is None else [line]
+            if out is not None:
+                out.write(rows)
+            progress.advance(len(rows))
+            progress.print(lines)
+
+    def _batches(self, done: int) -> Iterator[list[Item]]:
+        # A batch stays within one source, because one may hold bytes and another floats.
+        size = self.args.batch or max(128, 32 * _threads.get_num_threads())
+        for source in self.sources:
+            skip = min(done, len(source)) if done else 0
+            done -= skip
+            with closing(_closable(source.items(skip, self.preprocess))) as items:
+                while batch := list(itertools.islice(items, size)):
+                    yield batch
+
+    def _computed(self, batch: Sequence[Item]) -> Iterator[tuple[Item, Array | None]]:
+        readable = [item.pixels for item in batch if not isinstance(item.pixels, PictureError)]
+        results: Iterator[Array] = iter(())
+        if readable:
+            results = iter(self.net.predict_proba(np.stack(readable), layout="nhwc"))
+        for item in batch:
+            yield item, None if isinstance(item.pixels, PictureError) else next(results)
+
+    def _judge(self, item: Item, probabilities: Array | None) -> tuple[Row, str | None]:
+        """Return the row of an image and the line to print; copy and draw it."""
+        if probabilities is None:
+            assert isinstance(item.pixels, PictureError)
+            return Row(item.name, (), item.pixels.reason), None
+        if np.isnan(probabilities).any():
+            return Row(item.name, (), "the network's result is not a number"), None
+        verdict = self.judge.verdict(probabilities)
+        if verdict.line is None:
+            return Row(item.name, verdict.cells, None), None
+        # Before the row is written: a picture whose row exists has been copied.
+        if self.shelf is not None:
+            self.shelf.put(item, verdict.shelf)
+        if self.gallery is not None:
+            self.gallery.add(Tile(item.picture, item.name, verdict.label, verdict.probability, found=True))
+        return Row(item.name, verdict.cells, None), f"{verdict.line}\t{item.name}"
+
+    def _interrupted(self, out: RowFile | None, done: int) -> int:
+        if out is None:
+            say("cnnfast: interrupted; with --out FILE a run can be resumed")
+        else:
+            words = [word for word in self.args.words if word not in ("--resume", "--force")]
+            again = shlex.join(["cnnfast", words[0], "--resume", *words[1:]])
+            say(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; go on with:", f"  {again}")
+        return INTERRUPTED
+
+    def _conclude(self, progress: Progress) -> None:
+        summary = self.judge.summary(self.counts)
+        threads = _threads.get_num_threads()
+        say(*self.failures.lines())
+        if self.gallery is not None:
+            say(self.gallery.write(summary))
+        speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
+        unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
+        say(f"{summary}{speed}{unreadable}")
+
+
+def _closable(items: Iterator[Item]) -> Any:
+    """Return items that can be closed, which ends the threads that read ahead."""
+    return items if hasattr(items, "close") else (item for item in items)
+
+
+def decimal(probability: Any) -> float:
+    """Return a float32 as the shortest number that stands for it, so that files hold no digits without meaning.
+
+    Examples
+    --------
+    >>> decimal(np.float32(0.1))
+    0.1
+    """
+    return float(str(np.float32(probability)))
