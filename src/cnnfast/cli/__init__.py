@@ -71,12 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser("cnnfast", description="Classify many small images on a CPU, fast.")
+    parser = argparse.ArgumentParser(
+        "cnnfast", description="Classify many small images on a CPU, fast.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"cnnfast {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     chosen = next((word for word in argv if not word.startswith("-")), None)
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        description = f"{purpose[0].upper()}{purpose[1:]}."
+        command = commands.add_parser(name, help=purpose, description=description, allow_abbrev=False)
         if name == chosen:
             module = import_module(f"cnnfast.cli.{name}")
             module.add_arguments(command)

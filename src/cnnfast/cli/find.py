@@ -43,7 +43,10 @@ class Finder:
     name: str
     threshold: float
 
-    columns = ("probability", "found")
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The probability, and whether that is enough."""
+        return ("probability", "found")
 
     @property
     def settings(self) -> dict[str, object]:

@@ -185,7 +185,10 @@ class RowFile:
             if number > 0 or not self._layout.header():
                 yield self._decoded(record, number)
             elif record != self._layout.header():
-                raise ConfigError(f"{self.path}: its first line is not {self._layout.header()!r}; start it with --force")
+                raise ConfigError(
+                    f"{self.path}: its first line is {record[:80]!r}, but rows of this run begin with "
+                    f"{self._layout.header()!r}; start afresh with --force"
+                )
             end += len(record)
         # A row that a kill has torn in the middle is written again.
         os.truncate(self.path, end)

@@ -55,8 +55,15 @@ class Verdict:
 class Judge(Protocol):
     """What makes ``find`` and ``classify`` different."""
 
-    columns: tuple[str, ...]
-    settings: Mapping[str, object]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``--out``."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What the rows depend on."""
+        ...
 
     def verdict(self, probabilities: Array) -> Verdict:
         """Judge one image by the probabilities of its classes."""

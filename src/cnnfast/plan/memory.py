@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnnfast.ops import Shape
 from cnnfast.plan.step import Step
 
 ALIGNMENT = 16
-"""Floats between possible places: 64 bytes, a cache line and the widest vector register."""
+"""Elements between possible places: in layout nchw 64 bytes, a cache line and the widest vector register."""
 
 
 @dataclass
@@ -25,18 +23,18 @@ class Buffer:
 
 def place(
     steps: Sequence[Step],
-    shapes: Mapping[str, Shape],
+    size: Callable[[str], int],
     inputs: Iterable[str],
     outputs: Iterable[str],
     aliases: Mapping[str, str],
-) -> tuple[dict[str, int], int]:
-    """Return the offset of each value, and the size of the arena, in floats of one image.
+) -> tuple[dict[str, int], list[int], int]:
+    """Return the place of each value, the place of each step's workspace, and the size of the arena, in elements.
 
     Parameters
     ----------
     steps : sequence of Step
-    shapes : mapping of str to Shape
-        The shape of every value that a step reads or writes.
+    size : callable
+        Gives the size of a value.
     inputs, outputs : iterable of str
         Values that exist before the first step, and that are read after the last.
     aliases : mapping of str to str
@@ -45,19 +43,20 @@ def place(
     last = _last_uses(steps, outputs, aliases)
     buffers: dict[str, Buffer] = {}
     for name in inputs:
-        buffers[name] = Buffer(math.prod(shapes[name]), -1, last.get(name, -1))
+        buffers[name] = Buffer(size(name), -1, last.get(name, -1))
     for index, step in enumerate(steps):
         if step.result in buffers:
             continue
-        shared = _free_operand(step, index, shapes, buffers, aliases) if step.in_place else None
+        shared = _free_operand(step, index, size, buffers, aliases) if step.in_place else None
         if shared is None:
-            buffers[step.result] = Buffer(math.prod(shapes[step.result]), index, last.get(step.result, index))
+            buffers[step.result] = Buffer(size(step.result), index, last.get(step.result, index))
         else:
             shared.last = max(shared.last, last.get(step.result, index))
             buffers[step.result] = shared
-    arena = _assign({id(b): b for b in buffers.values()}.values())
-    names = [*buffers, *aliases]
-    return {name: buffers[root(name, aliases)].offset for name in names}, arena
+    workspaces = [Buffer(step.workspace, index, index) for index, step in enumerate(steps)]
+    arena = _assign([*{id(b): b for b in buffers.values()}.values(), *workspaces])
+    places = {name: buffers[root(name, aliases)].offset for name in (*buffers, *aliases)}
+    return places, [workspace.offset for workspace in workspaces], arena
 
 
 def root(name: str, aliases: Mapping[str, str]) -> str:
@@ -78,11 +77,11 @@ def _last_uses(steps: Sequence[Step], outputs: Iterable[str], aliases: Mapping[s
 
 
 def _free_operand(
-    step: Step, index: int, shapes: Mapping[str, Shape], buffers: Mapping[str, Buffer], aliases: Mapping[str, str]
+    step: Step, index: int, size: Callable[[str], int], buffers: Mapping[str, Buffer], aliases: Mapping[str, str]
 ) -> Buffer | None:
     """Return the memory of the first operand if nothing reads it after this step and the result fits exactly."""
     source = step.operands[0]
-    if not isinstance(source, str) or math.prod(shapes[source]) != math.prod(shapes[step.result]):
+    if not isinstance(source, str) or size(source) != size(step.result):
         return None
     buffer = buffers[root(source, aliases)]
     return buffer if buffer.last == index else None
@@ -93,6 +92,9 @@ def _assign(buffers: Iterable[Buffer]) -> int:
     placed: list[Buffer] = []
     end = 0
     for buffer in sorted(buffers, key=lambda b: (-b.size, b.first)):
+        if buffer.size == 0:
+            buffer.offset = 0
+            continue
         offset = 0
         for other in sorted((p for p in placed if _overlap(p, buffer)), key=lambda b: b.offset):
             if offset + buffer.size <= other.offset:

@@ -12,12 +12,18 @@ from cnnfast._dispatch import kernels
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, optimise
 from cnnfast.ops import Shape
-from cnnfast.plan.lower import lower
+from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.memory import place
+from cnnfast.plan.naive import lower_naive
+from cnnfast.plan.lowering import Triple, strides_of
 from cnnfast.plan.step import Step
 
 MAX_ARENA = 1 << 29
 """The largest arena of one thread, in floats (2 GiB): a network beyond it is refused before memory is taken."""
+
+
+LAYOUTS = ("chwn", "nchw")
+"""Images in the lanes, with the fast kernels; or one image at a time, with the naive ones."""
 
 
 @dataclass(frozen=True)
@@ -28,40 +34,56 @@ class Plan:
     ----------
     graph : Graph
         The graph after all passes.
+    layout : {"chwn", "nchw"}
+    lanes : int
+        Images in a group.
     steps : tuple of Step
     shapes : mapping of str to Shape
         The shape of every value, of one image.
-    offsets : mapping of str to int
-        Where each value lies in the arena, in floats of one image.
+    places : mapping of str to int
+        Where the first element of each value lies in the arena, in elements.
+    strides : mapping of str to (int, int, int)
+        The distance of channels, rows and columns of each graph input.
+    workspaces : tuple of int
+        Where the workspace of each step lies.
     arena : int
-        Size of one thread's arena, in floats.
+        Size of one thread's arena, in elements.
     """
 
     graph: Graph
+    layout: str
+    lanes: int
     steps: tuple[Step, ...]
     shapes: Mapping[str, Shape]
-    offsets: Mapping[str, int]
+    places: Mapping[str, int]
+    strides: Mapping[str, Triple]
+    workspaces: tuple[int, ...]
     arena: int
 
     @cached_property
     def program(self) -> Any:
         """The plan as the kernels run it."""
-        return kernels.Program(
-            [
-                (
-                    step.kernel,
-                    dict(step.ints),
-                    dict(step.floats),
-                    [self.offsets[v] if isinstance(v, str) else v for v in step.operands],
-                    step.parameters,
-                    self.offsets[step.result],
-                )
-                for step in self.steps
-            ],
-            self.arena,
-            [(as_chw(shape), self.offsets[name]) for name, shape in self.graph.inputs.items()],
-            [(math.prod(self.shapes[name]), self.offsets[name]) for name in self.graph.outputs],
-        )
+        steps = [
+            (
+                step.kernel,
+                dict(step.ints),
+                dict(step.floats),
+                [self.places[v] if isinstance(v, str) else v for v in step.operands],
+                step.parameters,
+                step.tables,
+                self.places[step.result],
+                workspace,
+            )
+            for step, workspace in zip(self.steps, self.workspaces, strict=True)
+        ]
+        inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
+        outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.graph.outputs]
+        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes)
+
+    @property
+    def arena_bytes(self) -> int:
+        """Size of one thread's arena, in bytes."""
+        return self.arena * self.lanes * 4
 
     def explain(self) -> str:
         """Return a table: each step, its kernel, the shape of its result and why it was chosen."""
@@ -70,29 +92,46 @@ class Plan:
             rows.append((step.node, step.kernel, "x".join(map(str, self.shapes[step.result])), step.reason))
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-        lines.append(f"arena: {self.arena * 4 / 1024:.0f} KiB a thread")
+        lines.append(f"images in a group: {self.lanes}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
         return "\n".join(line.rstrip() for line in lines)
 
 
-def make_plan(graph: Graph) -> Plan:
+def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     """Plan a graph: run the passes, lower each node to steps, place the values.
+
+    Parameters
+    ----------
+    graph : Graph
+    layout : {"chwn", "nchw"}
+        Images in the lanes, or the naive kernels.
 
     Raises
     ------
     GraphError
-        If one image would need more than `MAX_ARENA`.
+        If one group of images would need more than `MAX_ARENA`.
     UnsupportedError
         If an op has no kernel for its shape; all such nodes are listed.
     """
     optimised = optimise(graph)
-    lowered = lower(optimised)
-    offsets, arena = place(lowered.steps, lowered.shapes, optimised.inputs, optimised.outputs, lowered.aliases)
-    if arena > MAX_ARENA:
+    lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised)
+    lanes = 1 if layout == "nchw" else kernels.lanes()
+    places, workspaces, arena = place(
+        lowered.steps, lowered.size, optimised.inputs, optimised.outputs, lowered.aliases
+    )
+    if arena * lanes > MAX_ARENA:
         raise GraphError(
-            f"one image would need {arena * 4 / 2**30:.1f} GiB for its activations; at most {MAX_ARENA * 4 >> 30} GiB "
-            "are allowed. Use a smaller input."
+            f"{lanes} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
+            f"{MAX_ARENA * 4 >> 30} GiB are allowed. Use a smaller input."
         )
-    return Plan(optimised, tuple(lowered.steps), lowered.shapes, offsets, arena)
+    places = {value: start + lowered.origin(value) for value, start in places.items()}
+    strides = {v: input_strides(lowered.strides(v), s) for v, s in optimised.inputs.items()}
+    steps = tuple(lowered.steps)
+    return Plan(optimised, layout, lanes, steps, lowered.shapes, places, strides, tuple(workspaces), arena)
+
+
+def input_strides(strides: Triple, shape: Shape) -> Triple:
+    """Return the strides of an input as (C, H, W), where axes of size 1 stand behind the others."""
+    return strides if len(shape) == 3 else strides_of(as_chw(shape))
 
 
 def as_chw(shape: Shape) -> tuple[int, int, int]:

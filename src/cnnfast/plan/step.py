@@ -26,6 +26,10 @@ class Step:
         Geometry and attributes, by the names that the kernel lists.
     parameters : tuple of array or None
         Weights and the like, float32.
+    tables : tuple of array or None
+        Places, int32.
+    workspace : int
+        Elements of the arena that only this step uses.
     in_place : bool
         Whether the result may lie where the first operand lay.
     reason : str
@@ -39,6 +43,8 @@ class Step:
     ints: Mapping[str, int]
     floats: Mapping[str, float] = field(default_factory=dict)
     parameters: tuple[Array | None, ...] = ()
+    tables: tuple[Array | None, ...] = ()
+    workspace: int = 0
     in_place: bool = False
     reason: str = ""
 

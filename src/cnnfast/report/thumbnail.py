@@ -44,7 +44,7 @@ def _longest_side(tile: Tile) -> int:
     from PIL import Image
 
     if isinstance(tile.picture, np.ndarray):
-        return max(tile.picture.shape[:2])
+        return max(int(side) for side in tile.picture.shape[:2])
     try:
         with Image.open(tile.picture) as image:
             return max(image.size)

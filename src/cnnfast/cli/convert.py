@@ -1,0 +1,29 @@
+"""``cnnfast convert IN OUT``: any known model file becomes cnnfast's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cnnfast.errors import ConfigError
+from cnnfast.network import Network
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("source", metavar="IN", help="a model file or folder of any known format")
+    parser.add_argument("target", metavar="OUT", type=Path, help="the file to write, NAME.safetensors")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read a model and write it."""
+    target: Path = args.target
+    if target.suffix != ".safetensors":
+        raise ConfigError(f"{target}: model files are written as .safetensors; name a file that ends so")
+    if target.exists() and not args.force:
+        raise ConfigError(f"{target}: exists already; name another file, or say --force to replace it")
+    net = Network.load(args.source)
+    net.save(target)
+    print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")
+    return 0

@@ -1,0 +1,156 @@
+"""``cnnfast evaluate MODEL DATA``: how often is a network right?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast import _threads
+from cnnfast.cli import OK, SOME_FAILED, options
+from cnnfast.cli.gallery import Gallery
+from cnnfast.cli.models import class_index, class_names, preprocess_of
+from cnnfast.cli.progress import Failures, Progress, say
+from cnnfast.data import Batch, Dataset, open_dataset
+from cnnfast.errors import DataError, InputError
+from cnnfast.network import Network
+from cnnfast.preprocess import Array
+from cnnfast.report.scores import Scores
+from cnnfast.report.sheet import Tile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    parser.add_argument("data", metavar="DATA", help="a data set with labels: CIFAR-10, MNIST, .npz, folder a class")
+    parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is told from others")
+    parser.add_argument(
+        "--threshold",
+        type=options.probability,
+        default=0.5,
+        metavar="P",
+        help="an image counts as --class if its probability is above P (default: %(default)s)",
+    )
+    parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N images")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="draw the surest mistakes, as .png or .html")
+    options.add_split(parser)
+    options.add_json(parser)
+    options.add_threads(parser)
+    options.add_batch(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute the scores and print them."""
+    net = Network.load(args.model)
+    names = class_names(net)
+    has_names = net.classes_.dtype.kind == "U"
+    wanted = None if args.wanted is None else class_index(net, args.wanted)
+    dataset = open_dataset(args.data, names if has_names else None, args.split)
+    if dataset.labels is None:
+        raise DataError(f"{dataset.name}: has no labels to compare with; `cnnfast classify` needs none")
+    if int(dataset.labels.max(initial=0)) >= len(names):
+        raise DataError(f"{dataset.name}: has the label {dataset.labels.max()}, but the network {len(names)} classes")
+    scores, failures = Scores(names, wanted, args.threshold), Failures()
+    gallery = None if args.report is None else Gallery(args.report)
+    preprocess = preprocess_of(net, args.model)
+    with (
+        nullcontext() if args.threads is None else _threads.threads(args.threads),
+        Progress(min(len(dataset), args.limit or len(dataset))) as progress,
+    ):
+        for batch in _limited(dataset.batches(args.batch or 256, preprocess), args.limit):
+            for error in batch.failed:
+                failures.add_error(error)
+            if len(batch.images):
+                probabilities = net.predict_proba(batch.images, layout="nhwc")
+                _count(scores, batch, probabilities)
+                if gallery is not None:
+                    _draw_mistakes(gallery, batch, probabilities, names, dataset)
+            progress.advance(len(batch.names) + len(batch.failed))
+    print(json.dumps(scores.to_dict(), indent=2) if args.json else as_text(scores, dataset))
+    say(*failures.lines())
+    if gallery is not None:
+        say(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
+    return SOME_FAILED if failures.count else OK
+
+
+def _limited(batches: Iterator[Batch], limit: int | None) -> Iterator[Batch]:
+    """Yield batches of ``limit`` images together."""
+    left = limit
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        assert batch.labels is not None
+        yield Batch(batch.images[:left], batch.labels[:left], batch.names[:left], batch.failed)
+        left -= min(left, len(batch.names))
+        if left == 0:
+            return
+
+
+def _count(scores: Scores, batch: Batch, probabilities: Array) -> None:
+    assert batch.labels is not None
+    bad = np.flatnonzero(np.isnan(probabilities).any(axis=1))
+    if bad.size:
+        raise InputError(f"{batch.names[bad[0]]}: the network's result is not a number; look at its weights")
+    scores.add(batch.labels, probabilities)
+
+
+def _draw_mistakes(
+    gallery: Gallery, batch: Batch, probabilities: Array, names: Sequence[str], dataset: Dataset
+) -> None:
+    assert batch.labels is not None
+    labels = probabilities.argmax(axis=1)
+    for i in np.flatnonzero(labels != batch.labels):
+        truth = f"is: {names[batch.labels[i]]}"
+        # A file is drawn as people know it, an image of an array as the network sees it.
+        picture = Path(batch.names[i]) if hasattr(dataset.source, "paths") else batch.images[i].copy()
+        label = names[labels[i]]
+        gallery.add(Tile(picture, batch.names[i], label, float(probabilities[i, labels[i]]), True, False, truth))
+
+
+def as_text(scores: Scores, dataset: Dataset) -> str:
+    """Return the scores as tables."""
+    parts = [f"{dataset.name}: {scores.right:,} of {scores.total:,} right, accuracy {scores.accuracy:.2%}"]
+    parts += ["", *_class_table(scores), "", *_matrix_table(scores)]
+    if scores.wanted is not None:
+        d = scores.of_wanted()
+        parts += [
+            "",
+            f"{scores.classes[scores.wanted]} with a probability above {scores.threshold:g}: "
+            f"TP {d.true_positives:,}  FP {d.false_positives:,}  FN {d.false_negatives:,}  "
+            f"precision {d.precision:.2%}  recall {d.recall:.2%}  F1 {d.f1:.2%}",
+        ]
+    return "\n".join(parts)
+
+
+def _present(scores: Scores) -> list[int]:
+    """Return the classes that occur, as truth or as result."""
+    return [i for i in range(len(scores.classes)) if scores.matrix[i].any() or scores.matrix[:, i].any()]
+
+
+def _class_table(scores: Scores) -> list[str]:
+    rows = [("class", "images", "precision", "recall", "F1")]
+    for i in _present(scores):
+        d = scores.of_class(i)
+        images = int(scores.matrix[i].sum())
+        rows.append((scores.classes[i], f"{images:,}", f"{d.precision:.2%}", f"{d.recall:.2%}", f"{d.f1:.2%}"))
+    return _aligned(rows)
+
+
+def _matrix_table(scores: Scores) -> list[str]:
+    shown = _present(scores)
+    rows = [("is \\ taken for", *(scores.classes[j] for j in shown))]
+    rows += [(scores.classes[i], *(f"{scores.matrix[i, j]:,}" for j in shown)) for i in shown if scores.matrix[i].any()]
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.rjust(w) if j else c.ljust(w) for j, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]

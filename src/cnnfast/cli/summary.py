@@ -1,0 +1,32 @@
+"""``cnnfast summary MODEL``: the layers of a network."""
+
+from __future__ import annotations
+
+import argparse
+
+from cnnfast.cli.models import class_names
+from cnnfast.network import Network
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    parser.add_argument("--explain", action="store_true", help="also show the kernel of each step, and why that one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the layers, the classes, and what travels with the network."""
+    net = Network.load(args.model)
+    print(net.summary())
+    print()
+    print(f"classes: {', '.join(class_names(net))}")
+    if net.preprocess is not None:
+        rule = ", ".join(f"{key} {value}" for key, value in net.preprocess.to_dict().items())
+        print(f"preprocessing: {rule}")
+    for key, value in {"licence": net.licence, **net.notes}.items():
+        if value is not None:
+            print(f"{key}: {value}")
+    if args.explain:
+        print()
+        print(net.explain())
+    return 0

@@ -1,0 +1,46 @@
+"""Which algorithm a convolution uses: a fixed rule on its shape.
+
+The rule knows nothing of the machine, because the algorithm decides the order of additions and so the bits of the result:
+the machine at hand chooses tiles and threads, never the algorithm. The constants were tuned once by measurement; see
+docs/adr/0002-algorithm-by-shape.md.
+"""
+
+from __future__ import annotations
+
+from cnnfast.ops import Conv2d, Shape
+from cnnfast.plan.winograd import OUTPUTS
+
+INPUT_COST = {3: 220, 5: 560}
+OUTPUT_COST = {3: 170, 5: 330}
+"""Cost of transforming one tile of one channel, in multiply-adds of a vector."""
+
+
+def algorithm(op: Conv2d, weight: Shape, output: Shape) -> tuple[str, str]:
+    """Return the algorithm of a convolution and the reason.
+
+    Examples
+    --------
+    >>> algorithm(Conv2d(padding=1), (64, 64, 3, 3), (64, 32, 32))[0]
+    'winograd4x3'
+    >>> algorithm(Conv2d(stride=2), (64, 64, 3, 3), (64, 16, 16))
+    ('direct', 'stride (2, 2)')
+    """
+    oc, oh, ow = output
+    _, c, kh, kw = weight
+    if (oh, ow) == (1, 1) and op.groups == 1:
+        return "dense", "one output pixel"
+    if op.groups > 1:
+        return "direct", f"{op.groups} groups"
+    if kh != kw or kh not in INPUT_COST:
+        return "direct", f"kernel {kh}x{kw}"
+    if op.stride != (1, 1):
+        return "direct", f"stride {op.stride}"
+    if op.dilation != (1, 1):
+        return "direct", f"dilation {op.dilation}"
+    direct = oh * ow * kh * kw * c * oc
+    tiles = -(-oh // OUTPUTS) * -(-ow // OUTPUTS)
+    tiles = -(-tiles // 4) * 4
+    products = (kh + OUTPUTS - 1) ** 2 * c * oc
+    winograd = tiles * (products + INPUT_COST[kh] * c + OUTPUT_COST[kh] * oc)
+    reason = f"{direct / winograd:.2f} x fewer operations by Winograd"
+    return (f"winograd{OUTPUTS}x{kh}" if winograd < direct else "direct"), reason

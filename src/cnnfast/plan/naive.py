@@ -1,0 +1,231 @@
+"""Lowers each node to naive kernels: layout nchw, one image at a time, one rule for each op.
+
+A `Fused` node becomes the steps of its base and then those of its tail, in place where possible.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnfast.graph import Graph
+from cnnfast.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Clip,
+    Concat,
+    Conv2d,
+    Dropout,
+    Elu,
+    Flatten,
+    Fused,
+    Gelu,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSigmoid,
+    Identity,
+    LeakyRelu,
+    Linear,
+    LogSoftmax,
+    Lrn,
+    MaxPool,
+    Mul,
+    Op,
+    Pad,
+    PRelu,
+    Reshape,
+    Softmax,
+    Transpose,
+)
+from cnnfast.plan.lowering import (
+    Lowering,
+    Rules,
+    Site,
+    Triple,
+    affine_parameters,
+    around,
+    broadcast_strides,
+    numbered,
+    packed,
+    strides_of,
+    three_axes,
+    window_ints,
+)
+from cnnfast.plan.step import Step
+
+REASON = "the textbook loop, image by image"
+
+rule = Rules()
+
+
+class NaiveLowering(Lowering):
+    """Steps in layout nchw."""
+
+    def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
+        """Append one step of kernel ``<kernel>_f32_nchw_naive``."""
+        reads = tuple(self.float32(v) if v in self.graph.constants else v for v in operands)
+        name = f"{kernel}_f32_nchw_naive"
+        self.steps.append(Step(site.node, name, reads, site.result, reason=REASON, **options))
+
+
+def lower_naive(graph: Graph) -> NaiveLowering:
+    """Return the steps that compute a graph.
+
+    Raises
+    ------
+    UnsupportedError
+        If an op or a rank has no kernel; all such nodes are listed.
+    """
+    lowering = NaiveLowering(graph, shapes=dict(graph.shapes))
+    rule.apply_all(lowering)
+    for name in graph.outputs:
+        if name in graph.constants:
+            _copy_whole(lowering, Site(name, (name,), name))
+    return lowering
+
+
+def _copy_whole(lowering: NaiveLowering, site: Site) -> None:
+    block = (1, 1, lowering.size(site.result))
+    lowering.emit(site, "copy", site.inputs, ints=_block(block, strides_of(block), strides_of(block)))
+
+
+@rule(Fused)
+def _fused(lowering: NaiveLowering, op: Fused, site: Site) -> None:
+    parts = op.steps(*site.inputs)
+    value = ""
+    for index, (part, inputs) in enumerate(parts):
+        reads = (value, *inputs) if index else inputs
+        value = site.result if index == len(parts) - 1 else f"{site.result}:{index}"
+        lowering.shapes[value] = part.shape(*(lowering.shapes[v] for v in reads))
+        rule.apply(lowering, part, Site(site.node, reads, value))
+
+
+@rule(Conv2d)
+def _conv2d(lowering: NaiveLowering, op: Conv2d, site: Site) -> None:
+    (c, h, w), (oc, oh, ow) = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
+    kh, kw = lowering.shapes[site.inputs[1]][2:]
+    ints = dict(C=c, H=h, W=w, OC=oc, OH=oh, OW=ow, KH=kh, KW=kw, SH=op.stride[0], SW=op.stride[1])
+    ints |= dict(PT=op.padding[0], PL=op.padding[1], DH=op.dilation[0], DW=op.dilation[1], groups=op.groups)
+    lowering.emit(site, "conv2d", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
+
+
+@rule(Linear)
+def _linear(lowering: NaiveLowering, op: Linear, site: Site) -> None:
+    outputs, features = lowering.shapes[site.inputs[1]]
+    ints = dict(F=features, O=outputs)
+    lowering.emit(site, "linear", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
+
+
+@rule(MaxPool)
+def _max_pool(lowering: NaiveLowering, op: MaxPool, site: Site) -> None:
+    lowering.emit(site, "max_pool", site.inputs, ints=window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result]))
+
+
+@rule(AvgPool)
+def _avg_pool(lowering: NaiveLowering, op: AvgPool, site: Site) -> None:
+    _, h, w = lowering.shapes[site.inputs[0]]
+    divisors = packed(op.divisors(h, w))
+    lowering.emit(site, "avg_pool", site.inputs, ints=window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result]), parameters=(divisors,))
+
+
+@rule(GlobalAvgPool, GlobalMaxPool)
+def _global_pool(lowering: NaiveLowering, op: Op, site: Site) -> None:
+    lowering.emit(site, op.name, site.inputs, ints=_per_channel(lowering, site))
+
+
+def _per_channel(lowering: NaiveLowering, site: Site) -> dict[str, int]:
+    shape = lowering.shapes[site.inputs[0]]
+    return dict(C=shape[0], HW=math.prod(shape[1:]))
+
+
+@rule(BatchNorm)
+def _batch_norm(lowering: NaiveLowering, op: BatchNorm, site: Site) -> None:
+    parameters = affine_parameters(op, site, lowering.graph.constants)
+    ints = _per_channel(lowering, site)
+    lowering.emit(site, "affine", site.inputs[:1], ints=ints, parameters=parameters, in_place=True)
+
+
+@rule(PRelu)
+def _prelu(lowering: NaiveLowering, op: PRelu, site: Site) -> None:
+    ints = _per_channel(lowering, site)
+    slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
+    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=True)
+
+
+@rule(Activation)
+def _activation(lowering: NaiveLowering, op: Activation, site: Site) -> None:
+    kernel = "gelu_tanh" if isinstance(op, Gelu) and op.approximate == "tanh" else op.name
+    floats = op.attributes() if isinstance(op, Clip | LeakyRelu | Elu | HardSigmoid) else {}
+    count = math.prod(lowering.shapes[site.result])
+    lowering.emit(site, kernel, site.inputs[:1], ints=dict(count=count), floats=floats, in_place=True)
+
+
+@rule(Softmax, LogSoftmax)
+def _softmax(lowering: NaiveLowering, op: Softmax | LogSoftmax, site: Site) -> None:
+    outer, size, inner = around(lowering.shapes[site.result], op.axis)
+    ints = dict(outer=outer, K=size, inner=inner)
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=True)
+
+
+@rule(Add, Mul)
+def _arithmetic(lowering: NaiveLowering, op: Op, site: Site) -> None:
+    whole = three_axes(lowering.shapes[site.result])
+    shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
+    a, b = (broadcast_strides(strides_of(shape), shape, whole) for shape in shapes)
+    ints = dict(zip("ABC", whole, strict=True)) | numbered(a=a, b=b)
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=a == strides_of(whole))
+
+
+def _block(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[str, int]:
+    """Return the geometry of a copy."""
+    return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
+
+
+@rule(Concat)
+def _concat(lowering: NaiveLowering, op: Concat, site: Site) -> None:
+    outer, total, inner = around(lowering.shapes[site.result], op.axis)
+    start = 0
+    for value in site.inputs:
+        size = lowering.shapes[value][op.axis - 1]
+        block = (outer, size, inner)
+        ints = _block(block, strides_of(block), (total * inner, inner, 1), at=start * inner)
+        lowering.emit(site, "copy", (value,), ints=ints)
+        start += size
+
+
+@rule(Pad)
+def _pad(lowering: NaiveLowering, op: Pad, site: Site) -> None:
+    source = three_axes(lowering.shapes[site.inputs[0]])
+    target = three_axes(lowering.shapes[site.result])
+    lowering.emit(site, "fill", (), ints=dict(count=math.prod(target)), floats=dict(value=op.value))
+    at = op.padding[0] * target[2] + op.padding[1]
+    lowering.emit(site, "copy", site.inputs, ints=_block(source, strides_of(source), strides_of(target), at))
+
+
+@rule(Transpose)
+def _transpose(lowering: NaiveLowering, op: Transpose, site: Site) -> None:
+    source = lowering.shapes[site.inputs[0]]
+    strides = [math.prod(source[i + 1 :]) for i in range(len(source))]
+    moved = [strides[axis - 1] for axis in op.order[1:]]
+    a, b, c = [0] * (3 - len(moved)) + moved
+    target = three_axes(lowering.shapes[site.result])
+    lowering.emit(site, "copy", site.inputs, ints=_block(target, (a, b, c), strides_of(target)))
+
+
+@rule(Lrn)
+def _lrn(lowering: NaiveLowering, op: Lrn, site: Site) -> None:
+    ints = _per_channel(lowering, site) | dict(size=op.size)
+    lowering.emit(site, "lrn", site.inputs, ints=ints, floats=dict(alpha=op.alpha, beta=op.beta, bias=op.bias))
+
+
+@rule(Flatten, Reshape, Identity, Dropout)
+def _alias(lowering: NaiveLowering, op: Op, site: Site) -> None:
+    (source,) = site.inputs
+    if source in lowering.graph.constants:
+        _copy_whole(lowering, site)
+    else:
+        lowering.aliases[site.result] = source

@@ -1,0 +1,81 @@
+"""Tables of places: where the register tiles find what they read and put what they write, in vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnfast.ops import Array, Conv2d, Shape
+from cnnfast.plan.lowering import Triple
+from cnnfast.plan.winograd import OUTPUTS
+
+Halo = tuple[int, int, int, int]
+TILE = 4
+"""Positions of a register tile; tables are filled up to whole tiles by repeating their last place."""
+
+
+def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm: str) -> Halo:
+    """Return how far a convolution reads beyond the top, left, bottom and right edge of its input."""
+    (_, h, w), (_, oh, ow), (kh, kw) = source, output, weight[2:]
+    if algorithm.startswith("winograd"):
+        oh, ow = -(-oh // OUTPUTS) * OUTPUTS, -(-ow // OUTPUTS) * OUTPUTS
+    top, left = op.padding[:2]
+    below = (oh - 1) * op.stride[0] + (kh - 1) * op.dilation[0] - top - (h - 1)
+    beyond = (ow - 1) * op.stride[1] + (kw - 1) * op.dilation[1] - left - (w - 1)
+    return top, left, max(below, 0), max(beyond, 0)
+
+
+def conv_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple) -> Array:
+    """Return the place of each product's input, relative to a position: in the order channel, row, column."""
+    c, p, q = np.ogrid[:channels, :kh, :kw]
+    return _table(c * x[0] + p * op.dilation[0] * x[1] + q * op.dilation[1] * x[2])
+
+
+def conv_positions(
+    op: Conv2d, oh: int, ow: int, x: Triple, order: tuple[Array, Array] | None, whole_tiles: bool = True
+) -> Array:
+    """Return the place of each output pixel's first input, row by row or in a given order of pixels."""
+    i, j = order if order is not None else tuple(a.reshape(-1) for a in np.mgrid[:oh, :ow])
+    places = (i * op.stride[0] - op.padding[0]) * x[1] + (j * op.stride[1] - op.padding[1]) * x[2]
+    return _table(_filled(places) if whole_tiles else places)
+
+
+def quads(oh: int, ow: int) -> tuple[Array, Array]:
+    """Return the rows and columns of pixels in the order of 2x2 windows: four pixels after each other make a window."""
+    i, j, p, q = (a.reshape(-1) for a in np.mgrid[: oh // 2, : ow // 2, :2, :2])
+    return 2 * i + p, 2 * j + q
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Where the tiles of a Winograd convolution read and write, and how much of each exists."""
+
+    xpos: Array
+    ypos: Array
+    rows: Array
+    cols: Array
+    rpos: Array
+
+
+def winograd_tiles(op: Conv2d, oh: int, ow: int, x: Triple, y: Triple, r: Triple, pool: bool) -> Tiles:
+    """Return the tables of a Winograd convolution; with ``pool`` what is written are 2x2 pooled pixels."""
+    i, j = (OUTPUTS * a.reshape(-1) for a in np.mgrid[: -(-oh // OUTPUTS), : -(-ow // OUTPUTS)])
+    rows, cols = np.minimum(OUTPUTS, oh - i), np.minimum(OUTPUTS, ow - j)
+    shrink = 2 if pool else 1
+    return Tiles(
+        xpos=_table(_filled((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
+        ypos=_table(_filled(i // shrink * y[1] + j // shrink * y[2])),
+        rows=_table(_filled(rows // shrink)),
+        cols=_table(_filled(cols // shrink)),
+        rpos=_table(_filled(i * r[1] + j * r[2])),
+    )
+
+
+def _filled(places: Array) -> Array:
+    missing = -len(places) % TILE
+    return np.concatenate([places, np.repeat(places[-1:], missing)])
+
+
+def _table(places: Array) -> Array:
+    return np.ascontiguousarray(places.reshape(-1), dtype=np.int32)

@@ -1,0 +1,74 @@
+"""The transforms of Winograd convolution, exactly, and the packing of its weights.
+
+F(m x m, k x k) computes m x m output pixels from n x n inputs, n = m + k - 1, with n * n products instead of
+m * m * k * k: ``y = A^T [(G w G^T) * (B^T x B)] A``. The matrices follow from interpolating a product of polynomials at
+n - 1 points and infinity (Cook and Toom; Winograd, 1980; Lavin and Gray, 2015). Kernels hold A and B as formulas; G is
+applied here, in float64.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from cnnfast.ops import Array
+
+POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))}
+"""Points of interpolation by kernel size: small and in opposite pairs, which keeps rounding errors low."""
+
+OUTPUTS = 4
+"""Output pixels of a tile, along each axis."""
+
+Matrix = list[list[Fraction]]
+
+
+@cache
+def transforms(kernel: int) -> tuple[Array, Array, Array]:
+    """Return (A^T, G, B^T) of F(4x4, kernel x kernel) in float64.
+
+    Examples
+    --------
+    >>> at, g, bt = transforms(3)
+    >>> at.shape, g.shape, bt.shape
+    ((4, 6), (6, 3), (6, 6))
+    """
+    points = [Fraction(p) for p in POINTS[kernel]]
+    at = [[p**i for p in points] + [Fraction(i == OUTPUTS - 1)] for i in range(OUTPUTS)]
+    g = [[p**i / _denominator(points, j) for i in range(kernel)] for j, p in enumerate(points)]
+    g.append([Fraction(i == kernel - 1) for i in range(kernel)])
+    bt = [_row(points, j) for j in range(len(points))] + [_product(points)]
+    return _floats(at), _floats(g), _floats(bt)
+
+
+def _denominator(points: list[Fraction], j: int) -> Fraction:
+    result = Fraction(1)
+    for k, q in enumerate(points):
+        if k != j:
+            result *= points[j] - q
+    return result
+
+
+def _row(points: list[Fraction], j: int) -> list[Fraction]:
+    others = [q for k, q in enumerate(points) if k != j]
+    return [*_product(others), Fraction(0)]
+
+
+def _product(roots: list[Fraction]) -> list[Fraction]:
+    """Return the coefficients of the product of (x - root), the lowest power first."""
+    result = [Fraction(1)]
+    for q in roots:
+        result = [low - q * high for low, high in zip([Fraction(0), *result], [*result, Fraction(0)], strict=True)]
+    return result
+
+
+def _floats(matrix: Matrix) -> Array:
+    return np.array([[float(v) for v in row] for row in matrix])
+
+
+def transformed(weight: Array) -> Array:
+    """Return the weights (OC, C, K, K) as (OC, C, E), E = (K + 3)**2, computed in float64."""
+    _, g, _ = transforms(weight.shape[2])
+    u = np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
+    return u.reshape(*weight.shape[:2], -1)
