@@ -101,8 +101,7 @@ def _tiles(pictures: Sequence[Known], probabilities: Array, cats: Array, names: 
     for i in np.argsort(-cats, kind="stable"):
         known, best = pictures[i], int(probabilities[i].argmax())
         found = bool(cats[i] > THRESHOLD)
-        truth = f"{known.source}: {known.label or 'none of the ten'}"
         wanted = known.label == WANTED
         sure = float(probabilities[i, best])
-        tiles.append(Tile(known.path, known.path.name, names[best], sure, found, wanted, truth))
+        tiles.append(Tile(known.path, known.path.name, names[best], sure, found, wanted, known.label))
     return tiles

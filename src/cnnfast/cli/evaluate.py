@@ -105,11 +105,11 @@ def _draw_mistakes(
     assert batch.labels is not None
     labels = probabilities.argmax(axis=1)
     for i in np.flatnonzero(labels != batch.labels):
-        truth = f"is: {names[batch.labels[i]]}"
+        truth = names[batch.labels[i]]
         # A file is drawn as people know it, an image of an array as the network sees it.
         picture = Path(batch.names[i]) if hasattr(dataset.source, "paths") else batch.images[i].copy()
         label = names[labels[i]]
-        gallery.add(Tile(picture, batch.names[i], label, float(probabilities[i, labels[i]]), True, False, truth))
+        gallery.add(Tile(picture, batch.names[i], label, float(probabilities[i, labels[i]]), truth=truth))
 
 
 def as_text(scores: Scores, dataset: Dataset) -> str:

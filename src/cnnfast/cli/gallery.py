@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast.report.sheet import Tile, check_suffix, contact_sheet
 
-MOST_TILES = 200
+MOST_TILES = 96
 """More nobody looks at, and memory must stay constant."""
 
 

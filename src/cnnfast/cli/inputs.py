@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +50,8 @@ class Source(Protocol):
         """Yield the names of all images in order."""
         ...
 
-    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
-        """Yield the images in order, without the first ones."""
+    def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
+        """Yield the images in order, without the first ones; closing it ends what reads ahead."""
         ...
 
 
@@ -68,7 +68,7 @@ class Pictures:
         """Yield the path of each file."""
         return map(str, iter_pictures(self.paths))
 
-    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
+    def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
         """Yield the pictures, decoded by several threads."""
         files = itertools.islice(iter_pictures(self.paths), skip, None)
         with closing(read_pictures(files, preprocess)) as pictures:
@@ -91,7 +91,7 @@ class Images:
         for batch in self.dataset.batches(CHUNK):
             yield from map(self._full_name, batch.names)
 
-    def items(self, skip: int, preprocess: Preprocess) -> Iterator[Item]:
+    def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
         """Yield the images."""
         for batch in self.dataset.batches(CHUNK):
             names, images = batch.names[skip:], batch.images[skip:]

@@ -163,7 +163,7 @@ class _Sweep:
         for source in self.sources:
             skip = min(done, len(source)) if done else 0
             done -= skip
-            with closing(_closable(source.items(skip, self.preprocess))) as items:
+            with closing(source.items(skip, self.preprocess)) as items:
                 while batch := list(itertools.islice(items, size)):
                     yield batch
 
@@ -210,11 +210,6 @@ class _Sweep:
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
         say(f"{summary}{speed}{unreadable}")
-
-
-def _closable(items: Iterator[Item]) -> Any:
-    """Return items that can be closed, which ends the threads that read ahead."""
-    return items if hasattr(items, "close") else (item for item in items)
 
 
 def decimal(probability: Any) -> float:

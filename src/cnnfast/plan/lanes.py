@@ -60,7 +60,7 @@ from cnnfast.plan.lowering import (
     three_axes,
     window_ints,
 )
-from cnnfast.plan.pack import pack_blocks, pack_winograd
+from cnnfast.plan.pack import aligned, pack_blocks, pack_winograd
 from cnnfast.plan.places import Halo, conv_halo, conv_positions, conv_taps, quads, winograd_tiles
 from cnnfast.plan.step import Step
 
@@ -112,7 +112,7 @@ class LanesLowering(Lowering):
 
     def in_lanes(self, name: str) -> Array:
         """Return a constant as a value of every image."""
-        return packed(np.repeat(self.float32(name).reshape(-1), kernels.lanes()))
+        return aligned(np.repeat(self.float32(name).reshape(-1), kernels.lanes()))
 
     def bias(self, site: Site, base_inputs: int, channels: int) -> Array:
         """Return the bias of a layer, or zeros."""

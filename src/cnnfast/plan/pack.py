@@ -25,6 +25,22 @@ def pack_blocks(weight: Array, groups: int, block: int) -> Array:
     return packed(np.concatenate(pieces))
 
 
+def aligned(values: Array, boundary: int = 64) -> Array:
+    """Return values (K,) in memory that starts at a multiple of ``boundary`` bytes, as vectors are read from.
+
+    Examples
+    --------
+    >>> aligned(np.zeros(3, np.float32)).ctypes.data % 64
+    0
+    """
+    memory = np.empty(values.nbytes + boundary, np.uint8)
+    start = -memory.ctypes.data % boundary
+    result = memory[start : start + values.nbytes].view(values.dtype)
+    result[:] = values
+    result.flags.writeable = False
+    return result
+
+
 def pack_winograd(weight: Array, block: int) -> Array:
     """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels)."""
     u = transformed(weight)

@@ -37,6 +37,7 @@ progress::-webkit-progress-bar { background: var(--track) }
 progress::-webkit-progress-value { background: var(--mark) }
 progress::-moz-progress-bar { background: var(--mark) }
 small { display: block; color: var(--faint); overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+small.wrong { color: #d55e00 }
 """
 
 
@@ -60,13 +61,14 @@ def _figure(tile: Tile) -> str:
     mark = tile.mark
     badge = f"<b>{mark.word}</b>" if mark in (Mark.MISSED, Mark.FALSE_ALARM) else ""
     kind = ' class="plain"' if mark is Mark.PLAIN else ""
+    wrong = ' class="wrong"' if tile.is_wrong else ""
     colour = "#8d97a8" if mark is Mark.PLAIN else mark.colour
     return (
         f'<figure{kind} style="--mark: {colour}" title="{escape(tile.name)}">{badge}'
         f'<img alt="" src="data:image/png;base64,{_encoded(tile)}"><figcaption>'
         f"<div><span>{escape(tile.label)}</span><span>{tile.probability:.1%}</span></div>"
         f'<progress max="1" value="{tile.probability:.4f}"></progress>'
-        f"<small>{escape(tile.caption)}</small></figcaption></figure>\n"
+        f"<small{wrong}>{escape(tile.caption)}</small></figcaption></figure>\n"
     )
 
 

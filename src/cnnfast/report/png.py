@@ -92,7 +92,11 @@ def _draw_caption(pen: ImageDraw.ImageDraw, tile: Tile, x: int, y: int) -> None:
     length = round(min(max(tile.probability, 0), 1) * (SIDE - 1))
     if length >= 2:
         pen.rounded_rectangle((x, bar, x + length, bar + 5), 2, fill=_bar_colour(tile))
-    pen.text((x, bar + 10), _shortened(tile.caption, SIDE, 12), FAINT, _font(12))
+    pen.text((x, bar + 10), _shortened(tile.caption, SIDE, 13), _caption_colour(tile), _font(13))
+
+
+def _caption_colour(tile: Tile) -> str:
+    return Mark.FALSE_ALARM.colour if tile.is_wrong else FAINT
 
 
 def _bar_colour(tile: Tile) -> str:

@@ -49,8 +49,8 @@ class Tile:
         Whether the picture is framed as found.
     wanted : bool, optional
         Whether it should have been found; None where nobody knows.
-    remark : str, optional
-        A word about the truth, shown instead of the name.
+    truth : str, optional
+        What it really shows, where that is known; shown instead of the name.
     """
 
     picture: str | PathLike[str] | Array
@@ -59,7 +59,7 @@ class Tile:
     probability: float
     found: bool = False
     wanted: bool | None = None
-    remark: str | None = None
+    truth: str | None = None
 
     @property
     def mark(self) -> Mark:
@@ -71,7 +71,12 @@ class Tile:
     @property
     def caption(self) -> str:
         """The small line below the label."""
-        return self.remark if self.remark is not None else Path(self.name).name
+        return Path(self.name).name if self.truth is None else f"truth: {self.truth}"
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the label is known to be wrong."""
+        return self.truth is not None and self.truth != self.label
 
 
 SUFFIXES = (".png", ".html")

@@ -1,0 +1,56 @@
+"""A tiny network that names the strongest colour, and pictures for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnfast import Network, Preprocess
+from cnnfast.cli import main
+from cnnfast.layers import Flatten, GlobalAvgPool, Linear, Softmax
+
+COLOURS = {"red": (250, 10, 20), "green": (10, 240, 30), "blue": (5, 15, 235)}
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "colours.safetensors"
+    layers = [GlobalAvgPool(), Flatten(), Linear(np.eye(3) * 4, np.zeros(3)), Softmax()]
+    preprocess = Preprocess(size=(4, 4))
+    Network.from_layers(layers, (3, 4, 4), classes=list(COLOURS), preprocess=preprocess).save(path)
+    return path
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    def run(*words: object) -> Result:
+        capfd.readouterr()
+        status = main([str(word) for word in words])
+        return Result(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Twelve pictures in two folders, one of them broken, with names that a careless writer of CSV would spoil."""
+    folder = tmp_path / "album"
+    careless = ["plain", "one,two", 'say"x"', "line\nend", "carriage\rreturn", "äöü"]
+    for place, names in (("a", careless), ("b", range(6))):
+        (folder / place).mkdir(parents=True)
+        for i, name in enumerate(names):
+            colour = list(COLOURS.values())[i % 3]
+            Image.new("RGB", (6 + i, 5), colour).save(folder / place / f"{name}.png")
+    (folder / "b" / "2.png").write_bytes(b"no picture")
+    return folder

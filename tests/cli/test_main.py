@@ -1,0 +1,141 @@
+"""The command itself: statuses, errors, and what is promised of every subcommand."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnnfast
+from cnnfast.cli import COMMANDS
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(cnnfast.__file__).parents[1])}
+
+
+def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "cnnfast", *map(str, words)]
+    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_a_module_with_arguments_and_run(name, run):
+    module = import_module(f"cnnfast.cli.{name}")
+    assert list(inspect.signature(module.run).parameters) == ["args"]
+    result = run(name, "--help")
+    assert result.status == 0
+    assert COMMANDS[name][1:] in " ".join(result.out.split())
+
+
+def test_version(run):
+    assert run("--version") == (0, f"cnnfast {cnnfast.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("fly",),
+        ("find",),
+        ("find", "red", "x", "--threshold", "2"),
+        ("classify", "x", "--top", "0"),
+        ("download", "imagenet"),
+        ("classify", "x", "--resum"),
+    ],
+)
+def test_wrong_usage_is_status_2(words, run):
+    result = run(*words)
+    assert result.status == 2
+    assert "error:" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("find", "lion", "{album}", "--model", "{model}"), "no class 'lion'; its classes are: red, green, blue"),
+        (("find", "red", "{album}/none", "--model", "{model}"), "no such file or folder"),
+        (("find", "red", "{album}", "--model", "{album}"), "no model file"),
+        (("find", "red", "{album}", "--model", "{model}", "--resume"), "--out"),
+        (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),
+        (("find", "red", "{album}", "--model", "{model}", "--report", "x.pdf"), ".png or .html"),
+        (("find", "red", "{album}", "--model", "{model}", "--copy-to", "{album}/red"), "lies inside"),
+        (("find", "red", "{album}", "--model", "{model}", "--out", "{album}/none/x.csv"), "No such file"),
+        (("classify", "{album}", "--model", "{model}", "--top", "4"), "only 3 classes"),
+        (("evaluate", "{model}", "{album}/b"), "no labels"),
+        (("evaluate", "{model}", "{album}"), "none of the network's"),
+        (("convert", "{model}", "{model}"), "exists already"),
+        (("convert", "{model}", "x.onnx"), ".safetensors"),
+        (("summary", "{album}"), "no model file"),
+    ],
+)
+def test_a_mistake_of_the_user_is_one_line_and_status_2(words, said, run, album, model):
+    result = run(*(word.format(album=album, model=model) for word in words))
+    assert result.status == 2
+    assert result.err.startswith("cnnfast: error: ")
+    assert result.err.count("\n") == 1
+    assert said in result.err
+
+
+def test_a_closed_pipe_ends_the_run_quietly(tmp_path, model):
+    np.save(tmp_path / "many.npy", np.zeros((5000, 4, 4, 3), np.uint8))
+    words = ("classify", tmp_path / "many.npy", "--model", model, "--batch", 50)
+    with start(*words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_the_bar_is_shown_on_a_terminal_and_nowhere_else(album, model, run):
+    termios = pytest.importorskip("termios", reason="this system has no pseudo-terminals")
+    words = ("find", "red", album, "--model", model)
+    assert "images/s" in run(*words).err
+    assert "100%" not in run(*words).err
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 120))
+    with subprocess.Popen(
+        [sys.executable, "-m", "cnnfast", *map(str, words)], env=environment(), stdout=subprocess.DEVNULL, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 4096):
+                shown += piece
+        except OSError:  # How Linux says that the other side has closed.
+            pass
+        os.close(master)
+    assert process.returncode == 1
+    assert b"100%" in shown
+
+
+def test_info_says_who_decided(run, monkeypatch):
+    monkeypatch.setenv("CNNFAST_NUM_THREADS", "3")
+    assert "3, decided by CNNFAST_NUM_THREADS" in run("info").out
+    facts = json.loads(run("info", "--json", "--peak").out)
+    assert facts["threads"]["count"] == 3
+    assert facts["isa"]["active"] in facts["isa"]["supported"]
+    assert facts["fma_peak_gflops"] > 0
+
+
+def test_summary_lists_layers_and_classes(run, model):
+    result = run("summary", model, "--explain")
+    assert result.status == 0
+    assert "linear" in result.out
+    assert "classes: red, green, blue" in result.out
+
+
+def test_convert_writes_what_it_read(run, model, tmp_path):
+    target = tmp_path / "copy.safetensors"
+    assert run("convert", model, target).status == 0
+    assert target.read_bytes() == model.read_bytes()
+    assert run("convert", model, target, "--force").status == 0

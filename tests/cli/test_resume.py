@@ -1,0 +1,127 @@
+"""An interrupted run that is resumed gives the bytes of an undisturbed one, wherever it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli.test_main import start
+
+SUFFIXES = ("csv", "jsonl")
+
+
+def sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".run.json")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_cut_off_at_any_byte_is_completed(run, album, model, tmp_path, suffix):
+    words = ("find", "red", album, "--model", model, "--batch", 2)
+    whole = run(*words, "--out", tmp_path / f"whole.{suffix}")
+    expected = (tmp_path / f"whole.{suffix}").read_bytes()
+    torn = tmp_path / f"torn.{suffix}"
+    shutil.copy(sidecar(tmp_path / f"whole.{suffix}"), sidecar(torn))
+    for length in range(0, len(expected) + 1, 7):
+        torn.write_bytes(expected[:length])
+        resumed = run(*words, "--out", torn, "--resume")
+        assert torn.read_bytes() == expected, length
+        assert resumed.status == whole.status == 1
+        assert resumed.err.splitlines()[-1].split(";")[0] == whole.err.splitlines()[-1].split(";")[0]
+
+
+def test_a_name_that_is_no_text_survives(run, album, model, tmp_path):
+    strange = os.fsdecode(os.fsencode(album / "b") + b"/\xff\xfe.png")
+    shutil.copy(album / "b" / "0.png", strange)
+    for suffix in SUFFIXES:
+        words = ("classify", album / "b", "--model", model, "--out", tmp_path / f"x.{suffix}")
+        run(*words)
+        expected = (tmp_path / f"x.{suffix}").read_bytes()
+        (tmp_path / f"x.{suffix}").write_bytes(expected[:-3])
+        run(*words, "--resume")
+        assert (tmp_path / f"x.{suffix}").read_bytes() == expected
+
+
+def test_resuming_nothing_starts_and_resuming_all_does_nothing(run, album, model, tmp_path):
+    words = ("find", "red", album, "--model", model, "--out", tmp_path / "x.csv", "--resume")
+    first = run(*words)
+    content = (tmp_path / "x.csv").read_bytes()
+    second = run(*words)
+    assert second.out == ""
+    assert first.out
+    assert (tmp_path / "x.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("find", "blue", "{album}", "--model", "{model}"), "class = 'red', and now class = 'blue'"),
+        (("find", "red", "{album}", "--model", "{model}", "--threshold", "0.6"), "threshold = 0.5"),
+        (("classify", "{album}", "--model", "{model}"), "command = 'find'"),
+        (("find", "red", "{album}/b", "--model", "{model}"), "its row 1 is about"),
+    ],
+)
+def test_another_run_is_not_resumed(run, album, model, tmp_path, changed, said):
+    out = tmp_path / "x.csv"
+    run("find", "red", album, "--model", model, "--out", out)
+    content = out.read_bytes()
+    result = run(*(word.format(album=album, model=model) for word in changed), "--out", out, "--resume")
+    assert result.status == 2
+    assert said in result.err
+    assert out.read_bytes() == content
+
+
+def test_another_network_is_not_resumed_but_the_same_under_another_name_is(run, album, model, tmp_path):
+    out = tmp_path / "x.csv"
+    run("find", "red", album, "--model", model, "--out", out)
+    shutil.copy(model, tmp_path / "other.safetensors")
+    assert run("find", "red", album, "--model", tmp_path / "other.safetensors", "--out", out, "--resume").status == 1
+    settings = json.loads(sidecar(out).read_text())
+    sidecar(out).write_text(json.dumps({**settings, "model_sha256": "0"}))
+    assert "model_sha256" in run("find", "red", album, "--model", model, "--out", out, "--resume").err
+    sidecar(out).unlink()
+    assert "is missing" in run("find", "red", album, "--model", model, "--out", out, "--resume").err
+
+
+def test_damaged_rows_are_not_resumed(run, album, model, tmp_path):
+    out = tmp_path / "x.csv"
+    words = ("find", "red", album, "--model", model, "--out", out)
+    run(*words)
+    content = out.read_bytes()
+    for damaged in (b"a,b\n" + content, content + b"one,two\n"):
+        out.write_bytes(damaged)
+        result = run(*words, "--resume")
+        assert result.status == 2
+        assert "--force" in result.err
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_ctrl_c_and_resume_give_the_file_of_an_undisturbed_run(run, model, tmp_path, suffix):
+    np.save(tmp_path / "many.npy", np.random.default_rng(0).integers(0, 256, (4000, 4, 4, 3), np.uint8))
+    out, whole = tmp_path / f"out.{suffix}", tmp_path / f"whole.{suffix}"
+    words = ("find", "red", tmp_path / "many.npy", "--model", model, "--threshold", 0, "--batch", 32)
+    # Nobody reads the pipe, so the run stops when it is full: the interruption comes in the middle on any machine.
+    process = start(*words, "--out", out, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    size = -1
+    while time.monotonic() < deadline and (size <= 200 or size != out.stat().st_size):
+        size = out.stat().st_size if out.exists() else -1
+        time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert b"cnnfast find --resume red" in said
+    run(*words, "--out", whole)
+    expected = whole.read_bytes()
+    rows = out.read_bytes()
+    assert 200 < len(rows) < len(expected)
+    assert expected.startswith(rows)
+    assert run(*words, "--out", out, "--resume").status == 0
+    assert out.read_bytes() == expected

@@ -1,0 +1,44 @@
+"""Every way in which this machine can run a graph: the naive kernels, and images in the lanes with each instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from cnnfast._dispatch import kernels
+from cnnfast.graph import Graph
+from cnnfast.plan import Plan, make_plan
+
+ENGINES = ["nchw", *(f"chwn-{isa}" for isa in kernels.supported_isas())]
+
+FUSED = [isa for isa in kernels.supported_isas() if isa not in ("sse2", "portable")]
+"""Instruction sets with a fused multiply-add: their results are equal to the bit."""
+
+
+@contextmanager
+def using(engine: str) -> Iterator[str]:
+    """Select the instruction set of an engine inside a ``with`` block; gives the layout."""
+    before = kernels.active_isa()
+    layout, _, isa = engine.partition("-")
+    try:
+        kernels.select_isa(isa or before)
+        yield layout
+    finally:
+        kernels.select_isa(before)
+
+
+def execute(plan: Plan, feed: list[np.ndarray], threads: int = 1, pixels: object = None) -> list[np.ndarray]:
+    """Return the outputs of a plan, each of shape (N, count)."""
+    images = [array.reshape(*array.shape, *(1,) * (4 - array.ndim)) for array in feed]
+    counts = [int(np.prod(plan.shapes[name])) for name in plan.graph.outputs]
+    results = [np.full((len(feed[0]), count), np.nan, np.float32) for count in counts]
+    plan.program.run(images, results, threads, pixels)
+    return results
+
+
+def run(engine: str, graph: Graph, feed: list[np.ndarray], threads: int = 1) -> list[np.ndarray]:
+    """Return the outputs of a graph, run by an engine."""
+    with using(engine) as layout:
+        return execute(make_plan(graph, layout), feed, threads)
