@@ -11,8 +11,8 @@ from cnnfast.plan.choose import algorithm
 EPS = float(np.finfo(np.float32).eps)
 
 
-WINOGRAD = 6.0
-"""How much more than a direct sum a sum by Winograd may be off: measured at most 3.1 over the cases, stated twice that."""
+WINOGRAD = 3.0
+"""How much more than a direct sum a sum by Winograd may be off; over the cases it is at most 1.84 times the direct bound."""
 
 
 def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:

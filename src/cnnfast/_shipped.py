@@ -14,7 +14,11 @@ DEFAULT = "cifar10-resnet"
 
 def folder() -> Path:
     """Return the folder of the shipped networks."""
-    return Path(str(files("cnnfast.models")))
+    try:
+        return Path(str(files("cnnfast.models")))
+    except ModuleNotFoundError:
+        # A checkout that is on the path without being installed: only an installation maps the folder into the package.
+        return Path(__file__).resolve().parents[2] / "models"
 
 
 def shipped() -> list[str]:

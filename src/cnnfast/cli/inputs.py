@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -102,8 +103,12 @@ class Images:
             for name, pixels, original in zip(names, fitted, images, strict=True):
                 yield Item(self._full_name(name), pixels, original)
 
+    @cached_property
+    def _prefix(self) -> str:
+        return os.path.join(self.path if self.path.is_dir() else self.path.parent, "")
+
     def _full_name(self, name: str) -> str:
-        return str((self.path if self.path.is_dir() else self.path.parent) / name)
+        return self._prefix + name
 
 
 def open_inputs(paths: Sequence[str], split: str) -> list[Source]:
