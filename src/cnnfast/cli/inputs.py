@@ -105,7 +105,8 @@ class Images:
 
     @cached_property
     def _prefix(self) -> str:
-        return os.path.join(self.path if self.path.is_dir() else self.path.parent, "")
+        folder = self.path if self.path.is_dir() else self.path.parent
+        return "" if folder == Path() else os.path.join(folder, "")
 
     def _full_name(self, name: str) -> str:
         return self._prefix + name

@@ -220,7 +220,7 @@ def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
             residual, extras = extras[0], extras[1:]
         if tail and isinstance(tail[0], Activation) and not isinstance(tail[0], PRelu):
             taken.append(tail.pop(0))
-        if tail and isinstance(op.base, Conv2d) and _poolable(op.base, tail[0], lowering, inputs, shape):
+        if tail and isinstance(op.base, Conv2d) and not residual and _poolable(op.base, tail[0], lowering, inputs, shape):
             taken.append(tail.pop(0))
     value = f"{site.result}:0" if tail else site.result
     shapes = [lowering.shapes[v] for v in inputs]

@@ -42,7 +42,7 @@ def aligned(values: Array, boundary: int = 64) -> Array:
 
 
 def pack_winograd(weight: Array, block: int) -> Array:
-    """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels)."""
-    u = transformed(weight)
+    """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels), E by columns."""
+    u = transformed(weight).swapaxes(2, 3).reshape(*weight.shape[:2], -1)
     blocks = [u[first : first + block].transpose(2, 1, 0).reshape(-1) for first in range(0, len(u), block)]
     return packed(np.concatenate(blocks))

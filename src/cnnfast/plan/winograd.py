@@ -68,7 +68,6 @@ def _floats(matrix: Matrix) -> Array:
 
 
 def transformed(weight: Array) -> Array:
-    """Return the weights (OC, C, K, K) as (OC, C, E), E = (K + 3)**2, computed in float64."""
+    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64."""
     _, g, _ = transforms(weight.shape[2])
-    u = np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
-    return u.reshape(*weight.shape[:2], -1)
+    return np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
