@@ -1,7 +1,7 @@
 """Builds the one extension, ``cnnfast._kernels``; everything else about the project stands in pyproject.toml.
 
-The micro-kernels in ``src/cnnfast/csrc`` are compiled once for each instruction set with that set's own flags; which one
-runs is chosen when the module is imported. The extension itself is compiled for the baseline of the platform.
+The micro-kernels in ``src/cnnfast/csrc`` are compiled once for each instruction set with that set's own flags; which
+one runs is chosen when the module is imported. The extension itself is compiled for the baseline of the platform.
 """
 
 import os

@@ -12,15 +12,15 @@ EPS = float(np.finfo(np.float32).eps)
 
 
 WINOGRAD = 3.0
-"""How much more than a direct sum a sum by Winograd may be off; over the cases it is at most 1.84 times the direct bound."""
+"""How much more than a direct sum a sum by Winograd may be off; over the cases at most 1.84 times the direct bound."""
 
 
 def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:
     """Return the largest difference allowed.
 
-    A sum of K products is off by at most ``K * eps * sum|a * w|``; with products of random sign it grows like the root of
-    K, so ``c * eps * sqrt(K) * max|a| * max|w| * sqrt(K)`` with c = 1 leaves room for any order of additions. Functions of
-    one element may be off by a few units in the last place of the result and of their argument.
+    A sum of K products is off by at most ``K * eps * sum|a * w|``; with products of random sign it grows like the root
+    of K, so ``c * eps * sqrt(K) * max|a| * max|w| * sqrt(K)`` with c = 1 leaves room for any order of additions.
+    Functions of one element may be off by a few units in the last place of the result and of their argument.
     """
     inputs, parameters = case.arrays(images=3)
     largest = max(float(np.abs(x).max()) for x in inputs)

@@ -38,7 +38,7 @@ _HOMES = {
     "UnsupportedError": "errors",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from cnnfast._shipped import shipped as shipped

@@ -44,7 +44,6 @@ cdef extern from "dispatch.h" nogil:
         const float* u
         const float* bias
         long channels
-        float* m
         float* y
         long y_channel
         long y_row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnfast import _kernels as kernels
+import cnnfast._kernels as kernels
 from cnnfast._config import forced_isa
 from cnnfast.errors import ConfigError
 

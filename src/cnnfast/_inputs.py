@@ -69,7 +69,7 @@ def _as_array(images: object) -> Array:
         if isinstance(images, np.ndarray):
             return np.asarray(images)
         if hasattr(images, "__dlpack__") and not hasattr(images, "__array_interface__"):
-            return np.from_dlpack(images)  # type: ignore[arg-type]
+            return np.from_dlpack(images)
         return np.asarray(images)
     except Exception as error:
         raise InputError(f"images cannot be read as an array: {type(images).__name__}: {error}") from error

@@ -69,7 +69,6 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
     run.C, run.x_channel, run.x_row = C, x_channel, x_row
     run.x = operand(s, 0, arena)
     run.v = arena + s.workspace
-    run.m = run.v + E * C * 4 * L
     run.y_channel, run.y_row, run.r_row, run.pool = y_channel, y_row, r_row, <int>pool
     run.end = ending(s, arena, act, r_channel, NULL)
     for quad in range(tiles // 4):

@@ -191,8 +191,9 @@ class Network:
         Parameters
         ----------
         images : array-like
-            uint8 pixels (N, H, W, C) or (H, W, C), which the network's preprocessing turns into values; or floats, which
-            are taken as they are. Anything with the buffer, array or DLPack protocol; it is not copied and not changed.
+            uint8 pixels (N, H, W, C) or (H, W, C), which the network's preprocessing turns into values; or floats,
+            which are taken as they are. Anything with the buffer, array or DLPack protocol; it is not copied and not
+            changed.
         layout : {"nchw", "nhwc"}, optional
             Of ``images``; pixels are nhwc by default, floats with several channels must state it.
         nan : {"raise", "propagate"}
@@ -452,8 +453,10 @@ def _rank(probabilities: Array, k: int) -> Array:
             "look at predict_proba, at the input, and at the weights for values that overflow"
         )
     if k == 1:
-        return probabilities.argmax(axis=1)[:, None]
-    return np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        order: Array = probabilities.argmax(axis=1)[:, None]
+    else:
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return order
 
 
 def _rebuild(

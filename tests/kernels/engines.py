@@ -1,4 +1,4 @@
-"""Every way in which this machine can run a graph: the naive kernels, and images in the lanes with each instruction set."""
+"""Every way in which this machine can run a graph: naive kernels, and images in the lanes by each instruction set."""
 
 from __future__ import annotations
 

@@ -53,11 +53,10 @@ typedef struct winograd_run {
     const float *x;
     long C, x_channel, x_row;
     const int *xpos;     /* (4,) top left corner of each tile */
-    float *v;            /* (E, C, 4) transformed input */
+    float *v;            /* (E, C + 1, 4) transformed input; the last channel is a gap */
     const float *u;      /* (E, C, channels) transformed weights of a block of output channels */
     const float *bias;   /* (channels,) */
     long channels;       /* 1 .. TILE_OC */
-    float *m;            /* (E, channels, 4) products */
     float *y;
     long y_channel, y_row;
     const int *ypos;     /* (4,) */

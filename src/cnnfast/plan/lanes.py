@@ -1,7 +1,7 @@
 """Lowers each node to kernels with images in the lanes, layout chwn<L>: one rule for each op.
 
-A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where the
-edge is. Residual add, activation and 2x2 max-pool are part of the step of the convolution before them.
+A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where
+the edge is. Residual add, activation and 2x2 max-pool are part of the step of the convolution before them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ from cnnfast.plan.lowering import (
     Site,
     Triple,
     affine_parameters,
-    around,
     broadcast_strides,
     numbered,
     packed,
@@ -254,7 +253,8 @@ def _poolable(
     """Tell whether a pool can be part of the step of a convolution: 2x2 max-pool of whole windows."""
     if not isinstance(pool, MaxPool) or algorithm(base, lowering.shapes[inputs[1]], shape)[0] == "dense":
         return False
-    return pool == MaxPool(2, ceil_mode=pool.ceil_mode) and pool.shape(shape) == MaxPool(2).shape(shape)
+    whole = MaxPool((2, 2))
+    return pool == MaxPool((2, 2), ceil_mode=pool.ceil_mode) and pool.shape(shape) == whole.shape(shape)
 
 
 @emit(Conv2d)
@@ -363,7 +363,7 @@ def _winograd(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> None:
         floats=conv.floats,
         parameters=(pack_winograd(lowering.graph.constants[site.inputs[1]], block), conv.bias),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
-        workspace=elements * 4 * (c + block),
+        workspace=elements * 4 * (c + 1),
         reason=conv.why,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class Lowering:
 
 
 Rule = Callable[[Any, Any, Site], None]
+AnyRule = TypeVar("AnyRule", bound=Rule)
 
 
 class Rules:
@@ -66,10 +67,10 @@ class Rules:
     def __init__(self) -> None:
         self._by_op: dict[type[Op], Rule] = {}
 
-    def __call__(self, *ops: type[Op]) -> Callable[[Rule], Rule]:
+    def __call__(self, *ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
         """Register a function as the rule of one or more ops."""
 
-        def enter(function: Rule) -> Rule:
+        def enter(function: AnyRule) -> AnyRule:
             self._by_op.update(dict.fromkeys(ops, function))
             return function
 

@@ -122,14 +122,18 @@ def _linear(lowering: NaiveLowering, op: Linear, site: Site) -> None:
 
 @rule(MaxPool)
 def _max_pool(lowering: NaiveLowering, op: MaxPool, site: Site) -> None:
-    lowering.emit(site, "max_pool", site.inputs, ints=window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result]))
+    lowering.emit(site, "max_pool", site.inputs, ints=_window(lowering, op, site))
 
 
 @rule(AvgPool)
 def _avg_pool(lowering: NaiveLowering, op: AvgPool, site: Site) -> None:
     _, h, w = lowering.shapes[site.inputs[0]]
     divisors = packed(op.divisors(h, w))
-    lowering.emit(site, "avg_pool", site.inputs, ints=window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result]), parameters=(divisors,))
+    lowering.emit(site, "avg_pool", site.inputs, ints=_window(lowering, op, site), parameters=(divisors,))
+
+
+def _window(lowering: NaiveLowering, op: MaxPool | AvgPool, site: Site) -> dict[str, int]:
+    return window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result])
 
 
 @rule(GlobalAvgPool, GlobalMaxPool)

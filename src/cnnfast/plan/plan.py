@@ -13,9 +13,9 @@ from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, optimise
 from cnnfast.ops import Shape
 from cnnfast.plan.lanes import lower_lanes
+from cnnfast.plan.lowering import Triple, strides_of
 from cnnfast.plan.memory import place
 from cnnfast.plan.naive import lower_naive
-from cnnfast.plan.lowering import Triple, strides_of
 from cnnfast.plan.step import Step
 
 MAX_ARENA = 1 << 29
@@ -115,9 +115,7 @@ def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     optimised = optimise(graph)
     lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised)
     lanes = 1 if layout == "nchw" else kernels.lanes()
-    places, workspaces, arena = place(
-        lowered.steps, lowered.size, optimised.inputs, optimised.outputs, lowered.aliases
-    )
+    places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, optimised.outputs, lowered.aliases)
     if arena * lanes > MAX_ARENA:
         raise GraphError(
             f"{lanes} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "

@@ -70,4 +70,5 @@ def _floats(matrix: Matrix) -> Array:
 def transformed(weight: Array) -> Array:
     """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64."""
     _, g, _ = transforms(weight.shape[2])
-    return np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
+    result: Array = np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
+    return result
