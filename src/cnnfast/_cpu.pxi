@@ -63,5 +63,5 @@ def lanes():
 
 
 def tile_channels():
-    """Return how many output channels a tile of convolution and a tile of a dense layer have: how weights are packed."""
+    """Return how many output channels a tile of convolution and of a dense layer have: weights are packed so."""
     return _csrc.cnnfast_active().tile_oc, _csrc.cnnfast_active().dense_oc

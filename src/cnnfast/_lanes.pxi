@@ -1,6 +1,6 @@
 # The layer loops for images in the lanes, layout chwn<L>. An element is a vector: the same value of L images. Offsets,
-# strides and tables count vectors; a value may lie inside a border of zeros (its halo), so every loop takes the strides of
-# its channels and rows. The innermost tiles are in csrc/.
+# strides and tables count vectors; a value may lie inside a border of zeros (its halo), so every loop takes the strides
+# of its channels and rows. The innermost tiles are in csrc/.
 
 
 cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssize_t r_channel,

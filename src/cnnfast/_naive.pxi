@@ -1,5 +1,5 @@
-# The textbook loop nests: one image, layout nchw, no tricks. They are the second opinion of the tests and the baseline of
-# the benchmarks. Each unpacks its geometry in the order of _TABLE (in _table.pxi).
+# The textbook loop nests: one image, layout nchw, no tricks. They are the second opinion of the tests and the baseline
+# of the benchmarks. Each unpacks its geometry in the order of _TABLE (in _table.pxi).
 
 
 cdef void conv2d_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:

@@ -1,6 +1,6 @@
 # The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take groups of
-# images one after the other, each through the whole network in an arena of its own; there is no barrier between steps. In
-# layout nchw a group is one image, in layout chwn<L> it is L of them.
+# images one after the other, each through the whole network in an arena of its own; there is no barrier between steps.
+# In layout nchw a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
     ALIGNMENT = 64
@@ -73,7 +73,8 @@ cdef void load_chwn(const Source* source, Py_ssize_t first, Py_ssize_t N, float*
                 rows[l] = images[l] + c * source.stride[1] + i * source.stride[2]
             y = arena + source.dst + (c * source.channel + i * source.row) * L
             if source.is_bytes:
-                isa.load_u8(source.W, <const unsigned char**>rows, source.stride[3], y, source.factor[c], source.shift[c])
+                isa.load_u8(source.W, <const unsigned char**>rows, source.stride[3], y, source.factor[c],
+                            source.shift[c])
             else:
                 isa.load_f32(source.W, rows, source.stride[3], y)
 
@@ -93,9 +94,9 @@ cdef class Program:
     Parameters
     ----------
     steps : sequence of (kernel, ints, floats, operands, parameters, tables, dst, workspace)
-        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand is a
-        place in the arena or a float32 array, each parameter a float32 array or None, each table an int32 array or None;
-        ``dst`` and ``workspace`` are places.
+        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand
+        is a place in the arena or a float32 array, each parameter a float32 array or None, each table an int32 array or
+        None; ``dst`` and ``workspace`` are places.
     arena : int
         Size of one thread's arena, in elements.
     inputs : sequence of (shape, place, channel, row)
@@ -138,7 +139,8 @@ cdef class Program:
         address, int_names, float_names = _TABLE[kernel]
         int_names, float_names = int_names.split(), float_names.split()
         if set(int_names) != set(ints) or set(float_names) != set(floats):
-            raise ValueError(f"{kernel} takes {int_names} and {float_names}, but was given {list(ints)}, {list(floats)}")
+            given = f"{list(ints)}, {list(floats)}"
+            raise ValueError(f"{kernel} takes {int_names} and {float_names}, but was given {given}")
         step.run = <kernel_t><size_t>address
         for i, name in enumerate(int_names):
             step.g[i] = ints[name]

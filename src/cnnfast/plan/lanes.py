@@ -219,7 +219,12 @@ def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
             residual, extras = extras[0], extras[1:]
         if tail and isinstance(tail[0], Activation) and not isinstance(tail[0], PRelu):
             taken.append(tail.pop(0))
-        if tail and isinstance(op.base, Conv2d) and not residual and _poolable(op.base, tail[0], lowering, inputs, shape):
+        if (
+            tail
+            and isinstance(op.base, Conv2d)
+            and not residual
+            and _poolable(op.base, tail[0], lowering, inputs, shape)
+        ):
             taken.append(tail.pop(0))
     value = f"{site.result}:0" if tail else site.result
     shapes = [lowering.shapes[v] for v in inputs]
@@ -247,9 +252,7 @@ def _full_value(lowering: LanesLowering, value: str, shape: tuple[int, ...]) -> 
     return value not in lowering.graph.constants and lowering.shapes[value] == shape
 
 
-def _poolable(
-    base: Conv2d, pool: Op, lowering: LanesLowering, inputs: tuple[str, ...], shape: tuple[int, ...]
-) -> bool:
+def _poolable(base: Conv2d, pool: Op, lowering: LanesLowering, inputs: tuple[str, ...], shape: tuple[int, ...]) -> bool:
     """Tell whether a pool can be part of the step of a convolution: 2x2 max-pool of whole windows."""
     if not isinstance(pool, MaxPool) or algorithm(base, lowering.shapes[inputs[1]], shape)[0] == "dense":
         return False
@@ -409,9 +412,7 @@ def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: Site) -> None:
 def _prelu(lowering: LanesLowering, op: PRelu, site: Site) -> None:
     ints = lowering.channels(site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
-    lowering.emit(
-        site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site)
-    )
+    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
 
 
 @emit(Activation)
