@@ -39,6 +39,7 @@ cdef extern from "dispatch.h" nogil:
         long C
         long x_channel
         long x_row
+        long T
         const int* xpos
         float* v
         const float* u

@@ -64,24 +64,25 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
     cdef Py_ssize_t C = s.g[0], OC = s.g[1], x_channel = s.g[2], x_row = s.g[3], y_channel = s.g[4], y_row = s.g[5]
     cdef Py_ssize_t tiles = s.g[6], pool = s.g[7], act = s.g[8], r_channel = s.g[9], r_row = s.g[10]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t quad, tile, block, first, tile_oc = isa.tile_oc, L = isa.lanes
+    cdef Py_ssize_t T = 1 if tiles == 1 else 4, channels = isa.dense_oc if tiles == 1 else isa.tile_oc
+    cdef Py_ssize_t step, tile, block, first, L = isa.lanes
     cdef _csrc.winograd_run run
-    run.C, run.x_channel, run.x_row = C, x_channel, x_row
+    run.C, run.x_channel, run.x_row, run.T = C, x_channel, x_row, T
     run.x = operand(s, 0, arena)
     run.v = arena + s.workspace
     run.y_channel, run.y_row, run.r_row, run.pool = y_channel, y_row, r_row, <int>pool
     run.end = ending(s, arena, act, r_channel, NULL)
-    for quad in range(tiles // 4):
-        tile = quad * 4
+    for step in range(tiles // T):
+        tile = step * T
         run.xpos = s.t[0] + tile
         run.ypos = s.t[1] + tile
         run.rows = s.t[2] + tile
         run.cols = s.t[3] + tile
         run.end.rpos = s.t[4] + tile if s.t[4] != NULL else NULL
         transform(&run)
-        for block in range((OC + tile_oc - 1) // tile_oc):
-            first = block * tile_oc
-            run.channels = min(tile_oc, OC - first)
+        for block in range((OC + channels - 1) // channels):
+            first = block * channels
+            run.channels = min(channels, OC - first)
             run.u = s.p[0] + first * E * C
             run.bias = s.p[1] + first
             run.y = arena + s.dst + first * y_channel * L

@@ -48,22 +48,23 @@ typedef struct dense_run {
     epilogue end;
 } dense_run;
 
-/* Winograd: four tiles of 4x4 output pixels at a time. */
+/* Winograd: T tiles of 4x4 output pixels at a time. */
 typedef struct winograd_run {
     const float *x;
     long C, x_channel, x_row;
-    const int *xpos;     /* (4,) top left corner of each tile */
-    float *v;            /* (E, C + 1, 4) transformed input; the last channel is a gap */
+    long T;              /* 4 or 1 */
+    const int *xpos;     /* (T,) top left corner of each tile */
+    float *v;            /* (E, C + 1, T) transformed input; the last channel is a gap */
     const float *u;      /* (E, C, channels) transformed weights of a block of output channels */
     const float *bias;   /* (channels,) */
-    long channels;       /* 1 .. TILE_OC */
+    long channels;       /* 1 .. TILE_OC, with one tile 1 .. DENSE_OC */
     float *y;
     long y_channel, y_row;
-    const int *ypos;     /* (4,) */
-    const int *rows;     /* (4,) output rows of each tile that exist, 1 .. 4; with pool 1 .. 2 pooled ones */
-    const int *cols;     /* (4,) */
+    const int *ypos;     /* (T,) */
+    const int *rows;     /* (T,) output rows of each tile that exist, 1 .. 4; with pool 1 .. 2 pooled ones */
+    const int *cols;     /* (T,) */
     int pool;
-    epilogue end;        /* rpos: (4,), as ypos */
+    epilogue end;        /* rpos: (T,), as ypos */
     long r_row;
 } winograd_run;
 

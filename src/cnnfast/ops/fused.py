@@ -32,7 +32,12 @@ class Fused(Op):
         self.base.check_arity(self.base_inputs)
 
     def is_data_input(self, index: int) -> bool:
-        return index >= self.base_inputs or self.base.is_data_input(index)
+        if index < self.base_inputs:
+            return self.base.is_data_input(index)
+        # the running result is the first input of each op of the tail
+        numbers = [(op, i) for op in self.tail for i in range(1, len(op.data) + len(op.parameters))]
+        op, own = numbers[index - self.base_inputs]
+        return op.is_data_input(own)
 
     def steps(self, *inputs: Any) -> list[tuple[Op, tuple[Any, ...]]]:
         """Return the ops with the inputs of each; the running result is left out of the inputs of the tail."""

@@ -39,7 +39,7 @@ def algorithm(op: Conv2d, weight: Shape, output: Shape) -> tuple[str, str]:
         return "direct", f"dilation {op.dilation}"
     direct = oh * ow * kh * kw * c * oc
     tiles = -(-oh // OUTPUTS) * -(-ow // OUTPUTS)
-    tiles = -(-tiles // 4) * 4
+    tiles = tiles if tiles == 1 else -(-tiles // 4) * 4
     products = (kh + OUTPUTS - 1) ** 2 * c * oc
     winograd = tiles * (products + INPUT_COST[kh] * c + OUTPUT_COST[kh] * oc)
     reason = f"{direct / winograd:.2f} x fewer operations by Winograd"

@@ -151,6 +151,11 @@ def lower_lanes(graph: Graph) -> LanesLowering:
     for name in graph.outputs:
         if name in graph.constants:
             _copy(lowering, Site(name, (name,), name))
+        elif name in lowering.halos:
+            # results are stored from values without a border
+            lowering.results[name] = compact = f"{name}:compact"
+            lowering.shapes[compact] = lowering.shapes[name]
+            _copy(lowering, Site(name, (name,), compact))
     return lowering
 
 
@@ -357,7 +362,8 @@ def _winograd(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> None:
     tiles = winograd_tiles(conv.op, oh, ow, x, y, r, conv.pool)
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
     ints |= dict(pool=int(conv.pool), act=conv.act, r_c=r[0], r_r=r[1])
-    elements, block = (k + 3) ** 2, kernels.tile_channels()[0]
+    tile_oc, dense_oc = kernels.tile_channels()
+    block = dense_oc if len(tiles.xpos) == 1 else tile_oc
     lowering.emit(
         site,
         f"conv2d:winograd4x{k}",
@@ -366,7 +372,7 @@ def _winograd(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> None:
         floats=conv.floats,
         parameters=(pack_winograd(lowering.graph.constants[site.inputs[1]], block), conv.bias),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
-        workspace=elements * 4 * (c + 1),
+        workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.xpos), 4),
         reason=conv.why,
     )
 

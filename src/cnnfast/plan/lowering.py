@@ -28,12 +28,16 @@ class Site:
 
 @dataclass
 class Lowering:
-    """The steps so far, the shapes of their values, and the values that are another one under a new shape."""
+    """The steps so far, the shapes of their values, and the values that are another one under a new shape.
+
+    ``results`` names the value that holds an output of the graph, where that is not the output itself.
+    """
 
     graph: Graph
     steps: list[Step] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
 
     def size(self, value: str) -> int:
         """Return how many elements of the arena a value takes."""

@@ -12,7 +12,8 @@ from cnnfast.plan.winograd import OUTPUTS
 
 Halo = tuple[int, int, int, int]
 TILE = 4
-"""Positions of a register tile; tables are filled up to whole tiles by repeating their last place."""
+"""Positions of a register tile; tables are filled up to whole tiles by repeating their last place. An image that is a single
+Winograd tile is the exception: then channels fill the registers."""
 
 
 def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm: str) -> Halo:
@@ -63,12 +64,13 @@ def winograd_tiles(op: Conv2d, oh: int, ow: int, x: Triple, y: Triple, r: Triple
     i, j = (OUTPUTS * a.reshape(-1) for a in np.mgrid[: -(-oh // OUTPUTS), : -(-ow // OUTPUTS)])
     rows, cols = np.minimum(OUTPUTS, oh - i), np.minimum(OUTPUTS, ow - j)
     shrink = 2 if pool else 1
+    filled = _filled if len(i) > 1 else np.asarray
     return Tiles(
-        xpos=_table(_filled((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
-        ypos=_table(_filled(i // shrink * y[1] + j // shrink * y[2])),
-        rows=_table(_filled(rows // shrink)),
-        cols=_table(_filled(cols // shrink)),
-        rpos=_table(_filled(i * r[1] + j * r[2])),
+        xpos=_table(filled((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
+        ypos=_table(filled(i // shrink * y[1] + j // shrink * y[2])),
+        rows=_table(filled(rows // shrink)),
+        cols=_table(filled(cols // shrink)),
+        rpos=_table(filled(i * r[1] + j * r[2])),
     )
 
 

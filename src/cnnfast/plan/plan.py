@@ -44,6 +44,8 @@ class Plan:
         Where the first element of each value lies in the arena, in elements.
     strides : mapping of str to (int, int, int)
         The distance of channels, rows and columns of each graph input.
+    results : tuple of str
+        The value that holds each graph output.
     workspaces : tuple of int
         Where the workspace of each step lies.
     arena : int
@@ -57,6 +59,7 @@ class Plan:
     shapes: Mapping[str, Shape]
     places: Mapping[str, int]
     strides: Mapping[str, Triple]
+    results: tuple[str, ...]
     workspaces: tuple[int, ...]
     arena: int
 
@@ -77,7 +80,7 @@ class Plan:
             for step, workspace in zip(self.steps, self.workspaces, strict=True)
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
-        outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.graph.outputs]
+        outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
         return kernels.Program(steps, self.arena, inputs, outputs, self.lanes)
 
     @property
@@ -115,7 +118,8 @@ def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     optimised = optimise(graph)
     lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised)
     lanes = 1 if layout == "nchw" else kernels.lanes()
-    places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, optimised.outputs, lowered.aliases)
+    results = tuple(lowered.results.get(v, v) for v in optimised.outputs)
+    places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, results, lowered.aliases)
     if arena * lanes > MAX_ARENA:
         raise GraphError(
             f"{lanes} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
@@ -124,7 +128,7 @@ def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     places = {value: start + lowered.origin(value) for value, start in places.items()}
     strides = {v: input_strides(lowered.strides(v), s) for v, s in optimised.inputs.items()}
     steps = tuple(lowered.steps)
-    return Plan(optimised, layout, lanes, steps, lowered.shapes, places, strides, tuple(workspaces), arena)
+    return Plan(optimised, layout, lanes, steps, lowered.shapes, places, strides, results, tuple(workspaces), arena)
 
 
 def input_strides(strides: Triple, shape: Shape) -> Triple:
