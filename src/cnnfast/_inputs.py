@@ -21,7 +21,7 @@ def as_images(images: object, shape: tuple[int, int, int], layout: str | None) -
     ----------
     images : array-like
         uint8, or float16, float32 or float64: a batch of rank 4, or one image of rank 3. Where C is 1 the channel axis
-        may be missing; where H and W are 1 a batch may be of shape (N, C).
+        may be missing; where H and W are 1 a batch may be of shape (N, C), and one row of shape (C,).
     shape : (C, H, W)
         What the network takes.
     layout : {"nchw", "nhwc", None}
@@ -41,8 +41,8 @@ def as_images(images: object, shape: tuple[int, int, int], layout: str | None) -
             f"images must be uint8 pixels or floats, but their dtype is {array.dtype}; "
             "convert pixels with .astype('uint8'), or preprocessed values with .astype('float32')"
         )
-    if (h, w) == (1, 1) and array.ndim == 2 and array.shape[1] == c:
-        return array[:, :, None, None]
+    if (h, w) == (1, 1) and array.ndim <= 2:
+        return _rows_of_features(array, c)
     if layout is None:
         if array.dtype != np.uint8 and c > 1:
             raise InputError(
@@ -75,6 +75,16 @@ def _as_array(images: object) -> Array:
         raise InputError(f"images cannot be read as an array: {type(images).__name__}: {error}") from error
 
 
+def _rows_of_features(array: Array, features: int) -> Array:
+    """Return an array of shape (N, features) or (features,) as images of one pixel."""
+    if array.ndim == 0 or array.shape[-1] != features:
+        raise InputError(
+            f"this network takes rows of features, of shape (N, {features}) or, for one row, ({features},), "
+            f"but the shape is {array.shape}"
+        )
+    return np.atleast_2d(array)[:, :, None, None]
+
+
 def _with_all_axes(array: Array, shape: tuple[int, int, int], layout: str) -> Array:
     """Return an array of rank 4, adding the axis of the images or of a single channel where it is missing."""
     c, h, w = shape
@@ -89,15 +99,15 @@ def _with_all_axes(array: Array, shape: tuple[int, int, int], layout: str) -> Ar
     if c == 1 and array.shape == (h, w):
         return np.expand_dims(array[None], channel_axis)
     raise InputError(
-        f"images must have the shape {_spell(shape, layout)} or, for one image, {_spell(shape, layout)[4:]}, "
+        f"images must have the shape {_spell(shape, layout)} or, for one image, {_spell(shape, layout, one=True)}, "
         f"but it is {array.shape}"
     )
 
 
-def _spell(shape: tuple[int, int, int], layout: str) -> str:
+def _spell(shape: tuple[int, int, int], layout: str, one: bool = False) -> str:
     c, h, w = shape
     sizes = (h, w, c) if layout == "nhwc" else (c, h, w)
-    return "(N, " + ", ".join(map(str, sizes)) + ")"
+    return f"({'' if one else 'N, '}{', '.join(map(str, sizes))})"
 
 
 def as_kernel_input(part: Array, first: int, nan: str) -> Array:

@@ -17,27 +17,34 @@ cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssiz
 
 
 cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
+    # A block of positions goes through all output channels before the next one, so that what it reads stays in the cache.
     cdef Py_ssize_t groups = s.g[0], K = s.g[1], OC = s.g[2], x_group = s.g[3], y_channel = s.g[4]
-    cdef Py_ssize_t positions = s.g[5], pool = s.g[6], act = s.g[7], r_channel = s.g[8]
+    cdef Py_ssize_t positions = s.g[5], pool = s.g[6], act = s.g[7], r_channel = s.g[8], block = s.g[9]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef const float* weight = s.p[0]                      # blocks of channels, each (K, channels)
     cdef const float* bias = s.p[1]                        # (groups * OC,)
-    cdef Py_ssize_t group, block, first, tile_oc = isa.tile_oc, L = isa.lanes
+    cdef Py_ssize_t group, tile, first, o, p, tile_oc = isa.tile_oc, L = isa.lanes
     cdef _csrc.conv_run run
-    run.taps, run.xpos, run.ypos = s.t[0], s.t[1], s.t[2]
-    run.K, run.positions, run.pool, run.y_channel = K, positions, <int>pool, y_channel
-    run.end = ending(s, arena, act, r_channel, s.t[3])
+    run.taps, run.K, run.pool, run.y_channel = s.t[0], K, <int>pool, y_channel
     for group in range(groups):
         run.x = operand(s, 0, arena) + group * x_group * L
-        for block in range((OC + tile_oc - 1) // tile_oc):
-            first = block * tile_oc
-            run.channels = min(tile_oc, OC - first)
-            run.w = weight + (group * OC + first) * K
-            run.bias = bias + group * OC + first
-            run.y = arena + s.dst + (group * OC + first) * y_channel * L
-            if run.end.r != NULL:
-                run.end.r = operand(s, 1, arena) + (group * OC + first) * r_channel * L
-            isa.conv_f32_direct(&run)
+        p = 0
+        while p < positions:
+            run.positions = min(block, positions - p)
+            run.xpos = s.t[1] + p
+            run.ypos = s.t[2] + (p // 4 if pool else p)
+            run.end = ending(s, arena, act, r_channel, s.t[3] + p if s.t[3] != NULL else NULL)
+            for tile in range((OC + tile_oc - 1) // tile_oc):
+                first = tile * tile_oc
+                o = group * OC + first
+                run.channels = min(tile_oc, OC - first)
+                run.w = weight + o * K
+                run.bias = bias + o
+                run.y = arena + s.dst + o * y_channel * L
+                if run.end.r != NULL:
+                    run.end.r = operand(s, 1, arena) + o * r_channel * L
+                isa.conv_f32_direct(&run)
+            p += block
 
 
 cdef void dense_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:

@@ -185,7 +185,7 @@ def test_softmax_of_what_is_not_finite(op: Op, engine: str) -> None:
 @pytest.mark.parametrize("engine", LANES)
 @pytest.mark.parametrize("beta", [0.5, 0.75, 2.0])
 def test_power_in_local_response_norm(engine: str, beta: float) -> None:
-    """``exp(-beta * log(energy))``: an error of the exponent counts as many ulp as it is large. Measured: 0.94 of this."""
+    """``exp(-beta * log(energy))``: errors of the exponent count as many ulp as it is large. Measured: 0.94 of this."""
     op = Lrn(1, 1.0, beta, 1e-30)
     x = np.exp(np.linspace(-10, 10, 4096)).astype(np.float32)[:, None, None, None]
     expected = truth(op, x)

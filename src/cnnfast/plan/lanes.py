@@ -60,7 +60,7 @@ from cnnfast.plan.lowering import (
     window_ints,
 )
 from cnnfast.plan.pack import aligned, pack_blocks, pack_winograd
-from cnnfast.plan.places import Halo, conv_halo, conv_positions, conv_taps, quads, winograd_tiles
+from cnnfast.plan.places import Halo, conv_halo, conv_positions, conv_taps, position_block, quads, winograd_tiles
 from cnnfast.plan.step import Step
 
 ACTIVATIONS = (
@@ -309,7 +309,8 @@ def _direct(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> None:
     r_c = lowering.strides(conv.reads[1])[0] if len(conv.reads) > 1 else 0
     weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
     ints = dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0])
-    ints |= dict(positions=len(xpos), pool=int(conv.pool), act=conv.act, r_c=r_c)
+    block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
+    ints |= dict(positions=len(xpos), pool=int(conv.pool), act=conv.act, r_c=r_c, block=block)
     lowering.emit(
         site,
         "conv2d:direct",

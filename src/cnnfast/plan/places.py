@@ -16,6 +16,10 @@ TILE = 4
 Winograd tile is the exception: then channels fill the registers."""
 
 
+BLOCK_BYTES = 1 << 17
+"""What a block of positions may read: it stays in the second-level cache, beside weights and results."""
+
+
 def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm: str) -> Halo:
     """Return how far a convolution reads beyond the top, left, bottom and right edge of its input."""
     (_, h, w), (_, oh, ow), (kh, kw) = source, output, weight[2:]
@@ -40,6 +44,17 @@ def conv_positions(
     i, j = order if order is not None else tuple(a.reshape(-1) for a in np.mgrid[:oh, :ow])
     places = (i * op.stride[0] - op.padding[0]) * x[1] + (j * op.stride[1] - op.padding[1]) * x[2]
     return _table(_filled(places) if whole_tiles else places)
+
+
+def position_block(vectors: int, lanes: int) -> int:
+    """Return how many positions go through all output channels together, if each reads so many vectors for the first time.
+
+    Examples
+    --------
+    >>> position_block(vectors=64, lanes=16)
+    32
+    """
+    return max(TILE, BLOCK_BYTES // (vectors * lanes * 4) // TILE * TILE)
 
 
 def quads(oh: int, ow: int) -> tuple[Array, Array]:

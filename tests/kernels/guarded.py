@@ -1,0 +1,44 @@
+"""Memory that ends, or begins, where the process may not go: one byte too far is a crash and not a wrong number."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnnfast.ops import Array
+from cnnfast.plan import Plan
+
+PAGE = mmap.PAGESIZE
+NO_ACCESS = 0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def guarded(array: Array, at_end: bool = True) -> Array:
+    """Return a copy that ends at a page which cannot be read, or begins behind one."""
+    pages = -(-array.nbytes // PAGE)
+    memory = mmap.mmap(-1, (pages + 1) * PAGE)
+    whole: Array = np.frombuffer(memory, np.uint8)
+    forbidden, start = (pages * PAGE, pages * PAGE - array.nbytes) if at_end else (0, PAGE)
+    copy = whole[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    if _libc.mprotect(ctypes.c_void_p(whole.ctypes.data + forbidden), PAGE, NO_ACCESS):
+        raise OSError(ctypes.get_errno(), "mprotect")
+    return copy
+
+
+def guarded_plan(plan: Plan, at_end: bool = True) -> Plan:
+    """Return a plan whose constants, weights and tables all lie beside forbidden pages."""
+
+    def guard(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(guarded(v, at_end) if isinstance(v, np.ndarray) else v for v in values)
+
+    steps = tuple(
+        replace(s, operands=guard(s.operands), parameters=guard(s.parameters), tables=guard(s.tables))
+        for s in plan.steps
+    )
+    return replace(plan, steps=steps)
