@@ -1,0 +1,9 @@
+"""The engines that the benchmark compares; each is one module, loaded in a process of its own.
+
+A module has ``PACKAGES``, whose versions the results name, and ``prepare(bench, batch, threads)``, which returns the
+ways in which the engine can turn uint8 pictures (N, H, W, C) into probabilities (N, K), by name, each for batches of
+exactly this size. The worker keeps the fastest way.
+"""
+
+ENGINES = ("cnnfast", "onnxruntime", "openvino", "mnn", "ncnn", "litert", "torch")
+"""The modules of this package that are engines, ours first."""

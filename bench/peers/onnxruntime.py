@@ -1,0 +1,31 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnxruntime as ort
+from networks import Bench
+
+from peers.graphs import Normalise
+from peers.to_onnx import onnx_model
+from peers.ways import Way
+
+PACKAGES = ("onnxruntime",)
+
+
+def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
+    """Return the ways of ONNX Runtime; see the package."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    inside, outside = (
+        ort.InferenceSession(onnx_model(bench, batch, pixels).SerializeToString(), options, ["CPUExecutionProvider"])
+        for pixels in (True, False)
+    )
+    name, normalise = outside.get_inputs()[0].name, Normalise(bench, batch)
+    return {
+        "uint8": lambda pictures: inside.run(None, {"pixels": pictures})[0],
+        "float": lambda pictures: outside.run(None, {name: normalise(pictures)})[0],
+    }
