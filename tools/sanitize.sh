@@ -10,7 +10,7 @@ readonly python=${PYTHON:-python} base=build/sanitize
 
 # -O1 because the tests and not the kernels take the time, and its reports name the right line
 export CNNFAST_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g"
-"$python" setup.py --quiet build --build-base "$base"
+"$python" -W ignore setup.py --quiet build --build-base "$base"
 PYTHONPATH=$(echo "$PWD/$base"/lib.*)
 export PYTHONPATH
 

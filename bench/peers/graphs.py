@@ -18,7 +18,8 @@ def exported_graph(bench: Bench) -> Graph:
     for simplify in passes.PASSES:
         if simplify is not passes.fuse:
             graph = simplify(graph)
-    return graph
+    constants = {name: array.astype(np.float32) for name, array in graph.constants.items()}
+    return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
 
 
 class Normalise:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from cnnfast import Network
 from cnnfast.data import open_dataset
 
@@ -63,7 +64,7 @@ def card(name, network, dataset, matrix, digest, size, remark):
     facts = [
         ("file", f"`{name}.safetensors`, {size:,} bytes"),
         ("SHA-256", f"`{digest}`"),
-        ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, one forward pass, float32"),
+        ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, in one forward pass"),
         ("parameters", f"{sum(graph.parameter_count(node) for node in graph.nodes):,}"),
         ("multiply-adds", f"{sum(graph.cost(node).macs for node in graph.nodes):,} an image"),
         ("input", f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "
@@ -74,8 +75,8 @@ def card(name, network, dataset, matrix, digest, size, remark):
         ("licence of the weights", network.licence),
     ]
     classes = network.classes_
-    per_class = [(label, f"{hit / count:.1%}", count) for label, hit, count in zip(classes, hits, total)]
-    rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix)]
+    per_class = [(label, f"{hit / count:.1%}", count) for label, hit, count in zip(classes, hits, total, strict=True)]
+    rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix, strict=True)]
     parts = [
         f"# {name}", notes["description"], table(("", ""), facts), remark,
         "## Layers", f"```\n{network.summary()}\n```",

@@ -4,14 +4,14 @@ The original reached 75.7 %. A network this small cannot fit the training images
 batch normalization while it learns, and a teacher (cifar10_resnet.py) that tells which images are hard and what they
 resemble.
 """
-import torch
-import torch.nn.functional as F
-from cnnfast import Network, Preprocess
-from torch import nn
-
 import common
 import export
 import small
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnnfast import Network, Preprocess
 
 DESCRIPTION = __doc__.splitlines()[0]
 PREPROCESS = Preprocess(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))

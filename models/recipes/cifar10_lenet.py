@@ -1,12 +1,12 @@
 """The LeNet of PyTorch's CIFAR-10 tutorial (two 5x5 convolutions, three dense layers, 62,006 parameters)."""
-import torch
-import torch.nn.functional as F
-from cnnfast import Preprocess
-from torch import nn
-
 import common
 import export
 import small
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnnfast import Preprocess
 
 DESCRIPTION = __doc__.splitlines()[0]
 PREPROCESS = Preprocess(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))

@@ -3,13 +3,13 @@
 Differences from airbench94: a shortcut around the second convolution of each block, GELU in its tanh form, more epochs
 with a lower learning rate, shifts of up to 3 pixels, and no test-time augmentation.
 """
-import torch
-import torch.nn.functional as F
-from cnnfast import Preprocess, layers
-from torch import nn
-
 import common
 import export
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnnfast import Preprocess, layers
 
 DESCRIPTION = __doc__.splitlines()[0]
 PREPROCESS = Preprocess(size=(32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
@@ -93,7 +93,7 @@ class Lookahead(nn.Module):
     @torch.no_grad()
     def update(self, decay):
         """Move the average towards the network by 1 - decay, and the network onto the average."""
-        for slow, value in zip(self.buffers(), self.values()):
+        for slow, value in zip(self.buffers(), self.values(), strict=True):
             slow.lerp_(value, 1 - decay)
             value.copy_(slow)
 

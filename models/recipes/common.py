@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from cnnfast.data import open_dataset
 
 
@@ -41,7 +42,7 @@ def normalize(images, preprocess):
 
 def translate(images, most, generator):
     """Return every image shifted by up to `most` pixels each way; the border is a reflection."""
-    count, channels, height, width = images.shape
+    count, _, height, width = images.shape
     padded = F.pad(images, (most,) * 4, mode="reflect")
     rows, columns = torch.randint(0, 2 * most + 1, (2, count), generator=generator)
     shifted = torch.empty_like(images)
@@ -85,7 +86,8 @@ def accuracy(model, images, labels, batch=500):
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        hits = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(images.split(batch), labels.split(batch)))
+        batches = zip(images.split(batch), labels.split(batch), strict=True)
+        hits = sum((model(x).argmax(1) == y).sum().item() for x, y in batches)
     model.train(was_training)
     return hits / len(images)
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
+
 from cnnfast import Network, layers
 from cnnfast.data import cifar10
-from torch import nn
+
 
 @dataclass(frozen=True)
 class Task:
@@ -45,7 +47,7 @@ def chain(model):
     """Return the cnnfast layers of a Sequential, each batch normalization folded into the layer before it."""
     plain = {nn.ReLU: layers.Relu, nn.Sigmoid: layers.Sigmoid, nn.Flatten: layers.Flatten}
     modules, result = list(model), []
-    for module, following in zip(modules, [*modules[1:], None]):
+    for module, following in zip(modules, [*modules[1:], None], strict=True):
         norm = following if isinstance(following, (nn.BatchNorm1d, nn.BatchNorm2d)) else None
         if isinstance(module, nn.Conv2d):
             result.append(convolution(module, norm))
@@ -60,15 +62,15 @@ def chain(model):
 
 def write(name, description, task, chain, preprocess, seconds, arguments):
     """Write `name`.safetensors: the layers and a softmax, and beside them all that a user must know."""
-    network = Network.from_layers(
-        [*chain, layers.Softmax()], preprocess.shape, classes=task.classes, preprocess=preprocess, licence="BSD-3-Clause",
-        notes={
-            "description": description,
-            "data": task.data,
-            "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
-            "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {processor()}, "
-                        f"torch {torch.__version__.partition('+')[0]}",
-        })
+    notes = {
+        "description": description,
+        "data": task.data,
+        "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
+        "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {processor()}, "
+                    f"torch {torch.__version__.partition('+')[0]}",
+    }
+    network = Network.from_layers([*chain, layers.Softmax()], preprocess.shape, classes=task.classes,
+                                  preprocess=preprocess, licence="BSD-3-Clause", notes=notes)
     network.save(arguments.out / f"{name}.safetensors")
 
 

@@ -1,12 +1,12 @@
 """A multilayer perceptron 784-500-50-10 with sigmoid hidden units for MNIST."""
-import torch
-import torch.nn.functional as F
-from cnnfast import Preprocess
-from torch import nn
-
 import common
 import export
 import small
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnnfast import Preprocess
 
 DESCRIPTION = __doc__.splitlines()[0]
 PREPROCESS = Preprocess(size=(28, 28), channels="grey")

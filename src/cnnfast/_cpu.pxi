@@ -63,5 +63,9 @@ def lanes():
 
 
 def tile_channels():
-    """Return how many output channels a tile of convolution and of a dense layer have: weights are packed so."""
-    return _csrc.cnnfast_active().tile_oc, _csrc.cnnfast_active().dense_oc
+    """Return the most output channels of a register tile: of convolution, of a dense layer, of a single Winograd tile.
+
+    Weights are packed in as many blocks of channels as it takes, of sizes that differ by at most one.
+    """
+    isa = _csrc.cnnfast_active()
+    return isa.tile_oc, isa.dense_oc, isa.single_oc

@@ -83,6 +83,7 @@ cdef extern from "dispatch.h" nogil:
         int lanes
         int tile_oc
         int dense_oc
+        int single_oc
         double (*fma_peak_f32)(long, float*) noexcept nogil
         void (*conv_f32_direct)(const conv_run*) noexcept nogil
         void (*dense_f32_direct)(const dense_run*) noexcept nogil

@@ -3,6 +3,16 @@
 # of its channels and rows. The innermost tiles are in csrc/.
 
 
+cdef inline Py_ssize_t blocks_of(Py_ssize_t channels, Py_ssize_t most) noexcept nogil:
+    # into how many blocks channels are divided
+    return (channels + most - 1) // most
+
+
+cdef inline Py_ssize_t block_start(Py_ssize_t block, Py_ssize_t blocks, Py_ssize_t channels) noexcept nogil:
+    # where a block starts: sizes differ by at most one, so that no tile is much smaller than the others
+    return block * channels // blocks
+
+
 cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssize_t r_channel,
                             const int* rpos) noexcept nogil:
     # what follows the sum: a residual if there is a second operand, then an activation
@@ -23,7 +33,7 @@ cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef const float* weight = s.p[0]                      # blocks of channels, each (K, channels)
     cdef const float* bias = s.p[1]                        # (groups * OC,)
-    cdef Py_ssize_t group, tile, first, o, p, tile_oc = isa.tile_oc, L = isa.lanes
+    cdef Py_ssize_t group, tile, o, p, tiles = blocks_of(OC, isa.tile_oc), L = isa.lanes
     cdef _csrc.conv_run run
     run.taps, run.K, run.pool, run.y_channel = s.t[0], K, <int>pool, y_channel
     for group in range(groups):
@@ -34,10 +44,9 @@ cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
             run.xpos = s.t[1] + p
             run.ypos = s.t[2] + (p // 4 if pool else p)
             run.end = ending(s, arena, act, r_channel, s.t[3] + p if s.t[3] != NULL else NULL)
-            for tile in range((OC + tile_oc - 1) // tile_oc):
-                first = tile * tile_oc
-                o = group * OC + first
-                run.channels = min(tile_oc, OC - first)
+            for tile in range(tiles):
+                o = group * OC + block_start(tile, tiles, OC)
+                run.channels = block_start(tile + 1, tiles, OC) - block_start(tile, tiles, OC)
                 run.w = weight + o * K
                 run.bias = bias + o
                 run.y = arena + s.dst + o * y_channel * L
@@ -50,14 +59,14 @@ cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
 cdef void dense_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t K = s.g[0], O = s.g[1], y_channel = s.g[2], act = s.g[3], r_channel = s.g[4]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t block, first, dense_oc = isa.dense_oc, L = isa.lanes
+    cdef Py_ssize_t block, first, blocks = blocks_of(O, isa.dense_oc), L = isa.lanes
     cdef _csrc.dense_run run
     run.x = operand(s, 0, arena)
     run.taps, run.K, run.y_channel = s.t[0], K, y_channel
     run.end = ending(s, arena, act, r_channel, NULL)
-    for block in range((O + dense_oc - 1) // dense_oc):
-        first = block * dense_oc
-        run.channels = min(dense_oc, O - first)
+    for block in range(blocks):
+        first = block_start(block, blocks, O)
+        run.channels = block_start(block + 1, blocks, O) - first
         run.w = s.p[0] + first * K
         run.bias = s.p[1] + first
         run.y = arena + s.dst + first * y_channel * L
@@ -71,7 +80,7 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
     cdef Py_ssize_t C = s.g[0], OC = s.g[1], x_channel = s.g[2], x_row = s.g[3], y_channel = s.g[4], y_row = s.g[5]
     cdef Py_ssize_t tiles = s.g[6], pool = s.g[7], act = s.g[8], r_channel = s.g[9], r_row = s.g[10]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t T = 1 if tiles == 1 else 4, channels = isa.dense_oc if tiles == 1 else isa.tile_oc
+    cdef Py_ssize_t T = 1 if tiles == 1 else 4, blocks = blocks_of(OC, isa.single_oc if tiles == 1 else isa.tile_oc)
     cdef Py_ssize_t step, tile, block, first, L = isa.lanes
     cdef _csrc.winograd_run run
     run.C, run.x_channel, run.x_row, run.T = C, x_channel, x_row, T
@@ -87,9 +96,9 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
         run.cols = s.t[3] + tile
         run.end.rpos = s.t[4] + tile if s.t[4] != NULL else NULL
         transform(&run)
-        for block in range((OC + channels - 1) // channels):
-            first = block * channels
-            run.channels = min(channels, OC - first)
+        for block in range(blocks):
+            first = block_start(block, blocks, OC)
+            run.channels = block_start(block + 1, blocks, OC) - first
             run.u = s.p[0] + first * E * C
             run.bias = s.p[1] + first
             run.y = arena + s.dst + first * y_channel * L

@@ -197,10 +197,12 @@ cdef class Program:
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
         cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i
-        cdef Py_ssize_t N = len(images[0]), groups = (N + self._lanes - 1) // self._lanes, group
+        cdef Py_ssize_t N, groups, group
         cdef float* arenas
         if not 1 <= n_sources == len(images) <= MAX_ENDS or not 1 <= n_sinks == len(results) <= MAX_ENDS:
             raise ValueError(f"a program takes one array for each graph input and output, at most {MAX_ENDS} of each")
+        N = len(images[0])
+        groups = (N + self._lanes - 1) // self._lanes
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this program was made")
         for i in range(n_sources):

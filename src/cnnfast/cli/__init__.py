@@ -28,6 +28,7 @@ COMMANDS = {
     "find": "find the pictures of a class among many",
     "classify": "say what each picture shows",
     "evaluate": "measure how often a network is right, on labelled images",
+    "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
     "convert": "read a model file of any known format and write it as cnnfast's own",
     "download": "fetch a data set",

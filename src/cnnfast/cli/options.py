@@ -69,6 +69,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """Parse a time from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 up, but is {text!r}")
+    return number
+
+
 def probability(text: str) -> float:
     """Parse a number from 0 to 1."""
     try:

@@ -8,6 +8,7 @@ typedef struct cnnfast_kernels {
     int lanes;    /* floats in a vector register, images in a group */
     int tile_oc;  /* output channels of a tile of convolution */
     int dense_oc; /* output channels of a tile of a dense layer */
+    int single_oc; /* output channels of a tile of a convolution by Winograd with a single tile */
 #define KERNEL(result, name, arguments) result(*name) arguments;
 #include "kernels.def"
 #undef KERNEL

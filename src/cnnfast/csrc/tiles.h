@@ -2,6 +2,10 @@
    different images, so offsets and strides count vectors. */
 #pragma once
 
+/* Output channels of a register tile. TILE_OC (with four positions or tiles) and DENSE_OC (with one position) are those of
+   the instruction set; with one Winograd tile eight chains of additions hide the latency everywhere. */
+#define SINGLE_OC 8
+
 /* What is done to a result before it is stored: activation, with its attributes. The names and their order are those of
    ACTIVATIONS in src/cnnfast/plan/lanes.py; a test compares them. */
 enum activation {
@@ -57,7 +61,7 @@ typedef struct winograd_run {
     float *v;            /* (E, C + 1, T) transformed input; the last channel is a gap */
     const float *u;      /* (E, C, channels) transformed weights of a block of output channels */
     const float *bias;   /* (channels,) */
-    long channels;       /* 1 .. TILE_OC, with one tile 1 .. DENSE_OC */
+    long channels;       /* 1 .. TILE_OC, with one tile 1 .. SINGLE_OC */
     float *y;
     long y_channel, y_row;
     const int *ypos;     /* (T,) */

@@ -7,6 +7,8 @@ measurement; see docs/adr/0002-algorithm-by-shape.md.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from cnnfast.ops import Conv2d, Shape
 from cnnfast.plan.winograd import OUTPUTS
 
@@ -14,9 +16,13 @@ INPUT_COST = {3: 220, 5: 560}
 OUTPUT_COST = {3: 170, 5: 330}
 """Cost of transforming one tile of one channel, in multiply-adds of a vector."""
 
+ALGORITHMS = frozenset({"dense", "direct", *(f"winograd{OUTPUTS}x{kernel}" for kernel in INPUT_COST)})
 
-def algorithm(op: Conv2d, weight: Shape, output: Shape) -> tuple[str, str]:
+
+def algorithm(op: Conv2d, weight: Shape, output: Shape, allowed: Container[str] = ALGORITHMS) -> tuple[str, str]:
     """Return the algorithm of a convolution and the reason.
+
+    One that is not ``allowed`` is replaced by ``"direct"``; for benchmarks and tests only, since it changes the bits.
 
     Examples
     --------
@@ -43,4 +49,7 @@ def algorithm(op: Conv2d, weight: Shape, output: Shape) -> tuple[str, str]:
     products = (kh + OUTPUTS - 1) ** 2 * c * oc
     winograd = tiles * (products + INPUT_COST[kh] * c + OUTPUT_COST[kh] * oc)
     reason = f"{direct / winograd:.2f} x fewer operations by Winograd"
-    return (f"winograd{OUTPUTS}x{kh}" if winograd < direct else "direct"), reason
+    fast = f"winograd{OUTPUTS}x{kh}"
+    if fast not in allowed:
+        return "direct", f"{fast} not allowed"
+    return (fast if winograd < direct else "direct"), reason

@@ -7,6 +7,7 @@ the edge is. Residual add, activation and 2x2 max-pool are part of the step of t
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,7 @@ from cnnfast.ops import (
     Softmax,
     Transpose,
 )
-from cnnfast.plan.choose import algorithm
+from cnnfast.plan.choose import ALGORITHMS, algorithm
 from cnnfast.plan.lowering import (
     Lowering,
     Rules,
@@ -79,6 +80,7 @@ class LanesLowering(Lowering):
     """Steps in layout chwn<L>; places and strides count vectors."""
 
     halos: dict[str, Halo] = field(default_factory=dict)
+    algorithms: Container[str] = ALGORITHMS
 
     def size(self, value: str) -> int:
         """Return how many vectors a value takes, its halo included."""
@@ -136,15 +138,15 @@ class LanesLowering(Lowering):
         return self.halo(site.inputs[0]) == self.halo(site.result)
 
 
-def lower_lanes(graph: Graph) -> LanesLowering:
-    """Return the steps that compute a graph for L images at once.
+def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> LanesLowering:
+    """Return the steps that compute a graph for L images at once, by the algorithms of convolution that may be used.
 
     Raises
     ------
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
-    lowering = LanesLowering(graph, shapes=dict(graph.shapes), halos=_halos(graph))
+    lowering = LanesLowering(graph, shapes=dict(graph.shapes), halos=_halos(graph, algorithms), algorithms=algorithms)
     for name in graph.inputs:
         _clear_halo(lowering, name, name)
     rule.apply_all(lowering)
@@ -159,7 +161,7 @@ def lower_lanes(graph: Graph) -> LanesLowering:
     return lowering
 
 
-def _halos(graph: Graph) -> dict[str, Halo]:
+def _halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
     """Return the border that each value needs: the largest that a convolution asks for."""
     halos: dict[str, Halo] = {}
     for node in graph.nodes:
@@ -167,7 +169,7 @@ def _halos(graph: Graph) -> dict[str, Halo]:
         if isinstance(op, Conv2d):
             source, weight = (graph.shapes[v] for v in node.inputs[:2])
             output = op.shape(source, weight)
-            need = conv_halo(op, source, weight, output, algorithm(op, weight, output)[0])
+            need = conv_halo(op, source, weight, output, algorithm(op, weight, output, algorithms)[0])
             known = halos.get(node.inputs[0], NO_HALO)
             halos[node.inputs[0]] = tuple(map(max, known, need))  # type: ignore[assignment]
     return {value: halo for value, halo in halos.items() if any(halo) and value not in graph.constants}
@@ -259,7 +261,8 @@ def _full_value(lowering: LanesLowering, value: str, shape: tuple[int, ...]) -> 
 
 def _poolable(base: Conv2d, pool: Op, lowering: LanesLowering, inputs: tuple[str, ...], shape: tuple[int, ...]) -> bool:
     """Tell whether a pool can be part of the step of a convolution: 2x2 max-pool of whole windows."""
-    if not isinstance(pool, MaxPool) or algorithm(base, lowering.shapes[inputs[1]], shape)[0] == "dense":
+    weight = lowering.shapes[inputs[1]]
+    if not isinstance(pool, MaxPool) or algorithm(base, weight, shape, lowering.algorithms)[0] == "dense":
         return False
     whole = MaxPool((2, 2))
     return pool == MaxPool((2, 2), ceil_mode=pool.ceil_mode) and pool.shape(shape) == whole.shape(shape)
@@ -272,7 +275,7 @@ def _conv2d(
     taken = taken or []
     source, weight = (lowering.shapes[v] for v in site.inputs[:2])
     output = op.shape(source, weight)
-    how, why = algorithm(op, weight, output)
+    how, why = algorithm(op, weight, output, lowering.algorithms)
     act, floats = activation_options(next((t for t in taken if isinstance(t, Activation)), None))
     pool = any(isinstance(t, MaxPool) for t in taken)
     why = ", ".join([why, *(f"{t.name} fused" for t in taken)])
@@ -363,15 +366,15 @@ def _winograd(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> None:
     tiles = winograd_tiles(conv.op, oh, ow, x, y, r, conv.pool)
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
     ints |= dict(pool=int(conv.pool), act=conv.act, r_c=r[0], r_r=r[1])
-    tile_oc, dense_oc = kernels.tile_channels()
-    block = dense_oc if len(tiles.xpos) == 1 else tile_oc
+    tile_oc, _, single_oc = kernels.tile_channels()
+    most = single_oc if len(tiles.xpos) == 1 else tile_oc
     lowering.emit(
         site,
         f"conv2d:winograd4x{k}",
         conv.reads,
         ints=ints,
         floats=conv.floats,
-        parameters=(pack_winograd(lowering.graph.constants[site.inputs[1]], block), conv.bias),
+        parameters=(pack_winograd(lowering.graph.constants[site.inputs[1]], most), conv.bias),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
         workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.xpos), 4),
         reason=conv.why,

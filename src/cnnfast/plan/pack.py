@@ -9,19 +9,31 @@ from cnnfast.plan.lowering import packed
 from cnnfast.plan.winograd import transformed
 
 
-def pack_blocks(weight: Array, groups: int, block: int) -> Array:
-    """Return weights (OC, K) as blocks of output channels, each (K, channels): the last of a group may be smaller.
+def blocks(channels: int, most: int) -> list[slice]:
+    """Divide channels into as few blocks as possible of at most ``most``, of sizes that differ by at most one.
 
     Examples
     --------
-    >>> pack_blocks(np.array([[1, 2], [3, 4], [5, 6]]), groups=1, block=2)
-    array([1., 3., 2., 4., 5., 6.], dtype=float32)
+    >>> [b.stop - b.start for b in blocks(10, most=4)]
+    [3, 3, 4]
+    """
+    count = -(-channels // most)
+    return [slice(b * channels // count, (b + 1) * channels // count) for b in range(count)]
+
+
+def pack_blocks(weight: Array, groups: int, most: int) -> Array:
+    """Return weights (OC, K) as blocks of output channels of one group, each (K, channels).
+
+    Examples
+    --------
+    >>> pack_blocks(np.array([[1, 2], [3, 4], [5, 6]]), groups=1, most=2)
+    array([1., 2., 3., 5., 4., 6.], dtype=float32)
     """
     per_group = len(weight) // groups
     pieces = []
     for group in range(groups):
         rows = weight[group * per_group : (group + 1) * per_group]
-        pieces += [rows[first : first + block].T.reshape(-1) for first in range(0, per_group, block)]
+        pieces += [rows[block].T.reshape(-1) for block in blocks(per_group, most)]
     return packed(np.concatenate(pieces))
 
 
@@ -41,8 +53,7 @@ def aligned(values: Array, boundary: int = 64) -> Array:
     return result
 
 
-def pack_winograd(weight: Array, block: int) -> Array:
+def pack_winograd(weight: Array, most: int) -> Array:
     """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels), E by columns."""
     u = transformed(weight).swapaxes(2, 3).reshape(*weight.shape[:2], -1)
-    blocks = [u[first : first + block].transpose(2, 1, 0).reshape(-1) for first in range(0, len(u), block)]
-    return packed(np.concatenate(blocks))
+    return packed(np.concatenate([u[block].transpose(2, 1, 0).reshape(-1) for block in blocks(len(u), most)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from cnnfast._dispatch import kernels
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, optimise
+from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
+from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Triple, strides_of
 from cnnfast.plan.memory import place
@@ -99,7 +101,9 @@ class Plan:
         return "\n".join(line.rstrip() for line in lines)
 
 
-def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
+def make_plan(
+    graph: Graph, layout: str = "chwn", *, passes: Sequence[Pass] = PASSES, algorithms: Container[str] = ALGORITHMS
+) -> Plan:
     """Plan a graph: run the passes, lower each node to steps, place the values.
 
     Parameters
@@ -107,6 +111,9 @@ def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     graph : Graph
     layout : {"chwn", "nchw"}
         Images in the lanes, or the naive kernels.
+    passes, algorithms : optional
+        Which passes run, and which algorithms of convolution images in the lanes may use. For benchmarks and tests
+        only, since both change the bits.
 
     Raises
     ------
@@ -115,8 +122,8 @@ def make_plan(graph: Graph, layout: str = "chwn") -> Plan:
     UnsupportedError
         If an op has no kernel for its shape; all such nodes are listed.
     """
-    optimised = optimise(graph)
-    lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised)
+    optimised = optimise(graph, passes)
+    lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised, algorithms)
     lanes = 1 if layout == "nchw" else kernels.lanes()
     results = tuple(lowered.results.get(v, v) for v in optimised.outputs)
     places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, results, lowered.aliases)

@@ -7,7 +7,7 @@ because no other pass looks inside a `Fused` node.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cnnfast.graph.ir import Graph
 from cnnfast.graph.passes.drop_identities import drop_identities
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-def optimise(graph: Graph) -> Graph:
-    """Run every pass; the result computes the same outputs, and running it again changes nothing."""
-    for simplify in PASSES:
+def optimise(graph: Graph, passes: Sequence[Pass] = PASSES) -> Graph:
+    """Run the passes, by default all; the result computes the same outputs, and running it again changes nothing."""
+    for simplify in passes:
         graph = simplify(graph)
     return graph

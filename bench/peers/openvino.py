@@ -1,0 +1,33 @@
+"""OpenVINO. Float32 is asked for: by default it may compute in a narrower type where the CPU has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import openvino as ov
+from networks import Bench
+
+from peers.graphs import Normalise
+from peers.to_onnx import onnx_model
+from peers.ways import Way
+
+PACKAGES = ("openvino",)
+
+
+def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
+    """Return the ways of OpenVINO; see the package."""
+    core = ov.Core()
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    inside, outside = (
+        core.compile_model(_read(core, bench, batch, pixels), "CPU", config).create_infer_request()
+        for pixels in (True, False)
+    )
+    normalise = Normalise(bench, batch)
+    return {
+        "uint8": lambda pictures: inside.infer([pictures], share_inputs=True, share_outputs=True)[0],
+        "float": lambda pictures: outside.infer([normalise(pictures)], share_inputs=True, share_outputs=True)[0],
+    }
+
+
+def _read(core: ov.Core, bench: Bench, batch: int, pixels: bool) -> ov.Model:
+    return core.read_model(onnx_model(bench, batch, pixels).SerializeToString(), b"")

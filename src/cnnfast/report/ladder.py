@@ -1,0 +1,131 @@
+"""The ladder of a benchmark: one network run in ever faster ways, each checked against the reference, then timed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from statistics import median
+
+import numpy as np
+
+from cnnfast.errors import GraphError
+from cnnfast.graph import Graph, evaluate
+from cnnfast.graph.passes import PASSES, fuse
+from cnnfast.network import Network, with_probabilities
+from cnnfast.ops import Array
+from cnnfast.plan import Plan, make_plan
+
+FEW = 8
+"""Images that the reference and the naive kernels take: they are slow, and as fast for few images as for many."""
+
+PLAUSIBLE = 0.01
+"""A result further than this from the reference, in units of the largest output, is wrong and not merely rounded."""
+
+DIRECT = ("dense", "direct")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one rung did."""
+
+    name: str
+    threads: int
+    images: int
+    best: float
+    """Seconds of the fastest run over ``images``."""
+    median: float
+    difference: float
+    """Largest difference from the reference, of all outputs of `FEW` images."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network from images to probabilities, and a batch of random images for it."""
+
+    graph: Graph
+    images: Array
+    pixels: tuple[Array, Array] | None
+
+    @classmethod
+    def of(cls, net: Network, batch: int) -> Subject:
+        """Return a network with bytes if it knows how they become values, as pictures are stored, else with floats."""
+        rng = np.random.default_rng(0)
+        c, h, w = (*net.input_shape, 1, 1)[:3]
+        graph = with_probabilities(net.graph)
+        if net.preprocess is None:
+            return cls(graph, rng.standard_normal((batch, c, h, w), np.float32), None)
+        pictures = rng.integers(0, 256, (batch, h, w, c), np.uint8)
+        return cls(graph, pictures.transpose(0, 3, 1, 2), net.preprocess.affine())
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one image, where every convolution is counted as a direct one."""
+        return sum(self.graph.cost(node).flops for node in self.graph.nodes)
+
+    def reference(self) -> Array:
+        """Compute the outputs of the first images in float64."""
+        values = self.images[:FEW].astype(np.float64)
+        if self.pixels is not None:
+            factor, shift = (v.astype(np.float64)[:, None, None] for v in self.pixels)
+            values = values * factor + shift
+        ((name, shape),) = self.graph.inputs.items()
+        (output,) = self.graph.outputs
+        return evaluate(self.graph, {name: values.reshape(-1, *shape)})[output].reshape(len(values), -1)
+
+    @cached_property
+    def truth(self) -> Array:
+        """What `reference` gives."""
+        return self.reference()
+
+    def run(self, plan: Plan, images: int, threads: int) -> Array:
+        """Compute the outputs of the first images by a plan."""
+        result = np.empty((images, math.prod(self.graph.shapes[self.graph.outputs[0]])), np.float32)
+        plan.program.run([self.images[:images]], [result], threads, self.pixels)
+        return result
+
+
+def climb(subject: Subject, threads: int, seconds: float) -> Iterator[Result]:
+    """Run every rung for so many seconds, the slowest first.
+
+    Raises
+    ------
+    GraphError
+        If a rung gives something else than the reference: a defect of cnnfast.
+    """
+    few, batch = min(FEW, len(subject.images)), len(subject.images)
+    plan = partial(make_plan, subject.graph)
+    chosen = plan()
+    unfused = [simplify for simplify in PASSES if simplify is not fuse]
+    yield _rung("NumPy, float64", subject.reference, subject, 1, few, seconds)
+    rungs: Sequence[tuple[str, Plan, int, int]] = (
+        ("naive kernels", plan("nchw"), few, 1),
+        ("images in the lanes, unfused, direct", plan(passes=unfused, algorithms=DIRECT), batch, 1),
+        ("fused, direct", plan(algorithms=DIRECT), batch, 1),
+        *(("fused, as planned", chosen, batch, count) for count in sorted({1, threads})),
+    )
+    for name, made, images, count in rungs:
+        yield _rung(name, partial(subject.run, made, images, count), subject, count, images, seconds)
+
+
+def _rung(
+    name: str, compute: Callable[[], Array], subject: Subject, threads: int, images: int, seconds: float
+) -> Result:
+    difference = _checked(name, compute(), subject.truth)
+    times: list[float] = []
+    while not times or sum(times) < seconds:
+        start = time.perf_counter()
+        compute()
+        times.append(time.perf_counter() - start)
+    return Result(name, threads, images, min(times), median(times), difference)
+
+
+def _checked(name: str, result: Array, truth: Array) -> float:
+    difference = float(np.abs(result[: len(truth)] - truth).max())
+    if not difference <= PLAUSIBLE * float(np.abs(truth).max()):
+        raise GraphError(
+            f"{name}: the outputs are off by {difference:.3g}, which is more than rounding; please report this network"
+        )
+    return difference

@@ -1,0 +1,54 @@
+"""The lists of kernels: Python's, Cython's and C's say the same, and nothing on them is dead."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from cases import CASES
+
+import cnnfast
+from cnnfast._dispatch import kernels
+from cnnfast.plan import make_plan
+from cnnfast.plan.lanes import ACTIVATIONS
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
+GRAMMAR = re.compile(r"[a-z]\w*_f32_(nchw_naive|chwn_(direct|winograd\dx\d|\w+))")
+
+
+def read(name: str) -> str:
+    return (SOURCE / name).read_text()
+
+
+def test_this_is_the_source_of_what_is_tested() -> None:
+    if not Path(cnnfast.__file__).resolve().is_relative_to(SOURCE):
+        pytest.skip("cnnfast is installed from elsewhere")
+
+
+def test_activations_have_the_same_order_in_c() -> None:
+    (body,) = re.findall(r"enum activation \{(.*?)\}", read("csrc/tiles.h"), re.DOTALL)
+    names = [name.strip().removeprefix("ACT_").lower() for name in body.split(",") if name.strip()]
+    assert tuple(names) == ACTIVATIONS
+
+
+@pytest.mark.parametrize("name", kernels.KERNELS)
+def test_name_follows_the_grammar(name: str) -> None:
+    assert GRAMMAR.fullmatch(name)
+
+
+def test_every_kernel_is_reached_by_some_case() -> None:
+    used = {
+        step.kernel for case in CASES for layout in ("chwn", "nchw") for step in make_plan(case.graph(), layout).steps
+    }
+    assert used == set(kernels.KERNELS)
+
+
+def test_every_register_tile_is_declared_to_cython_and_called() -> None:
+    names = re.findall(r"^KERNEL\(\w+, (\w+),", read("csrc/kernels.def"), re.MULTILINE)
+    assert len(names) > 20
+    declared = read("_csrc.pxd")
+    called = "".join(read(file.name) for file in SOURCE.glob("*.pxi"))
+    for name in names:
+        assert re.search(rf"\b{name}\b", declared), f"{name} is not in _csrc.pxd"
+        assert re.search(rf"\.{name}\b", called), f"{name} is called by no layer loop"

@@ -1,0 +1,145 @@
+"""Every value finds its own bytes when it is read: the places of plans, checked by running them over names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from random_graphs import random_graph, seeds
+from small_graphs import net
+
+from cnnfast.graph import Graph, optimise
+from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid
+from cnnfast.plan.lanes import lower_lanes
+from cnnfast.plan.lowering import Lowering
+from cnnfast.plan.memory import ALIGNMENT, place, root
+from cnnfast.plan.naive import lower_naive
+from cnnfast.plan.step import Step
+
+LOWERINGS = [lower_lanes, lower_naive]
+
+Lower = Callable[[Graph], Lowering]
+
+
+class Memory:
+    """An arena that holds in each place the name of the value that was written there last."""
+
+    def __init__(self, lowering: Lowering, places: dict[str, int], end: int) -> None:
+        self.cells = np.full(end, "", object)
+        self._lowering, self._places = lowering, places
+
+    def _cells(self, value: str) -> slice:
+        start = self._places[value]
+        assert start % ALIGNMENT == 0
+        return slice(start, start + self._lowering.size(value))
+
+    def write(self, value: str) -> None:
+        where = self._cells(value)
+        assert 0 <= where.start <= where.stop <= len(self.cells), f"{value} lies outside"
+        self.cells[where] = root(value, self._lowering.aliases)
+
+    def read(self, value: str) -> None:
+        found = set(self.cells[self._cells(value)])
+        assert found == {root(value, self._lowering.aliases)}, f"where {value} should be there is {found}"
+
+    def spoil(self, start: int, size: int) -> None:
+        assert start + size <= len(self.cells)
+        self.cells[start : start + size] = "workspace"
+
+
+def check(lower: Lower, graph: Graph) -> int:
+    """Run a graph over names, and return the size of its arena."""
+    optimised = optimise(graph)
+    lowering = lower(optimised)
+    outputs = [lowering.results.get(v, v) for v in optimised.outputs]
+    places, workspaces, end = place(lowering.steps, lowering.size, optimised.inputs, outputs, lowering.aliases)
+    memory = Memory(lowering, places, end)
+    for name in optimised.inputs:
+        memory.write(name)
+    for step, workspace in zip(lowering.steps, workspaces, strict=True):
+        for value in step.reads():
+            memory.read(value)
+        # what a step works with while it still reads
+        memory.spoil(workspace, step.workspace)
+        for value in step.reads():
+            memory.read(value)
+        memory.write(step.result)
+        for value in step.reads()[1 if step.in_place else 0 :]:
+            if root(value, lowering.aliases) != root(step.reads()[0], lowering.aliases) or not step.in_place:
+                memory.read(value)
+    for value in outputs:
+        memory.read(value)
+    return end
+
+
+@pytest.mark.parametrize("lower", LOWERINGS)
+@given(seed=seeds())
+def test_every_value_is_there_when_it_is_read(lower: Lower, seed: int) -> None:
+    check(lower, random_graph(np.random.default_rng(seed)))
+
+
+def test_long_chains_reuse_two_places() -> None:
+    """Without reuse forty values would lie side by side."""
+    nodes = [(f"y{i}", MaxPool(3, 1, 1), f"y{i - 1}" if i else "x") for i in range(40)]
+    assert check(lower_naive, net(*nodes, x=(4, 8, 8))) == 2 * 4 * 8 * 8
+
+
+def step_named(lower: Lower, graph: Graph, node: str) -> tuple[Step, dict[str, int]]:
+    """Return the last step of a node and the places of all values."""
+    optimised = optimise(graph)
+    lowering = lower(optimised)
+    places, _, _ = place(lowering.steps, lowering.size, optimised.inputs, optimised.outputs, lowering.aliases)
+    return [step for step in lowering.steps if step.node == node][-1], places
+
+
+@pytest.mark.parametrize("lower", LOWERINGS)
+def test_a_function_of_one_element_works_in_place(lower: Lower) -> None:
+    graph = net(("pool", MaxPool(2), "x"), ("y", Sigmoid(), "pool"))
+    step, places = step_named(lower, graph, "y")
+    assert step.in_place
+    assert places["y"] == places["pool"]
+
+
+@pytest.mark.parametrize("lower", LOWERINGS)
+@pytest.mark.parametrize(
+    "graph",
+    [
+        net(("pool", MaxPool(2), "x"), ("y", Sigmoid(), "pool"), ("z", Add(), "pool", "y")),
+        net(("pool", MaxPool(2), "x"), ("y", Sigmoid(), "pool"), outputs="y pool"),
+        net(("pool", MaxPool(2), "x"), ("view", Reshape((48,)), "pool"), ("y", Sigmoid(), "pool"), outputs="y view"),
+    ],
+    ids=["read later", "an output", "read under another shape"],
+)
+def test_a_value_that_is_still_needed_is_not_overwritten(lower: Lower, graph: Graph) -> None:
+    check(lower, graph)
+    _, places = step_named(lower, graph, "y")
+    assert places["y"] != places["pool"]
+
+
+@pytest.mark.parametrize("lower", LOWERINGS)
+def test_an_operand_that_is_stretched_is_not_overwritten(lower: Lower) -> None:
+    gate = net(("p", MaxPool(2), "x"), ("g", GlobalAvgPool(), "p"), ("y", Mul(), "g", "p"))
+    step, places = step_named(lower, gate, "y")
+    assert not step.in_place
+    assert places["y"] != places["g"]
+    check(lower, gate)
+
+
+def test_values_with_and_without_a_border_do_not_share() -> None:
+    """In place would mean the same distances between rows, which a border changes."""
+    graph = net(
+        ("p", MaxPool(2), "x"), ("a", Relu(), "p"), ("c", Conv2d(padding=1), "a", "w"), ("y", Add(), "c", "p"),
+        outputs="y a", w=(3, 3, 3, 3),
+    )  # fmt: skip
+    check(lower_lanes, graph)
+
+
+def test_outputs_that_are_inputs_constants_or_other_names() -> None:
+    graph = net(
+        ("same", Identity(), "x"), ("flat", Reshape((-1,)), "x"), ("norm", BatchNorm(), "x", "p", "p", "p", "p"),
+        ("k", Relu(), "c"), outputs="same flat norm k x", p=[1.0, 2.0, 3.0], c=(3, 2),
+    )  # fmt: skip
+    for lower in LOWERINGS:
+        check(lower, graph)

@@ -1,0 +1,75 @@
+"""The transforms of Winograd: exact against direct convolution, and the formulas of the C code exact against both."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from kernels.engines import ENGINES, execute, using
+from small_graphs import net
+
+from cnnfast.ops import Conv2d
+from cnnfast.plan import lanes, make_plan
+from cnnfast.plan.winograd import OUTPUTS, transformed, transforms
+
+LANES = [engine for engine in ENGINES if engine != "nchw"]
+
+
+def exact(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix of fractions; those of Winograd have small denominators."""
+    return np.vectorize(lambda v: Fraction(float(v)).limit_denominator(10_000), otypes=[object])(matrix)
+
+
+def correlate(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return the 4x4 pixels of one tile, written down."""
+    k = len(w)
+    y = [[(x[i : i + k, j : j + k] * w).sum() for j in range(OUTPUTS)] for i in range(OUTPUTS)]
+    return np.array(y, object)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_transforms_are_exact(kernel: int) -> None:
+    at, g, bt = map(exact, transforms(kernel))
+    rng = np.random.default_rng(kernel)
+    x = rng.integers(-9, 10, (kernel + 3, kernel + 3)).astype(object)
+    w = rng.integers(-9, 10, (kernel, kernel)).astype(object)
+    y = at @ ((g @ w @ g.T) * (bt @ x @ bt.T)) @ at.T
+    assert (y == correlate(x, w)).all()
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_weights_are_transformed_in_float64(kernel: int) -> None:
+    w = np.random.default_rng(0).standard_normal((2, 3, kernel, kernel)).astype(np.float32)
+    _, g, _ = transforms(kernel)
+    u = transformed(w)
+    assert u.dtype == np.float64
+    np.testing.assert_allclose(u.reshape(2, 3, kernel + 3, -1)[1, 2], g @ w[1, 2].astype(np.float64) @ g.T, rtol=1e-12)
+
+
+def common_denominator(kernel: int) -> int:
+    """Return the number that makes all of G whole."""
+    return math.lcm(*(value.denominator for value in exact(transforms(kernel)[1]).reshape(-1)))
+
+
+@pytest.mark.parametrize("engine", LANES)
+@pytest.mark.parametrize("size", [4, 7, 12], ids=["one tile", "cut tiles", "nine tiles"])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_the_formulas_in_c_are_exact(monkeypatch: pytest.MonkeyPatch, kernel: int, size: int, engine: str) -> None:
+    """With whole numbers in all transforms no step rounds, so that the result must be that of a direct sum."""
+    monkeypatch.setattr(lanes, "algorithm", lambda *shapes: (f"winograd4x{kernel}", "the test says so"))
+    rng = np.random.default_rng(size)
+    filters, channels, side = 5, 2, size + kernel - 1
+    unit = common_denominator(kernel) ** 2
+    weight = np.zeros((filters, channels, kernel, kernel))
+    for f, c in np.ndindex(filters, channels):
+        # two taps of each filter: sums stay below 2^24
+        weight[f, c].reshape(-1)[rng.choice(kernel**2, 2, replace=False)] = [unit, -unit]
+    x = rng.integers(-2, 3, (2, channels, side, side)).astype(np.float32)
+    with using(engine) as layout:
+        plan = make_plan(net(("y", Conv2d(), "x", "w"), x=(channels, side, side), w=weight), layout)
+        assert [step.kernel for step in plan.steps][-1] == f"conv2d_f32_chwn_winograd4x{kernel}"
+        (y,) = execute(plan, [x])
+    expected = Conv2d().reference(x.astype(np.float64), weight)
+    np.testing.assert_array_equal(y.reshape(expected.shape), expected)

@@ -1,0 +1,68 @@
+"""The tables of docs/kernels.md, from the two lists of kernels: `_kernels.KERNELS` and csrc/kernels.def.
+
+python tools/kernel_table.py          print the tables
+python tools/kernel_table.py --write  put them into docs/kernels.md, between its markers
+python tools/kernel_table.py --check  fail if docs/kernels.md holds others
+"""
+
+from __future__ import annotations
+
+import re
+
+import marked
+
+from cnnfast._dispatch import kernels
+
+CSRC = marked.ROOT / "src" / "cnnfast" / "csrc"
+
+LAYOUTS = {
+    "chwn": "Layout `chwn<L>`: images in the lanes",
+    "nchw": "Layout `nchw`: the textbook loops",
+}
+
+
+def tables() -> str:
+    """Return all tables as Markdown."""
+    parts = []
+    for layout, title in LAYOUTS.items():
+        rows = [
+            (code(name), " ".join(ints), " ".join(floats))
+            for name, (ints, floats) in kernels.KERNELS.items()
+            if f"_{layout}_" in name
+        ]
+        parts += [f"### {title}: {len(rows)} kernels", markdown(("kernel", "geometry", "attributes"), rows)]
+    micro = micro_kernels()
+    rows = [(code(name), code(arguments), code(home(name))) for name, arguments in micro]
+    parts += [
+        f"### Micro-kernels: {len(micro)} for each instruction set",
+        markdown(("micro-kernel", "arguments", "in csrc/"), rows),
+    ]
+    return "\n\n".join(parts)
+
+
+def micro_kernels() -> list[tuple[str, str]]:
+    """Return the name and the arguments of every entry of kernels.def."""
+    lines = (CSRC / "kernels.def").read_text().splitlines()
+    entries = [re.fullmatch(r"KERNEL\(\w+, (\w+), \((.*)\)\)", line) for line in lines if line.startswith("KERNEL(")]
+    return [(entry[1], entry[2]) for entry in entries if entry]
+
+
+def home(name: str) -> str:
+    """Return the file that defines a micro-kernel."""
+    (found,) = (f.name for f in CSRC.glob("*.inc") if re.search(rf"^static \w+ {name}\(", f.read_text(), re.MULTILINE))
+    return found
+
+
+def code(text: str) -> str:
+    """Return text in the type of code."""
+    return f"`{text}`"
+
+
+def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+if __name__ == "__main__":
+    marked.run(marked.ROOT / "docs" / "kernels.md", "kernels", tables())
