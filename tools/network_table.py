@@ -16,8 +16,8 @@ MODELS = marked.ROOT / "models"
 
 
 def table() -> str:
-    """Return a row for each card, the most accurate network first."""
-    rows = sorted((row(card) for card in MODELS.glob("*.md")), key=lambda r: r[1], reverse=True)
+    """Return a row for each card: data set by data set, the most accurate network first."""
+    rows = sorted((row(card) for card in MODELS.glob("*.md")), key=order)
     lines = [("network", "test accuracy", "parameters", "multiply-adds", "file"), ("---",) * 5, *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
@@ -32,6 +32,11 @@ def row(card: Path) -> tuple[str, ...]:
     megabytes = int(size[1].replace(",", "")) / 1e6
     macs = facts["multiply-adds"].removesuffix(" an image")
     return f"[`{card.stem}`](models/{card.name})", accuracy[0], facts["parameters"], macs, f"{megabytes:.1f} MB"
+
+
+def order(cells: tuple[str, ...]) -> tuple[str, float]:
+    """Return what a row is sorted by."""
+    return cells[0].partition("-")[0], -float(cells[1].rstrip(" %"))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class Normalise:
         self._factor, self._shift = (values.reshape(shape) for values in bench.preprocess.affine())
         self._out = np.empty((batch, *((c, h, w) if layout == "nchw" else (h, w, c))), np.float32)
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        np.multiply(pictures.transpose(self._axes), self._factor, out=self._out)
-        self._out += self._shift
-        return self._out
+    def __call__(self, pictures: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        out = self._out if out is None else out
+        np.multiply(pictures.transpose(self._axes), self._factor, out=out)
+        out += self._shift
+        return out

@@ -11,7 +11,7 @@ from random_graphs import random_graph, seeds
 from small_graphs import net
 
 from cnnfast.graph import Graph, optimise
-from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid
+from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid, Softmax
 from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Lowering
 from cnnfast.plan.memory import ALIGNMENT, place, root
@@ -95,8 +95,8 @@ def step_named(lower: Lower, graph: Graph, node: str) -> tuple[Step, dict[str, i
 
 
 @pytest.mark.parametrize("lower", LOWERINGS)
-def test_a_function_of_one_element_works_in_place(lower: Lower) -> None:
-    graph = net(("pool", MaxPool(2), "x"), ("y", Sigmoid(), "pool"))
+def test_what_reads_and_writes_the_same_element_works_in_place(lower: Lower) -> None:
+    graph = net(("pool", MaxPool(2), "x"), ("y", Softmax(), "pool"))
     step, places = step_named(lower, graph, "y")
     assert step.in_place
     assert places["y"] == places["pool"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from cnnfast.plan.pack import aligned, pack_blocks, pack_winograd
+from cnnfast.plan.pack import aligned, blocks, pack_blocks, pack_winograd
 from cnnfast.plan.winograd import transformed
 
 
@@ -14,25 +16,33 @@ def numbered(channels: int, terms: int) -> np.ndarray:
     return np.add.outer(100 * np.arange(channels), np.arange(terms)).astype(np.float32)
 
 
-def test_blocks_of_whole_and_of_left_over_channels() -> None:
-    whole = [0, 100, 200, 1, 101, 201]
-    rest = [300, 400, 301, 401]
-    assert pack_blocks(numbered(5, 2), groups=1, block=3).tolist() == whole + rest
+def test_blocks_are_as_few_and_as_even_as_possible() -> None:
+    for channels, most in itertools.product(range(1, 40), (1, 3, 4, 16)):
+        parts = blocks(channels, most)
+        sizes = [part.stop - part.start for part in parts]
+        assert len(parts) == -(-channels // most)
+        assert max(sizes) - min(sizes) <= 1
+        assert [i for part in parts for i in range(channels)[part]] == list(range(channels))
 
 
-def test_blocks_end_with_their_group() -> None:
-    assert pack_blocks(numbered(4, 1), groups=2, block=4).tolist() == [0, 100, 200, 300]
-    assert pack_blocks(numbered(6, 2), groups=2, block=2).tolist() == [
-        *(0, 100, 1, 101, 200, 201),
-        *(300, 400, 301, 401, 500, 501),
+def test_each_block_stands_term_by_term() -> None:
+    assert pack_blocks(numbered(5, 2), groups=1, most=3).tolist() == [
+        *(0, 100, 1, 101),
+        *(200, 300, 400, 201, 301, 401),
     ]
 
 
-@pytest.mark.parametrize("block", [1, 3, 4, 16])
+def test_blocks_end_with_their_group() -> None:
+    assert pack_blocks(numbered(4, 1), groups=2, most=4).tolist() == [0, 100, 200, 300]
+    first, second = (0, 1, 100, 200, 101, 201), (300, 301, 400, 500, 401, 501)
+    assert pack_blocks(numbered(6, 2), groups=2, most=2).tolist() == [*first, *second]
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 16])
 @pytest.mark.parametrize("groups", [1, 3])
-def test_every_weight_is_there_once(block: int, groups: int) -> None:
+def test_every_weight_is_there_once(most: int, groups: int) -> None:
     weight = numbered(12, 7)
-    packed = pack_blocks(weight, groups, block)
+    packed = pack_blocks(weight, groups, most)
     assert sorted(packed.tolist()) == sorted(weight.reshape(-1).tolist())
     assert packed.dtype == np.float32
     assert not packed.flags.writeable
@@ -43,13 +53,16 @@ def test_winograd_weights_stand_by_element_channel_and_filter(kernel: int) -> No
     weight = np.random.default_rng(0).standard_normal((5, 2, kernel, kernel)).astype(np.float32)
     side = kernel + 3
     u = transformed(weight).reshape(5, 2, side, side).astype(np.float32)
-    packed = pack_winograd(weight, block=4)
+    packed = pack_winograd(weight, most=4)
     assert packed.size == u.size
-    first, rest = packed[: side * side * 2 * 4].reshape(-1, 2, 4), packed[side * side * 2 * 4 :].reshape(-1, 2, 1)
-    for j, i in np.ndindex(side, side):
-        # by columns, because the products of a column are finished first
-        np.testing.assert_array_equal(first[j * side + i], u[:4, :, i, j].T)
-        np.testing.assert_array_equal(rest[j * side + i], u[4:, :, i, j].T)
+    start = 0
+    for block in blocks(5, most=4):
+        filters = block.stop - block.start
+        part = packed[start : start + side * side * 2 * filters].reshape(-1, 2, filters)
+        start += part.size
+        for j, i in np.ndindex(side, side):
+            # by columns, because the products of a column are finished first
+            np.testing.assert_array_equal(part[j * side + i], u[block, :, i, j].T)
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 1000])

@@ -12,8 +12,8 @@ from cnnfast.plan.winograd import OUTPUTS
 
 Halo = tuple[int, int, int, int]
 TILE = 4
-"""Positions of a register tile; tables are filled up to whole tiles by repeating their last place. An image that is a single
-Winograd tile is the exception: then channels fill the registers."""
+"""Positions of a register tile; tables are filled up to whole tiles by repeating their last place. An image that is a
+single Winograd tile is the exception: then channels fill the registers."""
 
 
 BLOCK_BYTES = 1 << 17
@@ -47,7 +47,7 @@ def conv_positions(
 
 
 def position_block(vectors: int, lanes: int) -> int:
-    """Return how many positions go through all output channels together, if each reads so many vectors for the first time.
+    """Return how many positions go through all output channels together, if each reads so many vectors anew.
 
     Examples
     --------

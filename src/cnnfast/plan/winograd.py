@@ -68,7 +68,16 @@ def _floats(matrix: Matrix) -> Array:
 
 
 def transformed(weight: Array) -> Array:
-    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64."""
+    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64.
+
+    The sums are written out because a matrix product would be left to BLAS, which adds in another order on another CPU.
+    """
     _, g, _ = transforms(weight.shape[2])
-    result: Array = np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.float64), g, optimize=True)
-    return result
+    rows = _times(g, weight.astype(np.float64))
+    return _times(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
+
+
+def _times(g: Array, values: Array) -> Array:
+    """Return the products of a matrix and the vectors along the last axis, each summed from its first term on."""
+    terms = [[factor * values[..., k] for k, factor in enumerate(row)] for row in g]
+    return np.stack([sum(row[1:], start=row[0]) for row in terms], axis=-1)

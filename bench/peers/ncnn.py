@@ -1,0 +1,74 @@
+"""ncnn, of Tencent, from files that its own converter pnnx makes of ONNX."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import ncnn
+import numpy as np
+from networks import Bench
+
+from peers.graphs import Normalise
+from peers.to_onnx import onnx_model
+from peers.ways import Way
+
+PACKAGES = ("ncnn", "pnnx")
+
+
+def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
+    """Return the ways of ncnn: a batch at once, and image after image with its own normalisation."""
+    net = ncnn.Net()
+    _set_options(net.opt, threads)
+    base = _converted(bench)
+    net.load_param(f"{base}.param")
+    net.load_model(f"{base}.bin")
+    return {"batch": _batched(net, Normalise(bench, batch)), "image by image": _one_by_one(net, bench)}
+
+
+def _set_options(options: ncnn.Option, threads: int) -> None:
+    options.num_threads = threads
+    options.use_vulkan_compute = False
+    for name in ("fp16_storage", "fp16_packed", "fp16_arithmetic", "bf16_storage", "bf16_packed"):
+        setattr(options, f"use_{name}", False)
+
+
+def _batched(net: ncnn.Net, normalise: Normalise) -> Way:
+    def run(pictures: np.ndarray) -> np.ndarray:
+        with net.create_extractor() as extractor:
+            extractor.input("in0", ncnn.Mat(normalise(pictures), batch_index=0))
+            _, result = extractor.extract("out0")
+            return result.numpy(batch_index=0).copy()
+
+    return run
+
+
+def _one_by_one(net: ncnn.Net, bench: Bench) -> Way:
+    c, h, w = bench.preprocess.shape
+    pixel_type = ncnn.Mat.PixelType.PIXEL_RGB if c == 3 else ncnn.Mat.PixelType.PIXEL_GRAY
+    factor, shift = (values.tolist() for values in bench.preprocess.affine())
+    mean = [-s / f for f, s in zip(factor, shift, strict=True)]
+
+    def run(pictures: np.ndarray) -> np.ndarray:
+        results = []
+        for picture in pictures:
+            image = ncnn.Mat.from_pixels(picture, pixel_type, w, h)
+            image.substract_mean_normalize(mean, factor)
+            with net.create_extractor() as extractor:
+                extractor.input("in0", image)
+                results.append(extractor.extract("out0")[1].numpy().copy())
+        return np.stack(results)
+
+    return run
+
+
+def _converted(bench: Bench) -> Path:
+    """Write the ncnn files of a network, in float32, and return their path without suffix."""
+    folder = Path(tempfile.mkdtemp(prefix="cnnfast-bench-"))
+    (folder / "model.onnx").write_bytes(onnx_model(bench, 1, pixels=False).SerializeToString())
+    converter = Path(sys.executable).with_name("pnnx")
+    subprocess.run([converter, "model.onnx", "fp16=0"], cwd=folder, check=True, capture_output=True)
+    return folder / "model.ncnn"

@@ -1,0 +1,102 @@
+"""Imports point downward only, the environment has one reader, and ``import cnnfast`` is cheap."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fresh_python import output_of
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
+
+LEVELS = (
+    ("errors", "_kernels", "models", "__version__"),
+    ("_config", "ops", "preprocess", "_shipped"),
+    ("_dispatch", "_threads", "graph", "_inputs"),
+    ("plan", "formats", "layers", "pictures", "summary"),
+    ("data", "config_report", "network"),
+    ("report", "train", "quantize"),
+    ("cli",),
+    ("__main__",),
+)
+"""The layers of docs and DESIGN, the lowest first; a module imports from lower ones, and from its own folder."""
+
+HEIGHT = {name: height for height, names in enumerate(LEVELS) for name in names}
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(SOURCE.rglob("*.py")) if path != SOURCE / "__init__.py"]
+
+
+def unit(path: Path) -> str:
+    """Return the part of the package that a file belongs to."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the full names of all modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            module = node.module or ""
+            yield from (f"{module}.{alias.name}" for alias in node.names) if module == "cnnfast" else (module,)
+
+
+def test_every_part_has_its_place() -> None:
+    assert {unit(path) for path in modules()} <= set(HEIGHT)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_downward(path: Path) -> None:
+    own = unit(path)
+    for name in imported(path):
+        package, _, rest = name.partition(".")
+        if package == "cnnfast" and rest:
+            other = rest.split(".")[0]
+            assert other == own or HEIGHT[other] < HEIGHT[own], f"{own} imports {name}"
+
+
+def test_the_kernels_import_nothing_of_the_package() -> None:
+    for path in (*SOURCE.glob("*.pyx"), *SOURCE.glob("*.pxi")):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        found = [line for line in lines if line.startswith(("import ", "from ")) and "cimport" not in line]
+        assert not found, f"{path.name}: {found}"
+
+
+def test_ops_need_numpy_and_nothing_else() -> None:
+    for path in (SOURCE / "ops").glob("*.py"):
+        for name in imported(path):
+            top = name.split(".")[0]
+            assert top in {"numpy", "cnnfast"} or top in sys.stdlib_module_names, f"{path.name}: {name}"
+
+
+def test_only_config_reads_the_environment() -> None:
+    reading = re.compile(r"\bos\.environ|\bgetenv|import environ")
+    assert {p.name for p in SOURCE.rglob("*.py") if reading.search(p.read_text())} == {"_config.py"}
+
+
+HEAVY = ("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "asyncio", "multiprocessing")
+
+
+def test_the_import_brings_numpy_at_most() -> None:
+    code = f"import sys, cnnfast; print([m for m in sys.modules if m.split('.')[0] in {HEAVY!r}])"
+    assert output_of(code) == "[]"
+
+
+COST = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+
+
+def test_the_import_costs_at_most_20_ms_more_than_that_of_numpy() -> None:
+    """The best of five each, because what else the machine does only ever adds."""
+    ours, theirs = (min(float(output_of(COST.format(name))) for _ in range(5)) for name in ("cnnfast", "numpy"))
+    assert ours <= theirs + 0.020
+
+
+def test_no_file_is_a_heap() -> None:
+    assert not [p for p in SOURCE.rglob("*") if p.stem in {"utils", "util", "helpers", "misc", "common"}]

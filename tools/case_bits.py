@@ -1,0 +1,55 @@
+"""Prints a digest of what the kernels make of every case, to compare the bits of two machines.
+
+Usage: ``PYTHONPATH=src:tests python tools/case_bits.py``. A line holds the name, a digest of inputs and weights, and one
+of the results: where the first digests differ, the machines drew other random numbers, and the second say nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from cases import CASES
+from kernels.engines import execute
+from kernels.test_networks import NETWORKS
+from random_graphs import random_inputs
+from small_graphs import net
+
+from cnnfast.graph import Graph
+from cnnfast.ops import Relu
+from cnnfast.plan import make_plan
+
+IMAGES = 2 * 16 + 3
+
+Pixels = tuple[np.ndarray, np.ndarray] | None
+
+
+def runs() -> Iterator[tuple[str, Graph, list[np.ndarray], Pixels]]:
+    """Yield (name, graph, inputs, what turns bytes into values)."""
+    for case in CASES:
+        yield case.id, case.graph(), list(case.feed(images=IMAGES).values()), None
+    for name, make in NETWORKS.items():
+        graph = make()
+        yield name, graph, list(random_inputs(graph, np.random.default_rng(0), IMAGES).values()), None
+    for c, h, w in ((3, 5, 33), (3, 2, 16), (1, 4, 17)):
+        pictures = np.random.default_rng(0).integers(0, 256, (IMAGES, h, w, c), np.uint8).transpose(0, 3, 1, 2)
+        pixels = np.linspace(0.001, 0.5, c, dtype=np.float32), np.linspace(-9, 0.1, c, dtype=np.float32)
+        yield f"pictures-{c}x{h}x{w}", net(("y", Relu(), "x"), x=(c, h, w)), [pictures], pixels
+
+
+def digest(arrays: list[np.ndarray]) -> str:
+    """Return a hash of the bytes of arrays, where every NaN counts as the same."""
+    total = hashlib.sha256()
+    for array in arrays:
+        values = array.copy()
+        if values.dtype.kind == "f":
+            values[np.isnan(values)] = np.nan
+        total.update(values.tobytes())
+    return total.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    for name, graph, feed, pixels in runs():
+        results = execute(make_plan(graph), feed, 1, pixels)
+        print(name, digest([*feed, *graph.constants.values()]), digest(results))
