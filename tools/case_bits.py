@@ -1,7 +1,7 @@
 """Prints a digest of what the kernels make of every case, to compare the bits of two machines.
 
-Usage: ``PYTHONPATH=src:tests python tools/case_bits.py``. A line holds the name, a digest of inputs and weights, and one
-of the results: where the first digests differ, the machines drew other random numbers, and the second say nothing.
+Usage: ``PYTHONPATH=src:tests python tools/case_bits.py``. A line holds the name, a digest of inputs and weights, and
+one of the results: where the first digests differ, the machines drew other random numbers, and the second say nothing.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ python tools/kernel_table.py --check  fail if docs/kernels.md holds others
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import marked
 
@@ -58,7 +59,7 @@ def code(text: str) -> str:
     return f"`{text}`"
 
 
-def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a table."""
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

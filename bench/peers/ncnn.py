@@ -41,7 +41,7 @@ def _batched(net: ncnn.Net, normalise: Normalise) -> Way:
         with net.create_extractor() as extractor:
             extractor.input("in0", ncnn.Mat(normalise(pictures), batch_index=0))
             _, result = extractor.extract("out0")
-            return result.numpy(batch_index=0).copy()
+            return result.numpy(batch_index=0).reshape(len(pictures), -1).copy()
 
     return run
 
@@ -59,7 +59,8 @@ def _one_by_one(net: ncnn.Net, bench: Bench) -> Way:
             image.substract_mean_normalize(mean, factor)
             with net.create_extractor() as extractor:
                 extractor.input("in0", image)
-                results.append(extractor.extract("out0")[1].numpy().copy())
+                _, result = extractor.extract("out0")  # its memory lives as long as the name
+                results.append(result.numpy().ravel().copy())
         return np.stack(results)
 
     return run

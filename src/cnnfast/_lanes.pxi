@@ -27,7 +27,7 @@ cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssiz
 
 
 cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
-    # A block of positions goes through all output channels before the next one, so that what it reads stays in the cache.
+    # A block of positions goes through all output channels before the next one, so that its input stays in the cache.
     cdef Py_ssize_t groups = s.g[0], K = s.g[1], OC = s.g[2], x_group = s.g[3], y_channel = s.g[4]
     cdef Py_ssize_t positions = s.g[5], pool = s.g[6], act = s.g[7], r_channel = s.g[8], block = s.g[9]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()

@@ -78,6 +78,6 @@ def test_a_program_refuses_what_does_not_fit() -> None:
     plan = make_plan(small_graph())
     image, result = np.zeros((2, 3, 8, 8), np.float32), np.zeros((2, 64), np.float32)
     plan.program.run([image], [result], 1, None)
-    for images, results in (([image[:, :2]], [result]), ([image], [result[:1]]), ([image], [result[:, :9]])):
+    for images, results in (([image[:, :2]], [result]), ([image], [result[:1]]), ([image], [result[:, :9]]), ([], [])):
         with pytest.raises((ValueError, IndexError)):
             plan.program.run(images, results, 1, None)

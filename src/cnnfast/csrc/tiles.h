@@ -42,7 +42,7 @@ typedef struct conv_run {
 /* One output pixel, many channels: a dense layer, or a convolution as large as its image. */
 typedef struct dense_run {
     const float *x;
-    const int *taps;     /* (K,) */
+    const int *taps;     /* (K,), or NULL where inputs lie one after the other */
     long K;
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */

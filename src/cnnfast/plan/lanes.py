@@ -340,7 +340,7 @@ def _conv_as_dense(lowering: LanesLowering, conv: _ConvPlace, site: Site) -> Non
     _dense(lowering, site, conv, lowering.float32(site.inputs[1]).reshape(oc, -1), taps.astype(np.int32))
 
 
-def _dense(lowering: LanesLowering, site: Site, conv: _ConvPlace, weight: Array, taps: Array) -> None:
+def _dense(lowering: LanesLowering, site: Site, conv: _ConvPlace, weight: Array, taps: Array | None) -> None:
     outputs, features = weight.shape
     channel = lowering.strides(site.result)[0] if len(lowering.shapes[site.result]) == 3 else 1
     r_c = 0
@@ -391,7 +391,7 @@ def _linear(
     bias = lowering.bias(site, len(site.inputs), len(weight))
     why = ", ".join(["a matrix with the images in the lanes", *(f"{t.name} fused" for t in taken or [])])
     conv = _ConvPlace(Conv2d(), (), weight.shape, (), reads, bias, act, False, floats, why)
-    _dense(lowering, site, conv, weight, np.arange(weight.shape[1], dtype=np.int32))
+    _dense(lowering, site, conv, weight, None)
 
 
 @emit(MaxPool, AvgPool)

@@ -1,0 +1,131 @@
+"""An engine in a process of its own: it sleeps on a pipe, and runs only when it is asked to.
+
+Engines share no thread pool, memory allocator or OpenMP library this way, and one that fails takes nobody along.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from machine import versions
+from networks import BENCHES
+from peers.ways import Way
+
+PLAUSIBLE = 1e-3
+"""A probability further than this from ours, in units of the largest one, is wrong and not merely rounded."""
+
+TRIAL = 0.2
+"""Seconds for which each way is tried, to find an engine's fastest."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What `Worker.prepare` found out.
+
+    Attributes
+    ----------
+    way : str
+        The fastest way of those whose result is right; empty if none is.
+    seconds : float
+        The time it takes for a batch.
+    difference : float
+        The largest difference of its probabilities from ours.
+    refused : dict of str to str
+        Ways that were left out, and why.
+    """
+
+    way: str
+    seconds: float
+    difference: float
+    refused: dict[str, str]
+
+
+class Worker:
+    """Holds the networks that one engine has prepared."""
+
+    def __init__(self, engine: str, threads: int) -> None:
+        self._engine = importlib.import_module(f"peers.{engine}")
+        self._threads = threads
+        self._ready: dict[int, tuple[Way, np.ndarray]] = {}
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the engine's packages."""
+        return versions(self._engine.PACKAGES)
+
+    def prepare(self, network: str, batch: int, expected: np.ndarray) -> Ready:
+        """Get ready for one batch size of a network, check every way of the engine and keep the fastest."""
+        bench = BENCHES[network]
+        pictures = bench.pictures(batch)
+        found: dict[str, tuple[float, float]] = {}
+        refused: dict[str, str] = {}
+        ways = self._engine.prepare(bench, batch, self._threads)
+        for name, way in ways.items():
+            try:
+                difference = _difference(way(pictures), expected)
+            except Exception as error:
+                refused[name] = f"{type(error).__name__}: {error}"[:200]
+                continue
+            if difference <= PLAUSIBLE * expected.max():
+                found[name] = min(_times(way, pictures, TRIAL)), difference
+            else:
+                refused[name] = f"a probability is off by {difference:.1e}"
+        if not found:
+            return Ready("", float("nan"), float("nan"), refused)
+        best = min(found, key=lambda name: found[name][0])
+        self._ready[batch] = ways[best], pictures
+        return Ready(best, *found[best], refused)
+
+    def time(self, batch: int, seconds: float) -> list[float]:
+        """Return the time of each call, repeated for so many seconds but at least once."""
+        return _times(*self._ready[batch], seconds)
+
+    def forget(self) -> None:
+        """Free what was prepared."""
+        self._ready.clear()
+
+
+def _difference(result: np.ndarray, expected: np.ndarray) -> float:
+    difference = float(np.abs(np.asarray(result).reshape(expected.shape) - expected).max())
+    return difference if difference == difference else float("inf")
+
+
+def _times(way: Way, pictures: np.ndarray, seconds: float) -> list[float]:
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while not times or time.perf_counter() < until:
+        start = time.perf_counter()
+        way(pictures)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def serve(pipe: Connection, engine: str, threads: int, log: str) -> None:
+    """Answer requests (method, arguments) until the pipe closes; an answer is (result, None) or (None, error)."""
+    _redirect_output(log)
+    worker = Worker(engine, threads)
+    while True:
+        try:
+            method, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[Any, str | None] = getattr(worker, method)(*arguments), None
+        except Exception as error:
+            traceback.print_exc()
+            answer = None, f"{type(error).__name__}: {error}"[:300]
+        pipe.send(answer)
+
+
+def _redirect_output(log: str) -> None:
+    """Send what engines and their converters print to a file."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)

@@ -1,0 +1,91 @@
+"""What the documentation says: tables are up to date, excerpts and commands are real, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from cnnfast import shipped
+from cnnfast._dispatch import kernels
+from cnnfast.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]
+README = ROOT / "README.md"
+
+LAYOUTS = ("nchw", "chwn")
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("script", ["kernel_table", "network_table"])
+def test_tables_are_up_to_date(script: str) -> None:
+    command = [sys.executable, str(ROOT / "tools" / f"{script}.py"), "--check"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_names_of_kernels_follow_the_grammar() -> None:
+    for name in kernels.KERNELS:
+        assert re.fullmatch(rf"[a-z_]\w*_(f32|u8|i8|bf16)_({'|'.join(LAYOUTS)})_[a-z]+[0-9x]*", name), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not re.match(r"https?://|#|mailto:", target):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_tables_have_as_many_cells_in_every_row(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(counts) == 1, table
+
+
+EXCERPT = re.compile(r"^<!-- from (\S+) -->\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if EXCERPT.search(p.read_text())], ids=page_id)
+def test_excerpts_stand_in_the_source(page: Path) -> None:
+    for source, excerpt in EXCERPT.findall(page.read_text()):
+        assert excerpt in (ROOT / source).read_text(), f"{source} has no longer:\n{excerpt}"
+
+
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    assert not [name for name in COMMANDS if not re.search(rf"^\| `{name}\b", text, re.MULTILINE)]
+
+
+def test_every_decision_has_a_number_and_a_status() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    for number, page in enumerate(pages, 1):
+        assert page.name.startswith(f"{number:04d}-")
+        assert re.match(rf"# {number}\. .+\n\n\*\*Status:\*\* (accepted|replaced by )", page.read_text()), page.name
+
+
+def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
+    command = re.search(r"^<!-- tests -->\n```\n(.+)\n```$", README.read_text(), re.MULTILINE)
+    assert command
+    assert command[1].startswith("python3 -m venv .venv && ")
+    assert command[1].endswith("pytest")
+    assert "grep -A 2 '^<!-- tests -->$' README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    for name in re.findall(r'Network\.load\("([\w-]+)"\)', code):
+        if name not in shipped():
+            pytest.skip(f"{name} is not in models/ yet")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(textwrap.dedent(code), "README.md", "exec"), {})
+    assert (tmp_path / "own.safetensors").is_file()

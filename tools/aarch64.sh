@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Cross-compiles the NEON kernels, runs their tests under qemu, and compares the bits of every case with those of this CPU.
+#
+#   tools/aarch64.sh [ARGUMENT OF PYTEST]...         tests/kernels/test_kernels.py and test_math.py by default
+#
+# Needs Debian 12 or later on x86-64 with
+#   apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+# a Python with Cython, setuptools, pip and NumPy ($PYTHON, or python), and cnnfast built in place for the comparison.
+# An arm64 Python and its packages are fetched into build/aarch64 once; the system is not changed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+readonly python=${PYTHON:-python} base=$PWD/build/aarch64
+readonly root=$base/root site=$base/site
+
+fetch_python() {
+    local state=$base/apt options
+    mkdir -p "$state/lists/partial" "$state/archives/partial" "$root"
+    options=(-qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Install-Recommends=0 -o Debug::NoLocking=1
+        -o Dir::State="$state" -o Dir::State::status=/dev/null -o Dir::Cache="$state" -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" -y --download-only install python3-minimal python3-dev libgomp1 libstdc++6
+    for package in "$state"/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
+}
+
+arm_python() {
+    # a CPU without SVE and the like: the baseline that cnnfast is built for
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(echo "$base"/lib.*):$site:$PWD/tests \
+        qemu-aarch64 -cpu cortex-a72 -L "$root" "$root/usr/bin/python3" "$@"
+}
+
+fetch_packages() {
+    local version platforms=()
+    version=$(qemu-aarch64 -L "$root" "$root/usr/bin/python3" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    for glibc in 2_17 2_27 2_28; do platforms+=(--platform "manylinux_${glibc}_aarch64"); done
+    "$python" -m pip install --quiet --target "$site" --python-version "$version" --only-binary=:all: "${platforms[@]}" \
+        "$("$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")')" pytest hypothesis
+}
+
+build() {
+    local headers tag
+    headers=$(echo "$root"/usr/include/python3.*)
+    tag=cpython-$(basename "$headers" | tr -dc 0-9)-aarch64-linux-gnu
+    CNNFAST_BUILD_MACHINE=aarch64 SETUPTOOLS_EXT_SUFFIX=.$tag.so \
+        CC="aarch64-linux-gnu-gcc -I$root/usr/include -I$headers" LDSHARED="aarch64-linux-gnu-gcc -shared" \
+        "$python" -W ignore setup.py --quiet build --build-base "$base"
+}
+
+[[ -x $root/usr/bin/python3 ]] || fetch_python
+[[ -d $site ]] || fetch_packages
+build
+arm_python -c 'from cnnfast._dispatch import kernels; print("kernels:", kernels.active_isa()); assert kernels.lanes() == 4'
+
+PYTHONPATH=src:tests "$python" tools/case_bits.py >"$base/bits-here"
+arm_python tools/case_bits.py >"$base/bits-neon"
+diff "$base/bits-here" "$base/bits-neon"
+echo "the same bits in all $(wc -l <"$base/bits-neon") cases"
+
+if (($#)); then arm_python -m pytest -q -p no:cacheprovider "$@"
+else arm_python -m pytest -q -p no:cacheprovider tests/kernels/test_kernels.py tests/kernels/test_math.py; fi
