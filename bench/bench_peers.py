@@ -13,6 +13,7 @@ import statistics
 import time
 from collections import defaultdict
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import machine
@@ -26,7 +27,9 @@ from cnnfast.graph import evaluate
 from cnnfast.network import with_probabilities
 
 RESULTS = machine.FOLDER / "results"
-LOG = RESULTS / "engines.log"
+
+LOG = Path(gettempdir()) / "cnnfast-bench-engines.log"
+"""What the engines themselves print."""
 
 FEW = 2
 """Pictures for which our own probabilities are checked against the float64 reference."""

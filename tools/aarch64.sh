@@ -32,7 +32,7 @@ fetch_packages() {
     local version platforms=()
     version=$(qemu-aarch64 -L "$root" "$root/usr/bin/python3" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     for glibc in 2_17 2_27 2_28; do platforms+=(--platform "manylinux_${glibc}_aarch64"); done
-    "$python" -m pip install --quiet --target "$site" --python-version "$version" --only-binary=:all: "${platforms[@]}" \
+    "$python" -m pip install -qq --no-warn-conflicts --target "$site" --python-version "$version" --only-binary=:all: "${platforms[@]}" \
         "$("$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")')" pytest hypothesis
 }
 

@@ -83,7 +83,7 @@ def card(name, network, dataset, matrix, digest, size, remark):
         "## Accuracy per class", table(("class", "accuracy", "test images"), per_class),
         "## Confusion matrix", "Rows are true classes, columns are predictions.", table(("", *classes), rows),
         "## Check it", f"`{name}.golden.json` holds the outputs for {GOLDEN} synthetic images, which its `images` "
-        f"formula makes, before and after the softmax.\n\n```\ncnnfast evaluate DATA --model {name}\n```",
+        f"formula makes, before and after the softmax.\n\n```\ncnnfast evaluate {name} DATA\n```",
         "Written by `models/recipes/card.py`.",
     ]
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -11,7 +11,7 @@ from typing import Any
 from cnnfast import __version__, _config, _shipped, _threads
 from cnnfast._dispatch import kernels
 
-PACKAGES = ("numpy", "Pillow", "safetensors", "tqdm")
+PACKAGES = ("numpy", "Pillow", "tqdm")
 
 
 def config(peak: bool = False) -> dict[str, Any]:
