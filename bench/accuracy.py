@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     arguments = parser.parse_args()
     for id in arguments.networks:
-        error, scale = relative_error(BENCHES[id], arguments.images)
-        print(f"{id}  {BENCHES[id].title:22}  error {error:.1e} of the largest score  (deviation of scores {scale:.3g})")
+        bench = BENCHES[id]
+        error, scale = relative_error(bench, arguments.images)
+        print(f"{id}  {bench.title:22}  error {error:.1e} of the largest score (their deviation: {scale:.3g})")
 
 
 if __name__ == "__main__":

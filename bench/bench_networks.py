@@ -58,7 +58,7 @@ def test_rung(subject: tuple[str, Subject], rung: str, benchmark, table: Table) 
     stats = benchmark.stats.stats
     best, median = stats.min / images, stats.median / images
     row = Row(name, rung, kernels.active_isa(), best, median, best, network.flops, threads)
-    benchmark.extra_info.update(table.add(row), threads=threads, difference=float(difference), images_per_second=1 / best)
+    benchmark.extra_info.update(table.add(row), threads=threads, difference=float(difference))
 
 
 def way(network: Subject, rung: str) -> tuple[Callable[[], np.ndarray], int, int]:

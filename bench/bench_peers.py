@@ -46,7 +46,13 @@ def main() -> None:
     try:
         versions = {engine.name: engine.ask("versions") for engine in engines}
         for id in arguments.networks:
-            run = {**machine.facts(), "network": id, "threads": arguments.threads, "versions": versions}
+            run = {
+                **machine.facts(),
+                "network": id,
+                "title": BENCHES[id].title,
+                "threads": arguments.threads,
+                "versions": versions,
+            }
             print(f"\n{id} {BENCHES[id].title} · {arguments.threads} threads · {machine.as_line(run)}", flush=True)
             run |= measure(BENCHES[id], engines, arguments)
             save(run, arguments.output)

@@ -31,7 +31,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [machine.as_line(machine.facts()), f"FMA peak of one core in GFLOP/s: {peaks}"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def table(request: pytest.FixtureRequest) -> Table:
     """The table that rows are added to."""
     return request.config.stash[TABLE]

@@ -10,7 +10,7 @@ NAIVE = "naive"
 HEADER = f"{'':30} {'':24} {'µs/image':>10} {'median':>10} {'kernel':>10} {'GFLOP/s':>9} {'% peak':>7} {'× naive':>8}"
 NOTES = (
     "µs/image: of the fastest run, layout changes at both ends included; kernel: without them.\n"
-    "GFLOP/s, % of the FMA peak, speed-up over naive: of the kernel; convolutions are counted as direct, so Winograd may exceed the peak."
+    "The rest: of the kernel; convolutions are counted as direct, so Winograd may exceed the FMA peak."
 )
 
 

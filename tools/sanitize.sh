@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer beside the usual build, and runs the tests over it.
+# Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, beside the usual build, and runs their tests.
 #
 #   tools/sanitize.sh [ARGUMENT OF PYTEST]...        tests/kernels by default
 #
@@ -14,7 +14,7 @@ export CNNFAST_CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefi
 PYTHONPATH=$(echo "$PWD/$base"/lib.*)
 export PYTHONPATH
 
-# Python itself is not instrumented, so the sanitizer must be there before it, and all that Python keeps looks like a leak.
+# Python itself is not instrumented: the sanitizer must be there before it, and all that Python keeps looks like a leak.
 LD_PRELOAD=$(gcc -print-file-name=libasan.so)
 export LD_PRELOAD
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1

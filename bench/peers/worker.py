@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-
 from machine import versions
 from networks import BENCHES
+
 from peers.ways import Way
 
 PLAUSIBLE = 1e-3

@@ -11,7 +11,7 @@ from cases import CASES
 import cnnfast
 from cnnfast._dispatch import kernels
 from cnnfast.plan import make_plan
-from cnnfast.plan.lanes import ACTIVATIONS
+from cnnfast.plan.lanes_base import ACTIVATIONS
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 GRAMMAR = re.compile(r"[a-z]\w*_f32_(nchw_naive|chwn_(direct|winograd\dx\d|\w+))")

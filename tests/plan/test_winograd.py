@@ -11,7 +11,7 @@ from kernels.engines import ENGINES, execute, using
 from small_graphs import net
 
 from cnnfast.ops import Conv2d
-from cnnfast.plan import lanes, make_plan
+from cnnfast.plan import choose, make_plan
 from cnnfast.plan.winograd import OUTPUTS, transformed, transforms
 
 LANES = [engine for engine in ENGINES if engine != "nchw"]
@@ -61,7 +61,7 @@ def test_the_formulas_in_c_are_exact(monkeypatch: pytest.MonkeyPatch, kernel: in
 
     What is allowed is the rounding of G itself, which is 1/24 and the like in float64.
     """
-    monkeypatch.setattr(lanes, "algorithm", lambda *shapes: (f"winograd4x{kernel}", "the test says so"))
+    monkeypatch.setattr(choose, "algorithm", lambda *shapes: (f"winograd4x{kernel}", "the test says so"))
     rng = np.random.default_rng(size)
     filters, channels, side = 5, 2, size + kernel - 1
     unit = common_denominator(kernel) ** 2

@@ -1,0 +1,119 @@
+"""What the rules for images in the lanes share: where values lie, with their halos, and how a step is emitted.
+
+A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where
+the edge is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnfast._dispatch import kernels
+from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu
+from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.lowering import Lowering, Rules, Site, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.pack import aligned
+from cnnfast.plan.places import Halo
+from cnnfast.plan.step import Step
+
+ACTIVATIONS = (
+    *("none", "relu", "clip", "leaky_relu", "elu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish"),
+    *("silu", "gelu", "gelu_tanh"),
+)
+"""Activations in the order of ``enum activation`` in csrc/tiles.h."""
+
+NO_HALO: Halo = (0, 0, 0, 0)
+
+rule = Rules()
+"""The rules of the ops: each emits the steps of one op, and nothing else."""
+
+
+@dataclass
+class LanesLowering(Lowering):
+    """Steps in layout chwn<L>; places and strides count vectors."""
+
+    halos: dict[str, Halo] = field(default_factory=dict)
+    algorithms: Container[str] = ALGORITHMS
+
+    def size(self, value: str) -> int:
+        """Return how many vectors a value takes, its halo included."""
+        if value not in self.halos:
+            return math.prod(self.shapes[value])
+        c, h, w = self.shapes[value]
+        top, left, bottom, right = self.halos[value]
+        return c * (top + h + bottom) * (left + w + right)
+
+    def strides(self, value: str) -> Triple:
+        """Return the distance of the channels, rows and columns of a value."""
+        shape = three_axes(self.shapes[value])
+        top, left, bottom, right = self.halo(value)
+        return strides_of((shape[0], top + shape[1] + bottom, left + shape[2] + right))
+
+    def halo(self, value: str) -> Halo:
+        """Return the border of zeros around a value: top, left, bottom, right."""
+        return self.halos.get(value, NO_HALO)
+
+    def origin(self, value: str) -> int:
+        """Return the distance from the start of a value's memory to its first element."""
+        top, left, _, _ = self.halo(value)
+        return top * self.strides(value)[1] + left
+
+    def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
+        """Append one step of kernel ``<kernel>_f32_chwn_<algorithm>``."""
+        name, _, how = kernel.partition(":")
+        reads = tuple(self.in_lanes(v) if v in self.graph.constants else v for v in operands)
+        self.steps.append(Step(site.node, f"{name}_f32_chwn_{how or 'direct'}", reads, site.result, **options))
+
+    def in_lanes(self, name: str) -> Array:
+        """Return a constant as a value of every image."""
+        return aligned(np.repeat(self.float32(name).reshape(-1), kernels.lanes()))
+
+    def bias(self, site: Site, base_inputs: int, channels: int) -> Array:
+        """Return the bias of a layer, or zeros."""
+        return self.float32(site.inputs[2]) if base_inputs > 2 else packed(np.zeros(channels))
+
+    def rows(self, site: Site) -> dict[str, int]:
+        """Return the geometry of a function of one element: as few and as long rows as possible."""
+        source, target = site.inputs[0], site.result
+        shape, x, y = three_axes(self.shapes[target]), self.strides(source), self.strides(target)
+        if x == y == strides_of(shape):
+            shape = (1, 1, math.prod(shape))
+        return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+
+    def channels(self, site: Site) -> dict[str, int]:
+        """Return the geometry of a function of one element that knows its channel."""
+        shape = (*self.shapes[site.result], 1, 1)[:3]
+        x, y = ((*self.strides(v),) if len(self.shapes[v]) == 3 else (1, 1, 1) for v in (site.inputs[0], site.result))
+        return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+
+    def same_place(self, site: Site) -> bool:
+        """Tell whether a result could lie where its first operand lies."""
+        return self.halo(site.inputs[0]) == self.halo(site.result)
+
+
+def activation_options(op: Activation | None) -> tuple[int, dict[str, float]]:
+    """Return the number and the attributes of an activation, as the kernels take them."""
+    if op is None:
+        return 0, dict(f0=0.0, f1=0.0)
+    name = "gelu_tanh" if isinstance(op, Gelu) and op.approximate == "tanh" else op.name
+    values = list(op.attributes().values()) if isinstance(op, Clip | LeakyRelu | Elu | HardSigmoid) else []
+    f0, f1 = (*values, 0.0, 0.0)[:2]
+    return ACTIVATIONS.index(name), dict(f0=f0, f1=f1)
+
+
+def copy_ints(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[str, int]:
+    """Return the geometry of a copy."""
+    return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
+
+
+def copy_value(lowering: LanesLowering, site: Site) -> None:
+    """Emit a copy of a value or constant to another one of the same shape."""
+    shape = three_axes(lowering.shapes[site.result])
+    source = site.inputs[0]
+    strides = strides_of(shape) if source in lowering.graph.constants else lowering.strides(source)
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(shape, strides, lowering.strides(site.result)))

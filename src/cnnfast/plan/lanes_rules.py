@@ -1,0 +1,165 @@
+"""Images in the lanes: the rules of all ops that are no layer with a matrix of weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cnnfast.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Identity,
+    LogSoftmax,
+    Lrn,
+    MaxPool,
+    Mul,
+    Op,
+    Pad,
+    PRelu,
+    Reshape,
+    Softmax,
+    Transpose,
+)
+from cnnfast.plan.lanes_base import LanesLowering, activation_options, copy_ints, copy_value, rule
+from cnnfast.plan.lowering import (
+    Site,
+    affine_parameters,
+    broadcast_strides,
+    numbered,
+    packed,
+    strides_of,
+    three_axes,
+    window_ints,
+)
+
+
+@rule(MaxPool, AvgPool)
+def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: Site) -> None:
+    source, target = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
+    x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
+    ints = window_ints(op, source, target) | dict(x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+    divisors = (packed(op.divisors(*source[1:])),) if isinstance(op, AvgPool) else ()
+    lowering.emit(site, op.name, site.inputs, ints=ints, parameters=divisors)
+
+
+@rule(GlobalAvgPool, GlobalMaxPool)
+def _global_pool(lowering: LanesLowering, op: Op, site: Site) -> None:
+    c, h, w = lowering.shapes[site.inputs[0]]
+    x = lowering.strides(site.inputs[0])
+    channel = lowering.strides(site.result)[0] if len(lowering.shapes[site.result]) == 3 else 1
+    lowering.emit(site, op.name, site.inputs, ints=dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=channel))
+
+
+@rule(BatchNorm)
+def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: Site) -> None:
+    parameters = affine_parameters(op, site, lowering.graph.constants)
+    options = dict(ints=lowering.channels(site), parameters=parameters, in_place=lowering.same_place(site))
+    lowering.emit(site, "affine", site.inputs[:1], **options)
+
+
+@rule(PRelu)
+def _prelu(lowering: LanesLowering, op: PRelu, site: Site) -> None:
+    ints = lowering.channels(site)
+    slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
+    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
+
+
+@rule(Activation)
+def _activation(lowering: LanesLowering, op: Activation, site: Site) -> None:
+    act, floats = activation_options(op)
+    ints = lowering.rows(site) | dict(act=act)
+    lowering.emit(site, "activate", site.inputs[:1], ints=ints, floats=floats, in_place=lowering.same_place(site))
+
+
+@rule(Softmax, LogSoftmax)
+def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: Site) -> None:
+    shape = lowering.shapes[site.result]
+    axis = op.axis - 1 + 3 - len(shape)
+    first, second = (i for i in range(3) if i != axis)
+    whole = three_axes(shape)
+    order = (first, second, axis)
+    x, y = (tuple(lowering.strides(v)[i] for i in order) for v in (site.inputs[0], site.result))
+    ints = dict(A=whole[first], B=whole[second], K=whole[axis]) | numbered(x=x, y=y)  # type: ignore[arg-type]
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
+
+
+@rule(Add, Mul)
+def _arithmetic(lowering: LanesLowering, op: Op, site: Site) -> None:
+    whole = three_axes(lowering.shapes[site.result])
+    shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
+    own = [
+        strides_of(s) if v in lowering.graph.constants else lowering.strides(v)
+        for v, s in zip(site.inputs, shapes, strict=True)
+    ]
+    a, b = (broadcast_strides(t, s, whole) for t, s in zip(own, shapes, strict=True))
+    y = lowering.strides(site.result)
+    if a == b == y == strides_of(whole):
+        whole = (1, 1, math.prod(whole))
+    ints = dict(zip("ABC", whole, strict=True)) | numbered(a=a, b=b) | dict(y0=y[0], y1=y[1])
+    in_place = site.inputs[0] not in lowering.graph.constants and a == y and lowering.same_place(site)
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=in_place)
+
+
+@rule(Concat)
+def _concat(lowering: LanesLowering, op: Concat, site: Site) -> None:
+    target = lowering.strides(site.result)
+    axis = op.axis - 1 + 3 - len(lowering.shapes[site.result])
+    start = 0
+    for value in site.inputs:
+        shape = three_axes(lowering.shapes[value])
+        ints = copy_ints(shape, lowering.strides(value), target, at=start * target[axis])
+        lowering.emit(site, "copy", (value,), ints=ints)
+        start += shape[axis]
+
+
+@rule(Pad)
+def _pad(lowering: LanesLowering, op: Pad, site: Site) -> None:
+    (c, h, w), y = three_axes(lowering.shapes[site.result]), lowering.strides(site.result)
+    ints = dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1])
+    lowering.emit(site, "fill", (), ints=ints, floats=dict(value=op.value))
+    source = three_axes(lowering.shapes[site.inputs[0]])
+    at = op.padding[0] * y[1] + op.padding[1]
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(source, lowering.strides(site.inputs[0]), y, at))
+
+
+@rule(Transpose)
+def _transpose(lowering: LanesLowering, op: Transpose, site: Site) -> None:
+    source = lowering.strides(site.inputs[0])
+    missing = 3 - len(lowering.shapes[site.inputs[0]])
+    moved = [source[axis - 1 + missing] for axis in op.order[1:]]
+    a, b, c = [0] * missing + moved
+    target = three_axes(lowering.shapes[site.result])
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(target, (a, b, c), lowering.strides(site.result)))
+
+
+@rule(Lrn)
+def _lrn(lowering: LanesLowering, op: Lrn, site: Site) -> None:
+    ints = lowering.channels(site) | dict(size=op.size)
+    floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
+    lowering.emit(site, "lrn", site.inputs, ints=ints, floats=floats, workspace=ints["W"])
+
+
+@rule(Flatten, Reshape, Identity, Dropout)
+def _alias(lowering: LanesLowering, op: Op, site: Site) -> None:
+    """Give a value a new shape: for nothing where it lies without a border, else by copies."""
+    (source,) = site.inputs
+    if source in lowering.halos:
+        compact = f"{site.result}<{source}"
+        lowering.shapes[compact] = lowering.shapes[source]
+        copy_value(lowering, Site(site.node, (source,), compact))
+        source = compact
+    if site.result in lowering.halos:
+        reshaped = f"{site.result}:reshaped"
+        lowering.shapes[reshaped] = lowering.shapes[site.result]
+        lowering.aliases[reshaped] = source
+        copy_value(lowering, Site(site.node, (reshaped,), site.result))
+    else:
+        lowering.aliases[site.result] = source

@@ -1,0 +1,62 @@
+"""The table of engines in README.md, from bench/results/peers.json.
+
+python tools/peer_table.py          print the table
+python tools/peer_table.py --write  put it into README.md, between its markers
+python tools/peer_table.py --check  fail if README.md holds another one
+"""
+
+from __future__ import annotations
+
+import marked
+from peer_figures import MANY, OURS, Figures, load
+
+CAPTION = """\
+Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each peer
+counts at its own best batch size, which stands in brackets; cnnfast at the slower of its two. The last column: cnnfast on
+two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core; commit {commit}, {day}; {peers}.
+How it is measured: [docs/benchmarking.md](docs/benchmarking.md)."""
+
+
+def table() -> str:
+    """Return a row for each network, and under it what was measured where."""
+    one, two = load(threads=1), load(threads=2)
+    if not one:
+        return "Not measured yet: see [docs/benchmarking.md](docs/benchmarking.md)."
+    first = next(iter(one.values()))
+    batches = [f"cnnfast, batch {batch:,}" for batch in MANY]
+    head = ["network", *batches, *first.peers, "cnnfast ÷ best peer", "2 threads"]
+    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
+    rows += [cells(run, first.peers, two.get(id)) for id, run in one.items()]
+    return "\n".join(["| " + " | ".join(row) + " |" for row in rows] + ["", caption(first)])
+
+
+def cells(run: Figures, peers: list[str], two: Figures | None) -> list[str]:
+    """Return the row of a network."""
+    own = [number(run.rate(OURS, batch)) for batch in MANY]
+    scaling = f"× {two.ours() / run.ours():.2f}" if two else ""
+    return [run.title, *own, *(peer_cell(run, name) for name in peers), f"**{run.ratio():.2f}**", scaling]
+
+
+def peer_cell(run: Figures, name: str) -> str:
+    """Return a peer's images/s, bold for the best one, and the batch size at which it reaches them."""
+    if name not in run.engines:
+        return ""
+    rate, batch = run.best(name)
+    text = number(rate)
+    return f"{f'**{text}**' if name == run.best_peer() else text} ({batch:,})"
+
+
+def number(rate: float | None) -> str:
+    """Return images/s with three digits."""
+    return "" if rate is None else f"{float(f'{rate:.3g}'):,.0f}"
+
+
+def caption(run: Figures) -> str:
+    """Return what was measured, where, and with what."""
+    packages = {name: version for engine in run.peers for name, version in run.run["versions"][engine].items()}
+    peers = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return CAPTION.format(**run.run, day=run.run["time"][:10], peers=peers)
+
+
+if __name__ == "__main__":
+    marked.run(marked.ROOT / "README.md", "peers", table())
