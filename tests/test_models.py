@@ -81,5 +81,5 @@ def mnist_test(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_network_that_is_not_shipped_is_answered_with_those_that_are() -> None:
-    with pytest.raises(ModelFileError, match="resnet-50.*cifar10-resnet"):
+    with pytest.raises(ModelFileError, match=r"resnet-50.*cifar10-resnet"):
         Network.load("resnet-50")

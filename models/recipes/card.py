@@ -1,7 +1,8 @@
 """Write the card and the golden outputs of a model file, all of it computed by cnnfast.
 
-    python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR
+python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR
 """
+
 import argparse
 import hashlib
 import json
@@ -67,8 +68,11 @@ def card(name, network, dataset, matrix, digest, size, remark):
         ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, in one forward pass"),
         ("parameters", f"{sum(graph.parameter_count(node) for node in graph.nodes):,}"),
         ("multiply-adds", f"{sum(graph.cost(node).macs for node in graph.nodes):,} an image"),
-        ("input", f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "
-                  f"mean {preprocess.mean} and std {preprocess.std}"),
+        (
+            "input",
+            f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "
+            f"mean {preprocess.mean} and std {preprocess.std}",
+        ),
         ("training data", f"the {notes['data']}; nothing else"),
         ("recipe", f"`{notes['recipe']}`"),
         ("training time", notes["training"]),
@@ -78,11 +82,19 @@ def card(name, network, dataset, matrix, digest, size, remark):
     per_class = [(label, f"{hit / count:.1%}", count) for label, hit, count in zip(classes, hits, total, strict=True)]
     rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix, strict=True)]
     parts = [
-        f"# {name}", notes["description"], table(("", ""), facts), remark,
-        "## Layers", f"```\n{network.summary()}\n```",
-        "## Accuracy per class", table(("class", "accuracy", "test images"), per_class),
-        "## Confusion matrix", "Rows are true classes, columns are predictions.", table(("", *classes), rows),
-        "## Check it", f"`{name}.golden.json` holds the outputs for {GOLDEN} synthetic images, which its `images` "
+        f"# {name}",
+        notes["description"],
+        table(("", ""), facts),
+        remark,
+        "## Layers",
+        f"```\n{network.summary()}\n```",
+        "## Accuracy per class",
+        table(("class", "accuracy", "test images"), per_class),
+        "## Confusion matrix",
+        "Rows are true classes, columns are predictions.",
+        table(("", *classes), rows),
+        "## Check it",
+        f"`{name}.golden.json` holds the outputs for {GOLDEN} synthetic images, which its `images` "
         f"formula makes, before and after the softmax.\n\n```\ncnnfast evaluate {name} DATA\n```",
         "Written by `models/recipes/card.py`.",
     ]

@@ -4,6 +4,7 @@ The original reached 75.7 %. A network this small cannot fit the training images
 batch normalization while it learns, and a teacher (cifar10_resnet.py) that tells which images are hard and what they
 resemble.
 """
+
 import common
 import export
 import small
@@ -21,9 +22,15 @@ TEACHER_SHARE = 0.7
 
 def network():
     """Return the network as it is trained."""
+
     def block(inputs, outputs):
-        return (nn.Conv2d(inputs, outputs, 5, padding=2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
-                nn.MaxPool2d(2))
+        return (
+            nn.Conv2d(inputs, outputs, 5, padding=2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+
     return nn.Sequential(*block(3, 16), *block(16, 20), *block(20, 20), nn.Flatten(), nn.Linear(320, 10))
 
 
@@ -48,8 +55,9 @@ def main():
         return torch.lerp(truth, answers[mirrored.long(), everyone], TEACHER_SHARE)
 
     model = network()
-    seconds = small.train(model, PLAN, images, targets,
-                          lambda: common.accuracy(model, test_images, test_labels), arguments)
+    seconds = small.train(
+        model, PLAN, images, targets, lambda: common.accuracy(model, test_images, test_labels), arguments
+    )
     export.write("cifar10-cs61c", DESCRIPTION, export.CIFAR10, export.chain(model), PREPROCESS, seconds, arguments)
 
 

@@ -1,4 +1,5 @@
 """The LeNet of PyTorch's CIFAR-10 tutorial (two 5x5 convolutions, three dense layers, 62,006 parameters)."""
+
 import common
 import export
 import small
@@ -16,12 +17,23 @@ PLAN = small.Plan(epochs=40)
 def network():
     """Return the network as it is trained."""
     return nn.Sequential(
-        nn.Conv2d(3, 6, 5, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(3, 6, 5, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(400, 120, bias=False), nn.BatchNorm1d(120), nn.ReLU(),
-        nn.Linear(120, 84, bias=False), nn.BatchNorm1d(84), nn.ReLU(),
-        nn.Linear(84, 10))
+        nn.Linear(400, 120, bias=False),
+        nn.BatchNorm1d(120),
+        nn.ReLU(),
+        nn.Linear(120, 84, bias=False),
+        nn.BatchNorm1d(84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
 
 
 def main():
@@ -35,8 +47,9 @@ def main():
     truth = F.one_hot(labels, 10).float()
 
     model = network()
-    seconds = small.train(model, PLAN, images, lambda mirrored: truth,
-                          lambda: common.accuracy(model, test_images, test_labels), arguments)
+    seconds = small.train(
+        model, PLAN, images, lambda mirrored: truth, lambda: common.accuracy(model, test_images, test_labels), arguments
+    )
     export.write("cifar10-lenet", DESCRIPTION, export.CIFAR10, export.chain(model), PREPROCESS, seconds, arguments)
 
 

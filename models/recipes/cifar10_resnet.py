@@ -3,6 +3,7 @@
 Differences from airbench94: a shortcut around the second convolution of each block, GELU in its tanh form, more epochs
 with a lower learning rate, shifts of up to 3 pixels, and no test-time augmentation.
 """
+
 import common
 import export
 import torch
@@ -105,10 +106,14 @@ def make_optimizer(model):
     rate, decay = LEARNING_RATE / kilostep, WEIGHT_DECAY * BATCH / kilostep
     biases = [p for name, p in model.named_parameters() if "norm" in name and p.requires_grad]
     others = [p for name, p in model.named_parameters() if "norm" not in name and name != "whiten.weight"]
-    return torch.optim.SGD([
-        {"params": biases, "lr": rate * BIAS_SPEEDUP, "weight_decay": decay / (rate * BIAS_SPEEDUP)},
-        {"params": others, "lr": rate, "weight_decay": decay / rate},
-    ], momentum=MOMENTUM, nesterov=True)
+    return torch.optim.SGD(
+        [
+            {"params": biases, "lr": rate * BIAS_SPEEDUP, "weight_decay": decay / (rate * BIAS_SPEEDUP)},
+            {"params": others, "lr": rate, "weight_decay": decay / rate},
+        ],
+        momentum=MOMENTUM,
+        nesterov=True,
+    )
 
 
 def triangle(step, steps, start=0.2, end=0.07, peak=0.23):
@@ -131,13 +136,27 @@ def measure_statistics(model, images):
 
 def chain(model):
     """Return the network as cnnfast layers."""
+
     def block(part):
         # The scale of norm1 is positive, so it may be folded across the max-pool.
-        return (export.convolution(part.conv1, part.norm1), layers.MaxPool(2), layers.Gelu("tanh"),
-                layers.Residual([export.convolution(part.conv2, part.norm2)]), layers.Gelu("tanh"))
-    return [export.convolution(model.whiten), layers.Gelu("tanh"),
-            *block(model.block1), *block(model.block2), *block(model.block3),
-            layers.MaxPool(3), layers.Flatten(), export.dense(model.dense, scale=LOGIT_SCALE)]
+        return (
+            export.convolution(part.conv1, part.norm1),
+            layers.MaxPool(2),
+            layers.Gelu("tanh"),
+            layers.Residual([export.convolution(part.conv2, part.norm2)]),
+            layers.Gelu("tanh"),
+        )
+
+    return [
+        export.convolution(model.whiten),
+        layers.Gelu("tanh"),
+        *block(model.block1),
+        *block(model.block2),
+        *block(model.block3),
+        layers.MaxPool(3),
+        layers.Flatten(),
+        export.dense(model.dense, scale=LOGIT_SCALE),
+    ]
 
 
 def main():
@@ -172,7 +191,7 @@ def main():
             optimizer.step()
             schedule.step()
             if schedule.last_epoch % 5 == 0:
-                lookahead.update(0.95 ** 5 * (schedule.last_epoch / steps) ** 3)
+                lookahead.update(0.95**5 * (schedule.last_epoch / steps) ** 3)
             total_loss += loss.item()
             total_hits += (scores.argmax(1) == y).sum().item()
             count += len(y)

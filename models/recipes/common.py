@@ -1,4 +1,5 @@
 """What the recipes share: reading the data, augmenting it, the training loop and its checkpoints."""
+
 import argparse
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ def parse_arguments(description, **files):
 
 # -- data ------------------------------------------------------------------------------------------------------------
 
+
 def load(folder, split):
     """Return the "train" or "test" images of CIFAR-10 or MNIST, uint8 (N, C, H, W), and their labels."""
     dataset = open_dataset(folder, split=split)
@@ -49,7 +51,7 @@ def translate(images, most, generator):
     for row in range(2 * most + 1):
         for column in range(2 * most + 1):
             chosen = (rows == row) & (columns == column)
-            shifted[chosen] = padded[chosen, :, row:row + height, column:column + width]
+            shifted[chosen] = padded[chosen, :, row : row + height, column : column + width]
     return shifted
 
 
@@ -70,7 +72,7 @@ def mirror(images, chosen):
 def shuffled_batches(images, labels, size, generator):
     """Yield (images, labels) of the whole batches of one epoch, in random order."""
     order = torch.randperm(len(images), generator=generator)
-    for chosen in order[:len(images) // size * size].split(size):
+    for chosen in order[: len(images) // size * size].split(size):
         yield images[chosen], labels[chosen]
 
 
@@ -80,6 +82,7 @@ def epoch_generator(seed, epoch):
 
 
 # -- training --------------------------------------------------------------------------------------------------------
+
 
 def accuracy(model, images, labels, batch=500):
     """Return the fraction of images that the model, in evaluation mode, puts into their class."""
@@ -124,6 +127,7 @@ def train(parts, epochs, run_epoch, test, checkpoint=None, resume=False, test_ev
 def save_checkpoint(path, parts, epoch, seconds):
     """Write a checkpoint so that an interruption never leaves half a file."""
     partial = path.with_suffix(".partial")
-    torch.save({name: part.state_dict() for name, part in parts.items()} | {"epoch": epoch, "seconds": seconds},
-               partial)
+    torch.save(
+        {name: part.state_dict() for name, part in parts.items()} | {"epoch": epoch, "seconds": seconds}, partial
+    )
     partial.replace(path)

@@ -1,4 +1,5 @@
 """From a trained torch network to the model file of cnnfast."""
+
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +68,16 @@ def write(name, description, task, chain, preprocess, seconds, arguments):
         "data": task.data,
         "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
         "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {processor()}, "
-                    f"torch {torch.__version__.partition('+')[0]}",
+        f"torch {torch.__version__.partition('+')[0]}",
     }
-    network = Network.from_layers([*chain, layers.Softmax()], preprocess.shape, classes=task.classes,
-                                  preprocess=preprocess, licence="BSD-3-Clause", notes=notes)
+    network = Network.from_layers(
+        [*chain, layers.Softmax()],
+        preprocess.shape,
+        classes=task.classes,
+        preprocess=preprocess,
+        licence="BSD-3-Clause",
+        notes=notes,
+    )
     network.save(arguments.out / f"{name}.safetensors")
 
 

@@ -1,4 +1,5 @@
 """A multilayer perceptron 784-500-50-10 with sigmoid hidden units for MNIST."""
+
 import common
 import export
 import small
@@ -17,9 +18,14 @@ def network():
     """Return the network as it is trained."""
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(784, 500, bias=False), nn.BatchNorm1d(500), nn.Sigmoid(),
-        nn.Linear(500, 50, bias=False), nn.BatchNorm1d(50), nn.Sigmoid(),
-        nn.Linear(50, 10))
+        nn.Linear(784, 500, bias=False),
+        nn.BatchNorm1d(500),
+        nn.Sigmoid(),
+        nn.Linear(500, 50, bias=False),
+        nn.BatchNorm1d(50),
+        nn.Sigmoid(),
+        nn.Linear(50, 10),
+    )
 
 
 def main():
@@ -33,8 +39,9 @@ def main():
     truth = F.one_hot(labels, 10).float()
 
     model = network()
-    seconds = small.train(model, PLAN, images, lambda mirrored: truth,
-                          lambda: common.accuracy(model, test_images, test_labels), arguments)
+    seconds = small.train(
+        model, PLAN, images, lambda mirrored: truth, lambda: common.accuracy(model, test_images, test_labels), arguments
+    )
     export.write("mnist-mlp", DESCRIPTION, export.MNIST, export.chain(model), PREPROCESS, seconds, arguments)
 
 

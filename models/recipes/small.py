@@ -1,4 +1,5 @@
 """How the three small networks are trained: one cycle of Adam on mirrored and shifted images."""
+
 from dataclasses import dataclass
 
 import common
