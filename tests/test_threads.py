@@ -187,3 +187,20 @@ def test_a_bad_variable_is_an_error_of_the_call_and_not_of_the_import() -> None:
 
 def test_openmp_gives_as_many_threads_as_are_asked_for() -> None:
     assert [kernels.count_threads(n) for n in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_forked_child_computes_with_one_thread() -> None:
+    code = """
+import os, numpy as np
+from cnnfast import Network, _threads
+from cnnfast.layers import Linear
+net = Network.from_layers([Linear(np.eye(4))], (4,))
+x = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+parent = net.forward(x, threads=2)
+child = os.fork()
+if child == 0:
+    same = np.array_equal(net.forward(x, threads=2), parent)
+    os._exit(0 if same and _threads.decide(2)[0] == 1 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), _threads.decide(2)[0])
+"""
+    assert output_of(code).split() == ["0", "2"]

@@ -30,7 +30,7 @@ def draw(runs: dict[str, Figures]) -> plt.Figure:
     axes.axhline(1, color="black", linewidth=0.5)
     axes.set_xticks([i + 0.4 - WIDTH / 2 for i in range(len(runs))], [run.title for run in runs.values()], fontsize=8)
     axes.set_ylabel("images/s, one thread, best peer = 1")
-    axes.legend(ncols=len(COLOURS), fontsize=8, frameon=False, loc="upper right")
+    figure.legend(ncols=len(COLOURS), fontsize=8, frameon=False, loc="outside upper center")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

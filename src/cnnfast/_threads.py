@@ -2,6 +2,9 @@
 
 In this order: the argument of a call, ``with cnnfast.threads(n)``, `set_num_threads`, ``CNNFAST_NUM_THREADS``,
 ``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container.
+
+A forked child of a process that has computed with several threads gets one, whoever decides: libgomp's threads do not
+survive the fork, and a child that waited for them would hang.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from cnnfast.errors import ConfigError
 
 _in_context: ContextVar[int | None] = ContextVar("cnnfast_threads", default=None)
 _for_process: int | None = None
+_has_been_parallel = False
+_lost_its_threads = False
 
 
 def set_num_threads(n: int | None) -> None:
@@ -74,6 +79,28 @@ def get_num_threads() -> int:
 
 def decide(argument: int | None = None) -> tuple[int, str]:
     """Return the number of threads and who decided it."""
+    number, who = _wish(argument)
+    if _lost_its_threads and number > 1:
+        return 1, "the fork: start children by spawn or forkserver for more"
+    return number, who
+
+
+def note_parallel() -> None:
+    """Remember that this process computes with several threads."""
+    global _has_been_parallel
+    _has_been_parallel = True
+
+
+def _after_fork_in_child() -> None:
+    global _lost_its_threads
+    _lost_its_threads = _lost_its_threads or _has_been_parallel
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _wish(argument: int | None) -> tuple[int, str]:
     if argument is not None:
         return checked(argument), "the argument of the call"
     inside = _in_context.get()

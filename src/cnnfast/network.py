@@ -398,6 +398,8 @@ class Network:
         batch = as_images(images, as_chw(self.input_shape), layout)
         pixels = self._pixels() if batch.dtype == np.uint8 else None
         count, _ = _threads.decide(threads)
+        if count > 1:
+            _threads.note_parallel()
         (output,) = plan.graph.outputs
         result = np.empty((len(batch), math.prod(plan.shapes[output])), np.float32)
         for part in self._parts(len(batch), count):
