@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -23,7 +25,9 @@ def environment() -> dict[str, str]:
 
 def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "cnnfast", *map(str, words)]
-    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, **options)
+    # jobs in the background, CI's among them, ignore Ctrl-C, and their children inherit that
+    hear_ctrl_c = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c, **options)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
