@@ -16,7 +16,7 @@ from cnnfast import Network, Preprocess
 
 DESCRIPTION = __doc__.splitlines()[0]
 PREPROCESS = Preprocess(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
-PLAN = small.Plan(epochs=32, shift=1)
+PLAN = small.Plan(epochs=64, shift=1)
 TEACHER_SHARE = 0.7
 
 
