@@ -6,6 +6,7 @@ one runs is chosen when the module is imported. The extension itself is compiled
 
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -34,14 +35,19 @@ class BuildWithInstructionSets(build_ext):
         flags = INSTRUCTION_SETS.get(machine, {"portable": []})
         headers = [str(p) for p in sorted(Path(CSRC).iterdir()) if p.suffix in {".h", ".inc", ".def"}]
         ext.depends = [*ext.depends, *headers]
-        for name, own in flags.items():
-            ext.extra_objects += self.compiler.compile(
-                [f"{CSRC}/isa_{name}.c"],
-                output_dir=self.build_temp,
-                extra_postargs=[*COMMON, *extra_flags(), *own],
-                depends=headers,
-            )
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for objects in pool.map(lambda item: self.compile_set(*item, headers), flags.items()):
+                ext.extra_objects += objects
         super().build_extension(ext)
+
+    def compile_set(self, name, flags, headers):
+        """Compile the micro-kernels for one instruction set."""
+        return self.compiler.compile(
+            [f"{CSRC}/isa_{name}.c"],
+            output_dir=self.build_temp,
+            extra_postargs=[*COMMON, *extra_flags(), *flags],
+            depends=headers,
+        )
 
 
 def extra_flags():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import _tools as tools
 import MNN
@@ -33,7 +33,7 @@ class _Session:
 
     def __init__(self, bench: Bench, batch: int, threads: int, pixels: bool) -> None:
         config = {"backend": "CPU", "precision": "high", "memory": "normal", "power": "high", "numThread": threads}
-        self._interpreter = MNN.Interpreter(_converted(bench, batch, pixels))
+        self._interpreter = _interpreter(bench, batch, pixels)
         self._session = self._interpreter.createSession(config)
         self._input = self._interpreter.getSessionInput(self._session)
         self._output = self._interpreter.getSessionOutput(self._session)
@@ -45,10 +45,10 @@ class _Session:
         return self._output.getNumpyData().copy()
 
 
-def _converted(bench: Bench, batch: int, pixels: bool) -> str:
-    """Write the MNN file of a network and return its path."""
-    folder = Path(tempfile.mkdtemp(prefix="cnnfast-bench-"))
-    source, target = folder / "model.onnx", folder / "model.mnn"
-    source.write_bytes(onnx_model(bench, batch, pixels).SerializeToString())
-    tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target)])
-    return str(target)
+def _interpreter(bench: Bench, batch: int, pixels: bool) -> MNN.Interpreter:
+    """Convert a network and read the result."""
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, "model.onnx"), Path(folder, "model.mnn")
+        source.write_bytes(onnx_model(bench, batch, pixels).SerializeToString())
+        tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target)])
+        return MNN.Interpreter(str(target))

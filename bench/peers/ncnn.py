@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import ncnn
 import numpy as np
@@ -23,9 +23,7 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of ncnn: a batch at once, and image after image with its own normalisation."""
     net = ncnn.Net()
     _set_options(net.opt, threads)
-    base = _converted(bench)
-    net.load_param(f"{base}.param")
-    net.load_model(f"{base}.bin")
+    _load(net, bench)
     return {"batch": _batched(net, Normalise(bench, batch)), "image by image": _one_by_one(net, bench)}
 
 
@@ -66,10 +64,11 @@ def _one_by_one(net: ncnn.Net, bench: Bench) -> Way:
     return run
 
 
-def _converted(bench: Bench) -> Path:
-    """Write the ncnn files of a network, in float32, and return their path without suffix."""
-    folder = Path(tempfile.mkdtemp(prefix="cnnfast-bench-"))
-    (folder / "model.onnx").write_bytes(onnx_model(bench, 1, pixels=False).SerializeToString())
+def _load(net: ncnn.Net, bench: Bench) -> None:
+    """Convert a network, in float32, and read the result."""
     converter = Path(sys.executable).with_name("pnnx")
-    subprocess.run([converter, "model.onnx", "fp16=0"], cwd=folder, check=True, capture_output=True)
-    return folder / "model.ncnn"
+    with TemporaryDirectory() as folder:
+        Path(folder, "model.onnx").write_bytes(onnx_model(bench, 1, pixels=False).SerializeToString())
+        subprocess.run([converter, "model.onnx", "fp16=0"], cwd=folder, check=True, capture_output=True)
+        net.load_param(f"{folder}/model.ncnn.param")
+        net.load_model(f"{folder}/model.ncnn.bin")
