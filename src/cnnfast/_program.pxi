@@ -54,7 +54,7 @@ cdef void store_nchw(const Sink* sink, Py_ssize_t n, const float* arena) noexcep
 cdef void load_chwn(const Source* source, Py_ssize_t first, Py_ssize_t N, float* arena) noexcept nogil:
     # lanes beyond the last image repeat it: their results are not stored
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t c, i, l, L = isa.lanes
+    cdef Py_ssize_t c, i, l, L = isa.lanes, H = source.H, W = source.W
     cdef const char* images[MAX_LANES]
     cdef const char* rows[MAX_LANES]
     cdef float* y
@@ -67,16 +67,20 @@ cdef void load_chwn(const Source* source, Py_ssize_t first, Py_ssize_t N, float*
             isa.load_rgb_u8(source.W, <const unsigned char**>rows, arena + source.dst + i * source.row * L,
                             source.channel, source.factor, source.shift)
         return
+    if source.row == W and source.stride[2] == W * source.stride[3]:
+        # rows that follow each other on both sides are one long row
+        W = H * W
+        H = 1
     for c in range(source.C):
-        for i in range(source.H):
+        for i in range(H):
             for l in range(L):
                 rows[l] = images[l] + c * source.stride[1] + i * source.stride[2]
             y = arena + source.dst + (c * source.channel + i * source.row) * L
             if source.is_bytes:
-                isa.load_u8(source.W, <const unsigned char**>rows, source.stride[3], y, source.factor[c],
+                isa.load_u8(W, <const unsigned char**>rows, source.stride[3], y, source.factor[c],
                             source.shift[c])
             else:
-                isa.load_f32(source.W, rows, source.stride[3], y)
+                isa.load_f32(W, rows, source.stride[3], y)
 
 
 cdef void store_chwn(const Sink* sink, Py_ssize_t first, Py_ssize_t N, const float* arena) noexcept nogil:
