@@ -231,17 +231,23 @@ cdef class Program:
                    Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
         cdef Py_ssize_t i
         for i in range(n_sources):
-            if self._lanes == 1:
-                load_nchw(&sources[i], group, arena)
-            else:
-                load_chwn(&sources[i], group * self._lanes, N, arena)
+            self._load(&sources[i], group, N, arena)
         for i in range(self._count):
             self._steps[i].run(&self._steps[i], arena)
         for i in range(n_sinks):
-            if self._lanes == 1:
-                store_nchw(&sinks[i], group, arena)
-            else:
-                store_chwn(&sinks[i], group * self._lanes, N, arena)
+            self._store(&sinks[i], group, N, arena)
+
+    cdef void _load(self, const Source* source, Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
+        if self._lanes == 1:
+            load_nchw(source, group, arena)
+        else:
+            load_chwn(source, group * self._lanes, N, arena)
+
+    cdef void _store(self, const Sink* sink, Py_ssize_t group, Py_ssize_t N, const float* arena) noexcept nogil:
+        if self._lanes == 1:
+            store_nchw(sink, group, arena)
+        else:
+            store_chwn(sink, group * self._lanes, N, arena)
 
     def profile(self, images, results, int rounds, pixels=None):
         """Time the steps over one group of images on one thread.
@@ -253,30 +259,24 @@ cdef class Program:
         """
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
-        cdef Py_ssize_t N = min(<Py_ssize_t>len(images[0]), self._lanes), i, r
+        cdef Py_ssize_t N = len(images[0]), i, r
         cdef double start
         cdef float* arena = <float*>aligned_alloc(ALIGNMENT, self._arena * sizeof(float))
         if arena == NULL:
             raise MemoryError(f"no memory for an arena of {self._arena * 4} bytes")
-        _bind_source(&sources[0], images[0], self._inputs[0], pixels, len(images[0]), self._lanes)
-        _bind_sink(&sinks[0], results[0], self._outputs[0], len(images[0]), self._lanes)
+        _bind_source(&sources[0], images[0], self._inputs[0], pixels, N, self._lanes)
+        _bind_sink(&sinks[0], results[0], self._outputs[0], N, self._lanes)
         best = [float("inf")] * (self._count + 2)
         for r in range(rounds):
             start = openmp.omp_get_wtime()
-            if self._lanes == 1:
-                load_nchw(&sources[0], 0, arena)
-            else:
-                load_chwn(&sources[0], 0, N, arena)
+            self._load(&sources[0], 0, N, arena)
             best[0] = min(best[0], openmp.omp_get_wtime() - start)
             for i in range(self._count):
                 start = openmp.omp_get_wtime()
                 self._steps[i].run(&self._steps[i], arena)
                 best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
             start = openmp.omp_get_wtime()
-            if self._lanes == 1:
-                store_nchw(&sinks[0], 0, arena)
-            else:
-                store_chwn(&sinks[0], 0, N, arena)
+            self._store(&sinks[0], 0, N, arena)
             best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
         free(arena)
         return best
