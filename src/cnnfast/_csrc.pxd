@@ -21,6 +21,7 @@ cdef extern from "dispatch.h" nogil:
         float* y
         long y_channel
         int pool
+        int resume
         epilogue end
 
     ctypedef struct dense_run:
@@ -86,6 +87,7 @@ cdef extern from "dispatch.h" nogil:
         int single_oc
         double (*fma_peak_f32)(long, float*) noexcept nogil
         void (*conv_f32_direct)(const conv_run*) noexcept nogil
+        void (*conv_f32_depthwise)(const conv_run*, long, long) noexcept nogil
         void (*dense_f32_direct)(const dense_run*) noexcept nogil
         winograd_t winograd_f32_f4x3_input
         winograd_t winograd_f32_f4x3_output

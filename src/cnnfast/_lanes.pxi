@@ -27,15 +27,23 @@ cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssiz
 
 
 cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
-    # A block of positions goes through all output channels before the next one, so that its input stays in the cache.
+    # A block of positions goes through all output channels before the next one, so that its input stays in the cache;
+    # groups of one output channel share no input, so there each channel goes through all positions.
     cdef Py_ssize_t groups = s.g[0], K = s.g[1], OC = s.g[2], x_group = s.g[3], y_channel = s.g[4]
     cdef Py_ssize_t positions = s.g[5], pool = s.g[6], act = s.g[7], r_channel = s.g[8], block = s.g[9]
+    cdef Py_ssize_t resume = s.g[10]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef const float* weight = s.p[0]                      # blocks of channels, each (K, channels)
     cdef const float* bias = s.p[1]                        # (groups * OC,)
     cdef Py_ssize_t group, tile, o, p, tiles = blocks_of(OC, isa.tile_oc), L = isa.lanes
     cdef _csrc.conv_run run
-    run.taps, run.K, run.pool, run.y_channel = s.t[0], K, <int>pool, y_channel
+    run.taps, run.K, run.pool, run.resume, run.y_channel = s.t[0], K, <int>pool, <int>resume, y_channel
+    if OC == 1:
+        run.x, run.w, run.bias, run.y, run.channels = operand(s, 0, arena), weight, bias, arena + s.dst, 1
+        run.xpos, run.ypos, run.positions = s.t[1], s.t[2], positions
+        run.end = ending(s, arena, act, r_channel, s.t[3])
+        isa.conv_f32_depthwise(&run, groups, x_group)
+        return
     for group in range(groups):
         run.x = operand(s, 0, arena) + group * x_group * L
         p = 0

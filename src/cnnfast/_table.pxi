@@ -38,7 +38,7 @@ cdef dict _TABLE = {
     "copy_f32_nchw_naive": (<size_t>copy_f32_nchw_naive, COPY, ""),
     "lrn_f32_nchw_naive": (<size_t>lrn_f32_nchw_naive, "C HW size", "alpha beta bias"),
     "conv2d_f32_chwn_direct": (
-        <size_t>conv2d_f32_chwn_direct, "groups K OC x_group y_c positions pool act r_c block", "f0 f1"),
+        <size_t>conv2d_f32_chwn_direct, "groups K OC x_group y_c positions pool act r_c block resume", "f0 f1"),
     "conv2d_f32_chwn_winograd4x3": (<size_t>conv2d_f32_chwn_winograd4x3, WINOGRAD, "f0 f1"),
     "conv2d_f32_chwn_winograd4x5": (<size_t>conv2d_f32_chwn_winograd4x5, WINOGRAD, "f0 f1"),
     "dense_f32_chwn_direct": (<size_t>dense_f32_chwn_direct, "K O y_c act r_c", "f0 f1"),

@@ -36,6 +36,7 @@ typedef struct conv_run {
     float *y;            /* first output channel of the block */
     long y_channel;
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
+    int resume;          /* whether the sums go on from what y holds instead of the bias */
     epilogue end;
 } conv_run;
 

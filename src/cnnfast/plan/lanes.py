@@ -7,11 +7,13 @@ The rules stand in ``lanes_layers.py`` (convolutions and dense layers, with what
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass, field
 
 from cnnfast.graph import Graph
 from cnnfast.ops import Add, Conv2d, Fused, Mul, Op
 from cnnfast.plan import choose, lanes_layers, lanes_rules  # noqa: F401  (each registers its rules)
 from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
 from cnnfast.plan.lanes_base import NO_HALO, LanesLowering, copy_value
 from cnnfast.plan.lanes_base import rule as rule_of_op
 from cnnfast.plan.lowering import Rules, Site
@@ -20,7 +22,14 @@ from cnnfast.plan.places import Halo, conv_halo
 rule = Rules()
 
 
-def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> LanesLowering:
+@dataclass
+class WholeGraph(LanesLowering):
+    """Steps in layout chwn<L>, some of them depth first: chains by the name of their last node."""
+
+    chains: dict[str, Chain] = field(default_factory=dict)
+
+
+def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeGraph:
     """Return the steps that compute a graph for L images at once, by the algorithms of convolution that may be used.
 
     Raises
@@ -28,9 +37,10 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> LanesL
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
-    lowering = LanesLowering(graph, shapes=dict(graph.shapes), halos=_halos(graph, algorithms), algorithms=algorithms)
+    lowering = WholeGraph(graph, shapes=dict(graph.shapes), halos=_halos(graph, algorithms), algorithms=algorithms)
     for name in graph.inputs:
-        _clear_halo(lowering, name, name)
+        lowering.clear_halo(name, name)
+    lowering.chains = find_chains(lowering)
     rule.apply_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:
@@ -57,18 +67,11 @@ def _halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
     return {value: halo for value, halo in halos.items() if any(halo) and value not in graph.constants}
 
 
-def _clear_halo(lowering: LanesLowering, node: str, value: str) -> None:
-    if value in lowering.halos:
-        c, h, w = lowering.shapes[value]
-        y_c, y_r, _ = lowering.strides(value)
-        ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
-        ints |= dict(zip(("top", "left", "bottom", "right"), lowering.halos[value], strict=True))
-        lowering.emit(Site(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
-
-
 @rule(Op)
-def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
+def _materialised(lowering: WholeGraph, op: Op, site: Site) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
+    if any(site.node in chain.inner for chain in lowering.chains.values()):
+        return
     inputs = list(site.inputs)
     if not isinstance(op, Add | Mul):
         for index, value in enumerate(inputs):
@@ -76,5 +79,8 @@ def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
                 inputs[index] = f"{site.result}<{value}"
                 lowering.shapes[inputs[index]] = lowering.shapes[value]
                 copy_value(lowering, Site(site.node, (value,), inputs[index]))
-    rule_of_op.apply(lowering, op, Site(site.node, tuple(inputs), site.result))
-    _clear_halo(lowering, site.node, site.result)
+    if site.node in lowering.chains:
+        lower_chain(lowering, lowering.chains[site.node])
+    else:
+        rule_of_op.apply(lowering, op, Site(site.node, tuple(inputs), site.result))
+    lowering.clear_halo(site.node, site.result)

@@ -63,6 +63,19 @@ class LanesLowering(Lowering):
         top, left, _, _ = self.halo(value)
         return top * self.strides(value)[1] + left
 
+    def bytes(self, value: str) -> int:
+        """Return the memory that a value of a group of images takes, its halo left out."""
+        return math.prod(self.shapes[value]) * kernels.lanes() * 4
+
+    def clear_halo(self, node: str, value: str) -> None:
+        """Emit zeros around a value, if it has a border."""
+        if value in self.halos:
+            c, h, w = self.shapes[value]
+            y_c, y_r, _ = self.strides(value)
+            ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
+            ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
+            self.emit(Site(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
+
     def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
         """Append one step of kernel ``<kernel>_f32_chwn_<algorithm>``."""
         name, _, how = kernel.partition(":")

@@ -63,7 +63,7 @@ class Sums:
 def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
     """Emit the base with as much of the tail as its kernel takes, then the rest of the tail."""
     inputs, extras = site.inputs[: op.base_inputs], site.inputs[op.base_inputs :]
-    ending, taken, shape = _ending(lowering, op, inputs, extras)
+    ending, taken, shape = ending_of(lowering, op, inputs, extras)
     tail, extras = op.tail[taken:], extras[1 if ending.residual else 0 :]
     value = f"{site.result}:0" if tail else site.result
     lowering.shapes[value] = shape
@@ -82,7 +82,7 @@ def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
         rule.apply(lowering, part, Site(site.node, reads, value))
 
 
-def _ending(
+def ending_of(
     lowering: LanesLowering, op: Fused, inputs: tuple[str, ...], extras: tuple[str, ...]
 ) -> tuple[Ending, int, Shape]:
     """Return what of a tail is part of the layer's own step, how many ops that is, and the shape of the result."""
@@ -153,18 +153,35 @@ def _direct(lowering: LanesLowering, sums: Sums, site: Site) -> None:
     rpos = conv_positions(Conv2d(), oh, ow, lowering.strides(sums.reads[1]), order) if len(sums.reads) > 1 else None
     r_c = lowering.strides(sums.reads[1])[0] if len(sums.reads) > 1 else 0
     weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
-    ints = dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0])
     block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
-    ints |= dict(positions=len(xpos), pool=int(sums.ending.pool), act=sums.act, r_c=r_c, block=block)
-    lowering.emit(
+    emit_direct(
+        lowering,
         site,
-        "conv2d:direct",
         sums.reads,
-        ints=ints,
-        floats=sums.floats,
-        parameters=(pack_blocks(weight, op.groups, kernels.tile_channels()[0]), sums.bias),
-        tables=(conv_taps(op, c, kh, kw, x), xpos, ypos, rpos),
-        reason=sums.why,
+        dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
+        (pack_blocks(weight, op.groups, kernels.tile_channels()[0]), sums.bias),
+        (conv_taps(op, c, kh, kw, x), xpos, ypos, rpos),
+        sums.ending,
+        sums.why,
+    )
+
+
+def emit_direct(
+    lowering: LanesLowering,
+    site: Site,
+    reads: tuple[str, ...],
+    ints: dict[str, int],
+    parameters: tuple[Array, Array],
+    tables: tuple[Array, Array, Array, Array | None],
+    ending: Ending,
+    why: str,
+    resume: bool = False,
+) -> None:
+    """Emit a direct convolution at the positions of its tables; with ``resume`` the sums go on from the result."""
+    act, floats = activation_options(ending.activation)
+    ints = ints | dict(positions=len(tables[1]), pool=int(ending.pool), act=act, resume=int(resume))
+    lowering.emit(
+        site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
     )
 
 

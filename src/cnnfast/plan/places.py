@@ -16,7 +16,7 @@ TILE = 4
 single Winograd tile is the exception: then channels fill the registers."""
 
 
-BLOCK_BYTES = 1 << 17
+BLOCK_BYTES = 3 << 17
 """What a block of positions may read: it stays in the second-level cache, beside weights and results."""
 
 
@@ -34,7 +34,7 @@ def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm
 def conv_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple) -> Array:
     """Return the place of each product's input, relative to a position: in the order channel, row, column."""
     c, p, q = np.ogrid[:channels, :kh, :kw]
-    return _table(c * x[0] + p * op.dilation[0] * x[1] + q * op.dilation[1] * x[2])
+    return table(c * x[0] + p * op.dilation[0] * x[1] + q * op.dilation[1] * x[2])
 
 
 def conv_positions(
@@ -43,7 +43,7 @@ def conv_positions(
     """Return the place of each output pixel's first input, row by row or in a given order of pixels."""
     i, j = order if order is not None else tuple(a.reshape(-1) for a in np.mgrid[:oh, :ow])
     places = (i * op.stride[0] - op.padding[0]) * x[1] + (j * op.stride[1] - op.padding[1]) * x[2]
-    return _table(_filled(places) if whole_tiles else places)
+    return table(filled(places) if whole_tiles else places)
 
 
 def position_block(vectors: int, lanes: int) -> int:
@@ -79,20 +79,22 @@ def winograd_tiles(op: Conv2d, oh: int, ow: int, x: Triple, y: Triple, r: Triple
     i, j = (OUTPUTS * a.reshape(-1) for a in np.mgrid[: -(-oh // OUTPUTS), : -(-ow // OUTPUTS)])
     rows, cols = np.minimum(OUTPUTS, oh - i), np.minimum(OUTPUTS, ow - j)
     shrink = 2 if pool else 1
-    filled = _filled if len(i) > 1 else np.asarray
+    whole = filled if len(i) > 1 else np.asarray
     return Tiles(
-        xpos=_table(filled((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
-        ypos=_table(filled(i // shrink * y[1] + j // shrink * y[2])),
-        rows=_table(filled(rows // shrink)),
-        cols=_table(filled(cols // shrink)),
-        rpos=_table(filled(i * r[1] + j * r[2])),
+        xpos=table(whole((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
+        ypos=table(whole(i // shrink * y[1] + j // shrink * y[2])),
+        rows=table(whole(rows // shrink)),
+        cols=table(whole(cols // shrink)),
+        rpos=table(whole(i * r[1] + j * r[2])),
     )
 
 
-def _filled(places: Array) -> Array:
+def filled(places: Array) -> Array:
+    """Return places filled up to whole tiles by repeating the last."""
     missing = -len(places) % TILE
     return np.concatenate([places, np.repeat(places[-1:], missing)])
 
 
-def _table(places: Array) -> Array:
+def table(places: Array) -> Array:
+    """Return places as the kernels read them."""
     return np.ascontiguousarray(places.reshape(-1), dtype=np.int32)

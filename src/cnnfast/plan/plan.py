@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,13 +93,15 @@ class Plan:
 
     def explain(self) -> str:
         """Return a table: each step, its kernel, the shape of its result and why it was chosen."""
+        lines = [(s.node, s.kernel, "x".join(map(str, self.shapes[s.result])), s.reason) for s in self.steps]
+        times = Counter(lines)
         rows = [("node", "kernel", "result", "why")]
-        for step in self.steps:
-            rows.append((step.node, step.kernel, "x".join(map(str, self.shapes[step.result])), step.reason))
+        for line, count in times.items():
+            rows.append((*line[:3], line[3] + (f", {count} times" if count > 1 else "")))
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-        lines.append(f"images in a group: {self.lanes}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
-        return "\n".join(line.rstrip() for line in lines)
+        table = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+        table.append(f"images in a group: {self.lanes}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
+        return "\n".join(line.rstrip() for line in table)
 
 
 def make_plan(

@@ -1,0 +1,299 @@
+"""Depth first: expand, depthwise and project a few rows at a time, so that what lies between them stays in the cache.
+
+The blocks of MobileNets widen an image to many channels, filter each channel by itself, and narrow it again. The wide
+values of a group of images are larger than the second-level cache; but a row of the depthwise result needs only a few
+rows of its input. So the three convolutions take turns, row by row: the wide rows go round a ring of slots in memory,
+and where even those would be too many, the channels are taken in blocks and the sums of the last convolution go on
+from one block to the next. Each sum adds the same products in the same order as ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnfast._dispatch import kernels
+from cnnfast.graph import Graph, Node
+from cnnfast.ops import Array, Conv2d, Fused, Shape
+from cnnfast.plan.lanes_base import LanesLowering
+from cnnfast.plan.lanes_layers import PLAIN, Ending, emit_direct, ending_of
+from cnnfast.plan.lowering import Site
+from cnnfast.plan.pack import blocks, pack_blocks
+from cnnfast.plan.places import conv_halo, filled, table
+
+WIDE_BYTES = 1 << 19
+"""A wide value of at least this size is computed depth first."""
+
+RING_BYTES = 1 << 19
+"""What the rows in the cache may take: half of the second-level cache of the machines at hand."""
+
+POSITIONS = 32
+"""How many pixels a turn has at least, so that the tables are worth reading."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution of a chain: its node, its op, and what follows it."""
+
+    node: Node
+    op: Conv2d
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A depthwise convolution with the 1x1 convolutions before it, if there is one, and behind it."""
+
+    expand: Layer | None
+    depthwise: Layer
+    project: Layer
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The nodes whose values never exist as a whole."""
+        before = (self.expand.node.name,) if self.expand else ()
+        return (*before, self.depthwise.node.name)
+
+
+def find_chains(lowering: LanesLowering) -> dict[str, Chain]:
+    """Return the chains of a graph whose wide values are large, by the name of their last node."""
+    graph = lowering.graph
+    chains = {}
+    for node in graph.nodes:
+        depthwise = _layer(lowering, node)
+        if depthwise is None or not _is_depthwise(depthwise, graph) or depthwise.ending.residual:
+            continue
+        project = _only_reader(lowering, node)
+        if project is None:
+            continue
+        expand = _only_source(lowering, node)
+        if lowering.bytes(node.inputs[0] if expand else node.name) >= WIDE_BYTES:
+            chains[project.node.name] = Chain(expand, depthwise, project)
+    return chains
+
+
+def _layer(lowering: LanesLowering, node: Node) -> Layer | None:
+    """Return a node as a convolution whose tail fits into its own step, or None."""
+    op, graph = node.op, lowering.graph
+    if isinstance(op, Conv2d):
+        return Layer(node, op, PLAIN)
+    if not isinstance(op, Fused) or not isinstance(op.base, Conv2d):
+        return None
+    ending, taken, _ = ending_of(lowering, op, node.inputs[: op.base_inputs], node.inputs[op.base_inputs :])
+    whole = taken == len(op.tail) and not ending.pool and node.inputs[0] not in graph.constants
+    return Layer(node, op.base, ending) if whole else None
+
+
+def _is_depthwise(layer: Layer, graph: Graph) -> bool:
+    oc, c, _, _ = graph.shapes[layer.node.inputs[1]]
+    return layer.op.groups == oc > 1 and c == 1 and layer.op.dilation == (1, 1)
+
+
+def _is_pointwise(layer: Layer | None, graph: Graph) -> bool:
+    if layer is None or layer.node.inputs[0] in graph.constants:
+        return False
+    op, kernel = layer.op, graph.shapes[layer.node.inputs[1]][2:]
+    plain = op.groups == 1 and op.stride == (1, 1) and not any(op.padding)
+    return plain and kernel == (1, 1) and graph.shapes[layer.node.name][1:] != (1, 1)
+
+
+def _only_reader(lowering: LanesLowering, node: Node) -> Layer | None:
+    """Return the 1x1 convolution that alone reads a value, or None."""
+    graph = lowering.graph
+    readers = graph.consumers[node.name]
+    if len(readers) != 1 or node.name in graph.outputs or list(readers[0].inputs).count(node.name) != 1:
+        return None
+    layer = _layer(lowering, readers[0])
+    return layer if _is_pointwise(layer, graph) and readers[0].inputs[0] == node.name else None
+
+
+def _only_source(lowering: LanesLowering, node: Node) -> Layer | None:
+    """Return the 1x1 convolution that makes what a node alone reads, or None."""
+    graph = lowering.graph
+    source = graph.by_name.get(node.inputs[0])
+    if source is None or len(graph.consumers[source.name]) != 1 or source.name in graph.outputs:
+        return None
+    layer = _layer(lowering, source)
+    return layer if _is_pointwise(layer, graph) and layer and not layer.ending.residual else None
+
+
+@dataclass
+class Turns:
+    """How a chain is divided: rows of a turn, slots of the ring, blocks of channels."""
+
+    rows: int
+    slots: int
+    channels: list[slice]
+
+
+def turns(channels: int, width: int, output: Shape, op: Conv2d, kernel: int, lanes: int) -> Turns:
+    """Return rows of a turn, slots of the ring and blocks of channels so that a turn stays in the cache."""
+    _, oh, ow = output
+    rows = min(oh, -(-POSITIONS // ow))
+    slots = (rows - 1) * op.stride[0] + kernel
+    vectors = (slots + 1) * width + rows * ow
+    most = max(kernels.tile_channels()[0], RING_BYTES // (vectors * lanes * 4))
+    return Turns(rows, slots, blocks(channels, most))
+
+
+def lower_chain(lowering: LanesLowering, chain: Chain) -> None:
+    """Emit the steps of a chain."""
+    _ChainLowering(lowering, chain).emit()
+
+
+class _ChainLowering:
+    """The places of a chain's values, and its steps."""
+
+    def __init__(self, lowering: LanesLowering, chain: Chain) -> None:
+        self.lowering, self.chain = lowering, chain
+        shapes = lowering.shapes
+        node = chain.depthwise.node
+        self.source, self.output = shapes[node.inputs[0]], shapes[node.name]
+        self.weight = shapes[node.inputs[1]]
+        op = chain.depthwise.op
+        self.halo = conv_halo(op, self.source, self.weight, self.output, "direct")
+        width = self.halo[1] + self.source[2] + self.halo[3]
+        self.turns = turns(self.source[0], width, self.output, op, self.weight[2], kernels.lanes())
+        most = max(block.stop - block.start for block in self.turns.channels)
+        self.narrow = f"{node.name}:rows"
+        shapes[self.narrow] = (most, self.turns.rows, self.output[2])
+        self.wide = node.inputs[0]
+        if chain.expand:
+            self.wide = f"{chain.expand.node.name}:rows"
+            shapes[self.wide] = (most, self.turns.slots, self.source[2])
+            # the row above the ring is the zeros above and below the image
+            lowering.halos[self.wide] = (1, self.halo[1], 0, self.halo[3])
+
+    def emit(self) -> None:
+        """Emit the steps, block by block, turn by turn."""
+        if self.chain.expand:
+            self.lowering.clear_halo(self.chain.expand.node.name, self.wide)
+        for block in self.turns.channels:
+            weights = _Weights(self.lowering, self.chain, block)
+            known = 0
+            for first in range(0, self.output[1], self.turns.rows):
+                rows = range(first, min(first + self.turns.rows, self.output[1]))
+                if self.chain.expand:
+                    needed = self._last_row(rows[-1]) + 1
+                    if needed > known:
+                        self._expand(weights, range(known, needed))
+                    known = max(known, needed)
+                for row in rows:
+                    self._depthwise(weights, block, row, row - first)
+                self._project(weights, block, rows)
+
+    def _last_row(self, row: int) -> int:
+        """Return the last row of the wide value that a row of the depthwise result needs."""
+        op = self.chain.depthwise.op
+        return min(row * op.stride[0] - op.padding[0] + self.weight[2], self.source[1]) - 1
+
+    def _slot(self, row: int) -> int:
+        """Return where a row of the wide value lies; the zeros around the image lie in row -1 of the ring."""
+        if not self.chain.expand:
+            return row
+        return row % self.turns.slots if 0 <= row < self.source[1] else -1
+
+    def _expand(self, weights: _Weights, rows: range) -> None:
+        assert self.chain.expand is not None
+        layer = self.chain.expand
+        x, y = self.lowering.strides(layer.node.inputs[0]), self.lowering.strides(self.wide)
+        columns = np.arange(self.source[2])
+        slots = np.array([self._slot(row) for row in rows])
+        emit_direct(
+            self.lowering,
+            Site(layer.node.name, (), self.wide),
+            layer.node.inputs[:1],
+            weights.ints(weights.expand[2], x_group=0, y_c=y[0]),
+            weights.expand[:2],
+            (
+                table(np.arange(weights.expand[2]) * x[0]),
+                _grid(np.array(rows), x[1], columns),
+                _grid(slots, y[1], columns),
+                None,
+            ),
+            layer.ending,
+            layer.ending.reason("row by row, before the depthwise convolution"),
+        )
+
+    def _depthwise(self, weights: _Weights, block: slice, row: int, turn: int) -> None:
+        layer, lowering = self.chain.depthwise, self.lowering
+        op, kh, kw = layer.op, *self.weight[2:]
+        x, y = lowering.strides(self.wide), lowering.strides(self.narrow)
+        top = row * op.stride[0] - op.padding[0]
+        lines = np.array([self._slot(top + p) for p in range(kh)])
+        start = 0 if self.chain.expand else block.start * x[0]
+        taps = start + lines[:, None] * x[1] + np.arange(kw)
+        columns = np.arange(self.output[2])
+        emit_direct(
+            lowering,
+            Site(layer.node.name, (), self.narrow),
+            (self.wide,),
+            weights.ints(kh * kw, groups=block.stop - block.start, OC=1, x_group=x[0], y_c=y[0]),
+            weights.depthwise,
+            (
+                table(taps),
+                table(filled(columns * op.stride[1] - op.padding[1])),
+                table(filled(turn * y[1] + columns)),
+                None,
+            ),
+            layer.ending,
+            layer.ending.reason("row by row"),
+        )
+
+    def _project(self, weights: _Weights, block: slice, rows: range) -> None:
+        layer, lowering = self.chain.project, self.lowering
+        result = layer.node.name
+        x, y = lowering.strides(self.narrow), lowering.strides(result)
+        last = block.stop == self.source[0]
+        ending = layer.ending if last else PLAIN
+        columns, own = np.arange(self.output[2]), np.array(rows)
+        reads: tuple[str, ...] = (self.narrow,)
+        rpos, r_c = None, 0
+        if ending.residual:
+            r = lowering.strides(ending.residual)
+            reads, rpos, r_c = (self.narrow, ending.residual), _grid(own, r[1], columns), r[0]
+        channels = block.stop - block.start
+        emit_direct(
+            lowering,
+            Site(layer.node.name, (), result),
+            reads,
+            weights.ints(channels, OC=lowering.shapes[result][0], x_group=0, y_c=y[0], r_c=r_c),
+            weights.project,
+            (table(np.arange(channels) * x[0]), _grid(own - rows[0], x[1], columns), _grid(own, y[1], columns), rpos),
+            ending,
+            layer.ending.reason(f"row by row, {len(self.turns.channels)} blocks of channels"),
+            resume=block.start > 0,
+        )
+
+
+class _Weights:
+    """The weights of a chain for one block of its channels."""
+
+    def __init__(self, lowering: LanesLowering, chain: Chain, block: slice) -> None:
+        tile = kernels.tile_channels()[0]
+        self.channels = block.stop - block.start
+        if chain.expand:
+            weight, bias = _arrays(lowering, chain.expand)
+            self.expand = (pack_blocks(weight[block], 1, tile), bias[block].copy(), weight.shape[1])
+        weight, bias = _arrays(lowering, chain.depthwise)
+        self.depthwise = (pack_blocks(weight[block], self.channels, tile), bias[block].copy())
+        weight, bias = _arrays(lowering, chain.project)
+        self.project = (pack_blocks(weight[:, block], 1, tile), bias)
+
+    def ints(self, products: int, **given: int) -> dict[str, int]:
+        """Return the geometry of one of the three convolutions; a turn is a single block of positions."""
+        return dict(groups=1, K=products, OC=self.channels, r_c=0, block=1 << 30) | given
+
+
+def _arrays(lowering: LanesLowering, layer: Layer) -> tuple[Array, Array]:
+    """Return the weights of a layer as (OC, K), and its bias."""
+    inputs, base = layer.node.inputs, layer.node.op
+    weight = lowering.float32(inputs[1])
+    own = base.base_inputs if isinstance(base, Fused) else len(inputs)
+    return weight.reshape(len(weight), -1), lowering.bias(Site("", inputs, ""), own, len(weight))
+
+
+def _grid(rows: Array, row: int, columns: Array) -> Array:
+    """Return the places of whole rows, row by row, filled up to whole tiles."""
+    return table(filled((rows[:, None] * row + columns).reshape(-1)))
