@@ -26,7 +26,7 @@ STEPS = {
 """The rungs of bench/ladder.py in words."""
 
 CAPTION = """\
-{title}, {cpu}, {isa}, float32, one core but for the last row: medians of {rounds} interleaved rounds, from uint8 pixels to
+{title}, {cpu}, {isa}, float32, one core but for the last row: medians of {rounds} interleaved rounds, from uint8 to
 probabilities; peak of multiply-adds measured in the same run: {fma_peak_gflops:.0f} GFLOP/s a core; commit {commit}.
 The percentage counts the operations of direct convolution, of which Winograd needs fewer."""
 
