@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from cases import Case
 
-from cnnfast.ops import AvgPool, Conv2d, GlobalAvgPool, Linear
+from cnnfast.ops import AvgPool, Conv2d, GlobalAvgPool, GroupNorm, LayerNorm, Linear, Reduce, ReduceSum
 from cnnfast.plan.choose import algorithm
 
 EPS = float(np.finfo(np.float32).eps)
@@ -32,6 +32,13 @@ def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:
         return EPS * (np.prod(case.op.kernel) + 1) * largest
     if isinstance(case.op, GlobalAvgPool):
         return EPS * (np.prod(case.inputs[0][1:]) + 1) * largest
+    if isinstance(case.op, Reduce):
+        terms = int(np.prod([case.inputs[0][axis - 1] for axis in case.op.axes]))
+        return EPS * (terms + 1) * largest * (terms if isinstance(case.op, ReduceSum) else 1)
+    if isinstance(case.op, LayerNorm | GroupNorm):
+        # mean and variance are sums of at most all elements; what is centred has the size of one standard deviation
+        weights = max([1.0, *(float(np.abs(p).max()) for p in parameters)])
+        return EPS * (int(np.prod(case.inputs[0])) + 8) * largest * weights
     return 8 * EPS * max(1.0, largest, float(np.abs(reference).max()))
 
 

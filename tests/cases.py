@@ -11,35 +11,55 @@ import numpy as np
 
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import (
+    Abs,
     Add,
     AvgPool,
     BatchNorm,
     Clip,
     Concat,
     Conv2d,
+    Div,
     Dropout,
     Elu,
+    Erf,
+    Exp,
     Flatten,
     Gelu,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Identity,
+    LayerNorm,
     LeakyRelu,
     Linear,
+    Log,
     LogSoftmax,
     Lrn,
+    Maximum,
     MaxPool,
+    Minimum,
+    Mish,
     Mul,
     Op,
     Pad,
     PRelu,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
     Relu,
     Reshape,
+    Resize,
     Sigmoid,
     Silu,
+    Slice,
     Softmax,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Sub,
     Tanh,
     Transpose,
 )
@@ -100,7 +120,10 @@ class Case:
         inputs = []
         for index, (shape, rng) in enumerate(zip(self.inputs, input_rngs, strict=True)):
             count = 1 if index in self.fixed else images
-            inputs.append((rng.standard_normal((count, *shape)) * spread).astype(np.float32))
+            values = rng.standard_normal((count, *shape)) * spread
+            if self.op.name in _POSITIVE:
+                values = np.abs(values) + 1 / 16
+            inputs.append(values.astype(np.float32))
         return inputs, parameters
 
     def reference(self, seed: int = 0, images: int = 2) -> Array:
@@ -130,8 +153,24 @@ class Case:
         return self.op.data
 
 
-_WIDE = {"clip", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "gelu", "elu", "softmax", "log_softmax"}
+_WIDE = {
+    "clip",
+    "sigmoid",
+    "tanh",
+    "hard_sigmoid",
+    "hard_swish",
+    "silu",
+    "gelu",
+    "elu",
+    "softmax",
+    "log_softmax",
+    "mish",
+}
+_WIDE |= {"softplus", "softsign"}
 """Ops that bend far from zero: their inputs are spread so that every branch is taken."""
+
+_POSITIVE = {"log", "sqrt"}
+"""Ops whose inputs must be positive."""
 
 
 def _parameter(rng: np.random.Generator, name: str, shape: Shape) -> Array:
@@ -289,6 +328,18 @@ ACTIVATION = (
     _plain("tanh", "the older formula", Gelu("tanh"), (16, 5, 3)),
 )
 
+FUNCTION = (
+    _plain("image", "a piece of a loss, or of a norm", Abs(), (6, 5, 3)),
+    _plain("image", "the root of an energy", Sqrt(), (6, 5, 3)),
+    _plain("image", "softmax written out", Exp(), (6, 5, 3)),
+    _plain("image", "log-softmax written out", Log(), (6, 5, 3)),
+    _plain("image", "GELU written out", Erf(), (6, 5, 3)),
+    _plain("features", "a row", Erf(), (37,)),
+    _plain("image", "a smooth ReLU", Softplus(), (6, 5, 3)),
+    _plain("image", "a cheap tanh", Softsign(), (6, 5, 3)),
+    _plain("image", "YOLOv4's activation", Mish(), (6, 5, 3)),
+)
+
 NORMALISATION = (
     Case("batch_norm-image", BatchNorm(), ((16, 8, 8),), ((16,),) * 4, "after a convolution", BENCH),
     Case("batch_norm-features", BatchNorm(1e-3), ((37,),), ((37,),) * 4, "after a linear layer, Keras's eps"),
@@ -297,6 +348,27 @@ NORMALISATION = (
     _plain("even", "even window: more channels behind than in front", Lrn(4, 0.5, 0.75, 1.0), (7, 3, 3)),
     _plain("wide", "window wider than all channels", Lrn(9, 0.5, 0.5, 1.0), (3, 4, 4)),
     _plain("one", "each channel alone", Lrn(1, 1.0, 1.0, 1.0), (3, 4, 4)),
+    Case(
+        "layer_norm-convnext", LayerNorm((1,), 1e-6), ((17, 5, 3),), ((17,),) * 2, "the channels of each pixel", BENCH
+    ),
+    Case("layer_norm-last", LayerNorm((3,)), ((6, 5, 17),), ((17,),) * 2, "channels last"),
+    Case("layer_norm-image", LayerNorm((1, 2, 3)), ((6, 5, 3),), ((6, 5, 3),) * 2, "a weight for each element"),
+    Case("layer_norm-features", LayerNorm(), ((37,),), ((37,),), "after a linear layer, without a shift"),
+    Case("layer_norm-plain", LayerNorm((2, 3)), ((6, 5, 3),), (), "no weights at all"),
+    Case("group_norm-groups", GroupNorm(4), ((16, 5, 3),), ((16,),) * 2, "four groups of four channels"),
+    Case("group_norm-instance", GroupNorm(17), ((17, 5, 3),), ((17,),) * 2, "each channel alone: instance norm"),
+    Case("group_norm-layer", GroupNorm(1), ((6, 5, 3),), (), "all channels together, no weights"),
+    Case("group_norm-features", GroupNorm(3), ((12,),), ((12,),) * 2, "features in groups"),
+    _plain("channels", "the mean of each pixel", ReduceMean((1,)), (16, 5, 3)),
+    _plain("all", "one number for each image", ReduceMean((1, 2, 3), False), (6, 5, 3)),
+    _plain("rows", "axes that do not follow each other", ReduceMean((1, 3)), (6, 5, 3)),
+    _plain("columns", "axes vanish", ReduceMean((3,), False), (6, 5, 3)),
+    _plain("features", "of a row", ReduceMean((1,)), (37,)),
+    _plain("channels", "the energy of each pixel", ReduceSum((1,)), (16, 5, 3)),
+    _plain("image", "over H and W", ReduceSum((2, 3), False), (6, 5, 3)),
+    _plain("channels", "maxout", ReduceMax((1,), False), (6, 5, 3)),
+    _plain("image", "over H and W", ReduceMax((2, 3)), (6, 5, 3)),
+    _plain("rows", "over H", ReduceMin((2,)), (6, 5, 3)),
     _plain("classes", "the end of a network", Softmax(), (10,), tags=CS61C),
     _plain("one-class", "always 1", Softmax(), (1,)),
     _plain("channels", "over channels, for each pixel", Softmax(), (6, 5, 3)),
@@ -327,9 +399,26 @@ def _binary(op: Op) -> tuple[Case, ...]:
     )
 
 
+def _in_order(op: Op) -> tuple[Case, ...]:
+    """Return the cases of arithmetic whose operands cannot change places, beyond what add and mul show."""
+    x = (6, 5, 3)
+    return (
+        _plain("same", "value by value", op, x, x),
+        _plain("channel", "one number for each channel of each image", op, x, (6, 1, 1)),
+        _plain("channel-first", "the same, the other way round", op, (6, 1, 1), x),
+        _plain("features", "two rows", op, (37,), (37,)),
+        _plain("constant-channel", "the mean of the training set", op, x, (6, 1, 1), fixed=(1,)),
+        _plain("constant-first", "a number and a value", op, (), x, fixed=(0,)),
+    )
+
+
 JOINS = (
     *_binary(Add()),
     *_binary(Mul()),
+    *_in_order(Sub()),
+    *_in_order(Div()),
+    *_in_order(Maximum()),
+    *_in_order(Minimum()),
     _plain("one", "nothing to join", Concat(), (6, 5, 3)),
     _plain("two", "DenseNet", Concat(), (16, 4, 4), (3, 4, 4), tags=BENCH),
     _plain("three", "Inception", Concat(), (1, 5, 3), (17, 5, 3), (6, 5, 3)),
@@ -345,6 +434,24 @@ MOVES = (
     _plain("zeros", "before a convolution", Pad(1), (3, 8, 8)),
     _plain("value", "with a number, four sides differ", Pad((0, 1, 2, 3), -1.5), (3, 4, 5)),
     _plain("nothing", "pads nothing", Pad(0), (3, 4, 5)),
+    _plain("channels", "ResNet's shortcut A: channels of zeros around", Pad(0, channels=(2, 3)), (3, 4, 5)),
+    _plain("reflect", "mirrored at the pixel at the edge", Pad((1, 2, 3, 0), mode="reflect"), (3, 4, 5)),
+    _plain("edge", "the edge goes on for longer than the image", Pad((0, 5, 6, 1), mode="edge"), (3, 4, 5)),
+    _plain("symmetric", "mirrored at the edge, channels too", Pad(1, mode="symmetric", channels=(1, 0)), (3, 4, 5)),
+    _plain("wrap", "the image again", Pad((1, 0, 2, 3), mode="wrap"), (3, 4, 5)),
+    _plain("crop", "the middle of each image", Slice((0, 1, 1), (3, 4, 5)), (3, 6, 7)),
+    _plain("every-second", "ResNet's shortcut A skips pixels", Slice((0, 0, 1), (3, 3, 2), (1, 2, 3)), (3, 6, 7)),
+    _plain("channels", "the first half of a split", Slice((8, 0, 0), (8, 5, 3)), (16, 5, 3)),
+    _plain("flip", "from right to left", Slice((0, 0, 4), (3, 4, 5), (1, 1, -1)), (3, 4, 5)),
+    _plain("features", "of a row", Slice((3,), (10,), (2,)), (37,)),
+    _plain("double", "nearest, twice the size", Resize((8, 10), "nearest", "asymmetric", "floor"), (3, 4, 5)),
+    _plain("nearest-odd", "nearest, neither twice nor half", Resize((7, 3)), (3, 4, 5)),
+    _plain("nearest-ceil", "nearest, other rounding", Resize((7, 3), "nearest", "half_pixel", "ceil"), (3, 4, 5)),
+    _plain("bilinear", "bilinear, larger", Resize((7, 9), "linear"), (3, 4, 5)),
+    _plain("bilinear-corners", "the corners stay", Resize((7, 3), "linear", "align_corners"), (3, 4, 5)),
+    _plain("bilinear-pixel", "to a single pixel", Resize(1, "linear", "pytorch_half_pixel"), (3, 4, 5)),
+    _plain("bicubic", "bicubic, larger and smaller", Resize((9, 3), "cubic"), (3, 4, 5)),
+    _plain("scaled", "a scale beside the sizes", Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
     _plain("image", "before a linear layer: C, H, W order", Flatten(), (20, 4, 4)),
     _plain("features", "flat already", Flatten(), (37,)),
     _plain("unflatten", "features become an image", Reshape((4, 5, -1)), (60,)),
@@ -358,7 +465,7 @@ MOVES = (
     _plain("features", "does nothing after training", Dropout(0.25), (37,)),
 )
 
-CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *NORMALISATION, *JOINS, *MOVES)
+CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *FUNCTION, *NORMALISATION, *JOINS, *MOVES)
 
 
 def cases_of(*ops: type[Op], tag: str | None = None) -> list[Case]:

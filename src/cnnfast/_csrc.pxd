@@ -75,6 +75,17 @@ cdef extern from "dispatch.h" nogil:
         long DW
         const float* divisor
 
+    ctypedef struct resize_run:
+        const float* x
+        float* y
+        long OW
+        long KH
+        long KW
+        const int* rows
+        const int* cols
+        const float* row_weight
+        const float* col_weight
+
     ctypedef void (*winograd_t)(const winograd_run*) noexcept nogil
     ctypedef void (*pool_t)(const pool_run*) noexcept nogil
     ctypedef void (*arithmetic_t)(long, const float*, long, const float*, long, float*) noexcept nogil
@@ -100,6 +111,17 @@ cdef extern from "dispatch.h" nogil:
         void (*leaky_f32)(long, const float*, float*, float) noexcept nogil
         arithmetic_t add_f32
         arithmetic_t mul_f32
+        arithmetic_t sub_f32
+        arithmetic_t div_f32
+        arithmetic_t maximum_f32
+        arithmetic_t minimum_f32
+        void (*function_f32)(long, const float*, float*, int) noexcept nogil
+        void (*reduce_f32)(long, const float*, long, float*, int) noexcept nogil
+        void (*deviation_f32)(long, const float*, long, const float*, float*) noexcept nogil
+        void (*normalise_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,
+                              long) noexcept nogil
+        void (*gather_f32)(long, const float*, const int*, float*, long) noexcept nogil
+        void (*resize_f32)(const resize_run*) noexcept nogil
         void (*copy_f32)(long, const float*, long, float*, long) noexcept nogil
         void (*fill_f32)(long, float, float*) noexcept nogil
         void (*sum_f32)(long, const float*, float*) noexcept nogil

@@ -3,6 +3,7 @@
 
     _naive.pxi     the textbook loop nests, one image at a time, layout ``nchw``
     _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
+    _elements.pxi  both, for ops whose geometry does not depend on the layout
     _table.pxi     the list of all of them
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
     _cpu.pxi       which instruction set runs, and its peak
@@ -13,7 +14,7 @@ pointers, and its geometry by integers whose names and order stand beside each k
 as `KERNELS`, so the planner passes geometry by name. Nothing of the package is imported here.
 """
 
-from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, logf, powf, tanhf
+from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, sqrtf, tanhf
 from libc.stdlib cimport calloc, free
 
 cimport openmp
@@ -53,6 +54,7 @@ cdef inline const float* operand(const Step* s, int i, float* arena) noexcept no
 
 include "_naive.pxi"
 include "_lanes.pxi"
+include "_elements.pxi"
 include "_table.pxi"
 include "_program.pxi"
 include "_cpu.pxi"

@@ -10,6 +10,12 @@ COPY = "A B C a0 a1 a2 y0 y1 y2 at"
 WINOGRAD = "C OC x_c x_r y_c y_r tiles pool act r_c r_r"
 ROWS = "C H W x_c x_r y_c y_r"
 
+# sizes of what is kept and of what becomes one number, in any order of the axes
+REDUCE = "K0 K1 K2 R0 R1 R2 x0 x1 x2 y0 y1 y2 how"
+NORMALISE = "K0 K1 K2 R0 R1 R2 step x0 x1 x2 y0 y1 y2 w0 w1 w2"
+GATHER = "A B C y0 y1 y2"
+RESIZE = "C OH OW KH KW x_c y_c y_r"
+
 cdef dict _TABLE = {
     "conv2d_f32_nchw_naive": (<size_t>conv2d_f32_nchw_naive, CONV, ""),
     "linear_f32_nchw_naive": (<size_t>linear_f32_nchw_naive, "F O", ""),
@@ -57,6 +63,24 @@ cdef dict _TABLE = {
     "fill_f32_chwn_direct": (<size_t>fill_f32_chwn_direct, "C H W y_c y_r", "value"),
     "halo_f32_chwn_direct": (<size_t>halo_f32_chwn_direct, "C H W y_c y_r top left bottom right", ""),
     "lrn_f32_chwn_direct": (<size_t>lrn_f32_chwn_direct, ROWS + " size", "alpha beta bias"),
+    "sub_f32_nchw_naive": (<size_t>sub_f32_nchw_naive, BROADCAST, ""),
+    "div_f32_nchw_naive": (<size_t>div_f32_nchw_naive, BROADCAST, ""),
+    "maximum_f32_nchw_naive": (<size_t>maximum_f32_nchw_naive, BROADCAST, ""),
+    "minimum_f32_nchw_naive": (<size_t>minimum_f32_nchw_naive, BROADCAST, ""),
+    "sub_f32_chwn_direct": (<size_t>sub_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "div_f32_chwn_direct": (<size_t>div_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "maximum_f32_chwn_direct": (<size_t>maximum_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "minimum_f32_chwn_direct": (<size_t>minimum_f32_chwn_direct, BROADCAST + " y0 y1", ""),
+    "function_f32_nchw_naive": (<size_t>function_f32_nchw_naive, ROWS + " which", ""),
+    "function_f32_chwn_direct": (<size_t>function_f32_chwn_direct, ROWS + " which", ""),
+    "reduce_f32_nchw_naive": (<size_t>reduce_f32_nchw_naive, REDUCE, ""),
+    "reduce_f32_chwn_direct": (<size_t>reduce_f32_chwn_direct, REDUCE, ""),
+    "normalise_f32_nchw_naive": (<size_t>normalise_f32_nchw_naive, NORMALISE, "eps"),
+    "normalise_f32_chwn_direct": (<size_t>normalise_f32_chwn_direct, NORMALISE, "eps"),
+    "gather_f32_nchw_naive": (<size_t>gather_f32_nchw_naive, GATHER, ""),
+    "gather_f32_chwn_direct": (<size_t>gather_f32_chwn_direct, GATHER, ""),
+    "resize_f32_nchw_naive": (<size_t>resize_f32_nchw_naive, RESIZE, ""),
+    "resize_f32_chwn_direct": (<size_t>resize_f32_chwn_direct, RESIZE, ""),
 }
 
 KERNELS = {name: (tuple(ints.split()), tuple(floats.split())) for name, (_, ints, floats) in _TABLE.items()}

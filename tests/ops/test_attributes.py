@@ -62,9 +62,26 @@ WRONG = {
         {"order": (1, 0)},
         {"order": (0, 1, 1)},
         {"order": (0, 2)},
-        {"order": (0, 1, 2, 3, 4)},
+        {"order": tuple(range(10))},
     ],
-    "pad": [{"padding": -1}, {"padding": (1,)}],
+    "pad": [{"padding": -1}, {"padding": (1,)}, {"padding": 1, "mode": "mirror"}, {"padding": 1, "channels": (1, -1)}],
+    "slice": [
+        {"start": (), "count": ()},
+        {"start": (0,), "count": (1, 1)},
+        {"start": (-1,), "count": (1,)},
+        {"start": (0,), "count": (0,)},
+        {"start": (0,), "count": (1,), "step": (0,)},
+    ],
+    "resize": [
+        {"size": 0},
+        {"size": 2, "mode": "area"},
+        {"size": 2, "coordinates": "half"},
+        {"size": 2, "rounding": "up"},
+        {"size": 2, "scale_h": -1.0},
+    ],
+    "reduce_mean": [{"axes": ()}, {"axes": (0, 1)}, {"axes": (1, 1)}],
+    "layer_norm": [{"axes": ()}, {"axes": (0,)}, {"eps": -1.0}],
+    "group_norm": [{"groups": 0}, {"groups": 1, "eps": -1.0}],
 }
 
 

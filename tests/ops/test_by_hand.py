@@ -14,30 +14,46 @@ from cnnfast.ops import (
     Clip,
     Concat,
     Conv2d,
+    Div,
     Dropout,
     Elu,
+    Erf,
     Flatten,
     Fused,
     Gelu,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Identity,
+    LayerNorm,
     LeakyRelu,
     Linear,
     LogSoftmax,
     Lrn,
+    Maximum,
     MaxPool,
+    Minimum,
+    Mish,
     Mul,
     Op,
     Pad,
     PRelu,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
     Relu,
     Reshape,
+    Resize,
     Sigmoid,
     Silu,
+    Slice,
     Softmax,
+    Softplus,
+    Softsign,
+    Sub,
     Tanh,
     Transpose,
 )
@@ -214,3 +230,59 @@ def test_divisors_take_no_memory_for_absurd_padding() -> None:
     far = (1 << 20) - 1
     assert AvgPool(1 << 20, 1 << 20, far).divisors(2, 2).shape == (2, 2)
     assert AvgPool(1 << 20, 1 << 20, far, count_padding=True).divisors(2, 2)[0, 0] == 2.0**40
+
+
+def test_arithmetic_keeps_the_order_of_its_operands() -> None:
+    a, b = np.array([[6.0, -3.0]]), np.array([[2.0]])
+    close(Sub().reference(a, b), [[4, -5]])
+    close(Div().reference(a, b), [[3, -1.5]])
+    close(Div().reference(b, np.array([[0.0]])), [[np.inf]])
+    close(Maximum().reference(a, b), [[6, 2]])
+    close(Minimum().reference(a, b), [[2, -3]])
+
+
+def test_functions() -> None:
+    close(Softplus().reference(np.array([[0.0, 1e4, -1e4]])), [[math.log(2), 1e4, 0]])
+    close(Mish().reference(np.array([[1.0]])), [[math.tanh(math.log(1 + math.e))]])
+    close(Softsign().reference(np.array([[-3.0]])), [[-0.75]])
+    close(Erf().reference(np.array([[0.5]])), [[math.erf(0.5)]])
+
+
+def test_reductions() -> None:
+    close(ReduceMean((2,)).reference(COUNT), [[[[4, 5, 6]]]])
+    close(ReduceSum((3,), keep_dims=False).reference(COUNT), [[[6, 15, 24]]])
+    close(ReduceMax((1, 2, 3), keep_dims=False).reference(COUNT), [[9]])
+    close(ReduceMin((2, 3)).reference(-COUNT), [[[[-9]]]])
+
+
+def test_norms_with_the_statistics_of_an_image() -> None:
+    x = np.array([1.0, 3.0, 10.0, 30.0]).reshape(1, 4, 1, 1)
+    close(GroupNorm(2, eps=0.0).reference(x).ravel(), [-1, 1, -1, 1])
+    scale, shift = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, 0.0, 10.0])
+    close(GroupNorm(2, eps=0.0).reference(x, scale, shift).ravel(), [-1, 2, -3, 14])
+    close(LayerNorm((1,), eps=3.0).reference(np.array([[1.0, 3.0]]), np.array([1.0, 2.0])), [[-0.5, 1]])
+    close(LayerNorm((3,), eps=0.0).reference(np.array([[[[1.0, 3.0], [5.0, 5.5]]]])), [[[[-1, 1], [-1, 1]]]])
+
+
+def test_slice() -> None:
+    close(Slice((0, 0, 2), (1, 2, 3), (1, 2, -1)).reference(COUNT), [[[[3, 2, 1], [9, 8, 7]]]])
+
+
+def test_pad_modes() -> None:
+    row = np.array([1.0, 2.0, 3.0]).reshape(1, 1, 1, 3)
+    sides = (0, 2, 0, 1)
+    close(Pad(sides, mode="edge").reference(row).ravel(), [1, 1, 1, 2, 3, 3])
+    close(Pad(sides, mode="reflect").reference(row).ravel(), [3, 2, 1, 2, 3, 2])
+    close(Pad(sides, mode="symmetric").reference(row).ravel(), [2, 1, 1, 2, 3, 3])
+    close(Pad(sides, mode="wrap").reference(row).ravel(), [2, 3, 1, 2, 3, 1])
+    close(Pad(0, 7.0, channels=(1, 0)).reference(row), [[[[7, 7, 7]], [[1, 2, 3]]]])
+
+
+def test_resize() -> None:
+    row = np.array([1.0, 3.0]).reshape(1, 1, 1, 2)
+    close(Resize((1, 4)).reference(row).ravel(), [1, 1, 3, 3])
+    close(Resize((1, 4), "linear").reference(row).ravel(), [1, 1.5, 2.5, 3])
+    close(Resize((1, 3), "linear", "align_corners").reference(row).ravel(), [1, 2, 3])
+    close(Resize((1, 4), "linear", "asymmetric").reference(row).ravel(), [1, 2, 3, 3])
+    # a cubic interpolates: at the elements themselves it is exact
+    close(Resize((3, 3), "cubic", "align_corners").reference(COUNT), COUNT)

@@ -18,6 +18,8 @@ from cnnfast.ops import (
     Flatten,
     Fused,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
     Linear,
     LogSoftmax,
     Lrn,
@@ -26,8 +28,11 @@ from cnnfast.ops import (
     Op,
     Pad,
     PRelu,
+    ReduceMean,
     Relu,
     Reshape,
+    Resize,
+    Slice,
     Softmax,
     Transpose,
 )
@@ -51,6 +56,14 @@ FITS: list[tuple[Op, list[Shape], Shape]] = [
     (Concat(2), [(3, 2, 5), (3, 4, 5)], (3, 6, 5)),
     (Add(), [(6, 1, 3), (1, 5, 1)], (6, 5, 3)),
     (Mul(), [(3,), (6, 5, 3)], (6, 5, 3)),
+    (Pad((1, 2, 3, 4), channels=(5, 6)), [(1, 2, 3)], (12, 6, 9)),
+    (Slice((0, 1, 4), (3, 2, 5), (1, 2, -1)), [(3, 4, 5)], (3, 2, 5)),
+    (Resize((7, 9)), [(3, 4, 5)], (3, 7, 9)),
+    (ReduceMean((1, 3)), [(3, 4, 5)], (1, 4, 1)),
+    (ReduceMean((1, 3), False), [(3, 4, 5)], (4,)),
+    (ReduceMean((1,), False), [(3,)], (1,)),
+    (LayerNorm((2, 3)), [(3, 4, 5), (4, 5)], (3, 4, 5)),
+    (GroupNorm(2), [(4, 4, 5), (4,), (4,)], (4, 4, 5)),
 ]
 
 
@@ -90,6 +103,17 @@ MISFITS: list[tuple[Op, list[Shape], str]] = [
     (LogSoftmax(-1), [(3,)], "axis of log_softmax"),
     (Add(), [(3, 4), (3, 5)], "add cannot broadcast"),
     (Mul(), [(3, 4, 4), (3,)], "mul cannot broadcast"),
+    (Pad(3, mode="reflect"), [(3, 4, 3)], "can add at most 2"),
+    (Pad(1, mode="wrap", channels=(4, 0)), [(3, 4, 3)], "can add at most 3"),
+    (Slice((0,), (1,)), [(3, 4, 3)], "does not fit"),
+    (Slice((1,), (3,)), [(3,)], "takes elements 1 to 3"),
+    (Slice((1,), (3,), (-1,)), [(3,)], "takes elements 1 to -1"),
+    (Resize(2), [(3,)], "resize needs an input"),
+    (ReduceMean((2,)), [(3,)], "axes of reduce_mean must be at most 1"),
+    (LayerNorm((2,)), [(3,)], "axes of layer_norm must be at most 1"),
+    (LayerNorm((2, 3)), [(3, 4, 5), (3,)], r"needs scale and shift of shape \(4, 5\)"),
+    (GroupNorm(2), [(3, 4, 5)], "must divide the 3 channels"),
+    (GroupNorm(2), [(4, 4, 5), (2,)], r"needs scale and shift of shape \(4,\)"),
 ]
 
 

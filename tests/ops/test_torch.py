@@ -11,36 +11,59 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cnnfast.ops import (
+    Abs,
     Activation,
     Add,
     AvgPool,
     BatchNorm,
+    Binary,
     Clip,
     Concat,
     Conv2d,
+    Div,
     Dropout,
     Elu,
+    Erf,
+    Exp,
     Flatten,
+    Function,
     Gelu,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
     HardSigmoid,
     HardSwish,
     Identity,
+    LayerNorm,
     LeakyRelu,
     Linear,
+    Log,
     LogSoftmax,
     Lrn,
+    Maximum,
     MaxPool,
+    Minimum,
+    Mish,
     Mul,
     Op,
     Pad,
     PRelu,
+    Reduce,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
     Relu,
     Reshape,
+    Resize,
     Sigmoid,
     Silu,
+    Slice,
     Softmax,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Sub,
     Tanh,
     Transpose,
 )
@@ -75,10 +98,78 @@ def symmetric(op: MaxPool | AvgPool) -> tuple[int, int]:
     return top, left
 
 
+BINARY: dict[type[Op], Any] = {
+    Add: torch.add,
+    Sub: torch.sub,
+    Mul: torch.mul,
+    Div: torch.div,
+    Maximum: torch.maximum,
+    Minimum: torch.minimum,
+}
+
+REDUCE: dict[type[Op], Any] = {
+    ReduceMean: torch.mean,
+    ReduceSum: torch.sum,
+    ReduceMax: torch.amax,
+    ReduceMin: torch.amin,
+}
+
+FUNCTION: dict[type[Op], Any] = {
+    Abs: torch.abs,
+    Sqrt: torch.sqrt,
+    Exp: torch.exp,
+    Log: torch.log,
+    Erf: torch.erf,
+    Softplus: F.softplus,
+    Softsign: F.softsign,
+    Mish: F.mish,
+}
+
+
+def reduced(op: Reduce, x: Any) -> Any:
+    y = REDUCE[type(op)](x, op.axes, keepdim=op.keep_dims)
+    return y[:, None] if y.ndim == 1 else y
+
+
+def layer_norm(op: LayerNorm, x: Any, scale: Any = None, shift: Any = None) -> Any:
+    """PyTorch normalises the last axes, so the others go in front."""
+    order = [axis for axis in range(x.ndim) if axis not in op.axes] + list(op.axes)
+    y = F.layer_norm(x.permute(order), [x.shape[axis] for axis in op.axes], scale, shift, op.eps)
+    return y.permute([order.index(axis) for axis in range(x.ndim)])
+
+
+def pad(op: Pad, x: Any) -> Any:
+    if op.mode == "symmetric" or (op.mode != "constant" and any(op.channels)):
+        pytest.skip("PyTorch has no such pad")
+    mode = {"edge": "replicate", "wrap": "circular"}.get(op.mode, op.mode)
+    if mode == "constant":
+        top, left, bottom, right = op.padding
+        return F.pad(x, (left, right, top, bottom, *op.channels), value=op.value)
+    top, left, bottom, right = op.padding
+    return F.pad(x, (left, right, top, bottom), mode=mode)
+
+
+def resize(op: Resize, x: Any) -> Any:
+    if op.mode == "nearest":
+        if (op.coordinates, op.rounding) == ("asymmetric", "floor"):
+            return F.interpolate(x, op.size, mode="nearest")
+        pytest.skip("PyTorch has no such rounding")
+    if op.scale_h or op.coordinates not in ("half_pixel", "align_corners"):
+        pytest.skip("PyTorch has no such scale")
+    mode = {"linear": "bilinear", "cubic": "bicubic"}[op.mode]
+    return F.interpolate(x, op.size, mode=mode, align_corners=op.coordinates == "align_corners")
+
+
+def sliced(op: Slice, x: Any) -> Any:
+    for axis, indices in enumerate(op.indices(), start=1):
+        x = x.index_select(axis, torch.tensor(indices))
+    return x
+
+
 def broadcast(op: Op, a: Any, b: Any) -> Any:
     rank = max(a.ndim, b.ndim)
     a, b = (t.reshape(len(t), *(1,) * (rank - t.ndim), *t.shape[1:]) for t in (a, b))
-    return a + b if isinstance(op, Add) else a * b
+    return BINARY[type(op)](a, b)
 
 
 def by_torch(op: Op, *t: Any) -> Any:
@@ -128,12 +219,24 @@ def by_torch(op: Op, *t: Any) -> Any:
             return torch.softmax(t[0], op.axis)
         case LogSoftmax():
             return torch.log_softmax(t[0], op.axis)
-        case Add() | Mul():
+        case Binary():
             return broadcast(op, *t)
         case Concat():
             return torch.cat([x.expand(max(map(len, t)), *x.shape[1:]) for x in t], op.axis)
         case Pad():
-            return padded(t[0], op.padding, op.value)
+            return pad(op, *t)
+        case Function():
+            return FUNCTION[type(op)](*t)
+        case Reduce():
+            return reduced(op, *t)
+        case LayerNorm():
+            return layer_norm(op, *t)
+        case GroupNorm():
+            return F.group_norm(t[0], op.groups, *t[1:], eps=op.eps)
+        case Slice():
+            return sliced(op, *t)
+        case Resize():
+            return resize(op, *t)
         case Flatten():
             return torch.flatten(t[0], 1)
         case Reshape():

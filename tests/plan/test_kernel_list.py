@@ -11,6 +11,7 @@ from cases import CASES
 import cnnfast
 from cnnfast._dispatch import kernels
 from cnnfast.plan import make_plan
+from cnnfast.plan.elements import FUNCTIONS, REDUCTIONS
 from cnnfast.plan.lanes_base import ACTIVATIONS
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
@@ -26,10 +27,19 @@ def test_this_is_the_source_of_what_is_tested() -> None:
         pytest.skip("cnnfast is installed from elsewhere")
 
 
-def test_activations_have_the_same_order_in_c() -> None:
-    (body,) = re.findall(r"enum activation \{(.*?)\}", read("csrc/tiles.h"), re.DOTALL)
-    names = [name.strip().removeprefix("ACT_").lower() for name in body.split(",") if name.strip()]
-    assert tuple(names) == ACTIVATIONS
+LISTS = {
+    "activation": ("ACT_", ACTIVATIONS),
+    "function": ("FUN_", FUNCTIONS),
+    "reduction": ("", tuple(op.name for op in REDUCTIONS)),
+}
+
+
+@pytest.mark.parametrize("enum", LISTS)
+def test_lists_have_the_same_order_in_c(enum: str) -> None:
+    prefix, expected = LISTS[enum]
+    (body,) = re.findall(rf"enum {enum} \{{(.*?)\}}", read("csrc/tiles.h"), re.DOTALL)
+    names = [name.strip().removeprefix(prefix).lower() for name in body.split(",") if name.strip()]
+    assert tuple(names) == expected
 
 
 @pytest.mark.parametrize("name", kernels.KERNELS)

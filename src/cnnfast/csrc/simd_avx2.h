@@ -17,3 +17,4 @@ static inline vec vmax_nan(vec a, vec b) {
 static inline vec vselect(ivec mask, vec a, vec b) {
     return (vec)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
 }
+static inline vec vsqrt(vec a) { return (vec)_mm256_sqrt_ps((__m256)a); }

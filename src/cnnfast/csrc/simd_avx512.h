@@ -17,3 +17,4 @@ static inline vec vmax_nan(vec a, vec b) {
 static inline vec vselect(ivec mask, vec a, vec b) {
     return (vec)_mm512_mask_mov_ps((__m512)b, _mm512_movepi32_mask((__m512i)mask), (__m512)a);
 }
+static inline vec vsqrt(vec a) { return (vec)_mm512_sqrt_ps((__m512)a); }

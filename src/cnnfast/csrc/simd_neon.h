@@ -12,3 +12,4 @@ static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)
 static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
 static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
+static inline vec vsqrt(vec a) { return (vec)vsqrtq_f32((float32x4_t)a); }

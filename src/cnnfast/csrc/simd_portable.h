@@ -11,3 +11,8 @@ static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)
 static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
 static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
+static inline vec vsqrt(vec a) {
+    vec y;
+    for (int l = 0; l < LANES; l++) y[l] = __builtin_sqrtf(a[l]);
+    return y;
+}

@@ -12,3 +12,4 @@ static inline vec vmax_raw(vec a, vec b) { return (vec)_mm_max_ps((__m128)a, (__
 static inline vec vmin_raw(vec a, vec b) { return (vec)_mm_min_ps((__m128)a, (__m128)b); }
 static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
+static inline vec vsqrt(vec a) { return (vec)_mm_sqrt_ps((__m128)a); }

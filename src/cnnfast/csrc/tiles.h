@@ -13,6 +13,11 @@ enum activation {
     ACT_SILU, ACT_GELU, ACT_GELU_TANH,
 };
 
+/* Functions of one element that no layer takes into its own step, in the order of FUNCTIONS in
+   src/cnnfast/plan/elements.py, and what is made of many elements, in the order of REDUCTIONS there. */
+enum function { FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH };
+enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN };
+
 typedef struct epilogue {
     const float *r;      /* what is added before the activation, at the places of y; or NULL */
     long r_channel;      /* from one channel of r to the next */
@@ -81,6 +86,17 @@ typedef struct pool_run {
     long KH, KW, SH, SW, PT, PL, DH, DW;
     const float *divisor; /* (OH, OW) */
 } pool_run;
+
+/* One row of an interpolated channel: weighted sums of KH x KW elements. */
+typedef struct resize_run {
+    const float *x;      /* one channel */
+    float *y;            /* (OW,) */
+    long OW, KH, KW;
+    const int *rows;     /* (KH,) places of the rows */
+    const int *cols;     /* (OW, KW) places within a row */
+    const float *row_weight; /* (KH,) */
+    const float *col_weight; /* (OW, KW) */
+} resize_run;
 
 typedef void (*winograd_t)(const winograd_run *);
 typedef void (*pool_t)(const pool_run *);

@@ -18,55 +18,83 @@ from cnnfast.ops.activation import (
     Silu,
     Tanh,
 )
-from cnnfast.ops.arithmetic import Add, Mul
+from cnnfast.ops.arithmetic import Add, Binary, Div, Maximum, Minimum, Mul, Sub
 from cnnfast.ops.base import OPS, Array, Cost, Op, Shape, decode_op
 from cnnfast.ops.batch_norm import BatchNorm
 from cnnfast.ops.concat import Concat
 from cnnfast.ops.conv2d import Conv2d
+from cnnfast.ops.function import Abs, Erf, Exp, Function, Log, Mish, Softplus, Softsign, Sqrt
 from cnnfast.ops.fused import Fused
 from cnnfast.ops.identity import Dropout, Identity
+from cnnfast.ops.layer_norm import GroupNorm, LayerNorm
 from cnnfast.ops.linear import Linear
 from cnnfast.ops.lrn import Lrn
 from cnnfast.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from cnnfast.ops.reduce import Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum
 from cnnfast.ops.reshape import Flatten, Pad, Reshape, Transpose
+from cnnfast.ops.resize import Resize
+from cnnfast.ops.slice import Slice
 from cnnfast.ops.softmax import LogSoftmax, Softmax
 
 __all__ = [
     "OPS",
+    "Abs",
     "Activation",
     "Add",
     "Array",
     "AvgPool",
     "BatchNorm",
+    "Binary",
     "Clip",
     "Concat",
     "Conv2d",
     "Cost",
+    "Div",
     "Dropout",
     "Elu",
+    "Erf",
+    "Exp",
     "Flatten",
+    "Function",
     "Fused",
     "Gelu",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "Identity",
+    "LayerNorm",
     "LeakyRelu",
     "Linear",
+    "Log",
     "LogSoftmax",
     "Lrn",
     "MaxPool",
+    "Maximum",
+    "Minimum",
+    "Mish",
     "Mul",
     "Op",
     "PRelu",
     "Pad",
+    "Reduce",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
     "Relu",
     "Reshape",
+    "Resize",
     "Shape",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softmax",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Sub",
     "Tanh",
     "Transpose",
     "decode_op",

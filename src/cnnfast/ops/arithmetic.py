@@ -1,4 +1,4 @@
-"""Sum and product of two values, with broadcasting."""
+"""Functions of two values, element by element, with broadcasting: sum, difference, product, quotient, extremes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from cnnfast.ops.base import Array, Op, Shape, register
 
 
 @dataclass(frozen=True)
-class _Binary(Op):
+class Binary(Op):
+    """Base of the functions of two values."""
+
     data: ClassVar[tuple[str, ...]] = ("a", "b")
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -32,7 +34,7 @@ class _Binary(Op):
 
 @register
 @dataclass(frozen=True)
-class Add(_Binary):
+class Add(Binary):
     """Add two values element by element: ``y = a + b``.
 
     Shapes: a and b of one image broadcast from the right as in NumPy; either may be a constant.
@@ -62,7 +64,7 @@ class Add(_Binary):
 
 @register
 @dataclass(frozen=True)
-class Mul(_Binary):
+class Mul(Binary):
     """Multiply two values element by element: ``y = a * b``.
 
     Shapes: a and b of one image broadcast from the right as in NumPy; either may be a constant.
@@ -88,3 +90,120 @@ class Mul(_Binary):
         a, b = self._aligned(*inputs)
         result: Array = a * b
         return result
+
+
+@register
+@dataclass(frozen=True)
+class Sub(Binary):
+    """Subtract the second value from the first: ``y = a - b``.
+
+    Shapes: as for `Add`.
+
+    Raises
+    ------
+    GraphError
+        If the shapes do not broadcast.
+
+    Notes
+    -----
+    Equals ONNX Sub and ``torch.sub``.
+
+    Examples
+    --------
+    >>> Sub().reference(np.array([[3.0]]), np.array([[1.0]]))
+    array([[2.]])
+    """
+
+    name: ClassVar[str] = "sub"
+
+    def reference(self, *inputs: Array) -> Array:
+        a, b = self._aligned(*inputs)
+        result: Array = a - b
+        return result
+
+
+@register
+@dataclass(frozen=True)
+class Div(Binary):
+    """Divide the first value by the second: ``y = a / b``; by zero gives infinity or NaN.
+
+    Shapes: as for `Add`.
+
+    Raises
+    ------
+    GraphError
+        If the shapes do not broadcast.
+
+    Notes
+    -----
+    Equals ONNX Div of floats and ``torch.div``.
+
+    Examples
+    --------
+    >>> Div().reference(np.array([[3.0]]), np.array([[2.0]]))
+    array([[1.5]])
+    """
+
+    name: ClassVar[str] = "div"
+
+    def reference(self, *inputs: Array) -> Array:
+        a, b = self._aligned(*inputs)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: Array = a / b
+        return result
+
+
+@register
+@dataclass(frozen=True)
+class Maximum(Binary):
+    """Take the larger of two values: ``y = max(a, b)``; NaN wins.
+
+    Shapes: as for `Add`. With a number as second value it is a clip from below.
+
+    Raises
+    ------
+    GraphError
+        If the shapes do not broadcast.
+
+    Notes
+    -----
+    Equals ONNX Max of two inputs and ``torch.maximum``.
+
+    Examples
+    --------
+    >>> Maximum().reference(np.array([[3.0, -1.0]]), np.zeros((1, 1)))
+    array([[3., 0.]])
+    """
+
+    name: ClassVar[str] = "maximum"
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.maximum(*self._aligned(*inputs))
+
+
+@register
+@dataclass(frozen=True)
+class Minimum(Binary):
+    """Take the smaller of two values: ``y = min(a, b)``; NaN wins.
+
+    Shapes: as for `Add`. With a number as second value it is a clip from above.
+
+    Raises
+    ------
+    GraphError
+        If the shapes do not broadcast.
+
+    Notes
+    -----
+    Equals ONNX Min of two inputs and ``torch.minimum``.
+
+    Examples
+    --------
+    >>> Minimum().reference(np.array([[3.0, -1.0]]), np.zeros((1, 1)))
+    array([[ 0., -1.]])
+    """
+
+    name: ClassVar[str] = "minimum"
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.minimum(*self._aligned(*inputs))

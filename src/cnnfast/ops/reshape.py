@@ -10,7 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from cnnfast.errors import GraphError
-from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, register, set_field, sides
+from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field, sides
+from cnnfast.ops.slice import Slice
+
+PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+MAX_AXES = 8
+"""The most axes that an image may have on its way through a reshape and a transpose."""
 
 
 class _Move(Op):
@@ -122,8 +128,10 @@ class Transpose(_Move):
 
     def __post_init__(self) -> None:
         order = tuple(self.order)
-        if sorted(order) != list(range(len(order))) or not 2 <= len(order) <= 4 or order[0] != 0:
-            raise GraphError(f"order of transpose must start with 0 and permute two to four axes, but is {order}")
+        if sorted(order) != list(range(len(order))) or not 2 <= len(order) <= MAX_AXES + 1 or order[0] != 0:
+            raise GraphError(
+                f"order of transpose must start with 0 and permute two to {MAX_AXES + 1} axes, but is {order}"
+            )
         set_field(self, "order", order)
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -138,23 +146,29 @@ class Transpose(_Move):
 @register
 @dataclass(frozen=True)
 class Pad(_Move):
-    """Surround each image with a constant.
+    """Surround each image with a constant or with pixels of its own.
 
-    Shapes: x (N, C, H, W), y (N, C, PT + H + PB, PL + W + PR).
+    Shapes: x (N, C, H, W), y (N, CF + C + CB, PT + H + PB, PL + W + PR).
 
     Parameters
     ----------
     padding : int, (vertical, horizontal) or (top, left, bottom, right)
     value : float
+        Of the border, in mode constant.
+    mode : {"constant", "edge", "reflect", "symmetric", "wrap"}
+        What the border repeats: the value; the pixel at the edge; the image mirrored at the pixel at the edge (123 ->
+        32123), or at the edge itself (123 -> 21123); the image again. As in ``numpy.pad``.
+    channels : (front, back)
+        How many channels are put in front and behind; they follow the same rule.
 
     Raises
     ------
     GraphError
-        If the padding is negative or the input is not (C, H, W).
+        If the padding is negative, the image is too small for the mode, or the input is not (C, H, W).
 
     Notes
     -----
-    Equals ONNX Pad in constant mode over H and W, and ``torch.nn.functional.pad``.
+    Equals ONNX Pad and ``torch.nn.functional.pad`` (replicate is edge, circular is wrap). Symmetric is TensorFlow's.
 
     Examples
     --------
@@ -166,18 +180,39 @@ class Pad(_Move):
 
     padding: tuple[int, int, int, int]
     value: float = 0.0
+    mode: str = "constant"
+    channels: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         set_field(self, "padding", sides(self.name, self.padding))
+        set_field(self, "channels", pair(self.name, "channels", self.channels, least=0))
+        if self.mode not in PAD_MODES:
+            raise GraphError(f"mode of pad must be one of {', '.join(PAD_MODES)}, but is {self.mode!r}")
+
+    def around(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Return how much is put before and behind each axis of one image."""
+        top, left, bottom, right = self.padding
+        return self.channels, (top, bottom), (left, right)
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = need_chw(self.name, inputs[0])
+        for size, amount in zip((c, h, w), self.around(), strict=True):
+            most = {"reflect": size - 1, "symmetric": size, "wrap": size}.get(self.mode)
+            if most is not None and max(amount) > most:
+                raise GraphError(f"pad in mode {self.mode} can add at most {most} to an axis of {size}, not {amount}")
+        front, back = self.channels
         top, left, bottom, right = self.padding
-        return c, top + h + bottom, left + w + right
+        return front + c + back, top + h + bottom, left + w + right
+
+    def adds_zeros_around_pixels(self) -> bool:
+        """Tell whether this is what convolutions call padding."""
+        return self.mode == "constant" and self.value == 0 and self.channels == (0, 0)
 
     def reference(self, *inputs: Array) -> Array:
-        top, left, bottom, right = self.padding
-        return np.pad(inputs[0], ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=self.value)
+        amounts = ((0, 0), *self.around())
+        if self.mode == "constant":
+            return np.pad(inputs[0], amounts, constant_values=self.value)
+        return np.pad(inputs[0], amounts, mode=self.mode)  # type: ignore[call-overload,no-any-return]
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
@@ -196,4 +231,6 @@ def moves_nothing(op: Op, before: Shape, after: Sequence[int]) -> bool:
     """Tell whether an op leaves every image as it was, in shape and in content."""
     if isinstance(op, Transpose):
         return op.order == tuple(range(len(op.order)))
+    if isinstance(op, Slice):
+        return op.count == tuple(before) and all(step == 1 for step in op.step)
     return isinstance(op, Flatten | Reshape | Pad) and tuple(before) == tuple(after)

@@ -10,8 +10,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from cnnfast.graph import Graph
-from cnnfast.ops import Add, Conv2d, Fused, Mul, Op
-from cnnfast.plan import choose, lanes_layers, lanes_rules  # noqa: F401  (each registers its rules)
+from cnnfast.ops import Binary, Conv2d, Fused, Op
+from cnnfast.plan import choose, elements, lanes_layers, lanes_rules  # noqa: F401  (each registers its rules)
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
 from cnnfast.plan.lanes_base import NO_HALO, LanesLowering, copy_value
@@ -73,7 +73,7 @@ def _materialised(lowering: WholeGraph, op: Op, site: Site) -> None:
     if any(site.node in chain.inner for chain in lowering.chains.values()):
         return
     inputs = list(site.inputs)
-    if not isinstance(op, Add | Mul):
+    if not isinstance(op, Binary):
         for index, value in enumerate(inputs):
             if op.is_data_input(index) and value in lowering.graph.constants:
                 inputs[index] = f"{site.result}<{value}"

@@ -60,6 +60,8 @@ class LanesLowering(Lowering):
 
     def origin(self, value: str) -> int:
         """Return the distance from the start of a value's memory to its first element."""
+        if value not in self.halos:
+            return 0
         top, left, _, _ = self.halo(value)
         return top * self.strides(value)[1] + left
 
@@ -93,6 +95,9 @@ class LanesLowering(Lowering):
     def rows(self, site: Site) -> dict[str, int]:
         """Return the geometry of a function of one element: as few and as long rows as possible."""
         source, target = site.inputs[0], site.result
+        if len(self.shapes[target]) > 3:
+            # values of more axes have no border
+            return dict(C=1, H=1, W=math.prod(self.shapes[target]), x_c=0, x_r=0, y_c=0, y_r=0)
         shape, x, y = three_axes(self.shapes[target]), self.strides(source), self.strides(target)
         if x == y == strides_of(shape):
             shape = (1, 1, math.prod(shape))

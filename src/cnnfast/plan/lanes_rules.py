@@ -8,9 +8,9 @@ import numpy as np
 
 from cnnfast.ops import (
     Activation,
-    Add,
     AvgPool,
     BatchNorm,
+    Binary,
     Concat,
     Dropout,
     Flatten,
@@ -20,7 +20,6 @@ from cnnfast.ops import (
     LogSoftmax,
     Lrn,
     MaxPool,
-    Mul,
     Op,
     Pad,
     PRelu,
@@ -28,6 +27,7 @@ from cnnfast.ops import (
     Softmax,
     Transpose,
 )
+from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lanes_base import LanesLowering, activation_options, copy_ints, copy_value, rule
 from cnnfast.plan.lowering import (
     Site,
@@ -91,7 +91,7 @@ def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: Site) -> N
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
 
 
-@rule(Add, Mul)
+@rule(Binary)
 def _arithmetic(lowering: LanesLowering, op: Op, site: Site) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
@@ -122,16 +122,22 @@ def _concat(lowering: LanesLowering, op: Concat, site: Site) -> None:
 
 @rule(Pad)
 def _pad(lowering: LanesLowering, op: Pad, site: Site) -> None:
+    if op.mode != "constant":
+        pad_by_repeating(lowering, op, site)
+        return
     (c, h, w), y = three_axes(lowering.shapes[site.result]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1])
     lowering.emit(site, "fill", (), ints=ints, floats=dict(value=op.value))
     source = three_axes(lowering.shapes[site.inputs[0]])
-    at = op.padding[0] * y[1] + op.padding[1]
+    at = op.channels[0] * y[0] + op.padding[0] * y[1] + op.padding[1]
     lowering.emit(site, "copy", site.inputs, ints=copy_ints(source, lowering.strides(site.inputs[0]), y, at))
 
 
 @rule(Transpose)
 def _transpose(lowering: LanesLowering, op: Transpose, site: Site) -> None:
+    if len(op.order) > 4:
+        transpose_many_axes(lowering, op, site)
+        return
     source = lowering.strides(site.inputs[0])
     missing = 3 - len(lowering.shapes[site.inputs[0]])
     moved = [source[axis - 1 + missing] for axis in op.order[1:]]

@@ -13,9 +13,9 @@ import numpy as np
 from cnnfast.graph import Graph
 from cnnfast.ops import (
     Activation,
-    Add,
     AvgPool,
     BatchNorm,
+    Binary,
     Clip,
     Concat,
     Conv2d,
@@ -33,7 +33,6 @@ from cnnfast.ops import (
     LogSoftmax,
     Lrn,
     MaxPool,
-    Mul,
     Op,
     Pad,
     PRelu,
@@ -41,6 +40,7 @@ from cnnfast.ops import (
     Softmax,
     Transpose,
 )
+from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     Lowering,
     Rules,
@@ -175,7 +175,7 @@ def _softmax(lowering: NaiveLowering, op: Softmax | LogSoftmax, site: Site) -> N
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=True)
 
 
-@rule(Add, Mul)
+@rule(Binary)
 def _arithmetic(lowering: NaiveLowering, op: Op, site: Site) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
@@ -203,15 +203,22 @@ def _concat(lowering: NaiveLowering, op: Concat, site: Site) -> None:
 
 @rule(Pad)
 def _pad(lowering: NaiveLowering, op: Pad, site: Site) -> None:
+    if op.mode != "constant":
+        pad_by_repeating(lowering, op, site)
+        return
     source = three_axes(lowering.shapes[site.inputs[0]])
     target = three_axes(lowering.shapes[site.result])
     lowering.emit(site, "fill", (), ints=dict(count=math.prod(target)), floats=dict(value=op.value))
-    at = op.padding[0] * target[2] + op.padding[1]
+    front = op.channels[0] * target[1] * target[2]
+    at = front + op.padding[0] * target[2] + op.padding[1]
     lowering.emit(site, "copy", site.inputs, ints=_block(source, strides_of(source), strides_of(target), at))
 
 
 @rule(Transpose)
 def _transpose(lowering: NaiveLowering, op: Transpose, site: Site) -> None:
+    if len(op.order) > 4:
+        transpose_many_axes(lowering, op, site)
+        return
     source = lowering.shapes[site.inputs[0]]
     strides = [math.prod(source[i + 1 :]) for i in range(len(source))]
     moved = [strides[axis - 1] for axis in op.order[1:]]

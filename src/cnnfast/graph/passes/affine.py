@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import float64
-from cnnfast.ops import Add, BatchNorm, Mul
+from cnnfast.ops import Add, BatchNorm, Div, Mul, Sub
 from cnnfast.ops.base import Array
 
 
@@ -41,19 +41,36 @@ class Affine:
 
 def affine_of(graph: Graph, node: Node, value: str) -> Affine | None:
     """Return what ``node`` does to each channel of ``value``, or None if it does anything else."""
-    channels = graph.shapes[value][0]
     if isinstance(node.op, BatchNorm):
         with np.errstate(all="ignore"):
-            affine = Affine(*node.op.factors(*(float64(graph.constants[v]) for v in node.inputs[1:])))
-    elif isinstance(node.op, Add | Mul):
+            affine: Affine | None = Affine(*node.op.factors(*(float64(graph.constants[v]) for v in node.inputs[1:])))
+    elif isinstance(node.op, Add | Sub | Mul | Div):
         numbers = _per_channel(graph, node, value)
         if numbers is None:
             return None
-        one = Affine.identity(channels)
-        affine = Affine(numbers, one.offset) if isinstance(node.op, Mul) else Affine(one.factor, numbers)
+        affine = _with_constant(node, value, numbers)
     else:
         return None
+    if affine is None:
+        return None
     return affine if np.isfinite(affine.factor).all() and np.isfinite(affine.offset).all() else None
+
+
+def _with_constant(node: Node, value: str, numbers: Array) -> Affine | None:
+    """Return what arithmetic with one constant for each channel does, or None for a constant divided by the value."""
+    one = Affine.identity(len(numbers))
+    first = node.inputs[0] == value
+    match node.op:
+        case Add():
+            return Affine(one.factor, numbers)
+        case Mul():
+            return Affine(numbers, one.offset)
+        case Sub():
+            return Affine(one.factor, -numbers) if first else Affine(-one.factor, numbers)
+        case Div() if first:
+            with np.errstate(divide="ignore"):
+                return Affine(1 / numbers, one.offset)
+    return None
 
 
 def _per_channel(graph: Graph, node: Node, value: str) -> Array | None:

@@ -22,7 +22,7 @@ def fold_pad(graph: Graph) -> Graph:
 
 def _without_pad(node: Node, before: Node | None) -> Node:
     """Return ``node`` with the pad in front of it taken in, if there is one and it can be."""
-    if before is None or not isinstance(before.op, Pad) or before.op.value != 0:
+    if before is None or not isinstance(before.op, Pad) or not before.op.adds_zeros_around_pixels():
         return node
     op = _padded(node.op, before.op)
     return node if op is None else Node(node.name, op, (before.inputs[0], *node.inputs[1:]))
@@ -31,7 +31,7 @@ def _without_pad(node: Node, before: Node | None) -> Node:
 def _padded(op: Op, pad: Pad) -> Op | None:
     """Return ``op`` with the padding of ``pad`` as its own, or None where that computes something else."""
     try:
-        if isinstance(op, Conv2d) or (isinstance(op, Pad) and op.value == 0):
+        if isinstance(op, Conv2d) or (isinstance(op, Pad) and op.adds_zeros_around_pixels()):
             return replace(op, padding=_sum(op.padding, pad.padding))
         # In ceil mode the last window may start in padded zeros but not in padding, so the shape could change.
         if isinstance(op, AvgPool) and not op.ceil_mode and (op.count_padding or not any(op.padding)):

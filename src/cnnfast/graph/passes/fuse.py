@@ -15,6 +15,7 @@ from cnnfast.ops import (
     BatchNorm,
     Clip,
     Conv2d,
+    Div,
     Fused,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -26,12 +27,13 @@ from cnnfast.ops import (
     Op,
     PRelu,
     Relu,
+    Sub,
 )
 
 LAYERS = (Conv2d, Linear)
 """These swallow a residual add, an activation and a pool, in this order, each at most once."""
 
-OTHERS = (Add, Mul, BatchNorm, MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool)
+OTHERS = (Add, Sub, Mul, Div, BatchNorm, MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool)
 """These swallow an activation."""
 
 

@@ -1,0 +1,179 @@
+"""Functions of one element that no layer takes into its own step: what other ops are put together from.
+
+All of them keep the shape, (N, ...), and propagate NaN. Where a function of one element is the usual activation behind
+a convolution it stands in ``activation.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cnnfast.ops.activation import erf
+from cnnfast.ops.base import Array, Cost, Op, Shape, register
+
+
+class Function(Op):
+    """Base of the functions of one element that are never fused."""
+
+    flops: ClassVar[int] = 1
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def cost(self, *inputs: Shape) -> Cost:
+        return Cost(flops=self.flops * math.prod(inputs[0]))
+
+
+@register
+@dataclass(frozen=True)
+class Abs(Function):
+    """``y = |x|``. ONNX Abs, ``torch.abs``.
+
+    Examples
+    --------
+    >>> Abs().reference(np.array([-1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    name: ClassVar[str] = "abs"
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.abs(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Sqrt(Function):
+    """``y = sqrt(x)``, NaN below zero. ONNX Sqrt, ``torch.sqrt``.
+
+    Examples
+    --------
+    >>> Sqrt().reference(np.array([4.0]))
+    array([2.])
+    """
+
+    name: ClassVar[str] = "sqrt"
+
+    def reference(self, *inputs: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Exp(Function):
+    """``y = exp(x)``. ONNX Exp, ``torch.exp``.
+
+    Examples
+    --------
+    >>> Exp().reference(np.array([0.0]))
+    array([1.])
+    """
+
+    name: ClassVar[str] = "exp"
+
+    def reference(self, *inputs: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.exp(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Log(Function):
+    """``y = log(x)``: minus infinity at zero, NaN below. ONNX Log, ``torch.log``.
+
+    Examples
+    --------
+    >>> Log().reference(np.array([1.0]))
+    array([0.])
+    """
+
+    name: ClassVar[str] = "log"
+
+    def reference(self, *inputs: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Erf(Function):
+    """``y = 2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``. ONNX Erf, ``torch.erf``; the heart of GELU.
+
+    Examples
+    --------
+    >>> Erf().reference(np.array([0.0]))
+    array([0.])
+    """
+
+    name: ClassVar[str] = "erf"
+
+    def reference(self, *inputs: Array) -> Array:
+        return erf(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Softplus(Function):
+    """``y = log(1 + exp(x))``. ONNX Softplus, ``torch.nn.Softplus``.
+
+    Examples
+    --------
+    >>> Softplus().reference(np.array([0.0])).round(4)
+    array([0.6931])
+    """
+
+    name: ClassVar[str] = "softplus"
+    flops: ClassVar[int] = 4
+
+    def reference(self, *inputs: Array) -> Array:
+        return softplus(inputs[0])
+
+
+@register
+@dataclass(frozen=True)
+class Softsign(Function):
+    """``y = x / (1 + |x|)``. ONNX Softsign, ``torch.nn.Softsign``.
+
+    Examples
+    --------
+    >>> Softsign().reference(np.array([-1.0, 3.0]))
+    array([-0.5 ,  0.75])
+    """
+
+    name: ClassVar[str] = "softsign"
+    flops: ClassVar[int] = 3
+
+    def reference(self, *inputs: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            result: Array = inputs[0] / (1 + np.abs(inputs[0]))
+        return result
+
+
+@register
+@dataclass(frozen=True)
+class Mish(Function):
+    """``y = x * tanh(log(1 + exp(x)))``. ONNX Mish, ``torch.nn.Mish``; Misra, 2019.
+
+    Examples
+    --------
+    >>> Mish().reference(np.array([0.0]))
+    array([0.])
+    """
+
+    name: ClassVar[str] = "mish"
+    flops: ClassVar[int] = 6
+
+    def reference(self, *inputs: Array) -> Array:
+        result: Array = inputs[0] * np.tanh(softplus(inputs[0]))
+        return result
+
+
+def softplus(x: Array) -> Array:
+    """Return ``log(1 + exp(x))`` without overflow: exp only ever sees a number that is not positive."""
+    result: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return result

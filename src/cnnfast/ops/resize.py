@@ -1,0 +1,133 @@
+"""Enlarging and shrinking images inside a network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cnnfast.errors import GraphError
+from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field
+
+MODES = ("nearest", "linear", "cubic")
+COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@register
+@dataclass(frozen=True)
+class Resize(Op):
+    """Interpolate each channel at another resolution.
+
+    Shapes: x (N, C, H, W), y (N, C, OH, OW). Along each axis y is a weighted sum of the 1, 2 or 4 elements around the
+    place that an output pixel has in the input; beyond the edge the edge counts.
+
+    Parameters
+    ----------
+    size : int or (OH, OW)
+    mode : {"nearest", "linear", "cubic"}
+    coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}
+        Where output pixel i lies in the input, for a scale s = OH / H: ``(i + 1/2) / s - 1/2``;
+        ``i * (H - 1) / (OH - 1)``; ``i / s``; as the first, but 0 where OH is 1.
+    rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}
+        Of the place, in mode nearest.
+    scale_h, scale_w : float
+        The scale, where it is not OH / H; 0 stands for that.
+    cubic : float
+        The coefficient of cubic interpolation.
+
+    Raises
+    ------
+    GraphError
+        If an attribute is out of range or the input is not (C, H, W).
+
+    Notes
+    -----
+    Equals ONNX Resize without antialiasing, and ``torch.nn.functional.interpolate`` with coordinates half_pixel or
+    align_corners (nearest: asymmetric, floor). Keys, 1981, for cubic interpolation.
+
+    Examples
+    --------
+    >>> Resize(64, "linear").shape((3, 32, 32))
+    (3, 64, 64)
+    """
+
+    name: ClassVar[str] = "resize"
+
+    size: tuple[int, int]
+    mode: str = "nearest"
+    coordinates: str = "half_pixel"
+    rounding: str = "round_prefer_floor"
+    scale_h: float = 0.0
+    scale_w: float = 0.0
+    cubic: float = -0.75
+
+    def __post_init__(self) -> None:
+        set_field(self, "size", pair(self.name, "size", self.size, least=1))
+        choices = (("mode", MODES), ("coordinates", COORDINATES), ("rounding", ROUNDINGS))
+        for attribute, known in choices:
+            if (value := getattr(self, attribute)) not in known:
+                raise GraphError(f"{attribute} of resize must be one of {', '.join(known)}, but is {value!r}")
+        # a denormal scale would put pixels beyond every number
+        if not all(scale == 0 or 1e-6 <= scale <= 1e6 for scale in (self.scale_h, self.scale_w)):
+            raise GraphError(f"scales of resize must be 0 or from 1e-6 to 1e6, but are {self.scale_h}, {self.scale_w}")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, _, _ = need_chw(self.name, inputs[0])
+        return c, *self.size
+
+    def taps(self, size: int, axis: int) -> tuple[Array, Array]:
+        """Return which elements an output pixel reads along an axis, and their weights, each of shape (OH, taps)."""
+        outputs, scale = self.size[axis], (self.scale_h, self.scale_w)[axis]
+        place = self._places(size, outputs, scale or outputs / size)
+        if self.mode == "nearest":
+            indices, weights = self._rounded(place)[:, None], np.ones((outputs, 1))
+        elif self.mode == "linear":
+            place = np.clip(place, 0, size - 1)
+            part = place - np.floor(place)
+            indices = np.floor(place)[:, None] + np.arange(2)
+            weights = np.stack([1 - part, part], axis=1)
+        else:
+            part = place - np.floor(place)
+            indices = np.floor(place)[:, None] + np.arange(-1, 3)
+            weights = np.stack([_cubic(abs(part - k), self.cubic) for k in range(-1, 3)], axis=1)
+        return np.clip(indices, 0, size - 1).astype(np.intp), weights
+
+    def _places(self, size: int, outputs: int, scale: float) -> Array:
+        i = np.arange(outputs, dtype=np.float64)
+        if self.coordinates == "align_corners":
+            return i * (size - 1) / max(outputs - 1, 1)
+        if self.coordinates == "asymmetric":
+            return i / scale
+        if self.coordinates == "pytorch_half_pixel" and outputs == 1:
+            return i
+        return (i + 0.5) / scale - 0.5
+
+    def _rounded(self, place: Array) -> Array:
+        match self.rounding:
+            case "floor":
+                return np.floor(place)
+            case "ceil":
+                return np.ceil(place)
+            case "round_prefer_floor":
+                return np.ceil(place - 0.5)
+        return np.floor(place + 0.5)
+
+    def reference(self, *inputs: Array) -> Array:
+        y = inputs[0]
+        for axis in (0, 1):
+            indices, weights = self.taps(y.shape[axis + 2], axis)
+            shape = (len(indices), indices.shape[1], *(1,) * (1 - axis))
+            y = (y.take(indices, axis=axis + 2) * weights.reshape(shape)).sum(axis=axis + 3)
+        return y
+
+    def cost(self, *inputs: Shape) -> Cost:
+        return Cost(flops=MODES.index(self.mode) * 8 * math.prod(self.shape(*inputs)))
+
+
+def _cubic(distance: Array, a: float) -> Array:
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))

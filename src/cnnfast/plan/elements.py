@@ -1,0 +1,155 @@
+"""The rules of ops that both layouts compute with the same geometry: what differs are the strides of values alone.
+
+Functions of one element, reductions, normalisation over axes of an image, slices and interpolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cnnfast.ops import (
+    Array,
+    Function,
+    GroupNorm,
+    LayerNorm,
+    Op,
+    Reduce,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
+    Resize,
+    Shape,
+    Slice,
+)
+from cnnfast.plan.gather import Either, cut, source_strides
+from cnnfast.plan.lanes_base import rule as lanes_rule
+from cnnfast.plan.lowering import AnyRule, Site, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.naive import rule as naive_rule
+
+FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish")
+"""Functions in the order of ``enum function`` in csrc/tiles.h."""
+
+REDUCTIONS = (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
+"""In the order of ``enum reduction`` in csrc/tiles.h."""
+
+
+def both(*ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
+    """Register a function as the rule of some ops in both layouts."""
+
+    def enter(function: AnyRule) -> AnyRule:
+        return lanes_rule(*ops)(naive_rule(*ops)(function))
+
+    return enter
+
+
+@both(Function)
+def _function(lowering: Either, op: Function, site: Site) -> None:
+    c, h, w = three_axes(lowering.shapes[site.result])
+    x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
+    ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
+    lowering.emit(site, "function", site.inputs, ints=ints, in_place=_same_place(lowering, site, x, y))
+
+
+def _same_place(lowering: Either, site: Site, x: Triple, y: Triple) -> bool:
+    return x == y and site.inputs[0] not in lowering.graph.constants
+
+
+def _axes(shape: Shape, axes: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+    """Return the sizes of what is kept and of what is reduced, as three axes, and the best order of the axes.
+
+    The last axis is the one that the innermost loop runs over: the longest that is reduced.
+    """
+    whole = three_axes(shape)
+    reduced = {axis + 2 - len(shape) for axis in axes}
+    kept_sizes = [1 if axis in reduced else size for axis, size in enumerate(whole)]
+    reduced_sizes = [size if axis in reduced else 1 for axis, size in enumerate(whole)]
+    return kept_sizes, reduced_sizes, sorted(range(3), key=lambda axis: reduced_sizes[axis])
+
+
+def _ordered(order: list[int], **groups: Any) -> dict[str, int]:
+    return numbered(**{name: tuple(sizes[axis] for axis in order) for name, sizes in groups.items()})
+
+
+@both(Reduce)
+def _reduce(lowering: Either, op: Reduce, site: Site) -> None:
+    shape = lowering.shapes[site.inputs[0]]
+    kept, reduced, order = _axes(shape, op.axes)
+    if len(lowering.shapes[site.result]) == len(shape):
+        y = lowering.strides(site.result)
+    else:
+        y = strides_of((kept[0], kept[1], kept[2]))
+    ints = _ordered(order, K=kept, R=reduced, x=source_strides(lowering, site.inputs[0]), y=y)
+    lowering.emit(site, "reduce", site.inputs, ints=ints | dict(how=REDUCTIONS.index(type(op))))
+
+
+@both(LayerNorm)
+def _layer_norm(lowering: Either, op: LayerNorm, site: Site) -> None:
+    shape = lowering.shapes[site.result]
+    kept, reduced, order = _axes(shape, op.axes)
+    own = strides_of((reduced[0], reduced[1], reduced[2]))
+    weights = [stride if size > 1 else 0 for stride, size in zip(own, reduced, strict=True)]
+    _normalise(lowering, op, site, (kept, reduced, order), weights, int(np.prod(reduced)))
+
+
+@both(GroupNorm)
+def _group_norm(lowering: Either, op: GroupNorm, site: Site) -> None:
+    shape = (*lowering.shapes[site.result], 1, 1)[:3]
+    step = shape[0] // op.groups
+    _normalise(lowering, op, site, ([op.groups, 1, 1], [step, *shape[1:]], [0, 1, 2]), [1, 0, 0], shape[0], step)
+
+
+def _normalise(
+    lowering: Either,
+    op: LayerNorm | GroupNorm,
+    site: Site,
+    axes: tuple[list[int], list[int], list[int]],
+    weights: list[int],
+    count: int,
+    step: int = 1,
+) -> None:
+    kept, reduced, order = axes
+    x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
+    if isinstance(op, GroupNorm) and len(lowering.shapes[site.result]) == 1:
+        # features are channels of one pixel each
+        x = y = (1, 1, 1)
+    ints = _ordered(order, K=kept, R=reduced, x=x, y=y, w=weights) | dict(step=step)
+    lowering.emit(
+        site,
+        "normalise",
+        site.inputs[:1],
+        ints=ints,
+        floats=dict(eps=op.eps),
+        parameters=_scale_and_shift(lowering, site, count),
+        workspace=2,
+        in_place=_same_place(lowering, site, x, y),
+    )
+
+
+def _scale_and_shift(lowering: Either, site: Site, count: int) -> tuple[Array, Array]:
+    given = [lowering.graph.constants[name].reshape(-1) for name in site.inputs[1:]]
+    scale = given[0] if given else np.ones(count)
+    shift = given[1] if len(given) > 1 else np.zeros(count)
+    return packed(scale), packed(shift)
+
+
+both(Slice)(cut)
+
+
+@both(Resize)
+def _resize(lowering: Either, op: Resize, site: Site) -> None:
+    c, h, w = lowering.shapes[site.inputs[0]]
+    x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
+    (rows, row_weights), (cols, col_weights) = op.taps(h, 0), op.taps(w, 1)
+    ints = dict(C=c, OH=len(rows), OW=len(cols), KH=rows.shape[1], KW=cols.shape[1])
+    lowering.emit(
+        site,
+        "resize",
+        site.inputs,
+        ints=ints | dict(x_c=x[0], y_c=y[0], y_r=y[1]),
+        parameters=(packed(row_weights), packed(col_weights)),
+        tables=tuple(np.ascontiguousarray(t.reshape(-1), np.int32) for t in (rows * x[1], cols)),
+    )
