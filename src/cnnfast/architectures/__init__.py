@@ -1,0 +1,24 @@
+"""Networks by name, without what they have learned: for weights that come without a network, and for training.
+
+To add one, write a function from (weights, input shape, classes) to layers and decorate it with `register`.
+
+===========  ===========================================================
+`registry`   the list, and how a name becomes a graph
+`weights`    makes layers with random weights, or with zeros to be filled
+`plain`      chains of convolutions and dense layers
+`vgg`        VGG for small images and for ImageNet
+`resnet`     ResNet for CIFAR and for ImageNet
+`mobilenet`  MobileNetV2 for CIFAR and for ImageNet
+===========  ===========================================================
+"""
+
+from __future__ import annotations
+
+import cnnfast.architectures.mobilenet
+import cnnfast.architectures.plain
+import cnnfast.architectures.resnet
+import cnnfast.architectures.vgg  # noqa: F401  (each of the four registers its networks)
+from cnnfast.architectures.registry import ARCHITECTURES, Architecture, build, find, register
+from cnnfast.architectures.weights import Layers, Weights
+
+__all__ = ["ARCHITECTURES", "Architecture", "Layers", "Weights", "build", "find", "register"]

@@ -1,0 +1,110 @@
+"""The list of architectures, and how a name becomes a graph."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.errors import ConfigError
+from cnnfast.graph import Graph
+from cnnfast.layers import build_graph
+from cnnfast.ops import Shape
+
+Maker = Callable[[Weights, Shape, int], Layers]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network without what it has learned.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    description : str
+        In half a line, with the source of the names of its layers where it follows one.
+    input_shape : (C, H, W)
+        Of one image, unless the user states another.
+    classes : int
+        How many, unless the user states another number.
+    layers : callable (weights, input_shape, classes) -> list of layers
+        Up to the scores: neither softmax nor sigmoid at the end.
+    """
+
+    name: str
+    description: str
+    input_shape: Shape
+    classes: int
+    layers: Maker
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+"""Every architecture by its name."""
+
+
+def register(name: str, description: str, input_shape: Shape, classes: int = 10) -> Callable[[Maker], Maker]:
+    """Enter a function that makes layers into `ARCHITECTURES`."""
+
+    def enter(layers: Maker) -> Maker:
+        if name in ARCHITECTURES:
+            raise AssertionError(f"two architectures are named {name!r}")
+        ARCHITECTURES[name] = Architecture(name, description, input_shape, classes, layers)
+        return layers
+
+    return enter
+
+
+def find(name: str) -> Architecture:
+    """Return an architecture by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the message lists all of them.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    near = difflib.get_close_matches(str(name), ARCHITECTURES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise ConfigError(f"there is no architecture {name!r}{hint} Known: {', '.join(ARCHITECTURES)}")
+
+
+def build(name: str, input_shape: Shape | None = None, classes: int | None = None, *, seed: int | None = None) -> Graph:
+    """Return the graph of an architecture, from one image (C, H, W) to the scores (classes,).
+
+    Parameters
+    ----------
+    name : str
+        One of `ARCHITECTURES`.
+    input_shape : (C, H, W), optional
+        By default that of the architecture.
+    classes : int, optional
+        By default that of the architecture.
+    seed : int, optional
+        Of the random weights, He et al. (2015); without it all weights are zero, to be filled.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such architecture.
+    GraphError
+        If it cannot take images of that shape.
+
+    Examples
+    --------
+    >>> graph = build("lenet", (1, 28, 28), seed=0)
+    >>> graph.shapes[graph.outputs[0]]
+    (10,)
+    >>> graph.shapes["conv1.weight"]
+    (6, 1, 5, 5)
+    """
+    architecture = find(name)
+    shape = architecture.input_shape if input_shape is None else tuple(input_shape)
+    if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ConfigError(f"the input shape of {name} must be (C, H, W), positive integers, but is {input_shape!r}")
+    count = architecture.classes if classes is None else classes
+    if not isinstance(count, int) or count < 1:
+        raise ConfigError(f"the number of classes of {name} must be an integer from 1 up, but is {classes!r}")
+    return build_graph(architecture.layers(Weights(seed), shape, count), shape)
