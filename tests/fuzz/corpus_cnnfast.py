@@ -1,0 +1,41 @@
+"""The model file of cnnfast itself."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from formats.crafted import saved, sealed
+from fuzz.corpora import Corpus
+
+from cnnfast.formats.native import DIGEST_END, PREFIX
+
+
+def seeds() -> list[bytes]:
+    """Return two files of a network that is no chain."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [saved(Path(folder) / "net", seed) for seed in (0, 1)]
+
+
+def seal(content: bytes) -> bytes:
+    """Put prefix and digest right, where there is room for them."""
+    if len(content) < DIGEST_END:
+        return content
+    return sealed(content[:8] + PREFIX + content[8 + len(PREFIX) :])
+
+
+CORPUS = Corpus(
+    "cnnfast",
+    seeds,
+    seal=seal,
+    words=(
+        b'\\"attributes\\":{',
+        b'"data_offsets":[',
+        b'"F64"',
+        b"1e400",
+        b"99999999999",
+        b"\\ud800",
+        b"null",
+        b"[[[[",
+    ),
+)
