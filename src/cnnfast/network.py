@@ -43,13 +43,24 @@ class Network:
         self._model = model
 
     @classmethod
-    def load(cls, source: str | PathLike[str]) -> Network:
+    def load(cls, source: str | PathLike[str], **options: Any) -> Network:
         """Load a network by the name of a shipped one (see `cnnfast.shipped`) or from a file of any known format.
+
+        Parameters
+        ----------
+        source : str or path-like
+        **options
+            What the file does not say and its format asks for: ``architecture`` for a state dict, ``classes``,
+            ``preprocess``; see docs/model-file.md.
 
         Raises
         ------
         ModelFileError
             If there is no such network or file, or the file is damaged.
+        UnsupportedError
+            If it holds layers that cnnfast does not run; all of them are listed.
+        ConfigError
+            If the format does not take an option.
 
         Examples
         --------
@@ -58,7 +69,7 @@ class Network:
         """
         from cnnfast._shipped import find
 
-        return cls(load_model(find(source)))
+        return cls(load_model(find(source), **options))
 
     @classmethod
     def from_layers(

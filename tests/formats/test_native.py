@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from random_graphs import graphs, random_inputs
 
 from cnnfast.errors import CnnfastError, ModelFileError
-from cnnfast.formats import Model, load_model, native, save
+from cnnfast.formats import Model, load_model, native, save, tensors
 from cnnfast.formats.tensors import MAX_CONTAINERS, MAX_HEADER
 from cnnfast.graph import Graph, Node, evaluate
 from cnnfast.ops import Clip, Flatten, Linear, Relu
@@ -93,7 +93,7 @@ def test_same_model_same_bytes(path: Path) -> None:
 
 def test_large_files_are_mapped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(path)
-    monkeypatch.setattr(native, "MAP_ABOVE", 0)
+    monkeypatch.setattr(tensors, "MAP_ABOVE", 0)
     loaded = load_model(path)
     assert_same(small_model(), loaded)
     assert isinstance(loaded.graph.constants["m"], np.memmap)

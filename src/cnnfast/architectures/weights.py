@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from cnnfast.layers import AnyLayer, BatchNorm, Conv2d, Layer, Linear
+from cnnfast import ops
+from cnnfast.layers import AnyLayer, Layer
 from cnnfast.ops import Array
 
 Layers = list[AnyLayer]
@@ -31,7 +32,7 @@ class Weights:
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
         if self._rng is None:
-            return np.zeros(shape, np.float32)
+            return _filled(shape, 0.0)
         return self._rng.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[1:])))
 
     def conv(
@@ -47,16 +48,22 @@ class Weights:
         bias: bool = True,
     ) -> Layer:
         """Return a convolution; by default its padding keeps the size of the image."""
-        weight = self._normal((filters, channels // groups, kernel, kernel))
-        zeros = np.zeros(filters) if bias else None
         padding = kernel // 2 if padding is None else padding
-        return Conv2d(weight, zeros, stride=stride, padding=padding, groups=groups, name=name)
+        op = ops.Conv2d((stride, stride), (padding,) * 4, groups=groups)
+        parameters = {"weight": self._normal((filters, channels // groups, kernel, kernel))}
+        return Layer(op, parameters | ({"bias": _filled((filters,), 0.0)} if bias else {}), name)
 
     def linear(self, name: str, features: int, outputs: int) -> Layer:
         """Return a dense layer."""
-        return Linear(self._normal((outputs, features)), np.zeros(outputs), name=name)
+        parameters = {"weight": self._normal((outputs, features)), "bias": _filled((outputs,), 0.0)}
+        return Layer(ops.Linear(), parameters, name)
 
     def batch_norm(self, name: str, channels: int) -> Layer:
         """Return a batch-norm that does nothing yet."""
-        ones, zeros = np.ones(channels), np.zeros(channels)
-        return BatchNorm(ones, zeros, zeros, ones, name=name)
+        start = {"scale": 1.0, "shift": 0.0, "mean": 0.0, "var": 1.0}
+        return Layer(ops.BatchNorm(), {key: _filled((channels,), value) for key, value in start.items()}, name)
+
+
+def _filled(shape: tuple[int, ...], value: float) -> Array:
+    """Return an array of equal numbers that takes no memory, however large it is."""
+    return np.broadcast_to(np.float32(value), shape)

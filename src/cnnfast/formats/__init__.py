@@ -5,14 +5,17 @@ To add a format, write ``formats/<name>.py`` that calls `register`, and import i
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cnnfast.formats.convnetjs
 import cnnfast.formats.cs61c
-import cnnfast.formats.native  # noqa: F401  (each of the three registers its format)
-from cnnfast.errors import ModelFileError
+import cnnfast.formats.native
+import cnnfast.formats.weights  # noqa: F401  (each of them registers its formats)
+from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats.model import Model
 from cnnfast.formats.native import save
 from cnnfast.formats.registry import FORMATS, HEAD, Format, register
@@ -36,8 +39,21 @@ def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
         If the file cannot be read, is of no known format, or is damaged.
     UnsupportedError
         If it holds layers that cnnfast does not run; all of them are listed.
+    ConfigError
+        If the reader of its format does not take an option.
     """
-    return detect(path).read(Path(path), **options)
+    entry = detect(path)
+    _check_options(path, entry, options)
+    return entry.read(Path(path), **options)
+
+
+def _check_options(path: str | os.PathLike[str], entry: Format, options: Mapping[str, object]) -> None:
+    known = list(inspect.signature(entry.read).parameters)[1:]
+    if strange := [name for name in options if name not in known]:
+        raise ConfigError(
+            f"{path}: a file of the format {entry.name} takes no option {strange[0]!r}; "
+            f"it takes: {', '.join(known) or 'none'}"
+        )
 
 
 def detect(path: str | os.PathLike[str]) -> Format:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
 
-MAX_MESSAGE = 2000
+MAX_MESSAGE = 4000
 """A message may quote a value of the file, and that may be megabytes long."""
 
 

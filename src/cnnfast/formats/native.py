@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +28,6 @@ PREFIX = f'{{"{tensors.METADATA}":{{"{DIGEST}":"'.encode()
 DIGEST_BEGIN = 8 + len(PREFIX)
 DIGEST_END = DIGEST_BEGIN + 64
 BLANK = b"0" * 64
-
-MAP_ABOVE = 64 << 20
-"""Larger files are mapped, not read; a mapped file must stay as it is while the model lives."""
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -106,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         If the file cannot be read, is damaged, or is of a version that this cnnfast does not know.
     """
     with blame(path):
-        data = _open(Path(path))
+        data = tensors.bytes_of(Path(path), DIGEST_END)
         if data[8:DIGEST_BEGIN].tobytes() != PREFIX:
             raise ModelFileError(f"no cnnfast model file: bytes 8 to {DIGEST_BEGIN - 1} must be {PREFIX.decode()}")
         metadata, arrays = tensors.unpack(data)
@@ -114,15 +110,6 @@ def load(path: str | os.PathLike[str]) -> Model:
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
         return description.decode(metadata[MODEL], arrays)
-
-
-def _open(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    if path.exists() and not path.is_file():
-        raise ModelFileError("not a file")
-    size = path.stat().st_size
-    if size < DIGEST_END:
-        raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {DIGEST_END}")
-    return np.memmap(path, np.uint8, "r") if size > MAP_ABOVE else np.fromfile(path, np.uint8)
 
 
 def _check_digest(data: Array) -> None:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,19 @@ MAX_HEADER = 3 << 20
 MAX_CONTAINERS = 200_000
 MAX_NAME = 512
 MAX_RANK = 8
-DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
+MAP_ABOVE = 64 << 20
+"""Larger files are mapped, not read; a mapped file must stay as it is while the model lives."""
+
+Dtypes = dict[str, np.dtype[Any]]
+DTYPES: Dtypes = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
+"""What a model file of cnnfast holds."""
+FOREIGN: Dtypes = DTYPES | {
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
+    "BOOL": np.dtype("?"),
+}
+"""What others may write; NumPy has no bfloat16, so it is read as its bits."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,23 @@ def _code(name: str, dtype: np.dtype[Any]) -> str:
     )
 
 
-def read_header(data: Array) -> tuple[dict[str, Any], int]:
+def bytes_of(path: Path, least: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the content of a file, in memory or mapped.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no file or shorter than ``least`` bytes.
+    """
+    if path.exists() and not path.is_file():
+        raise ModelFileError("not a file")
+    size = path.stat().st_size
+    if size < least:
+        raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {least}")
+    return np.memmap(path, np.uint8, "r") if size > MAP_ABOVE else np.fromfile(path, np.uint8)
+
+
+def read_header(data: Array, foreign: bool = False) -> tuple[dict[str, Any], int]:
     """Return the header of a buffer of bytes, and where the tensors begin.
 
     Raises
@@ -90,22 +119,28 @@ def read_header(data: Array) -> tuple[dict[str, Any], int]:
         raise ModelFileError(f"bytes 0 to 7 state a header of {length} bytes; at most {MAX_HEADER} are allowed")
     if 8 + length > data.size:
         raise ModelFileError(f"truncated: the header has {length} bytes, but only {data.size - 8} follow its length")
-    text = data[8 : 8 + length].tobytes()
-    if not text.isascii():
+    raw = data[8 : 8 + length].tobytes()
+    if not foreign and not raw.isascii():
         raise ModelFileError("the header holds bytes above 127; all of it must be ASCII")
-    header = parse(text.decode("ascii"), "header", MAX_CONTAINERS)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"the header is no UTF-8 text: {error.reason} at byte {8 + error.start}") from None
+    header = parse(text, "header", MAX_CONTAINERS)
     if not isinstance(header, dict):
         raise ModelFileError(f"the header must be a JSON object, but is a {type(header).__name__}")
     return header, 8 + length
 
 
-def unpack(data: Array) -> tuple[dict[str, str], dict[str, Array]]:
+def unpack(data: Array, foreign: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
     """Return the metadata and the tensors of a buffer of bytes; every size is checked before anything is touched.
 
     Parameters
     ----------
     data : uint8 array
         The whole file, in memory or mapped.
+    foreign : bool
+        Whether others wrote it: then there may be more dtypes (`FOREIGN`), and text beyond ASCII.
 
     Returns
     -------
@@ -118,34 +153,37 @@ def unpack(data: Array) -> tuple[dict[str, str], dict[str, Array]]:
     ModelFileError
         For any damage, with the tensor and the rule.
     """
-    header, start = read_header(data)
+    header, start = read_header(data, foreign)
+    dtypes = FOREIGN if foreign else DTYPES
     metadata = header.pop(METADATA, {})
+    if foreign and metadata is None:
+        metadata = {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ModelFileError(f"{METADATA} of the header must map names to strings")
-    entries = sorted((_entry(name, fields) for name, fields in header.items()), key=lambda e: (e.begin, e.end))
+    entries = sorted((_entry(name, fields, dtypes) for name, fields in header.items()), key=lambda e: (e.begin, e.end))
     _check_layout(entries, data.size - start)
     return metadata, {entry.name: _view(data[start + entry.begin : start + entry.end], entry) for entry in entries}
 
 
-def _entry(name: str, fields: object) -> Entry:
+def _entry(name: str, fields: object, dtypes: Dtypes) -> Entry:
     place = f"tensor {name[:MAX_NAME]!r}"
     check_name(name, "tensor")
     if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
         raise ModelFileError(f"{place}: its entry must have exactly the keys dtype, shape and data_offsets")
     code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    if not isinstance(code, str) or code not in DTYPES:
-        raise ModelFileError(f"{place}: its dtype is {code!r:.40}, but must be one of {', '.join(DTYPES)}")
+    if not isinstance(code, str) or code not in dtypes:
+        raise ModelFileError(f"{place}: its dtype is {code!r:.40}, but must be one of {', '.join(dtypes)}")
     if not _sizes(shape, least=1) or len(shape) > MAX_RANK:
         raise ModelFileError(f"{place}: its shape is {shape!r:.80}, but must be at most {MAX_RANK} positive integers")
     if not _sizes(offsets, least=0) or len(offsets) != 2:
         raise ModelFileError(f"{place}: its data_offsets are {offsets!r:.80}, but must be two integers from 0")
-    needed = math.prod(shape) * DTYPES[code].itemsize
+    needed = math.prod(shape) * dtypes[code].itemsize
     if offsets[1] - offsets[0] != needed:
         raise ModelFileError(
             f"{place}: {code} of shape {tuple(shape)} takes {needed} bytes, "
             f"but its data_offsets {offsets} enclose {offsets[1] - offsets[0]}"
         )
-    return Entry(name, DTYPES[code], tuple(shape), offsets[0], offsets[1])
+    return Entry(name, dtypes[code], tuple(shape), offsets[0], offsets[1])
 
 
 def _sizes(value: object, least: int) -> bool:

@@ -1,0 +1,101 @@
+"""What to say when tensors do not fit a network: all of it at once, and the nearest guess."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections import Counter
+from collections.abc import Iterable
+
+from cnnfast.architectures import ARCHITECTURES, build
+from cnnfast.formats.weights.expected import Wanted, wanted
+from cnnfast.formats.weights.fit import FILTERS, IN_ORDER, Layout, Match, Tensors, in_order, layers_of, match
+from cnnfast.graph import Graph
+from cnnfast.ops import Shape
+
+LONGEST = 10
+"""Rows of each list; the rest is counted."""
+
+
+def explanation(graph: Graph, tensors: Tensors, layout: Layout, misfit: Match) -> str:
+    """Return what does not fit, a line each, and what would."""
+    lines = [f"the tensors do not fit the architecture ({_ends(graph)})"]
+    lines += _advice(graph, tensors, layout)
+    lines += _listed(
+        "expected, but not in the file", (_missing(want, tensors, layout, misfit) for want in misfit.missing)
+    )
+    lines += _listed("of another shape", (_misshaped(want, tensors, layout, misfit) for want in misfit.misshaped))
+    lines += _listed("in the file, but not expected", (f"{name} {tensors[name].shape}" for name in misfit.extra))
+    return "\n  ".join(lines)
+
+
+def _ends(graph: Graph) -> str:
+    return f"{next(iter(graph.inputs.values()))} to {graph.shapes[graph.outputs[0]]}"
+
+
+def _listed(title: str, rows: Iterable[str]) -> list[str]:
+    rows = list(rows)
+    more = [f"  … and {len(rows) - LONGEST} more"] if len(rows) > LONGEST else []
+    return [f"{title}:", *(f"  {row}" for row in rows[:LONGEST]), *more] if rows else []
+
+
+def _missing(want: Wanted, tensors: Tensors, layout: Layout, misfit: Match) -> str:
+    alike = [name for name in misfit.extra if tensors[name].shape == layout.shape(want)]
+    near = difflib.get_close_matches(want.name, alike or misfit.extra, n=1, cutoff=0.3)
+    return f"{want.name} {layout.shape(want)}" + (f", nearest: {near[0]} {tensors[near[0]].shape}" if near else "")
+
+
+def _misshaped(want: Wanted, tensors: Tensors, layout: Layout, misfit: Match) -> str:
+    name = misfit.found[want.constant]
+    return f"{name} {tensors[name].shape}, expected {layout.shape(want)}"
+
+
+def _advice(graph: Graph, tensors: Tensors, layout: Layout) -> list[str]:
+    """Return the options with which the file would fit, else the architecture that comes nearest."""
+    for name in (layout.filters, *(name for name in FILTERS if name != layout.filters)):
+        other = Layout(name, layout.flatten)
+        for rename in (None, IN_ORDER):
+            if match(graph, tensors, other, rename).is_complete:
+                return [_recipe(graph, tensors, layout, other, rename)]
+    near = nearest(tensors)
+    return [f"the architecture that comes nearest is {near}"] if near else []
+
+
+def _recipe(graph: Graph, tensors: Tensors, layout: Layout, other: Layout, rename: str | None) -> str:
+    options, reasons = [], []
+    if other.filters != layout.filters:
+        options.append(f'layout="{other.filters}"')
+        reasons.append(f"its filters are laid out as {other.filters.upper()}, not {layout.filters.upper()}")
+    if rename == IN_ORDER:
+        pairs = dict(zip(layers_of(tensors), dict.fromkeys(want.layer for want in wanted(graph)), strict=False))
+        shown = ", ".join(f'"{theirs}": "{ours}"' for theirs, ours in list(pairs.items())[:LONGEST])
+        whole = len(pairs) <= LONGEST
+        options.append(f"rename={{{shown}}}" if whole else f'rename="{IN_ORDER}"')
+        reasons.append("its layers have other names, but fit one after the other")
+        if whole:
+            options[-1] += f' (or rename="{IN_ORDER}")'
+    return f"it fits with {', '.join(options)}: {' and '.join(reasons)}; check that this is what the file means"
+
+
+def nearest(tensors: Tensors) -> str | None:
+    """Return the architecture whose shapes are most like those of a file, if one is at all alike.
+
+    Filters may lie in any layout, and the number of classes and the size of the image may differ.
+    """
+    theirs = _kinds(tensors[name].shape for name in in_order(tensors))
+    scores = {name: _likeness(theirs, _shapes(name)) for name in ARCHITECTURES}
+    best = max(scores, key=lambda name: scores[name], default=None)
+    return best if best is not None and scores[best] > 0.6 else None
+
+
+@functools.cache
+def _shapes(architecture: str) -> Counter[Shape]:
+    return _kinds(want.shape for want in wanted(build(architecture)))
+
+
+def _kinds(shapes: Iterable[Shape]) -> Counter[Shape]:
+    return Counter(tuple(sorted(shape)) for shape in shapes)
+
+
+def _likeness(a: Counter[Shape], b: Counter[Shape]) -> float:
+    return (a & b).total() / max((a | b).total(), 1)

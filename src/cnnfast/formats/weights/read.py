@@ -1,0 +1,136 @@
+"""What the readers of weights share: the user's options, and what makes a `Model` of the tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnfast.architectures import ARCHITECTURES, build, find
+from cnnfast.errors import ConfigError, ModelFileError
+from cnnfast.formats.model import Model
+from cnnfast.formats.weights.expected import last_dense
+from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
+from cnnfast.formats.weights.misfit import explanation, nearest
+from cnnfast.graph import Graph
+from cnnfast.ops import Shape
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user says about a file of weights.
+
+    Attributes
+    ----------
+    architecture : str, Graph or Network
+        A name of `cnnfast.architectures.ARCHITECTURES`, or a network of one's own with named layers.
+    input_shape : (C, H, W), optional
+        Of a named architecture; by default the size of the preprocessing, else its own.
+    classes : sequence of str, optional
+        The label of each output. Their number, and without them that of the file's last dense layer, is that of the
+        outputs of a named architecture.
+    preprocess : Preprocess, optional
+    layout : {"oihw", "ohwi", "hwio"}
+    flatten : {"chw", "hwc"}, optional
+        See `Layout`.
+    rename : mapping of str to str, or "order", optional
+        Layers of the file → layers of the architecture; or take them as they come.
+    """
+
+    architecture: object = None
+    input_shape: Shape | None = None
+    classes: Sequence[str] | None = None
+    preprocess: Preprocess | None = None
+    layout: str = "oihw"
+    flatten: str | None = None
+    rename: Mapping[str, str] | str | None = None
+
+    def __post_init__(self) -> None:
+        Layout(self.layout, self.flatten)
+        if isinstance(self.architecture, str):
+            find(self.architecture)
+        elif self.architecture is not None and not isinstance(self._graph(), Graph):
+            kind = type(self.architecture).__name__
+            raise ConfigError(f"architecture must be a name, a Network or a Graph, but is a {kind}")
+        if isinstance(self.rename, str) and self.rename != IN_ORDER:
+            raise ConfigError(f"rename must be a mapping of layers or {IN_ORDER!r}, but is {self.rename!r}")
+
+    def _graph(self) -> object:
+        """Return the graph of an architecture that is no name; a `Network` is known by its graph."""
+        return getattr(self.architecture, "graph", self.architecture)
+
+    def graph(self, tensors: Tensors) -> Graph:
+        """Return the network to be filled.
+
+        Raises
+        ------
+        ModelFileError
+            If the user has named none.
+        """
+        if self.architecture is None:
+            raise ModelFileError(_no_architecture(tensors))
+        if not isinstance(self.architecture, str):
+            graph = self._graph()
+            assert isinstance(graph, Graph)
+            return graph
+        shape = self.input_shape
+        if shape is None and self.preprocess is not None:
+            shape = self.preprocess.shape
+        count = _class_count(tensors, self.architecture) if self.classes is None else len(self.classes)
+        return build(self.architecture, shape, count)
+
+
+def model_of(tensors: Tensors, options: Options, source: str) -> Model:
+    """Return the network that the options name, with the weights of a file.
+
+    Raises
+    ------
+    ModelFileError
+        If no architecture is given or the tensors do not fit; the message lists what differs and the nearest guess.
+    ConfigError
+        If an option is not what it may be.
+    """
+    tensors = _floats(tensors)
+    layout = Layout(options.layout, options.flatten)
+    graph = options.graph(tensors)
+    found = match(graph, tensors, layout, options.rename)
+    if not found.is_complete:
+        raise ModelFileError(explanation(graph, tensors, layout, found))
+    classes = None if options.classes is None else tuple(options.classes)
+    return Model(filled(graph, tensors, layout, found.found), options.preprocess, classes, notes={"source": source})
+
+
+def _floats(tensors: Tensors) -> dict[str, np.ndarray]:
+    """Leave out what counts batches: integers that no layer computes with."""
+    floats = {name: array for name, array in tensors.items() if array.dtype.kind == "f"}
+    if not floats:
+        raise ModelFileError(f"it holds no tensor of floats, only: {', '.join(list(tensors)[:20]) or 'nothing'}")
+    return floats
+
+
+def _no_architecture(tensors: Tensors) -> str:
+    near = nearest(tensors)
+    advice = f'its shapes are those of architecture="{near}"' if near else "architecture=NAME, or a Network of your own"
+    return (
+        f"it holds {len(tensors)} tensors ({_some(tensors)}) and no network; say which one they belong to: {advice}. "
+        f"Known: {', '.join(ARCHITECTURES)}"
+    )
+
+
+def _class_count(tensors: Tensors, architecture: str) -> int | None:
+    """Return how many outputs the last dense layer of the file has, if that layer can be told."""
+    last = last_dense(build(architecture))
+    for name, array in tensors.items():
+        if last is not None and array.ndim == 1 and any(f".{name}".endswith(f".{known}") for known in last.names):
+            return len(array)
+    return None
+
+
+def _some(tensors: Tensors) -> str:
+    shown = [f"{name} {array.shape}" for name, array in list(tensors.items())[:4]]
+    return ", ".join(shown) + (" …" if len(tensors) > 4 else "")

@@ -1,0 +1,73 @@
+"""safetensors files that others wrote: tensors by name, and no network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnfast.formats import native, tensors
+from cnnfast.formats.blame import blame
+from cnnfast.formats.model import Model
+from cnnfast.formats.registry import Format, register
+from cnnfast.formats.weights.read import Options, model_of
+from cnnfast.ops import Array, Shape
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
+
+
+def read(
+    path: str | os.PathLike[str],
+    architecture: object = None,
+    input_shape: Shape | None = None,
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | None = None,
+    layout: str = "oihw",
+    flatten: str | None = None,
+    rename: Mapping[str, str] | str | None = None,
+) -> Model:
+    """Read the weights of a safetensors file into an architecture.
+
+    Parameters
+    ----------
+    path : path-like
+    architecture, input_shape, classes, preprocess, layout, flatten, rename
+        See `cnnfast.formats.weights.read.Options`; an architecture is needed.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, no architecture is given, or the tensors do not fit it.
+    ConfigError
+        If an option is not what it may be.
+    """
+    options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename)
+    with blame(path):
+        _, arrays = tensors.unpack(tensors.bytes_of(Path(path), least=8), foreign=True)
+        widened = {name: _widened(arrays[name]) for name in sorted(arrays, key=_natural)}
+        return model_of(widened, options, f"safetensors, {Path(path).name}")
+
+
+def _widened(array: Array) -> Array:
+    """Widen bfloat16, which comes as the upper halves of float32, and float16; both lose nothing."""
+    if array.dtype == np.uint16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts conv2 before conv10: the container sorts its tensors by name, not by layer."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,9})", name)]
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    length = int.from_bytes(head[:8], "little")
+    return 2 <= length <= tensors.MAX_HEADER and head[8:9] == b"{" and not native.FORMAT.sniff(path, head)
+
+
+FORMAT = register(Format("safetensors", "weights in a safetensors file of others", (".safetensors",), _sniff, read))
