@@ -67,6 +67,7 @@ from cnnfast.ops import (
     Tanh,
     Transpose,
 )
+from cnnfast.ops.gradients import gradient, has_gradient
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed here; it is only needed as a second opinion")
 F = torch.nn.functional
@@ -260,6 +261,23 @@ def compare(op: Op, *arrays: np.ndarray) -> None:
 def test_case(case: Case) -> None:
     inputs, parameters = case.arrays()
     compare(case.op, *(a.astype(np.float64) for a in [*inputs, *parameters]))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if has_gradient(case.op)], ids=str)
+def test_gradient(case: Case) -> None:
+    inputs, parameters = case.arrays()
+    arrays = [a.astype(np.float64) for a in [*inputs, *parameters]]
+    y = case.op.reference(*arrays)
+    dy = np.random.default_rng(2).standard_normal(y.shape)
+    ours = gradient(case.op, tuple(arrays), y, dy)
+    tensors = [torch.from_numpy(a).requires_grad_() for a in arrays]
+    if isinstance(case.op, BatchNorm):
+        # PyTorch takes the statistics as given, so their gradients are left to the central differences
+        ours, tensors = ours[:3], [*tensors[:3], *(t.detach() for t in tensors[3:])]
+    by_torch(case.op, *tensors).backward(torch.from_numpy(dy))
+    for grad, tensor in zip(ours, tensors, strict=False):
+        # PyTorch keeps the 1/6 of hardsigmoid in float32
+        np.testing.assert_allclose(grad, tensor.grad.numpy(), rtol=1e-7, atol=1e-9)
 
 
 @given(
