@@ -52,7 +52,7 @@ def position_block(vectors: int, lanes: int) -> int:
     Examples
     --------
     >>> position_block(vectors=64, lanes=16)
-    32
+    96
     """
     return max(TILE, BLOCK_BYTES // (vectors * lanes * 4) // TILE * TILE)
 
