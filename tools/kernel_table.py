@@ -7,6 +7,7 @@ python tools/kernel_table.py --check  fail if docs/kernels.md holds others
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -14,7 +15,14 @@ import marked
 
 from cnnfast._dispatch import kernels
 
+RESULTS = marked.ROOT / "bench" / "results" / "kernels.json"
+
 CSRC = marked.ROOT / "src" / "cnnfast" / "csrc"
+
+CAPTION = """\
+Operations of direct convolution, in % of the peak of multiply-adds of the same instruction set, measured in the same run, over
+all layers of the networks {networks} of `bench/networks.py`, one core: {cpu}, commit {commit}. What does no
+multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
 
 LAYOUTS = {
     "chwn": "Layout `chwn<L>`: images in the lanes",
@@ -38,7 +46,25 @@ def tables() -> str:
         f"### Micro-kernels: {len(micro)} for each instruction set",
         markdown(("micro-kernel", "arguments", "in csrc/"), rows),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *shares()])
+
+
+def shares() -> list[str]:
+    """Return how near the kernels come to the peak of multiply-adds, from the results of bench/kernel_shares.py."""
+    run = json.loads(RESULTS.read_text())
+    found = {(row["kernel"], row["kind"], row["isa"]): row["share"] for row in run["rows"]}
+    isas = list(dict.fromkeys(row["isa"] for row in run["rows"]))[::-1]
+    pairs = sorted({(row["kernel"], row["kind"]) for row in run["rows"]})
+    rows = [
+        (
+            code(kernel),
+            kind,
+            *(f"{100 * found[kernel, kind, isa]:.0f}" if (kernel, kind, isa) in found else "" for isa in isas),
+        )
+        for kernel, kind in pairs
+    ]
+    caption = CAPTION.format(**run | {"networks": ", ".join(run["networks"])})
+    return ["### How near the peak", caption, markdown(("kernel", "layer", *isas), rows)]
 
 
 def micro_kernels() -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ class Line:
     ----------
     node : str
     kernels : tuple of str
-        Of its steps, in order.
+        Of its steps, each once.
     shape : tuple of int
         Of its result, for one image.
     seconds : float
@@ -75,7 +75,7 @@ def _by_node(plan: Plan, times: list[float]) -> list[Line]:
         kernels.append(step.kernel)
         parts.append(seconds)
     return [
-        Line(name, tuple(kernels), plan.shapes[name], sum(parts), _flops(plan, name))
+        Line(name, tuple(dict.fromkeys(kernels)), plan.shapes[name], sum(parts), _flops(plan, name))
         for name, (kernels, parts) in nodes.items()
     ]
 

@@ -31,7 +31,7 @@ def _conv2d(op: Conv2d, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradi
 
 
 def _input_gradient(op: Conv2d, shape: tuple[int, ...], weight: Array, dy: Array) -> Array:
-    """Add what each product passes back to the pixels that it read; dy has the shape (N, groups, OC / groups, OH, OW)."""
+    """Add what each product passes back to the pixels that it read; dy is (N, groups, OC / groups, OH, OW)."""
     n, c, h, w = shape
     oc, per_group, kh, kw = weight.shape
     oh, ow = dy.shape[3:]

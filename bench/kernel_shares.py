@@ -1,0 +1,84 @@
+"""Which share of the peak of multiply-adds each kernel of convolutions and dense layers reaches in the networks.
+
+    python bench/kernel_shares.py --seconds 2
+
+For each instruction set of this machine the peak is measured, every network is profiled step by step, and operations
+and times are summed for each kernel. Convolutions count as direct ones, so Winograd may exceed the peak. Writes
+bench/results/kernels.json, from which tools/kernel_table.py makes a table of docs/kernels.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+
+import machine
+import numpy as np
+from networks import BENCHES
+
+from cnnfast._dispatch import kernels
+from cnnfast.ops import Conv2d, Fused, Linear
+from cnnfast.plan import Plan, make_plan
+from cnnfast.report.ladder import Subject
+from cnnfast.report.profile import profile
+
+RESULTS = machine.FOLDER / "results" / "kernels.json"
+
+NETWORKS = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
+
+Work = dict[tuple[str, str], list[float]]
+"""Operations and seconds of each (kernel, kind of layer)."""
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description="Measure each kernel's share of the peak.")
+    parser.add_argument("--seconds", type=float, default=1, help="for each network, layout and instruction set")
+    seconds = parser.parse_args().seconds
+    before, rows = kernels.active_isa(), []
+    for isa in kernels.supported_isas():
+        kernels.select_isa(isa)
+        peak = kernels.fma_peak()
+        for (kernel, kind), (flops, time) in measure(seconds).items():
+            rows.append({"kernel": kernel, "kind": kind, "isa": isa, "peak": peak, "share": flops / time / 1e9 / peak})
+            print("{kernel:32} {kind:12} {isa:8} {share:6.1%}".format(**rows[-1]), flush=True)
+    kernels.select_isa(before)
+    RESULTS.write_text(json.dumps({**machine.facts(), "networks": NETWORKS, "rows": rows}, indent=1) + "\n")
+
+
+def measure(seconds: float) -> Work:
+    """Return the work of every kernel in all networks, by the instruction set that is active."""
+    work: Work = defaultdict(lambda: [0.0, 0.0])
+    for id in NETWORKS:
+        subject = Subject.of(BENCHES[id].network(), kernels.lanes())
+        for layout in ("chwn", "nchw"):
+            add(work, make_plan(subject.graph, layout), subject, seconds)
+    return work
+
+
+def add(work: Work, plan: Plan, subject: Subject, seconds: float) -> None:
+    """Add the work of a plan's convolutions and dense layers."""
+    for line in profile(plan, np.ascontiguousarray(subject.images), subject.pixels, seconds):
+        layer = kind(plan, line.node)
+        if layer:
+            kernel = next(name for name in line.kernels if name.startswith(("conv2d", "dense", "linear")))
+            entry = work[kernel, layer]
+            entry[0] += line.flops
+            entry[1] += line.seconds
+
+
+def kind(plan: Plan, name: str) -> str:
+    """Return what kind of layer a node is, or nothing."""
+    node = plan.graph.by_name.get(name)
+    op = node.op.base if node and isinstance(node.op, Fused) else node.op if node else None
+    if isinstance(op, Linear):
+        return "dense"
+    if not isinstance(op, Conv2d) or node is None:
+        return ""
+    _, channels, kh, kw = plan.graph.shapes[node.inputs[1]]
+    return f"depthwise {kh}x{kw}" if op.groups > 1 and channels == 1 else f"{kh}x{kw}"
+
+
+if __name__ == "__main__":
+    main()
