@@ -20,9 +20,9 @@ RESULTS = marked.ROOT / "bench" / "results" / "kernels.json"
 CSRC = marked.ROOT / "src" / "cnnfast" / "csrc"
 
 CAPTION = """\
-Operations of direct convolution, in % of the peak of multiply-adds of the same instruction set, measured in the same run, over
-all layers of the networks {networks} of `bench/networks.py`, one core: {cpu}, commit {commit}. What does no
-multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
+Operations of direct convolution, in % of the peak of multiply-adds of the same instruction set, measured in the same
+run, over all layers of the networks {networks} of `bench/networks.py`, one core: {cpu}, commit {commit}.
+What does no multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
 
 LAYOUTS = {
     "chwn": "Layout `chwn<L>`: images in the lanes",
