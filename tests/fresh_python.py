@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
-SETTINGS = ("CNNFAST_ISA", "CNNFAST_NUM_THREADS", "CNNFAST_CACHE", "OMP_NUM_THREADS")
+SETTINGS = (
+    *("CNNFAST_ISA", "CNNFAST_NUM_THREADS", "CNNFAST_CACHE", "OMP_NUM_THREADS"),
+    *("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"),
+)
 
 
 def run_python(code: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -4,12 +4,16 @@
 ``CNNFAST_NUM_THREADS``  number of threads; ``OMP_NUM_THREADS`` counts where it is not set
 ``CNNFAST_CACHE``        folder of downloaded data sets
 ``CNNFAST_TEST_DATA``    folder of the real data that tests use
+
+``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` are OpenMP's own; where neither is set, its threads hardly spin.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cnnfast.errors import ConfigError
@@ -31,12 +35,44 @@ def thread_setting() -> tuple[int, str] | None:
     for variable in ("CNNFAST_NUM_THREADS", "OMP_NUM_THREADS"):
         text = os.environ.get(variable)
         if text:
-            # OMP_NUM_THREADS may list a number for each level of nesting; the first is the outermost
-            first = text.split(",")[0].strip()
-            if not first.isdecimal() or not 1 <= int(first) <= 4096:
+            number = _first_number(text)
+            if number is None:
                 raise ConfigError(f"{variable}={text!r}: must be an integer from 1 to 4096; correct or unset it")
-            return int(first), variable
+            return number, variable
     return None
+
+
+def openmp_setting() -> int | None:
+    """Return ``OMP_NUM_THREADS``, or None if it is unset or no number."""
+    return _first_number(os.environ.get("OMP_NUM_THREADS", ""))
+
+
+def _first_number(text: str) -> int | None:
+    """Return a number of threads; there may be one for each level of nesting, of which the first is the outermost."""
+    first = text.split(",")[0].strip()
+    return int(first) if first.isdecimal() and 1 <= int(first) <= 4096 else None
+
+
+SPIN_COUNT = "2000"
+"""Turns of a waiting thread before it sleeps, some tens of microseconds. libgomp's own default is 300,000, during which
+threads that have nothing to do keep CPUs busy for milliseconds after every call."""
+
+
+@contextmanager
+def openmp_that_sleeps() -> Iterator[None]:
+    """Let libgomp's threads sleep soon after a call, if it is loaded inside of the block, which is when it looks.
+
+    The environment is left as it was, and what the user has said about waiting counts. A libgomp that another package
+    has loaded before keeps its habits.
+    """
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def cache_dir() -> Path:

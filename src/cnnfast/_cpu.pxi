@@ -1,5 +1,11 @@
 # Which instruction set runs, and how fast this machine multiplies and adds.
 
+cdef extern from "<omp.h>" nogil:
+    ctypedef enum omp_pause_resource_t:
+        omp_pause_soft
+    int omp_pause_resource_all(omp_pause_resource_t kind)
+
+
 def known_isas():
     """Return the names of the instruction sets that this build has, the most capable last."""
     return [_csrc.cnnfast_isa_name(i).decode() for i in range(_csrc.cnnfast_isa_count())]
@@ -47,6 +53,12 @@ def fma_peak(int rounds=200_000):
 def max_threads():
     """Return the number of threads that OpenMP would use."""
     return openmp.omp_get_max_threads()
+
+
+def release_threads():
+    """Let the OpenMP threads that wait for the calling thread end; its next parallel call starts new ones."""
+    with nogil:
+        omp_pause_resource_all(omp_pause_soft)
 
 
 def count_threads(int threads):

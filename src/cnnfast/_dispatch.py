@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-import cnnfast._kernels as kernels
-from cnnfast._config import forced_isa
+from cnnfast._config import forced_isa, openmp_that_sleeps
 from cnnfast.errors import ConfigError
 
-__all__ = ["kernels"]
+with openmp_that_sleeps():
+    import cnnfast._kernels as kernels
+
+Entry = kernels.Entry
+
+__all__ = ["Entry", "kernels"]
+
+INTERFACE = 1
+"""What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
+
+
+def _check_interface() -> None:
+    built = getattr(kernels, "INTERFACE", 0)
+    if built != INTERFACE:
+        raise ConfigError(
+            f"{kernels.__file__}: these compiled kernels have interface {built}, but the Python code beside them needs "
+            f"{INTERFACE}; build them again (python setup.py build_ext --inplace) or install cnnfast again"
+        )
 
 
 def _force(name: str) -> None:
@@ -23,5 +39,6 @@ def _force(name: str) -> None:
     kernels.select_isa(name)
 
 
+_check_interface()
 if _name := forced_isa():
     _force(_name)

@@ -130,6 +130,23 @@ def as_kernel_input(part: Array, first: int, nan: str) -> Array:
     return part
 
 
+def check_out(out: object, shape: tuple[int, ...]) -> Array:
+    """Return ``out`` if a result of this shape can be written into it.
+
+    Raises
+    ------
+    InputError
+        For another type, dtype or shape, or memory that is read-only or not contiguous.
+    """
+    if not isinstance(out, np.ndarray):
+        raise InputError(f"out must be a NumPy array, but is a {type(out).__name__}")
+    if out.dtype != np.float32 or out.shape != shape:
+        raise InputError(f"out must be float32 of shape {shape}, but is {out.dtype} of shape {out.shape}")
+    if not out.flags.c_contiguous or not out.flags.writeable or not out.flags.aligned:
+        raise InputError("out must be contiguous (C order), aligned and writeable; give a fresh np.empty")
+    return out
+
+
 def check_nan_policy(nan: Any) -> None:
     """Raise `InputError` unless ``nan`` is one of `NAN_POLICIES`."""
     if nan not in NAN_POLICIES:

@@ -1,6 +1,6 @@
 """What the extension module offers to the rest of the package; see ``_kernels.pyx``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ StepParts = tuple[
 ]
 """(kernel, ints, floats, operands, parameters, tables, dst, workspace)"""
 
+INTERFACE: int
 KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 class Program:
@@ -46,6 +47,24 @@ class Program:
         pixels: tuple[Array, Array] | None = None,
     ) -> list[float]: ...
 
+class Entry:
+    def __init__(
+        self,
+        program: Program,
+        shape: Shape3,
+        result: tuple[int, ...],
+        pixels: tuple[Array, Array] | None,
+        piece: int,
+        batch: int,
+        array: type,
+        empty: Callable[[tuple[int, ...]], Array],
+    ) -> None: ...
+    def run(
+        self, images: object, layout: str | None, finite: bool, threads: int, out: Array | None
+    ) -> Array | None: ...
+
+def idle_memory() -> tuple[int, int]: ...
+def release_threads() -> None: ...
 def known_isas() -> list[str]: ...
 def supported_isas() -> list[str]: ...
 def active_isa() -> str: ...

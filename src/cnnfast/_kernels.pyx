@@ -5,7 +5,9 @@
     _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
     _elements.pxi  both, for ops whose geometry does not depend on the layout
     _table.pxi     the list of all of them
+    _arena.pxi     the memory that calls work in
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
+    _entry.pxi     from a Python call to a program, in one crossing
     _cpu.pxi       which instruction set runs, and its peak
     csrc/          the register tiles, compiled once per instruction set; reached through ``_csrc.pxd``
 
@@ -25,6 +27,16 @@ from cnnfast._csrc cimport epilogue as Epilogue
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
+
+cdef extern from "floating.h" nogil:
+    ctypedef unsigned long long floating_mode
+    floating_mode floating_now()
+    floating_mode floating_begin()
+    void floating_end(floating_mode before)
+    void floating_set(floating_mode mode)
+
+INTERFACE = 1
+"""What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:
     MAX_INTS = 28
@@ -56,5 +68,7 @@ include "_naive.pxi"
 include "_lanes.pxi"
 include "_elements.pxi"
 include "_table.pxi"
+include "_arena.pxi"
 include "_program.pxi"
+include "_entry.pxi"
 include "_cpu.pxi"

@@ -3,7 +3,6 @@
 # In layout nchw a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
-    ALIGNMENT = 64
     MAX_LANES = 16
     MAX_ENDS = 8
 
@@ -29,6 +28,9 @@ cdef struct Sink:
     Py_ssize_t src
 
 
+cdef float _unit = 1                       # no constant: the compiler would leave the product out
+
+
 cdef void load_nchw(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
     cdef Py_ssize_t c, i, j
     cdef const char* row
@@ -41,7 +43,7 @@ cdef void load_nchw(const Source* source, Py_ssize_t n, float* arena) noexcept n
                 if source.is_bytes:
                     y[j] = (<const unsigned char*>row)[0] * source.factor[c] + source.shift[c]
                 else:
-                    y[j] = (<const float*>row)[0]
+                    y[j] = (<const float*>row)[0] * _unit  # flushes denormals, so that no value is one
                 row += source.stride[3]
 
 
@@ -201,22 +203,27 @@ cdef class Program:
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
         cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i
-        cdef Py_ssize_t N, groups, group
-        cdef float* arenas
+        cdef Py_ssize_t N
         if not 1 <= n_sources == len(images) <= MAX_ENDS or not 1 <= n_sinks == len(results) <= MAX_ENDS:
             raise ValueError(f"a program takes one array for each graph input and output, at most {MAX_ENDS} of each")
         N = len(images[0])
-        groups = (N + self._lanes - 1) // self._lanes
-        if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
-            raise ValueError("the instruction set was changed after this program was made")
         for i in range(n_sources):
             _bind_source(&sources[i], images[i], self._inputs[i], pixels, N, self._lanes)
         for i in range(n_sinks):
             _bind_sink(&sinks[i], results[i], self._outputs[i], N, self._lanes)
+        self._run_groups(sources, n_sources, sinks, n_sinks, N, threads)
+
+    cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
+                         Py_ssize_t N, int threads) except -1:
+        # N images in borrowed arenas, one for each thread; called with the GIL, which it releases
+        cdef Py_ssize_t groups = (N + self._lanes - 1) // self._lanes, group
+        cdef Block block
+        cdef float* arenas
+        if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
+            raise ValueError("the instruction set was changed after this program was made")
         threads = max(1, min(<Py_ssize_t>threads, groups))
-        arenas = <float*>aligned_alloc(ALIGNMENT, threads * self._arena * sizeof(float))
-        if arenas == NULL:
-            raise MemoryError(f"no memory for {threads} arenas of {self._arena * 4} bytes")
+        block = borrow(threads * self._arena * sizeof(float))
+        arenas = <float*>block.data
         with nogil:
             if threads == 1:
                 for group in range(groups):
@@ -225,17 +232,20 @@ cdef class Program:
                 for group in prange(groups, schedule="dynamic", num_threads=threads):
                     self._one(sources, n_sources, sinks, n_sinks, group, N,
                               arenas + openmp.omp_get_thread_num() * self._arena)
-        free(arenas)
+        give_back(block)
+        return 0
 
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                    Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
         cdef Py_ssize_t i
+        cdef floating_mode before = floating_begin()
         for i in range(n_sources):
             self._load(&sources[i], group, N, arena)
         for i in range(self._count):
             self._steps[i].run(&self._steps[i], arena)
         for i in range(n_sinks):
             self._store(&sinks[i], group, N, arena)
+        floating_end(before)
 
     cdef void _load(self, const Source* source, Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
         if self._lanes == 1:
@@ -261,12 +271,15 @@ cdef class Program:
         cdef Sink[MAX_ENDS] sinks
         cdef Py_ssize_t N = len(images[0]), i, r
         cdef double start
-        cdef float* arena = <float*>aligned_alloc(ALIGNMENT, self._arena * sizeof(float))
-        if arena == NULL:
-            raise MemoryError(f"no memory for an arena of {self._arena * 4} bytes")
+        cdef Block block
+        cdef float* arena
+        cdef floating_mode before
         _bind_source(&sources[0], images[0], self._inputs[0], pixels, N, self._lanes)
         _bind_sink(&sinks[0], results[0], self._outputs[0], N, self._lanes)
         best = [float("inf")] * (self._count + 2)
+        block = borrow(self._arena * sizeof(float))
+        arena = <float*>block.data
+        before = floating_begin()
         for r in range(rounds):
             start = openmp.omp_get_wtime()
             self._load(&sources[0], 0, N, arena)
@@ -278,7 +291,8 @@ cdef class Program:
             start = openmp.omp_get_wtime()
             self._store(&sinks[0], 0, N, arena)
             best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
-        free(arena)
+        floating_end(before)
+        give_back(block)
         return best
 
 

@@ -1,28 +1,40 @@
 """Who decides the number of threads.
 
 In this order: the argument of a call, ``with cnnfast.threads(n)``, `set_num_threads`, ``CNNFAST_NUM_THREADS``,
-``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container.
+``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container. Of the
+last three somebody may have taken some away in the OpenMP runtime, as ``threadpoolctl.threadpool_limits`` does. What
+the runtime starts with is no decision: it knows nothing of quotas.
 
-A forked child of a process that has computed with several threads gets one, whoever decides: libgomp's threads do not
-survive the fork, and a child that waited for them would hang.
+libgomp's threads do not survive a fork. Python's ``os.fork`` gives them up before, so that parent and child start new
+ones; a child that somebody else has forked computes with one thread, whoever decides, because it would hang.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from cnnfast._config import thread_setting
+from cnnfast._config import openmp_setting, thread_setting
+from cnnfast._dispatch import kernels
 from cnnfast.errors import ConfigError
+
+STALE = 1.0
+"""Seconds after which a call looks again at the environment, the affinity mask and the quota."""
 
 _in_context: ContextVar[int | None] = ContextVar("cnnfast_threads", default=None)
 _for_process: int | None = None
-_has_been_parallel = False
+_parallel: set[int] = set()
+"""The Python threads whose calls have computed with several threads: libgomp keeps a team for each."""
+_released: int | None = None
 _lost_its_threads = False
+_recent = (0, "")
+_recent_until = -1.0
 
 
 def set_num_threads(n: int | None) -> None:
@@ -85,19 +97,45 @@ def decide(argument: int | None = None) -> tuple[int, str]:
     return number, who
 
 
-def note_parallel() -> None:
-    """Remember that this process computes with several threads."""
-    global _has_been_parallel
-    _has_been_parallel = True
+def of_call(argument: int | None = None) -> int:
+    """Return the number of threads of a call: as `decide`, but what lies outside of the process may be a second old."""
+    if argument is None:
+        number = _in_context.get()
+        if number is None:
+            number = _for_process
+        if number is None:
+            number = _limited(*_outside())[0]
+    else:
+        number = checked(argument)
+    if number == 1 or _lost_its_threads:
+        return 1
+    _parallel.add(threading.get_ident())
+    return number
+
+
+def _before_fork() -> None:
+    global _released
+    _released = threading.get_ident()
+    if _released in _parallel:
+        # The team of the thread that forks; those of others do not exist in the child.
+        kernels.release_threads()
 
 
 def _after_fork_in_child() -> None:
-    global _lost_its_threads
-    _lost_its_threads = _lost_its_threads or _has_been_parallel
+    global _lost_its_threads, _released
+    me = threading.get_ident()
+    _lost_its_threads = _lost_its_threads or (me in _parallel and me != _released)
+    _parallel.clear()
+    _released = None
+
+
+def _after_fork_in_parent() -> None:
+    global _released
+    _released = None
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child, after_in_parent=_after_fork_in_parent)
 
 
 def _wish(argument: int | None) -> tuple[int, str]:
@@ -108,7 +146,25 @@ def _wish(argument: int | None) -> tuple[int, str]:
         return inside, "with cnnfast.threads(n)"
     if _for_process is not None:
         return _for_process, "cnnfast.set_num_threads"
-    return thread_setting() or granted()
+    return _limited(*_outside(fresh=True))
+
+
+def _outside(fresh: bool = False) -> tuple[int, str]:
+    """Return what the environment and the operating system say."""
+    global _recent, _recent_until
+    now = time.monotonic()
+    if fresh or now >= _recent_until:
+        _recent = thread_setting() or granted()
+        _recent_until = now + STALE
+    return _recent
+
+
+def _limited(number: int, who: str) -> tuple[int, str]:
+    """Take away what somebody has taken from OpenMP since it was loaded."""
+    left = kernels.max_threads()
+    if left < number and left != _UNLIMITED:
+        return left, "a limit of OpenMP, as threadpoolctl sets"
+    return number, who
 
 
 def checked(n: object) -> int:
@@ -124,14 +180,18 @@ def checked(n: object) -> int:
 
 def granted() -> tuple[int, str]:
     """Return how many CPUs the operating system lets this process use, and by which rule."""
-    try:
-        cpus, rule = len(os.sched_getaffinity(0)), "the affinity mask"
-    except AttributeError:
-        cpus, rule = os.cpu_count() or 1, "the number of CPUs"
+    cpus = len(_affinity())
+    rule = "the affinity mask" if hasattr(os, "sched_getaffinity") else "the number of CPUs"
     quota = cgroup_quota()
     if quota is not None and quota < cpus:
         return max(1, math.ceil(quota)), "the CPU quota of the container"
     return cpus, rule
+
+
+def _affinity() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
@@ -177,3 +237,7 @@ def _quota_v1(folder: Path) -> float | None:
     except (OSError, ValueError):
         return None
     return quota / period if quota > 0 and period > 0 else None
+
+
+_UNLIMITED = openmp_setting() or max(kernels.max_threads(), len(_affinity()))
+"""How many threads OpenMP would use if nobody had told it a number."""

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast import _threads, ops
-from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy
-from cnnfast.errors import InputError
+from cnnfast import ops
+from cnnfast._dispatch import Entry
+from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy, check_out
+from cnnfast._threads import decide, of_call
+from cnnfast.compiled import Compiled, Settings, checked_batch
+from cnnfast.errors import InputError, UnsupportedError
 from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
+from cnnfast.formats.reference import FileReference, load_again, refer_to
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, build_graph
 from cnnfast.ops import Array, Shape
@@ -30,7 +34,9 @@ FLOPS_A_CHUNK = 2_000_000_000
 class Network:
     """A trained network; immutable, and safe to share between threads.
 
-    Made by `load`, `from_layers` or `from_graph`.
+    Made by `load`, `from_layers` or `from_graph`. It can be pickled: one that was loaded from a file of cnnfast's own
+    format, as long as that file is untouched, as a reference to the file, which processes of one machine then share;
+    any other with all its weights.
 
     Examples
     --------
@@ -39,8 +45,9 @@ class Network:
     (3,)
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, file: FileReference | None = None) -> None:
         self._model = model
+        self._file = file
 
     @classmethod
     def load(cls, source: str | PathLike[str], **options: Any) -> Network:
@@ -69,7 +76,9 @@ class Network:
         """
         from cnnfast._shipped import find
 
-        return cls(load_model(find(source), **options))
+        path = find(source)
+        file = None if options else refer_to(path)
+        return cls(load_model(path, **options), file)
 
     @classmethod
     def from_layers(
@@ -196,6 +205,7 @@ class Network:
         layout: str | None = None,
         nan: str = "raise",
         threads: int | None = None,
+        out: Array | None = None,
     ) -> Array:
         """Compute the raw output of the network.
 
@@ -211,6 +221,8 @@ class Network:
             What to do with floats that are not finite.
         threads : int, optional
             By default what `cnnfast.get_num_threads` says.
+        out : float32 array (N, ...), optional
+            Contiguous memory for the result, which is then the array that is returned.
 
         Returns
         -------
@@ -219,14 +231,17 @@ class Network:
         Raises
         ------
         InputError
-            If the images do not fit: type, rank, size, layout, or a value that is not finite.
+            If the images do not fit: type, rank, size, layout, or a value that is not finite; or if ``out`` does not.
 
         Examples
         --------
         >>> Network.load("mnist-mlp").forward(np.zeros((2, 28, 28), np.uint8)).shape
         (2, 10)
         """
-        return self._run(self._plan, images, layout, nan, threads).reshape(-1, *self.output_shape)
+        if nan != "raise":
+            check_nan_policy(nan)
+        result = self._entry.run(images, layout, nan == "raise", of_call(threads), out)
+        return self._run(self._plan, self.output_shape, images, layout, nan, threads, out) if result is None else result
 
     def predict_proba(
         self,
@@ -235,6 +250,7 @@ class Network:
         layout: str | None = None,
         nan: str = "raise",
         threads: int | None = None,
+        out: Array | None = None,
     ) -> Array:
         """Compute the probability of each class.
 
@@ -243,8 +259,8 @@ class Network:
 
         Parameters
         ----------
-        images, layout, nan, threads
-            As for `forward`.
+        images, layout, nan, threads, out
+            As for `forward`; ``out`` is (N, K).
 
         Returns
         -------
@@ -261,8 +277,22 @@ class Network:
         >>> Network.load("mnist-mlp").predict_proba(np.zeros((2, 28, 28), np.uint8)).sum(axis=1).round(3)
         array([1., 1.], dtype=float32)
         """
-        result = self._run(self._probability_plan, images, layout, nan, threads)
-        return np.concatenate([1 - result, result], axis=1) if self._is_binary else result
+        if nan != "raise":
+            check_nan_policy(nan)
+        if self._is_binary:
+            return self._both_classes(images, layout, nan, threads, out)
+        result = self._probability_entry.run(images, layout, nan == "raise", of_call(threads), out)
+        if result is not None:
+            return result
+        return self._run(self._probability_plan, (self._class_count,), images, layout, nan, threads, out)
+
+    def _both_classes(
+        self, images: object, layout: str | None, nan: str, threads: int | None, out: Array | None
+    ) -> Array:
+        single = self._run(self._probability_plan, (1,), images, layout, nan, threads, None)
+        if out is not None:
+            check_out(out, (len(single), 2))
+        return np.concatenate([1 - single, single], axis=1, out=out)
 
     def predict(
         self,
@@ -336,6 +366,54 @@ class Network:
         order = _rank(probabilities, int(k))
         return self.classes_[order], np.take_along_axis(probabilities, order, axis=1)
 
+    def compile(
+        self,
+        *,
+        batch: int = 1,
+        threads: int | None = None,
+        layout: str | None = None,
+        nan: str = "raise",
+        raw: bool = False,
+    ) -> Compiled:
+        """Return a function for a tight loop: all that can be decided before the first call is.
+
+        Parameters
+        ----------
+        batch : int
+            Number of images of every call.
+        threads : int, optional
+            By default what `cnnfast.get_num_threads` says now.
+        layout, nan
+            As for `forward`.
+        raw : bool
+            Give what `forward` gives, not probabilities.
+
+        Returns
+        -------
+        Compiled
+            Callable as ``fast(images)`` and ``fast(images, out=result)``.
+
+        Raises
+        ------
+        ConfigError
+            If ``batch`` is no integer from 1 up, or ``threads`` no number of threads.
+        UnsupportedError
+            For probabilities of a network with a single output, which are made of its result; say ``raw=True``.
+
+        Examples
+        --------
+        >>> fast = Network.load("mnist-mlp").compile(batch=1, threads=1)
+        >>> fast(np.zeros((1, 28, 28), np.uint8)).shape
+        (1, 10)
+        """
+        check_nan_policy(nan)
+        if self._is_binary and not raw:
+            raise UnsupportedError("a network with a single output is compiled with raw=True: its result is P(class 1)")
+        plan = self._plan if raw else self._probability_plan
+        shape = self.output_shape if raw else (self._class_count,)
+        settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan, raw)
+        return Compiled(self, settings, self._entry_of(plan, shape, settings.batch))
+
     def truncate(self, layer: str) -> Network:
         """Return the network that ends at a layer, with its values as output.
 
@@ -390,7 +468,15 @@ class Network:
     def __repr__(self) -> str:
         return f"<cnnfast.Network {self.input_shape} -> {self.output_shape}, {len(self.graph.nodes)} nodes>"
 
+    def __copy__(self) -> Network:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Network:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._file is not None and self._file.is_current():
+            return _from_file, (self._file.path, self._file.sha256)
         graph, model = self.graph, self._model
         parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
         return _rebuild, (*parts, model.preprocess, model.classes, model.licence, dict(model.notes))
@@ -404,18 +490,40 @@ class Network:
         graph = with_probabilities(self.graph)
         return self._plan if graph is self.graph else make_plan(graph)
 
-    def _run(self, plan: Plan, images: object, layout: str | None, nan: str, threads: int | None) -> Array:
-        check_nan_policy(nan)
+    @cached_property
+    def _entry(self) -> Entry:
+        return self._entry_of(self._plan, self.output_shape)
+
+    @cached_property
+    def _probability_entry(self) -> Entry:
+        return self._entry_of(self._probability_plan, (self._class_count,))
+
+    def _entry_of(self, plan: Plan, result: Shape, batch: int = 0) -> Entry:
+        pixels = None if self.preprocess is None else self.preprocess.affine()
+        piece = -(-self._images_a_piece // 64) * 64
+        return Entry(plan.program, as_chw(self.input_shape), result, pixels, piece, batch, np.ndarray, _empty)
+
+    def _run(
+        self,
+        plan: Plan,
+        shape: Shape,
+        images: object,
+        layout: str | None,
+        nan: str,
+        threads: int | None,
+        out: Array | None,
+    ) -> Array:
+        """Run what an `Entry` does not take, or say what is wrong with it."""
         batch = as_images(images, as_chw(self.input_shape), layout)
         pixels = self._pixels() if batch.dtype == np.uint8 else None
-        count, _ = _threads.decide(threads)
-        if count > 1:
-            _threads.note_parallel()
-        (output,) = plan.graph.outputs
-        result = np.empty((len(batch), math.prod(plan.shapes[output])), np.float32)
+        count = of_call(threads)
+        result = np.empty((len(batch), *shape), np.float32) if out is None else check_out(out, (len(batch), *shape))
+        if np.may_share_memory(result, batch):
+            raise InputError("out and images overlap in memory; give out memory of its own")
+        rows = result.reshape(len(batch), -1) if len(batch) else result
         for part in self._parts(len(batch), count):
             values = as_kernel_input(batch[part], part.start, nan)
-            plan.program.run([values], [result[part]], count, pixels)
+            plan.program.run([values], [rows[part]], count, pixels)
         return result
 
     def _pixels(self) -> tuple[Array, Array]:
@@ -428,12 +536,17 @@ class Network:
 
     def _parts(self, images: int, threads: int) -> Iterator[slice]:
         """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
-        size = max(64, threads * FLOPS_A_CHUNK // max(self._flops, 1))
+        size = threads * self._images_a_piece
         return (slice(start, min(start + size, images)) for start in range(0, images, size))
 
     @cached_property
-    def _flops(self) -> int:
-        return sum(self.graph.cost(node).flops for node in self.graph.nodes)
+    def _images_a_piece(self) -> int:
+        flops = sum(self.graph.cost(node).flops for node in self.graph.nodes)
+        return max(64, FLOPS_A_CHUNK // max(flops, 1))
+
+
+def _empty(shape: Shape) -> Array:
+    return np.empty(shape, np.float32)
 
 
 def with_probabilities(graph: Graph) -> Graph:
@@ -470,6 +583,11 @@ def _rank(probabilities: Array, k: int) -> Array:
     else:
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return order
+
+
+def _from_file(path: str, sha256: str) -> Network:
+    """Load a network again that `Network.__reduce__` has pickled as a reference to its file."""
+    return Network(load_again(path, sha256), refer_to(path))
 
 
 def _rebuild(

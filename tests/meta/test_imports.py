@@ -16,10 +16,10 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 LEVELS = (
     ("errors", "_kernels", "models", "__version__"),
     ("_config", "ops", "preprocess", "_shipped"),
-    ("_dispatch", "_threads", "graph", "_inputs"),
-    ("layers",),
+    ("_dispatch", "graph", "_inputs"),
+    ("_threads", "layers"),
     ("architectures",),
-    ("plan", "formats", "pictures", "summary"),
+    ("plan", "formats", "pictures", "summary", "compiled"),
     ("data", "config_report", "network"),
     ("report", "train", "quantize"),
     ("cli",),

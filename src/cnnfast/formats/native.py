@@ -84,12 +84,14 @@ def _write(path: Path, header: bytes, arrays: list[Array]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, mapped: bool = False) -> Model:
     """Read a model file; nothing in it is executed.
 
     Parameters
     ----------
     path : path-like
+    mapped : bool
+        Map the file into memory whatever its size, so that processes share it; it must stay as it is.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         If the file cannot be read, is damaged, or is of a version that this cnnfast does not know.
     """
     with blame(path):
-        data = tensors.bytes_of(Path(path), DIGEST_END)
+        data = tensors.bytes_of(Path(path), DIGEST_END, mapped)
         if data[8:DIGEST_BEGIN].tobytes() != PREFIX:
             raise ModelFileError(f"no cnnfast model file: bytes 8 to {DIGEST_BEGIN - 1} must be {PREFIX.decode()}")
         metadata, arrays = tensors.unpack(data)

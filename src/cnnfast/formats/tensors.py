@@ -88,8 +88,8 @@ def _code(name: str, dtype: np.dtype[Any]) -> str:
     )
 
 
-def bytes_of(path: Path, least: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the content of a file, in memory or mapped.
+def bytes_of(path: Path, least: int, mapped: bool = False) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the content of a file, in memory or, if it is large or that is asked for, mapped.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def bytes_of(path: Path, least: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     size = path.stat().st_size
     if size < least:
         raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {least}")
-    return np.memmap(path, np.uint8, "r") if size > MAP_ABOVE else np.fromfile(path, np.uint8)
+    return np.memmap(path, np.uint8, "r") if mapped or size > MAP_ABOVE else np.fromfile(path, np.uint8)
 
 
 def read_header(data: Array, foreign: bool = False) -> tuple[dict[str, Any], int]:

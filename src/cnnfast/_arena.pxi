@@ -1,0 +1,60 @@
+# The memory that calls work in. What a call gives back waits for the next one, of whatever program: taking it from the
+# system each time would cost more than a small network does. All of this happens under the GIL, which is its lock.
+
+cdef enum:
+    ALIGNMENT = 64
+    MOST_IDLE = 16                         # blocks
+    MOST_IDLE_BYTES = 64 << 20             # together; a larger block goes back to the system at once
+
+cdef struct Block:
+    void* data
+    size_t size
+
+cdef Block[MOST_IDLE] _idle                # the longest unused first
+cdef int _idle_count = 0
+cdef size_t _idle_bytes = 0
+
+
+cdef Block borrow(size_t size) except *:
+    # the smallest idle block that is large enough, of equal ones the last used, or new memory
+    global _idle_count, _idle_bytes
+    cdef Block block
+    cdef int i, best = -1
+    for i in range(_idle_count):
+        if _idle[i].size >= size and (best < 0 or _idle[i].size <= _idle[best].size):
+            best = i
+    if best >= 0:
+        block = _idle[best]
+        _forget(best)
+        return block
+    block.data, block.size = aligned_alloc(ALIGNMENT, size), size
+    if block.data == NULL:
+        raise MemoryError(f"no memory for arenas of {size} bytes")
+    return block
+
+
+cdef void give_back(Block block) noexcept:
+    global _idle_count, _idle_bytes
+    if block.size > MOST_IDLE_BYTES:
+        free(block.data)
+        return
+    while _idle_count == MOST_IDLE or _idle_bytes + block.size > MOST_IDLE_BYTES:
+        free(_idle[0].data)
+        _forget(0)
+    _idle[_idle_count] = block
+    _idle_count += 1
+    _idle_bytes += block.size
+
+
+cdef void _forget(int index) noexcept:
+    global _idle_count, _idle_bytes
+    cdef int i
+    _idle_bytes -= _idle[index].size
+    _idle_count -= 1
+    for i in range(index, _idle_count):
+        _idle[i] = _idle[i + 1]
+
+
+def idle_memory():
+    """Return how many blocks of memory wait for the next call, and their bytes together."""
+    return _idle_count, _idle_bytes
