@@ -8,6 +8,7 @@
     _arena.pxi     the memory that calls work in
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
     _entry.pxi     from a Python call to a program, in one crossing
+    _weights.pxi   weights transformed for Winograd, when a network is planned
     _cpu.pxi       which instruction set runs, and its peak
     csrc/          the register tiles, compiled once per instruction set; reached through ``_csrc.pxd``
 
@@ -71,4 +72,5 @@ include "_table.pxi"
 include "_arena.pxi"
 include "_program.pxi"
 include "_entry.pxi"
+include "_weights.pxi"
 include "_cpu.pxi"

@@ -10,7 +10,6 @@ import os
 import stat
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -23,6 +22,8 @@ from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.preprocess import Preprocess
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from PIL import Image
 
 Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
@@ -418,6 +419,8 @@ def _pad(
 def _read_ahead(
     paths: Iterator[str | os.PathLike[str]], preprocess: Preprocess, workers: int
 ) -> Generator[tuple[Path, Bytes | PictureError], None, None]:
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(workers, thread_name_prefix="cnnfast-picture")
     waiting: deque[tuple[Path, Future[Bytes | PictureError]]] = deque()
     try:

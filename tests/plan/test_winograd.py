@@ -41,11 +41,24 @@ def test_transforms_are_exact(kernel: int) -> None:
 
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_weights_are_transformed_in_float64(kernel: int) -> None:
-    w = np.random.default_rng(0).standard_normal((2, 3, kernel, kernel)).astype(np.float32)
+    """To the bit: each sum from its first term on, columns first, and one rounding at the end."""
     _, g, _ = transforms(kernel)
-    u = transformed(w)
-    assert u.dtype == np.float64
-    np.testing.assert_allclose(u.reshape(2, 3, kernel + 3, -1)[1, 2], g @ w[1, 2].astype(np.float64) @ g.T, rtol=1e-12)
+    for filters, channels, dtype in ((1, 1, np.float32), (2, 3, np.float64), (19, 4, np.float32)):
+        w = np.random.default_rng(0).standard_normal((filters, channels, kernel, kernel)).astype(dtype)
+        rows = summed(g, w.astype(np.float64))
+        expected = summed(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
+        u = transformed(w)
+        assert u.dtype == np.float32
+        np.testing.assert_array_equal(u, expected.astype(np.float32))
+        np.testing.assert_allclose(expected[-1, -1], g @ w[-1, -1].astype(np.float64) @ g.T, rtol=1e-12, atol=1e-13)
+
+
+def summed(g: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the products of a matrix and the vectors along the last axis, term after term."""
+    total = g[:, 0] * values[..., :1]
+    for k in range(1, g.shape[1]):
+        total = total + g[:, k] * values[..., k : k + 1]
+    return total
 
 
 def common_denominator(kernel: int) -> int:

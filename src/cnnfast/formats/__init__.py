@@ -1,26 +1,39 @@
 """Model files: each format is one file, which turns what the user has into a `Model` and executes nothing.
 
-To add a format, write ``formats/<name>.py`` that calls `register`, and import it below.
+To add a format, write ``formats/<name>.py`` that calls `register`, and import it in ``formats/all.py``. Only cnnfast's own
+is imported at once: a process that answers with a shipped network should not wait for the others.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cnnfast.formats.convnetjs
-import cnnfast.formats.cs61c
-import cnnfast.formats.native
-import cnnfast.formats.weights  # noqa: F401  (each of them registers its formats)
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats.model import Model
+from cnnfast.formats.native import FORMAT as OWN
 from cnnfast.formats.native import save
-from cnnfast.formats.registry import FORMATS, HEAD, Format, register
+from cnnfast.formats.registry import FORMATS as _FORMATS
+from cnnfast.formats.registry import HEAD, Format, register
+
+if TYPE_CHECKING:
+    from cnnfast.formats.registry import FORMATS
 
 __all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "register", "save"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "FORMATS":
+        raise AttributeError(f"module 'cnnfast.formats' has no attribute {name!r}")
+    return _all_formats()
+
+
+def _all_formats() -> dict[str, Format]:
+    import cnnfast.formats.all  # noqa: F401  (it registers all formats)
+
+    return _FORMATS
 
 
 def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
@@ -43,11 +56,14 @@ def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
         If the reader of its format does not take an option.
     """
     entry = detect(path)
-    _check_options(path, entry, options)
+    if options:
+        _check_options(path, entry, options)
     return entry.read(Path(path), **options)
 
 
 def _check_options(path: str | os.PathLike[str], entry: Format, options: Mapping[str, object]) -> None:
+    import inspect
+
     known = list(inspect.signature(entry.read).parameters)[1:]
     if strange := [name for name in options if name not in known]:
         raise ConfigError(
@@ -66,10 +82,13 @@ def detect(path: str | os.PathLike[str]) -> Format:
     """
     path = Path(path)
     head = _head(path)
-    for entry in FORMATS.values():
+    if OWN.sniff(path, head):
+        return OWN
+    formats = _all_formats().values()
+    for entry in formats:
         if entry.sniff(path, head):
             return entry
-    known = "; ".join(f"{entry.name} ({entry.description}: {', '.join(entry.suffixes)})" for entry in FORMATS.values())
+    known = "; ".join(f"{entry.name} ({entry.description}: {', '.join(entry.suffixes)})" for entry in formats)
     start = f"it starts with {head[:16]!r}" if head else "it is empty" if path.is_file() else "it is a folder"
     raise ModelFileError(f"{path}: this is no model file that cnnfast knows ({start}); it reads: {known}")
 

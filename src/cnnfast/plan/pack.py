@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnfast.ops import Array
 from cnnfast.plan.lowering import packed
-from cnnfast.plan.winograd import transformed
+from cnnfast.plan.winograd import transformed_blocks
 
 
 def blocks(channels: int, most: int) -> list[slice]:
@@ -55,5 +55,4 @@ def aligned(values: Array, boundary: int = 64) -> Array:
 
 def pack_winograd(weight: Array, most: int) -> Array:
     """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels), E by columns."""
-    u = transformed(weight).swapaxes(2, 3).reshape(*weight.shape[:2], -1)
-    return packed(np.concatenate([u[block].transpose(2, 1, 0).reshape(-1) for block in blocks(len(u), most)]))
+    return packed(transformed_blocks(weight, [0, *(block.stop for block in blocks(len(weight), most))]))

@@ -8,11 +8,13 @@ applied here, in float64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 
 import numpy as np
 
+from cnnfast._dispatch import kernels
 from cnnfast.ops import Array
 
 POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))}
@@ -68,16 +70,21 @@ def _floats(matrix: Matrix) -> Array:
 
 
 def transformed(weight: Array) -> Array:
-    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64.
+    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64 and rounded once to float32."""
+    oc, c, kernel, _ = weight.shape
+    u: Array = transformed_blocks(weight, [0, oc]).reshape(kernel + 3, kernel + 3, c, oc).transpose(3, 2, 1, 0)
+    return u
 
-    The sums are written out because a matrix product would be left to BLAS, which adds in another order on another CPU.
+
+def transformed_blocks(weight: Array, starts: Sequence[int]) -> Array:
+    """Return what `transformed` does in the order of the kernels, flat.
+
+    The output channels are divided into blocks that begin at ``starts``, of which the last is OC. Each block is
+    (E, C, channels), the E = (K + 3)^2 elements of the transform by columns.
     """
-    _, g, _ = transforms(weight.shape[2])
-    rows = _times(g, weight.astype(np.float64))
-    return _times(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
-
-
-def _times(g: Array, values: Array) -> Array:
-    """Return the products of a matrix and the vectors along the last axis, each summed from its first term on."""
-    terms = [[factor * values[..., k] for k, factor in enumerate(row)] for row in g]
-    return np.stack([sum(row[1:], start=row[0]) for row in terms], axis=-1)
+    oc, c, kernel, _ = weight.shape
+    _, g, _ = transforms(kernel)
+    result = np.empty(oc * c * len(g) ** 2, np.float32)
+    double = np.ascontiguousarray(weight, np.float64).reshape(oc, c, kernel * kernel)
+    kernels.transform_weights(double, g, starts, result)
+    return result

@@ -1,0 +1,5 @@
+"""Every format but cnnfast's own; each registers itself, and they are tried in this order."""
+
+import cnnfast.formats.convnetjs
+import cnnfast.formats.cs61c
+import cnnfast.formats.weights  # noqa: F401  (each of them registers its formats)
