@@ -73,12 +73,14 @@ def _materialised(lowering: WholeGraph, op: Op, site: Site) -> None:
     if any(site.node in chain.inner for chain in lowering.chains.values()):
         return
     inputs = list(site.inputs)
-    if not isinstance(op, Binary):
-        for index, value in enumerate(inputs):
-            if op.is_data_input(index) and value in lowering.graph.constants:
-                inputs[index] = f"{site.result}<{value}"
-                lowering.shapes[inputs[index]] = lowering.shapes[value]
-                copy_value(lowering, Site(site.node, (value,), inputs[index]))
+    base = op.base if isinstance(op, Fused) else op
+    # arithmetic reads a constant where it is
+    first = len(base.data) if isinstance(base, Binary) else 0
+    for index, value in enumerate(inputs):
+        if index >= first and op.is_data_input(index) and value in lowering.graph.constants:
+            inputs[index] = f"{site.result}<{value}"
+            lowering.shapes[inputs[index]] = lowering.shapes[value]
+            copy_value(lowering, Site(site.node, (value,), inputs[index]))
     if site.node in lowering.chains:
         lower_chain(lowering, lowering.chains[site.node])
     else:

@@ -1,0 +1,68 @@
+"""ONNX files: networks exported by PyTorch, TensorFlow, Keras, Paddle, CNTK and others.
+
+    sniff.py      is this an ONNX file? By its bytes alone
+    proto.py      file -> protobuf message; tensors of every kind, external data
+    values.py     what a name of the file stands for: images, or a constant that may depend on the number of images
+    call.py       a node of the file with its attributes and inputs, as the operators see it
+    fold.py       operators on constants: NumPy, with a budget
+    operators/    one file for each family of operators: what each becomes in ops of cnnfast
+    translate.py  walks the nodes; gathers everything that is not supported
+    backend.py    the face that ONNX's own conformance suite wants
+
+Nothing of a file is executed, and the `onnx` package is imported when a file is read, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.blame import blame
+from cnnfast.formats.model import Model
+from cnnfast.formats.onnx.sniff import looks_like_onnx
+from cnnfast.formats.registry import Format, register
+from cnnfast.ops import Shape
+
+
+def read(path: str | os.PathLike[str], *, input_shape: Shape | None = None) -> Model:
+    """Read an ONNX file, opset 7 or newer.
+
+    Parameters
+    ----------
+    path : path-like
+        Weights may lie in other files of the same folder (external data).
+    input_shape : (C, H, W) or (F,), optional
+        Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
+
+    Returns
+    -------
+    Model
+        Values carry the names of the file. A network that takes images as N, H, W, C takes N, C, H, W here.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or leaves the input's shape open and ``input_shape`` does not say it.
+    UnsupportedError
+        If it holds operators that cnnfast does not run, all of which are listed; or if the package onnx is missing.
+    """
+    path = Path(path)
+    with blame(path):
+        try:
+            from cnnfast.formats.onnx.proto import load_model
+        except ImportError as error:
+            raise UnsupportedError(
+                f"ONNX files are read with the package onnx, which cannot be imported ({error}); "
+                "install it with: pip install 'cnnfast[onnx]'"
+            ) from error
+        from cnnfast.formats.onnx.translate import translated
+
+        return Model(translated(load_model(path), path.parent, input_shape), notes={"source": "ONNX"})
+
+
+def _sniff(path: Path, head: bytes) -> bool:
+    return looks_like_onnx(head)
+
+
+register(Format("onnx", "ONNX model", (".onnx",), _sniff, read))

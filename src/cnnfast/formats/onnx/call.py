@@ -1,0 +1,195 @@
+"""A node of the file as the operators see it: attributes, inputs, and where results go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from onnx import AttributeProto, NodeProto
+
+from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.proto import array_of
+from cnnfast.formats.onnx.values import Images, Static, Value
+from cnnfast.ops import Array, Op, Shape
+
+
+class Target(Protocol):
+    """Where the nodes of a network under construction go."""
+
+    def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
+        """Add a node and return its name."""
+        ...
+
+    def keep(self, array: Array, wanted: str) -> str:
+        """Add a constant and return its name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node of the file.
+
+    Attributes
+    ----------
+    node : NodeProto
+    opset : int
+    inputs : tuple of Images, Static or None
+        None where an optional input is left out.
+    target : Target
+    folder : Path, optional
+        Where external data may lie.
+    batch : int, optional
+        The number of images that the file was made for, if it states one.
+    quantised : dict
+        Scale and zero point of the values that a file holds as integers; they are run as floats.
+    """
+
+    node: NodeProto
+    opset: int
+    inputs: tuple[Value | None, ...]
+    target: Target
+    folder: Path | None
+    batch: int | None
+    quantised: dict[str, tuple[Array, Array]]
+
+    @property
+    def kind(self) -> str:
+        """The operator."""
+        return str(self.node.op_type)
+
+    @property
+    def result(self) -> str:
+        """The name of the first result."""
+        return str(self.node.output[0])
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """Return an attribute as a plain value or array; the default where it is left out."""
+        for attribute in self.node.attribute:
+            if attribute.name == name:
+                return plain(attribute, self.folder)
+        return default
+
+    def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Return an attribute that is a list of integers."""
+        value = self.attribute(name, default)
+        if not isinstance(value, list | tuple) or not all(isinstance(v, int) for v in value):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be integers, but is {value!r}")
+        return tuple(value)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """Return an attribute that is an integer."""
+        value = self.attribute(name, default)
+        if not isinstance(value, int):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be an integer, but is {value!r}")
+        return value
+
+    def real(self, name: str, default: float) -> float:
+        """Return an attribute that is a finite number."""
+        value = self.attribute(name, default)
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be a finite number, but is {value!r}")
+        return float(value)
+
+    def text(self, name: str, default: str) -> str:
+        """Return an attribute that is a text."""
+        value = self.attribute(name, default)
+        if not isinstance(value, str):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be a text, but is {value!r}")
+        return value
+
+    def has(self, index: int) -> bool:
+        """Tell whether an optional input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def value(self, index: int) -> Value:
+        """Return an input."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        if value is None:
+            raise ModelFileError(f"{self.kind} has no input {index}")
+        return value
+
+    def images(self, index: int) -> Images:
+        """Return an input that must be computed from the images."""
+        value = self.value(index)
+        if not isinstance(value, Images):
+            raise UnsupportedError(f"input {index} is a constant, not computed from the images")
+        return value
+
+    def static(self, index: int, default: object = None) -> Array:
+        """Return an input that must be a constant; the default where it is left out."""
+        if not self.has(index) and default is not None:
+            return np.asarray(default)
+        value = self.value(index)
+        if not isinstance(value, Static):
+            raise UnsupportedError(f"input {index} is computed from the images; cnnfast needs a constant there")
+        return value.array
+
+    def listed(self, index: int, attribute: str, since: int, default: Sequence[int] | None = None) -> list[int]:
+        """Return integers that are an attribute before opset ``since``, and an input from then on."""
+        if self.opset < since:
+            return list(self.integers(attribute, default))
+        if not self.has(index):
+            if default is None:
+                raise ModelFileError(f"{self.kind} has no input {index} ({attribute})")
+            return list(default)
+        return whole(self.static(index))
+
+    def emit(self, op: Op, *inputs: Images | Array) -> Images:
+        """Add an op to the network; arrays become its constants."""
+        names, shapes = [], []
+        for index, value in enumerate(inputs):
+            if isinstance(value, Images):
+                names.append(value.name)
+                shapes.append(value.shape)
+                continue
+            role = (op.data + op.parameters)[min(index, len(op.data + op.parameters) - 1)].strip("?*")
+            names.append(self.target.keep(value, f"{self.result}.{role}"))
+            shapes.append(value.shape)
+        op.check_arity(len(names))
+        shape = op.shape(*shapes)
+        if not shape or min(shape) < 1:
+            raise GraphError(f"{op.name} on {shapes[0]} leaves nothing: the shape would be {shape}")
+        return Images(self.target.append(op, tuple(names), shape, self.result), shape)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """Return an axis counted from N = 0, checked; ``rank`` counts the axes of one image."""
+        if not -rank - 1 <= axis <= rank:
+            raise ModelFileError(f"axis {axis} of {self.kind} is out of range for {rank + 1} axes")
+        axis %= rank + 1
+        if axis == 0:
+            raise UnsupportedError("it works along axis 0, which counts the images")
+        return axis
+
+    def refuse_outputs(self, first: int) -> None:
+        """Refuse results beyond the first ones."""
+        if any(self.node.output[first:]):
+            raise UnsupportedError(f"its result number {first + 1} ({self.node.output[first]!r}) is used")
+
+
+def whole(array: Array) -> list[int]:
+    """Return an array of integers as a list."""
+    if array.dtype.kind not in "iub":
+        raise ModelFileError(f"integers are needed, but an array of {array.dtype} is given")
+    return [int(v) for v in array.reshape(-1)]
+
+
+def plain(attribute: AttributeProto, folder: Path | None) -> Any:
+    """Return what an attribute holds."""
+    match attribute.type:
+        case AttributeProto.FLOAT:
+            return attribute.f
+        case AttributeProto.INT:
+            return attribute.i
+        case AttributeProto.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        case AttributeProto.FLOATS:
+            return list(attribute.floats)
+        case AttributeProto.INTS:
+            return list(attribute.ints)
+        case AttributeProto.TENSOR:
+            return array_of(attribute.t, folder)
+    kind = AttributeProto.AttributeType.Name(attribute.type) if attribute.type in range(15) else attribute.type
+    raise UnsupportedError(f"attribute {attribute.name!r} is of type {kind}")

@@ -1,0 +1,301 @@
+"""Operators on constants, computed with NumPy while a file is read: shapes and what is made of them, and weights.
+
+Every operator first says how large its result is; a file of a few hundred bytes must not take gigabytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.call import Call, whole
+from cnnfast.formats.onnx.proto import DTYPES
+from cnnfast.formats.onnx.values import Static
+from cnnfast.ops import Array
+from cnnfast.ops.activation import erf, sigmoid
+
+BUDGET = 1 << 26
+"""Elements that all results of a file may have together, beyond what its own tensors have."""
+
+Fold = Callable[[Call, Sequence[Array]], Any]
+
+FOLDS: dict[str, Fold] = {}
+"""What each operator makes of constants."""
+
+
+class Budget:
+    """How many elements may still be computed."""
+
+    def __init__(self, elements: int) -> None:
+        self.left = elements
+
+    def spend(self, elements: int) -> None:
+        """Take elements off; raise `UnsupportedError` if there are not so many."""
+        if elements > self.left:
+            raise UnsupportedError(
+                f"constants of {elements} elements would have to be computed in advance; {self.left} are left"
+            )
+        self.left -= elements
+
+
+def fold(call: Call, budget: Budget) -> list[Static]:
+    """Compute a node whose inputs are all constants.
+
+    Raises
+    ------
+    UnsupportedError
+        If the operator cannot be folded, or its results would be too large.
+    ModelFileError
+        If its inputs do not fit.
+    """
+    if call.kind not in FOLDS:
+        raise UnsupportedError("all its inputs are constants, and cnnfast does not compute it in advance")
+    columns: list[tuple[Array, ...]] = [v.pair for v in call.inputs if isinstance(v, Static)]
+    same = all(a is b for a, b in columns)
+    results = []
+    for index in range(1 if same else 2):
+        arrays = [column[index] for column in columns]
+        budget.spend(_size(call, arrays))
+        try:
+            with np.errstate(all="ignore"):
+                out = FOLDS[call.kind](call, arrays)
+        except (ValueError, IndexError, TypeError, OverflowError, np.exceptions.AxisError, MemoryError) as error:
+            if isinstance(error, ModelFileError | UnsupportedError):
+                raise
+            shapes = [a.shape for a in arrays]
+            raise ModelFileError(f"{call.kind} cannot be computed for constants of shapes {shapes}: {error}") from None
+        results.append(out if isinstance(out, list) else [np.asarray(out)])
+    return [Static((a, b)) for a, b in zip(results[0], results[-1], strict=True)]
+
+
+def _size(call: Call, arrays: Sequence[Array]) -> int:
+    """Return how many elements a result will have, at most."""
+    kind = call.kind
+    if kind in ("ConstantOfShape", "Expand", "Tile", "Range"):
+        return _growth(kind, arrays)
+    if kind == "Gather":
+        return arrays[0].size * max(1, arrays[1].size) // max(1, min(arrays[0].shape, default=1))
+    if kind in ("MatMul", "Gemm"):
+        return arrays[0].size * arrays[1].size
+    try:
+        return math.prod(np.broadcast_shapes(*(a.shape for a in arrays)))
+    except ValueError:
+        return sum(a.size for a in arrays)
+
+
+def _growth(kind: str, arrays: Sequence[Array]) -> int:
+    if kind == "Range":
+        start, limit, delta = (float(a.reshape(-1)[0]) for a in arrays)
+        steps = (limit - start) / delta if delta else 0.0
+        return min(int(steps) + 1, 1 << 62) if 0 < steps < 1e18 else (1 << 62 if steps >= 1e18 else 1)
+    sizes = [abs(v) for v in whole(arrays[-1])]
+    if len(sizes) > 16:
+        raise ModelFileError(f"{kind} would make {len(sizes)} axes")
+    own = arrays[0].size if kind in ("Expand", "Tile") else 1
+    return math.prod(sizes) * max(own, 1)
+
+
+def folds(*names: str) -> Callable[[Fold], Fold]:
+    """Register a function for one or more operators."""
+
+    def enter(function: Fold) -> Fold:
+        FOLDS.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+def _simple(function: Callable[..., Any]) -> Fold:
+    return lambda call, arrays: function(*arrays)
+
+
+def _integer_division(a: Array, b: Array) -> Array:
+    if a.dtype.kind in "iu":
+        # towards zero, as in C
+        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
+    quotient: Array = a / b
+    return quotient
+
+
+ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "Identity": lambda a: a,
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": _integer_division,
+    "Pow": lambda a, b: np.power(a, b).astype(a.dtype),
+    "Sqrt": np.sqrt,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Erf": erf,
+    "Abs": np.abs,
+    "Neg": np.negative,
+    "Reciprocal": lambda a: 1 / a,
+    "Floor": np.floor,
+    "Ceil": np.ceil,
+    "Round": np.round,
+    "Sign": np.sign,
+    "Sigmoid": sigmoid,
+    "Tanh": np.tanh,
+    "Relu": lambda a: np.maximum(a, 0),
+    "Not": np.logical_not,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Where": np.where,
+    "MatMul": np.matmul,
+    "Size": lambda a: np.array(a.size, np.int64),
+    "NonZero": lambda a: np.array(np.nonzero(a), np.int64),
+    "Range": lambda a, b, c: np.arange(a.reshape(-1)[0], b.reshape(-1)[0], c.reshape(-1)[0], dtype=a.dtype),
+    "Expand": lambda a, shape: a * np.ones(whole(shape), a.dtype),
+    "Tile": lambda a, repeats: np.tile(a, whole(repeats)),
+}
+FOLDS |= {name: _simple(function) for name, function in ELEMENTWISE.items()}
+
+
+@folds("Max", "Min", "Sum")
+def _several(call: Call, arrays: Sequence[Array]) -> Array:
+    function = {"Max": np.maximum, "Min": np.minimum, "Sum": np.add}[call.kind]
+    result = arrays[0]
+    for other in arrays[1:]:
+        result = function(result, other)
+    return result
+
+
+@folds("Shape")
+def _shape(call: Call, arrays: Sequence[Array]) -> Array:
+    return np.array(arrays[0].shape, np.int64)[call.attribute("start", 0) : call.attribute("end", None)]
+
+
+@folds("Cast", "CastLike")
+def _cast(call: Call, arrays: Sequence[Array]) -> Array:
+    if call.kind == "CastLike":
+        return arrays[0].astype(arrays[1].dtype)
+    kind = call.integer("to")
+    if kind not in DTYPES:
+        raise UnsupportedError(f"a cast to type {kind}")
+    dtype = DTYPES[kind]
+    return arrays[0].astype(np.float32 if dtype.kind == "V" or dtype.name == "bfloat16" else dtype)
+
+
+@folds("ConstantOfShape")
+def _constant_of_shape(call: Call, arrays: Sequence[Array]) -> Array:
+    value = call.attribute("value", np.zeros(1, np.float32))
+    return np.full(whole(arrays[0]), np.asarray(value).reshape(-1)[0])
+
+
+@folds("Gather")
+def _gather(call: Call, arrays: Sequence[Array]) -> Array:
+    return np.take(arrays[0], arrays[1].astype(np.int64), axis=call.integer("axis", 0))
+
+
+@folds("Concat")
+def _concat(call: Call, arrays: Sequence[Array]) -> Array:
+    return np.concatenate(list(arrays), axis=call.integer("axis"))
+
+
+@folds("Reshape", "Flatten")
+def _reshape(call: Call, arrays: Sequence[Array]) -> Array:
+    if call.kind == "Flatten":
+        axis = call.integer("axis", 1)
+        axis += arrays[0].ndim if axis < 0 else 0
+        return arrays[0].reshape(math.prod(arrays[0].shape[:axis]), -1)
+    target = whole(arrays[1])
+    if not call.attribute("allowzero", 0):
+        target = [arrays[0].shape[i] if size == 0 else size for i, size in enumerate(target)]
+    return arrays[0].reshape(target)
+
+
+@folds("Transpose")
+def _transpose(call: Call, arrays: Sequence[Array]) -> Array:
+    return arrays[0].transpose(call.attribute("perm", None))
+
+
+@folds("Unsqueeze")
+def _unsqueeze(call: Call, arrays: Sequence[Array]) -> Array:
+    axes = call.listed(1, "axes", 13)
+    if len(axes) > 16:
+        raise ModelFileError(f"Unsqueeze would make {len(axes)} axes")
+    return np.expand_dims(arrays[0], tuple(axes))
+
+
+@folds("Squeeze")
+def _squeeze(call: Call, arrays: Sequence[Array]) -> Array:
+    axes = call.listed(1, "axes", 13, ())
+    return arrays[0].squeeze(tuple(axes) if axes else None)
+
+
+@folds("Slice")
+def _slice(call: Call, arrays: Sequence[Array]) -> Array:
+    starts, ends, axes, steps = slices(call, arrays[0].ndim)
+    index = [slice(None)] * arrays[0].ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        # -1 as an end that counts from the front cannot be written in Python
+        stop = None if step < 0 and end < -arrays[0].shape[axis] else end
+        index[axis] = slice(start, stop, step)
+    return arrays[0][tuple(index)]
+
+
+def slices(call: Call, rank: int) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Return starts, ends, axes and steps of a Slice on a value of ``rank`` axes."""
+    starts, ends = call.listed(1, "starts", 10), call.listed(2, "ends", 10)
+    axes = call.listed(3, "axes", 10, range(len(starts)))
+    steps = whole(call.static(4)) if call.opset >= 10 and call.has(4) else [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise ModelFileError(f"starts {starts}, ends {ends}, axes {axes} and steps {steps} of Slice do not fit")
+    if any(not -rank <= axis < rank for axis in axes):
+        raise ModelFileError(f"axes {axes} of Slice are out of range for {rank} axes")
+    return starts, ends, [axis % rank for axis in axes], steps
+
+
+@folds("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean")
+def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
+    kinds: dict[str, Any] = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
+    function = kinds[call.kind[6:]]
+    axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())
+    result = function(arrays[0], axis=tuple(axes) if axes else None, keepdims=bool(call.attribute("keepdims", 1)))
+    return np.asarray(result).astype(arrays[0].dtype)
+
+
+@folds("Split")
+def _split(call: Call, arrays: Sequence[Array]) -> list[Array]:
+    axis = call.integer("axis", 0)
+    sizes = call.listed(1, "split", 13, ())
+    if not sizes:
+        return np.array_split(arrays[0], len(call.node.output), axis=axis)
+    return np.split(arrays[0], np.cumsum(sizes)[:-1], axis=axis)
+
+
+@folds("DequantizeLinear")
+def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
+    zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1])
+    scale, zero = (_along(call, part, arrays[0].ndim) for part in (arrays[1], zero))
+    return ((arrays[0].astype(np.float64) - zero.astype(np.float64)) * scale).astype(np.float32)
+
+
+@folds("QuantizeLinear")
+def _quantize(call: Call, arrays: Sequence[Array]) -> Array:
+    zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1], np.uint8)
+    dtype = zero.dtype
+    scale, zero = (_along(call, part, arrays[0].ndim) for part in (arrays[1], zero))
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(arrays[0] / scale) + zero.astype(np.float64), limits.min, limits.max).astype(dtype)
+
+
+def _along(call: Call, part: Array, rank: int) -> Array:
+    """Return scales or zero points so that they broadcast along the axis of a quantised node."""
+    if part.size == 1:
+        return part.reshape(())
+    if part.ndim != 1 or call.attribute("block_size", 0):
+        raise UnsupportedError("scales in blocks")
+    shape = [1] * rank
+    shape[call.integer("axis", 1)] = -1
+    return part.reshape(shape)

@@ -1,0 +1,46 @@
+"""What to say about an operator that is not run: the nearest thing that is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+ADVICE = {
+    "ConvTranspose": "Resize followed by Conv; decoders are not classifiers",
+    "LSTM": "Conv over one axis; recurrent networks are not run",
+    "GRU": "Conv over one axis; recurrent networks are not run",
+    "RNN": "Conv over one axis; recurrent networks are not run",
+    "Loop": "a network without control flow: export it unrolled",
+    "If": "a network without control flow: export it for one case",
+    "Scan": "a network without control flow: export it unrolled",
+    "ArgMax": "the scores in front of it: cut it off, predict() gives the label",
+    "TopK": "the scores in front of it: cut it off, topk() gives the labels",
+    "NonMaxSuppression": "classifiers; detectors are not run",
+    "Attention": "Conv, MatMul with a constant, Softmax; attention between values is not run",
+    "Einsum": "MatMul with a constant",
+    "ThresholdedRelu": "Relu, LeakyRelu, HardSigmoid",
+    "Hardmax": "Softmax",
+    "LpPool": "AveragePool, MaxPool",
+    "GlobalLpPool": "GlobalAveragePool, ReduceL2",
+    "CumSum": "ReduceSum",
+    "ConvInteger": "QLinearConv, or Conv with QuantizeLinear and DequantizeLinear around it",
+    "MatMulInteger": "QLinearMatMul, or MatMul with QuantizeLinear and DequantizeLinear around it",
+    "DynamicQuantizeLinear": "QuantizeLinear with constant scales",
+    "Tile": "Concat",
+    "Where": "Clip, Relu, Max, Min",
+}
+"""What people look for, and what they may take instead."""
+
+
+def nearest(kind: str, known: Iterable[str]) -> str:
+    """Return the nearest thing that is supported, as a phrase.
+
+    Examples
+    --------
+    >>> nearest("ReduceProd", ["ReduceSum", "Relu"])
+    'ReduceSum'
+    """
+    if kind in ADVICE:
+        return ADVICE[kind]
+    names = [name for name in known if name != kind]
+    return ", ".join(difflib.get_close_matches(kind, names, n=2, cutoff=0.5)) or "nothing near it"

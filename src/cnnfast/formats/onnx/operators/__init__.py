@@ -1,0 +1,20 @@
+"""What each ONNX operator becomes: one file for each family, one function for each operator or group of them.
+
+A function takes a `Call` and returns the value of its result, or a list of several.
+"""
+
+from cnnfast.formats.onnx.operators import (  # noqa: F401  (each registers its operators)
+    arithmetic,
+    elements,
+    layers,
+    moves,
+    norms,
+    pools,
+    quantised,
+    reductions,
+    resize,
+    shapes,
+)
+from cnnfast.formats.onnx.operators.registry import OPERATORS
+
+__all__ = ["OPERATORS"]

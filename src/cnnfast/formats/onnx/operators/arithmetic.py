@@ -1,0 +1,50 @@
+"""Arithmetic of several values, with broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.values import Images, Static, Value
+from cnnfast.ops import Add, Array, Div, Identity, Maximum, Minimum, Mul, Op, Sub
+
+TWO: dict[str, Op] = {"Add": Add(), "Sub": Sub(), "Mul": Mul(), "Div": Div()}
+MANY: dict[str, Op] = {"Sum": Add(), "Mean": Add(), "Max": Maximum(), "Min": Minimum()}
+
+
+@operator(*TWO)
+def two(call: Call) -> Images:
+    """Emit arithmetic of two values."""
+    return joined(call, TWO[call.kind], call.value(0), call.value(1))
+
+
+@operator(*MANY)
+def many(call: Call) -> Images:
+    """Emit arithmetic of any number of values, pair by pair."""
+    values = [call.value(i) for i in range(len(call.inputs))]
+    # constants last: the first two values must not both be constants
+    values.sort(key=lambda value: isinstance(value, Static))
+    result = values[0]
+    for value in values[1:]:
+        result = joined(call, MANY[call.kind], result, value)
+    if call.kind == "Mean":
+        return call.emit(Mul(), call.images(0) if result is values[0] else result, np.asarray(1 / len(values)))  # type: ignore[arg-type]
+    return call.emit(Identity(), call.images(0)) if result is values[0] else result  # type: ignore[return-value]
+
+
+def joined(call: Call, op: Op, a: Value, b: Value) -> Images:
+    """Emit an op of two values, at least one of them computed from the images."""
+    ranks = [len(v.shape) for v in (a, b) if isinstance(v, Images)]
+    if len(ranks) == 2 and ranks[0] != ranks[1]:
+        raise UnsupportedError(f"values of {ranks[0] + 1} and {ranks[1] + 1} axes would set images against pixels")
+    return call.emit(op, *(operand(v, max(ranks)) for v in (a, b)))
+
+
+def operand(value: Value, rank: int) -> Images | Array:
+    """Return a value, or what a constant is for one image."""
+    if isinstance(value, Images):
+        return value
+    array = value.of_one_image(rank)
+    return array if array.dtype == np.float64 else array.astype(np.float32)

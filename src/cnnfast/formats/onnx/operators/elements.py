@@ -1,0 +1,190 @@
+"""Functions of one element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.values import Images, Static
+from cnnfast.ops import (
+    Abs,
+    Add,
+    Array,
+    Clip,
+    Div,
+    Dropout,
+    Elu,
+    Erf,
+    Exp,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LeakyRelu,
+    Log,
+    Maximum,
+    Minimum,
+    Mish,
+    Mul,
+    Op,
+    PRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Tanh,
+)
+
+PLAIN: dict[str, Callable[[Call], Op]] = {
+    "Relu": lambda call: Relu(),
+    "Sigmoid": lambda call: Sigmoid(),
+    "Tanh": lambda call: Tanh(),
+    "HardSwish": lambda call: HardSwish(),
+    "Softplus": lambda call: Softplus(),
+    "Softsign": lambda call: Softsign(),
+    "Mish": lambda call: Mish(),
+    "Abs": lambda call: Abs(),
+    "Sqrt": lambda call: Sqrt(),
+    "Exp": lambda call: Exp(),
+    "Log": lambda call: Log(),
+    "Erf": lambda call: Erf(),
+    "LeakyRelu": lambda call: LeakyRelu(call.real("alpha", 0.01)),
+    "Elu": lambda call: Elu(call.real("alpha", 1.0)),
+    "HardSigmoid": lambda call: HardSigmoid(call.real("alpha", 0.2), call.real("beta", 0.5)),
+    "Gelu": lambda call: Gelu(call.text("approximate", "none")),
+    "Identity": lambda call: Identity(),
+}
+"""Operators that are one op, made from their attributes."""
+
+
+@operator(*PLAIN)
+def plain(call: Call) -> Images:
+    """Emit the op of `PLAIN`."""
+    return call.emit(PLAIN[call.kind](call), call.images(0))
+
+
+@operator("Dropout")
+def dropout(call: Call) -> Images:
+    """Do nothing: elements are dropped in training only."""
+    call.refuse_outputs(1)
+    if call.has(2) and call.static(2).any():
+        raise UnsupportedError("training_mode")
+    return call.emit(Dropout(), call.images(0))
+
+
+@operator("Cast", "CastLike")
+def cast(call: Call) -> Images:
+    """Do nothing: all arithmetic is in float32."""
+    if call.kind == "Cast" and call.integer("to") not in (1, 10, 11, 16):
+        raise UnsupportedError(f"a cast of images to type {call.integer('to')}; all arithmetic is in float32")
+    return call.emit(Identity(), call.images(0))
+
+
+@operator("Selu")
+def selu(call: Call) -> Images:
+    """``gamma * elu(x)``."""
+    alpha, gamma = call.real("alpha", 1.67326319217681884765625), call.real("gamma", 1.05070102214813232421875)
+    return call.emit(Mul(), call.emit(Elu(alpha), call.images(0)), np.asarray(gamma))
+
+
+@operator("Celu")
+def celu(call: Call) -> Images:
+    """``alpha * elu(x / alpha)``."""
+    alpha = call.real("alpha", 1.0)
+    if alpha == 0:
+        raise ModelFileError("alpha of Celu must not be 0")
+    inner = call.emit(Elu(), call.emit(Mul(), call.images(0), np.asarray(1 / alpha)))
+    return call.emit(Mul(), inner, np.asarray(alpha))
+
+
+@operator("Swish")
+def swish(call: Call) -> Images:
+    """``x * sigmoid(alpha * x)``."""
+    x, alpha = call.images(0), call.real("alpha", 1.0)
+    if alpha == 1:
+        return call.emit(Silu(), x)
+    return call.emit(Mul(), x, call.emit(Sigmoid(), call.emit(Mul(), x, np.asarray(alpha))))
+
+
+@operator("Neg", "Reciprocal")
+def opposite(call: Call) -> Images:
+    """``-x`` and ``1 / x``."""
+    x = call.images(0)
+    if call.kind == "Neg":
+        return call.emit(Mul(), x, np.asarray(-1.0))
+    return call.emit(Div(), np.asarray(1.0), x)
+
+
+@operator("Pow")
+def power(call: Call) -> Images:
+    """Raise to a constant power that products, quotients and roots can make."""
+    x = call.images(0)
+    exponent = float(call.static(1).reshape(-1)[0]) if call.static(1).size == 1 else math.nan
+    if exponent == 0.5:
+        return call.emit(Sqrt(), x)
+    if exponent == -0.5:
+        return call.emit(Div(), np.asarray(1.0), call.emit(Sqrt(), x))
+    if not (exponent.is_integer() and 1 <= abs(exponent) <= 8):
+        raise UnsupportedError(f"the power {call.static(1).reshape(-1)[:4].tolist()}; 1/2, -1/2 and -8 to 8 are run")
+    y = x
+    for _ in range(int(abs(exponent)) - 1):
+        y = call.emit(Mul(), y, x)
+    if exponent < 0:
+        return call.emit(Div(), np.asarray(1.0), y)
+    return y if y is not x else call.emit(Identity(), x)
+
+
+@operator("PRelu")
+def prelu(call: Call) -> Images:
+    """Multiply what is negative by a slope: one, one for each channel, or one for each element."""
+    x, value = call.images(0), call.value(1)
+    if isinstance(value, Static):
+        slope = value.of_one_image(len(x.shape)).astype(np.float32)
+        if slope.size == 1:
+            return call.emit(PRelu(), x, slope.reshape(1))
+        if slope.ndim == len(x.shape) and slope.size == slope.shape[0] == x.shape[0]:
+            return call.emit(PRelu(), x, slope.reshape(-1))
+        factor: Images | Array = slope
+    else:
+        factor = value
+    zero = np.asarray(0.0)
+    below = call.emit(Mul(), call.emit(Minimum(), x, zero), factor)
+    return call.emit(Add(), call.emit(Maximum(), x, zero), below)
+
+
+@operator("Clip")
+def clip(call: Call) -> Images:
+    """Limit from both sides, from one, or from none."""
+    x = call.images(0)
+    if call.opset < 11:
+        low, high = call.attribute("min", -math.inf), call.attribute("max", math.inf)
+    else:
+        low, high = (float(call.static(i, default).reshape(())) for i, default in ((1, -math.inf), (2, math.inf)))
+    return clipped(call, x, low, high)
+
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What exporters write for a bound that is none."""
+
+
+def clipped(call: Call, x: Images, low: float, high: float) -> Images:
+    """Emit a clip; a bound that is infinite, or as good as, is left out."""
+    if math.isnan(low) or math.isnan(high):
+        raise ModelFileError(f"the bounds of Clip are {low} and {high}")
+    bounded = low > -LARGEST, high < LARGEST
+    if all(bounded) and low <= high:
+        return call.emit(Clip(low, high), x)
+    if bounded == (True, False) and low == 0:
+        return call.emit(Relu(), x)
+    if bounded[0]:
+        x = call.emit(Maximum(), x, np.asarray(low))
+    if bounded[1]:
+        x = call.emit(Minimum(), x, np.asarray(high))
+    return x if any(bounded) else call.emit(Identity(), x)

@@ -1,0 +1,116 @@
+"""Normalisation, softmax, local response."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.operators.layers import real
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.values import Images
+from cnnfast.ops import (
+    Abs,
+    Array,
+    BatchNorm,
+    Div,
+    GroupNorm,
+    LayerNorm,
+    LogSoftmax,
+    Lrn,
+    Mul,
+    Op,
+    ReduceSum,
+    Reshape,
+    Softmax,
+    Sqrt,
+)
+
+
+@operator("BatchNormalization")
+def batch_norm(call: Call) -> Images:
+    """Normalise with the statistics of training."""
+    if call.attribute("training_mode", 0) or (call.opset < 9 and not call.attribute("spatial", 1)):
+        raise UnsupportedError("training_mode, or statistics for each pixel")
+    call.refuse_outputs(1)
+    x = call.images(0)
+    parameters = [real(call.static(i)) for i in range(1, 5)]
+    op = BatchNorm(call.real("epsilon", 1e-5))
+    if len(x.shape) in (1, 3):
+        return call.emit(op, x, *parameters)
+    flat = call.emit(Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
+    return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
+
+
+@operator("InstanceNormalization", "GroupNormalization")
+def group_norm(call: Call) -> Images:
+    """Normalise each channel, or groups of them, with the statistics of each image."""
+    x, parameters = call.images(0), [real(call.static(i)) for i in (1, 2)]
+    groups = x.shape[0] if call.kind == "InstanceNormalization" else call.integer("num_groups")
+    if call.kind == "GroupNormalization" and call.opset < 21:
+        # a scale for each group, not for each channel
+        parameters = [np.repeat(p, max(x.shape[0] // max(groups, 1), 1)) for p in parameters]
+    op = GroupNorm(groups, call.real("epsilon", 1e-5))
+    if len(x.shape) in (1, 3):
+        return call.emit(op, x, *parameters)
+    flat = call.emit(Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
+    return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
+
+
+@operator("LayerNormalization", "RMSNormalization")
+def layer_norm(call: Call) -> Images:
+    """Normalise the last axes of each image."""
+    if call.kind == "RMSNormalization":
+        raise UnsupportedError("normalisation without a mean")
+    call.refuse_outputs(1)
+    x = call.images(0)
+    first = call.axis(call.integer("axis", -1), len(x.shape))
+    sizes = x.shape[first - 1 :]
+    parameters: list[Array] = [np.broadcast_to(real(call.static(1)), sizes)]
+    if call.has(2):
+        parameters.append(np.broadcast_to(real(call.static(2)), sizes))
+    axes = tuple(range(first, len(x.shape) + 1))
+    return call.emit(LayerNorm(axes, call.real("epsilon", 1e-5)), x, *parameters)
+
+
+@operator("MeanVarianceNormalization")
+def mean_variance(call: Call) -> Images:
+    """Normalise over some axes of each image."""
+    x = call.images(0)
+    axes = tuple(call.axis(axis, len(x.shape)) for axis in call.integers("axes", (0, 2, 3)))
+    return call.emit(LayerNorm(axes, 1e-9), x)
+
+
+@operator("LpNormalization")
+def lp_norm(call: Call) -> Images:
+    """Divide by the sum of absolute values, or by the root of the energy, along one axis."""
+    x = call.images(0)
+    axis = call.axis(call.integer("axis", -1), len(x.shape))
+    power = call.integer("p", 2)
+    if power not in (1, 2):
+        raise UnsupportedError(f"p={power}; 1 and 2 are run")
+    size = ReduceSum((axis,))
+    if power == 1:
+        return call.emit(Div(), x, call.emit(size, call.emit(Abs(), x)))
+    return call.emit(Div(), x, call.emit(Sqrt(), call.emit(size, call.emit(Mul(), x, x))))
+
+
+@operator("LRN")
+def lrn(call: Call) -> Images:
+    """Divide by the energy of neighbour channels."""
+    op = Lrn(call.integer("size"), call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0))
+    return call.emit(op, call.images(0))
+
+
+@operator("Softmax", "LogSoftmax")
+def softmax(call: Call) -> Images:
+    """Turn scores into probabilities along one axis; before opset 13, along all axes from one on."""
+    x = call.images(0)
+    kind: type[Op] = Softmax if call.kind == "Softmax" else LogSoftmax
+    axis = call.axis(call.integer("axis", -1 if call.opset >= 13 else 1), len(x.shape))
+    if call.opset >= 13 or axis == len(x.shape):
+        return call.emit(kind(axis), x)  # type: ignore[call-arg]
+    flat = call.emit(Reshape((*x.shape[: axis - 1], math.prod(x.shape[axis - 1 :]))), x)
+    return call.emit(Reshape(x.shape), call.emit(kind(axis), flat))  # type: ignore[call-arg]

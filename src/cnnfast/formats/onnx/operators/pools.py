@@ -1,0 +1,42 @@
+"""Pools."""
+
+from __future__ import annotations
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
+from cnnfast.formats.onnx.values import Images
+from cnnfast.ops import AvgPool, MaxPool, Op, ReduceMax, ReduceMean
+from cnnfast.ops.reduce import simplest
+
+
+@operator("MaxPool", "AveragePool")
+def pool(call: Call) -> Images:
+    """Take the largest or the mean of each window."""
+    call.refuse_outputs(1)
+    rank = len(call.images(0).shape)
+    x = with_rows(call, call.images(0))
+    w = window(call, call.integers("kernel_shape"), x.shape)
+    # with auto_pad the number of windows is stated, so nothing is left over
+    ceil_mode = bool(call.integer("ceil_mode", 0)) and call.text("auto_pad", "NOTSET") == "NOTSET"
+    op: Op
+    if call.kind == "MaxPool":
+        if call.integer("storage_order", 0):
+            raise UnsupportedError("storage_order: indices are not computed")
+        op = MaxPool(w.kernel, w.stride, w.padding, w.dilation, ceil_mode)
+    else:
+        counted = bool(call.integer("count_include_pad", 0))
+        op = AvgPool(w.kernel, w.stride, w.padding, w.dilation, ceil_mode, counted)
+    return without_rows(call, call.emit(op, x), rank)
+
+
+@operator("GlobalAveragePool", "GlobalMaxPool")
+def global_pool(call: Call) -> Images:
+    """Take the mean or the largest of each channel."""
+    x = call.images(0)
+    if len(x.shape) < 2:
+        raise UnsupportedError(f"images of shape {x.shape}, which have no pixels")
+    axes = tuple(range(2, len(x.shape) + 1))
+    op = ReduceMean(axes) if call.kind == "GlobalAveragePool" else ReduceMax(axes)
+    return call.emit(simplest(op, x.shape), x)

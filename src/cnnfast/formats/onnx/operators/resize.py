@@ -1,0 +1,80 @@
+"""Resize and Upsample, over height and width."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.call import Call, whole
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.values import Images
+from cnnfast.ops import Resize
+
+NAMES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
+
+
+@operator("Upsample", "Resize")
+def resize(call: Call) -> Images:
+    """Interpolate each channel at another resolution."""
+    x = call.images(0)
+    if len(x.shape) != 3:
+        raise UnsupportedError(f"images of shape {x.shape}; (C, H, W) is run")
+    mode = call.text("mode", "nearest")
+    if mode not in NAMES:
+        raise UnsupportedError(f"mode {mode!r}")
+    sizes, scales = _sizes(call, x)
+    options = _coordinates(call) | dict(scale_h=scales[0], scale_w=scales[1])
+    if NAMES[mode] == "cubic":
+        options["cubic"] = call.real("cubic_coeff_a", -0.75)
+    return call.emit(Resize(sizes, NAMES[mode], **options), x)
+
+
+def _coordinates(call: Call) -> dict[str, Any]:
+    """Return where pixels lie, as `Resize` says it; before opset 11 there was no choice."""
+    if call.kind == "Upsample" or call.opset < 11:
+        return dict(coordinates="asymmetric", rounding="floor")
+    where = call.text("coordinate_transformation_mode", "half_pixel")
+    if where not in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"):
+        raise UnsupportedError(f"coordinate_transformation_mode {where!r}")
+    if call.attribute("antialias", 0) or call.attribute("exclude_outside", 0):
+        raise UnsupportedError("antialias or exclude_outside")
+    return dict(coordinates=where, rounding=call.text("nearest_mode", "round_prefer_floor"))
+
+
+def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Return the new height and width, and the scales where they are given (else 0)."""
+    index = 1 if call.kind == "Upsample" or call.opset < 11 else 2
+    axes = [axis % 4 for axis in call.integers("axes", range(4))]
+    if call.opset >= 11 and call.has(3) and call.static(3).size:
+        given = dict(zip(axes, whole(call.static(3)), strict=False))
+        return _by_sizes(call, x, given)
+    if call.kind == "Upsample" and call.opset < 9:
+        scales = [float(v) for v in call.attribute("scales", [])]
+    else:
+        scales = [float(v) for v in call.static(index).reshape(-1)]
+    if len(scales) != len(axes) or not all(0 < s < 1e6 for s in scales):
+        raise ModelFileError(f"scales {scales[:8]} of {call.kind} do not fit the axes {axes[:8]}")
+    factor = dict(zip(axes, scales, strict=True))
+    if factor.get(0, 1.0) != 1 or factor.get(1, 1.0) != 1:
+        raise UnsupportedError(f"scales {scales}: only height and width may change")
+    by_axis = factor.get(2, 1.0), factor.get(3, 1.0)
+    height, width = (math.floor(size * scale) for size, scale in zip(x.shape[1:], by_axis, strict=True))
+    return (height, width), by_axis
+
+
+def _by_sizes(call: Call, x: Images, given: dict[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:
+    if given.get(1, x.shape[0]) != x.shape[0]:
+        raise UnsupportedError(f"sizes {list(given.values())}: only height and width may change")
+    wanted = [given.get(axis, x.shape[axis - 1]) for axis in (2, 3)]
+    policy = call.text("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return (wanted[0], wanted[1]), (0.0, 0.0)
+    ratios = [wanted[axis - 2] / x.shape[axis - 1] for axis in (2, 3) if axis in given]
+    scale = min(ratios) if policy == "not_larger" else max(ratios)
+    height, width = (
+        int(np.floor(x.shape[axis - 1] * scale + 0.5)) if axis in given else x.shape[axis - 1] for axis in (2, 3)
+    )
+    return (height, width), (scale if 2 in given else 1.0, scale if 3 in given else 1.0)

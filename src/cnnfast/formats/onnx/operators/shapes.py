@@ -1,0 +1,143 @@
+"""Other shapes for the same elements: Reshape, Flatten, Squeeze, Unsqueeze, Transpose, and the shape itself."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.values import BATCHES, Images, Static
+from cnnfast.ops import Add, Flatten, Identity, Reshape, Shape, Transpose
+
+
+@operator("Shape", "Size")
+def shape(call: Call) -> Static:
+    """Return the shape of images as a constant that depends on N."""
+    x = call.images(0)
+    pair = [np.array((n, *x.shape), np.int64) for n in BATCHES]
+    if call.kind == "Size":
+        return Static((pair[0].prod(), pair[1].prod()))
+    part = slice(call.attribute("start", 0), call.attribute("end", None))
+    return Static((pair[0][part], pair[1][part]))
+
+
+@operator("Reshape")
+def reshape(call: Call) -> Images:
+    """Give each image another shape; the images must stay apart."""
+    x = call.images(0)
+    if call.opset < 5:
+        raise UnsupportedError("the shape as an attribute")
+    target = call.value(1)
+    if not isinstance(target, Static):
+        raise UnsupportedError("its shape is computed from the images")
+    keep_zeros = bool(call.attribute("allowzero", 0))
+    shapes = [_target(call, x.shape, t.tolist(), n, keep_zeros) for t, n in zip(target.pair, BATCHES, strict=True)]
+    if shapes[0] != shapes[1]:
+        raise UnsupportedError(f"the shape {target.pair[0].tolist()} for 2 images mixes the images")
+    return reshaped(call, x, shapes[0])
+
+
+def _target(call: Call, own: Shape, target: list[int], images: int, keep_zeros: bool) -> Shape:
+    """Return the shape of one image that a target for N images means."""
+    if not all(isinstance(size, int) and size >= -1 for size in target) or target.count(-1) > 1 or len(target) > 16:
+        raise ModelFileError(f"the shape {target} of Reshape is none")
+    whole = (images, *own)
+    if not keep_zeros:
+        if any(size == 0 and i >= len(whole) for i, size in enumerate(target)):
+            raise ModelFileError(f"the shape {target} of Reshape copies an axis that the input does not have")
+        target = [whole[i] if size == 0 else size for i, size in enumerate(target)]
+    elements = math.prod(own)
+    first, *rest = target or [0]
+    known = math.prod(size for size in rest if size != -1)
+    if first == -1 and known == elements:
+        return tuple(rest)
+    if first in (images, call.batch) and rest:
+        if -1 in rest and known and elements % known == 0:
+            rest[rest.index(-1)] = elements // known
+        if math.prod(rest) == elements:
+            return tuple(rest)
+    raise UnsupportedError(f"the shape {target} for {images} images of shape {own} mixes the images")
+
+
+def reshaped(call: Call, x: Images, target: Shape) -> Images:
+    """Emit a reshape, by its simplest name."""
+    if target == x.shape:
+        return call.emit(Identity(), x)
+    if len(target) == 1:
+        return call.emit(Flatten(), x)
+    if not target:
+        raise UnsupportedError("it leaves a number for each image and no axis for it")
+    return call.emit(Reshape(target), x)
+
+
+@operator("Flatten")
+def flatten(call: Call) -> Images:
+    """Lay each image out as one row."""
+    x = call.images(0)
+    axis = call.integer("axis", 1)
+    axis += len(x.shape) + 1 if axis < 0 else 0
+    if axis < 1 or math.prod(x.shape[: axis - 1]) != 1:
+        raise UnsupportedError(f"axis {axis} mixes the images")
+    return reshaped(call, x, (math.prod(x.shape),))
+
+
+@operator("Squeeze")
+def squeeze(call: Call) -> Images:
+    """Drop axes of size 1."""
+    x = call.images(0)
+    given = call.listed(1, "axes", 13, ())
+    axes = {call.axis(axis, len(x.shape)) for axis in given} if given else {
+        i for i, size in enumerate(x.shape, 1) if size == 1
+    }  # fmt: skip
+    if any(x.shape[axis - 1] != 1 for axis in axes):
+        raise ModelFileError(f"Squeeze cannot drop the axes {sorted(axes)} of images of shape {x.shape}")
+    return reshaped(call, x, tuple(size for i, size in enumerate(x.shape, 1) if i not in axes))
+
+
+@operator("Unsqueeze")
+def unsqueeze(call: Call) -> Images:
+    """Insert axes of size 1."""
+    x = call.images(0)
+    given = call.listed(1, "axes", 13)
+    rank = len(x.shape) + len(given)
+    axes = {call.axis(axis, rank) for axis in given}
+    if len(axes) != len(given) or rank > 16:
+        raise ModelFileError(f"Unsqueeze cannot insert the axes {given}")
+    sizes = iter(x.shape)
+    return reshaped(call, x, tuple(1 if axis in axes else next(sizes) for axis in range(1, rank + 1)))
+
+
+@operator("Transpose")
+def transpose(call: Call) -> Images:
+    """Reorder the axes of each image."""
+    x = call.images(0)
+    order = call.integers("perm", range(len(x.shape), -1, -1))
+    if sorted(order) != list(range(len(x.shape) + 1)):
+        raise ModelFileError(f"perm {order} of Transpose does not fit {len(x.shape) + 1} axes")
+    if order[0] != 0:
+        raise UnsupportedError(f"perm {order} moves axis 0, which counts the images")
+    return call.emit(Transpose(order), x)
+
+
+@operator("Expand")
+def expand(call: Call) -> Images:
+    """Repeat along axes of size 1."""
+    x, target = call.images(0), call.value(1)
+    if not isinstance(target, Static):
+        raise UnsupportedError("its shape is computed from the images")
+    shapes = []
+    for t, n in zip(target.pair, BATCHES, strict=True):
+        sizes = t.tolist()
+        if len(sizes) > len(x.shape) + 1:
+            raise UnsupportedError(f"the shape {sizes} puts axes in front of the images")
+        if len(sizes) == len(x.shape) + 1 and sizes[0] not in (1, n, call.batch):
+            raise UnsupportedError(f"the shape {sizes} repeats images")
+        shapes.append(np.broadcast_shapes(x.shape, tuple(sizes[-len(x.shape) :])))
+    if shapes[0] != shapes[1] or math.prod(shapes[0]) > 1 << 24:
+        raise UnsupportedError(f"images of shape {x.shape} as {shapes[0]}")
+    if shapes[0] == x.shape:
+        return call.emit(Identity(), x)
+    return call.emit(Add(), x, np.zeros(shapes[0], np.float32))

@@ -1,0 +1,140 @@
+"""From a file to the protobuf message, and from its tensors to arrays; sizes are checked before memory is taken."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.ops import Array
+
+MAX_BYTES = 2**31 - 1
+"""No protobuf message is larger."""
+
+INTEGERS = (
+    TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16, TensorProto.INT32, TensorProto.BOOL
+)  # fmt: skip
+"""Kinds of tensor whose elements stand in ``int32_data``, as numbers."""
+
+HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+"""Kinds whose bits stand there."""
+
+
+DTYPES = {
+    TensorProto.FLOAT: np.dtype("<f4"),
+    TensorProto.DOUBLE: np.dtype("<f8"),
+    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
+    TensorProto.INT8: np.dtype("i1"),
+    TensorProto.UINT8: np.dtype("u1"),
+    TensorProto.INT16: np.dtype("<i2"),
+    TensorProto.UINT16: np.dtype("<u2"),
+    TensorProto.INT32: np.dtype("<i4"),
+    TensorProto.UINT32: np.dtype("<u4"),
+    TensorProto.INT64: np.dtype("<i8"),
+    TensorProto.UINT64: np.dtype("<u8"),
+    TensorProto.BOOL: np.dtype("?"),
+}
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Return the message of a file; external data is not touched yet."""
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelFileError("the file is larger than 2 GiB, which no ONNX file is; large weights lie in other files")
+    return parse_model(path.read_bytes())
+
+
+def parse_model(data: bytes) -> onnx.ModelProto:
+    """Return the message that some bytes hold."""
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelFileError(f"this is no ONNX file, or a damaged one: {error}") from error
+    if not model.HasField("graph"):
+        raise ModelFileError("this ONNX file holds no graph")
+    return model
+
+
+def array_of(tensor: TensorProto, folder: Path | None) -> Array:
+    """Return a tensor of the file as an array; ``folder`` is where external data may lie."""
+    kind = tensor.data_type
+    if kind not in DTYPES:
+        known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
+        raise UnsupportedError(f"tensor {tensor.name!r} holds elements of type {known}, which cnnfast does not read")
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape) or len(shape) > 32:
+        raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; sizes must not be negative")
+    count = math.prod(shape)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        flat = _external(tensor, DTYPES[kind], count, folder)
+    elif tensor.HasField("raw_data"):
+        flat = _whole(tensor, np.frombuffer(tensor.raw_data, np.uint8), DTYPES[kind], count)
+    else:
+        flat = _typed(tensor, count)
+    # bfloat16 is no type that NumPy computes with
+    return (flat.astype(np.float32) if kind == TensorProto.BFLOAT16 else flat).reshape(shape)
+
+
+def _whole(tensor: TensorProto, raw: Array, dtype: np.dtype, count: int) -> Array:
+    if raw.nbytes != count * dtype.itemsize:
+        raise ModelFileError(
+            f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} needs {count * dtype.itemsize} bytes, "
+            f"but has {raw.nbytes}"
+        )
+    return raw.view(dtype)
+
+
+def _typed(tensor: TensorProto, count: int) -> Array:
+    """Return elements that stand in the message as numbers."""
+    kind = tensor.data_type
+    if kind in INTEGERS or kind in HALVES:
+        values = tensor.int32_data
+    else:
+        values = {
+            TensorProto.FLOAT: tensor.float_data,
+            TensorProto.DOUBLE: tensor.double_data,
+            TensorProto.INT64: tensor.int64_data,
+        }.get(kind, tensor.uint64_data)
+    if len(values) != count:
+        raise ModelFileError(
+            f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} needs {count} elements, but has {len(values)}"
+        )
+    if kind in HALVES:
+        return np.array(values, np.int64).astype(np.uint16).view(DTYPES[kind])
+    wide = np.array(values, np.float64 if DTYPES[kind].kind == "f" else None)
+    with np.errstate(over="ignore"):
+        return wide.astype(DTYPES[kind])
+
+
+def _external(tensor: TensorProto, dtype: np.dtype, count: int, folder: Path | None) -> Array:
+    """Read a tensor from another file, which must lie in the model's folder."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    if folder is None:
+        raise ModelFileError(f"tensor {tensor.name!r} lies in the file {location!r}, but the model has no folder")
+    home = folder.resolve()
+    try:
+        path = (home / location).resolve()
+        offset, length = int(entries.get("offset", 0)), int(entries.get("length", count * dtype.itemsize))
+    except (ValueError, OSError) as error:
+        raise ModelFileError(f"tensor {tensor.name!r}: its external data is described wrongly: {error}") from None
+    if not location or Path(location).is_absolute() or not path.is_relative_to(home):
+        raise ModelFileError(
+            f"tensor {tensor.name!r} lies in the file {location!r}; external data must lie in the folder of the model"
+        )
+    if not path.is_file():
+        raise ModelFileError(f"tensor {tensor.name!r} lies in {location!r}, which is missing")
+    if offset < 0 or length != count * dtype.itemsize or offset + length > path.stat().st_size:
+        raise ModelFileError(
+            f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} lies at bytes {offset} to {offset + length} of "
+            f"{location!r}, which has {path.stat().st_size}; it needs {count * dtype.itemsize}"
+        )
+    with path.open("rb") as file:
+        file.seek(offset)
+        return _whole(tensor, np.frombuffer(file.read(length), np.uint8), dtype, count)

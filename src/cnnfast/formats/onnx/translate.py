@@ -1,0 +1,356 @@
+"""Walks the nodes of a file in order and builds a graph; everything that is not supported is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.call import Call, plain
+from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
+from cnnfast.formats.onnx.nearest import nearest
+from cnnfast.formats.onnx.operators import OPERATORS
+from cnnfast.formats.onnx.proto import array_of
+from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
+from cnnfast.graph import Graph, Node
+from cnnfast.ops import Array, Identity, Op, Shape, Transpose
+
+OLDEST = 7
+DOMAINS = ("", "ai.onnx")
+MOST_LISTED = 40
+
+
+def translated(model: ModelProto, folder: Path | None, input_shape: Shape | None = None) -> Graph:
+    """Return the graph of a model.
+
+    Parameters
+    ----------
+    model : ModelProto
+    folder : Path, optional
+        Where external data may lie.
+    input_shape : Shape, optional
+        Of one image, where the file leaves it open.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or leaves sizes open that ``input_shape`` does not state.
+    UnsupportedError
+        If operators are not supported; all of them are listed.
+    """
+    return Translation(model, folder).run(input_shape)
+
+
+class Translation:
+    """The graph under construction, and what each name of the file stands for."""
+
+    def __init__(
+        self, model: ModelProto, folder: Path | None, constant_inputs: Mapping[str, Array] | None = None
+    ) -> None:
+        self.graph = _flat(model)
+        self.opset = _opset(model)
+        self.folder = folder
+        self.batch: int | None = None
+        self.values: dict[str, Value | Unknown] = {}
+        self.inputs: dict[str, Shape] = {}
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Array] = {}
+        self.quantised: dict[str, tuple[Array, Array]] = {}
+        self.problems: list[str] = []
+        self._taken = {name for node in self.graph.node for name in node.output}
+        self._taken |= {value.name for value in self.graph.input}
+        for name, array in self._given(constant_inputs or {}):
+            self.values[name] = Static.of(array)
+        self.budget = Budget(BUDGET + 4 * sum(v.pair[0].size for v in self.values.values() if isinstance(v, Static)))
+
+    def _given(self, constant_inputs: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
+        for tensor in self.graph.initializer:
+            yield tensor.name, array_of(tensor, self.folder)
+        if self.graph.sparse_initializer:
+            raise UnsupportedError("sparse weights")
+        yield from constant_inputs.items()
+
+    def run(self, input_shape: Shape | None = None) -> Graph:
+        """Translate every node and return the graph."""
+        for value in self.graph.input:
+            if value.name not in self.values:
+                self.enter(value, input_shape)
+        for node in self.graph.node:
+            self.step(node)
+        if self.problems:
+            raise UnsupportedError(_report(self.problems))
+        outputs = tuple(self._output(value.name) for value in self.graph.output)
+        graph = Graph(self.inputs, tuple(self.nodes), self.constants, outputs)
+        return graph.cut(outputs)
+
+    # ---- inputs and outputs
+
+    def enter(self, value: ValueInfoProto, input_shape: Shape | None) -> None:
+        """Make a graph input; images that come as N, H, W, C are taken as N, C, H, W."""
+        name = value.name
+        whole = _declared(value)
+        if input_shape is not None and len(self.inputs) == 0:
+            shape = tuple(input_shape)
+            self._check_given(name, whole, shape)
+        else:
+            shape = _known(name, whole)
+        self.batch = whole[0] if whole and isinstance(whole[0], int) else None
+        if input_shape is None and len(shape) == 3 and _is_channels_last(self.graph, name):
+            shape = (shape[2], shape[0], shape[1])
+        elif len(shape) != 3 or not _is_channels_last(self.graph, name):
+            self.inputs[name] = shape
+            self.values[name] = Images(name, shape)
+            return
+        self.inputs[name] = shape
+        turned = self._fresh(f"{name}.nhwc")
+        self.nodes.append(Node(turned, Transpose((0, 2, 3, 1)), (name,)))
+        self.values[name] = Images(turned, (shape[1], shape[2], shape[0]))
+
+    def _check_given(self, name: str, whole: list[int | str], shape: Shape) -> None:
+        own = [*whole[1:]]
+        if len(own) == 3 and _is_channels_last(self.graph, name):
+            own = [own[2], own[0], own[1]]
+        if whole and (
+            len(own) != len(shape) or any(isinstance(o, int) and o != s for o, s in zip(own, shape, strict=False))
+        ):
+            raise ModelFileError(
+                f"input_shape={shape} does not fit the input {name!r}, which is {tuple(own)} in the file"
+            )
+
+    def _output(self, name: str) -> str:
+        value = self.values.get(name)
+        if value is None:
+            raise ModelFileError(f"no node makes the output {name!r}")
+        if isinstance(value, Static):
+            raise UnsupportedError(f"the output {name!r} does not depend on the images")
+        assert isinstance(value, Images)
+        if value.name in self.inputs:
+            return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
+        return value.name
+
+    # ---- nodes
+
+    def step(self, node: NodeProto) -> None:
+        """Translate one node; what is not supported is noted, and what depends on it is left alone."""
+        inputs = [None if name == "" else self._find(node, name) for name in node.input]
+        if any(isinstance(value, Unknown) for value in inputs):
+            if node.op_type not in OPERATORS and node.op_type not in FOLDS:
+                self._note(node, inputs, "the operator is not known")
+            self._bind(node, [Unknown()] * len(node.output))
+            return
+        call = Call(
+            node, self.opset, tuple(inputs), self, self.folder, self.batch, self.quantised  # type: ignore[arg-type]
+        )  # fmt: skip
+        before = len(self.nodes)
+        try:
+            results = self._translated(call)
+        except (UnsupportedError, GraphError) as error:
+            del self.nodes[before:]
+            self._note(node, inputs, str(error))
+            self._bind(node, [Unknown()] * len(node.output))
+            return
+        except ModelFileError as error:
+            raise ModelFileError(f"node {_called(node)}: {error}") from error
+        self._bind(node, self._named(node, results, before))
+
+    def _find(self, node: NodeProto, name: str) -> Value | Unknown:
+        if name not in self.values:
+            raise ModelFileError(
+                f"node {_called(node)} ({node.op_type}) reads {name!r}, which nothing before it provides"
+            )
+        return self.values[name]
+
+    def _translated(self, call: Call) -> list[Value]:
+        node = call.node
+        if node.domain not in DOMAINS:
+            raise UnsupportedError(f"operators of the domain {node.domain!r} are not known")
+        if not node.output:
+            raise ModelFileError(f"{node.op_type} has no result")
+        if node.op_type == "Constant":
+            return [self._constant(call)]
+        if all(isinstance(value, Static) for value in call.inputs if value is not None) and call.kind in FOLDS:
+            return list(fold(call, self.budget))
+        if call.kind not in OPERATORS:
+            raise UnsupportedError("it is run on constants only" if call.kind in FOLDS else "the operator is not known")
+        results = OPERATORS[call.kind](call)
+        return [results] if isinstance(results, Images | Static) else list(results)
+
+    def _constant(self, call: Call) -> Static:
+        if len(call.node.attribute) != 1:
+            raise ModelFileError("Constant must have one attribute")
+        value = plain(call.node.attribute[0], self.folder)
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise UnsupportedError(f"a constant of type {array.dtype}")
+        if call.node.attribute[0].name.startswith("value_float"):
+            array = array.astype(np.float32)
+        return Static.of(array)
+
+    def _named(self, node: NodeProto, results: list[Value], before: int) -> list[Value]:
+        """Give the nodes that make results the names of the file, where nothing else of this call reads them."""
+        named: list[Value] = []
+        read = {name for made in self.nodes[before:] for name in made.inputs}
+        for wanted, value in zip(node.output, results, strict=False):
+            made = {n.name: i for i, n in enumerate(self.nodes) if i >= before} if isinstance(value, Images) else {}
+            if isinstance(value, Images) and value.name in made and value.name not in read and wanted:
+                old = self.nodes[made[value.name]]
+                self.nodes[made[value.name]] = Node(wanted, old.op, old.inputs)
+                if value.name in self.quantised:
+                    self.quantised[wanted] = self.quantised[value.name]
+                value = Images(wanted, value.shape)
+            named.append(value)
+        return named
+
+    def _bind(self, node: NodeProto, results: Collection[Value | Unknown]) -> None:
+        for name, value in zip(node.output, results, strict=False):
+            if name and name in self.values:
+                raise ModelFileError(f"two nodes make {name!r}")
+            if name:
+                self.values[name] = value
+
+    def _note(self, node: NodeProto, inputs: Iterable[Value | Unknown | None], why: str) -> None:
+        shapes = ", ".join(_shape_text(value) for value in inputs)
+        domain = f"{node.domain}." if node.domain not in DOMAINS else ""
+        attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
+        near = nearest(node.op_type, OPERATORS)
+        self.problems.append(
+            f"{_called(node)} ({domain}{node.op_type}{attributes}) on {shapes or 'nothing'}: "
+            f"{why}; nearest that is run: {near}"
+        )
+
+    # ---- what calls add
+
+    def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
+        """Add a node under a name of its own."""
+        name = self._fresh(wanted)
+        self.nodes.append(Node(name, op, inputs))
+        return name
+
+    def keep(self, array: Array, wanted: str) -> str:
+        """Add a constant under a name of its own."""
+        name = self._fresh(wanted)
+        kept = np.ascontiguousarray(array)
+        self.constants[name] = kept.reshape(array.shape).astype(np.float32 if kept.dtype != np.float64 else np.float64)
+        return name
+
+    def _fresh(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self._taken:
+            name, number = f"{wanted}.{number}", number + 1
+        self._taken.add(name)
+        return name
+
+
+def _flat(model: ModelProto) -> GraphProto:
+    """Return the graph with the functions of the file written out."""
+    if not model.functions:
+        return model.graph
+    from onnx import inliner
+
+    try:
+        return inliner.inline_local_functions(model).graph
+    except Exception as error:
+        # the inliner is C++ and raises what it likes for a damaged file
+        raise ModelFileError(f"its functions cannot be written out: {str(error)[:200]}") from error
+
+
+def _opset(model: ModelProto) -> int:
+    versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
+    newest = onnx.defs.onnx_opset_version()
+    if len(versions) != 1:
+        raise ModelFileError(f"it states {len(versions)} versions of the operator set; there must be one")
+    if not OLDEST <= versions[0] <= newest:
+        raise UnsupportedError(
+            f"it uses operator set {versions[0]}; {OLDEST} to {newest} are read (the newest follows from the installed "
+            "package onnx). Convert it with onnx.version_converter"
+        )
+    return int(versions[0])
+
+
+def _declared(value: ValueInfoProto) -> list[int | str]:
+    """Return the axes of an input as the file declares them: sizes, or names of what is open."""
+    kind = value.type.tensor_type
+    if value.type.WhichOneof("value") != "tensor_type" or kind.elem_type not in IMAGE_TYPES:
+        raise UnsupportedError(f"the input {value.name!r} is no tensor of floats or bytes")
+    return [d.dim_value if d.dim_value > 0 else d.dim_param or "?" for d in kind.shape.dim]
+
+
+def _known(name: str, whole: list[int | str]) -> Shape:
+    if len(whole) < 2:
+        raise ModelFileError(
+            f"the input {name!r} has the shape {tuple(whole)}; images need an axis that counts them and more. "
+            "State the shape of one image: input_shape=(C, H, W)"
+        )
+    if any(isinstance(size, str) for size in whole[1:]):
+        raise ModelFileError(
+            f"the input {name!r} leaves sizes open: {tuple(whole)}. State the shape of one image, "
+            f"input_shape=(C, H, W), for example input_shape={_example(whole)}"
+        )
+    return tuple(int(size) for size in whole[1:])
+
+
+def _example(whole: list[int | str]) -> Shape:
+    return tuple(size if isinstance(size, int) else 224 for size in whole[1:])
+
+
+IMAGE_TYPES = (
+    *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
+    *(TensorProto.UINT8, TensorProto.INT8),
+)
+"""Elements that images may have in a file; they are floats here."""
+
+THROUGH = ("Cast", "Sub", "Add", "Mul", "Div", "Identity", "Clip", "DequantizeLinear", "QuantizeLinear")
+"""What may stand between an input and the transpose that tells its layout."""
+
+
+def _is_channels_last(graph: GraphProto, name: str) -> bool:
+    """Tell whether images come as N, H, W, C: the first thing done to their axes is to put the channels in front."""
+    names = {name}
+    found = False
+    for node in graph.node:
+        if not names & set(node.input):
+            continue
+        if node.op_type == "Transpose":
+            orders = [tuple(a.ints) for a in node.attribute if a.name == "perm"]
+            if orders != [(0, 3, 1, 2)]:
+                return False
+            found = True
+        elif node.op_type in THROUGH:
+            names.update(node.output)
+        else:
+            return False
+    return found
+
+
+def _called(node: NodeProto) -> str:
+    return repr(node.name or (node.output[0] if node.output else "?"))[:200]
+
+
+def _shape_text(value: Value | Unknown | None) -> str:
+    match value:
+        case Images(shape=shape):
+            return f"(N, {', '.join(map(str, shape))})"
+        case Static(pair=(a, _)):
+            return f"constant {a.shape}"
+        case None:
+            return "nothing"
+    return "unknown"
+
+
+def _short(attribute: onnx.AttributeProto) -> str:
+    try:
+        value = plain(attribute, None)
+    except (UnsupportedError, ModelFileError):
+        return "..."
+    text = f"array {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _report(problems: list[str]) -> str:
+    listed = problems[:MOST_LISTED]
+    more = f"\n  and {len(problems) - len(listed)} more" if len(problems) > len(listed) else ""
+    return f"{len(problems)} nodes are not supported:\n  " + "\n  ".join(listed) + more
