@@ -43,3 +43,14 @@ class DataError(CnnfastError, ValueError):
 
 class ConfigError(CnnfastError, ValueError):
     """A setting (argument, environment variable) outside what it may be."""
+
+
+class TrainingError(CnnfastError, ArithmeticError):
+    """Training that went astray: the loss is no number any more. ``network`` is the last good one, or None."""
+
+    def __init__(self, message: str, network: object = None) -> None:
+        super().__init__(message)
+        self.network = network
+
+    def __reduce__(self) -> tuple[type, tuple[str, object]]:
+        return type(self), (str(self), self.network)

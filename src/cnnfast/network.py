@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast import ops
+from cnnfast import heads, ops
 from cnnfast._dispatch import Entry
 from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy, check_out
 from cnnfast._threads import decide, of_call
@@ -20,7 +20,7 @@ from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
 from cnnfast.formats.reference import FileReference, load_again, refer_to
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.layers import AnyLayer, build_graph
+from cnnfast.layers import AnyLayer, Layer, build_graph
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.plan import as_chw
@@ -188,15 +188,16 @@ class Network:
         names = self._model.classes
         if names is None:
             return np.arange(self._class_count)
-        return np.array([f"not {names[0]}", names[0]] if self._is_binary else names)
+        return np.array([f"not {names[0]}", names[0]] if self.is_binary else names)
 
     @property
-    def _is_binary(self) -> bool:
+    def is_binary(self) -> bool:
+        """Whether the network has a single output, the probability or score of one class against all else."""
         return math.prod(self.output_shape) == 1
 
     @property
     def _class_count(self) -> int:
-        return 2 if self._is_binary else math.prod(self.output_shape)
+        return 2 if self.is_binary else math.prod(self.output_shape)
 
     def forward(
         self,
@@ -279,7 +280,7 @@ class Network:
         """
         if nan != "raise":
             check_nan_policy(nan)
-        if self._is_binary:
+        if self.is_binary:
             return self._both_classes(images, layout, nan, threads, out)
         result = self._probability_entry.run(images, layout, nan == "raise", of_call(threads), out)
         if result is not None:
@@ -407,7 +408,7 @@ class Network:
         (1, 10)
         """
         check_nan_policy(nan)
-        if self._is_binary and not raw:
+        if self.is_binary and not raw:
             raise UnsupportedError("a network with a single output is compiled with raw=True: its result is P(class 1)")
         plan = self._plan if raw else self._probability_plan
         shape = self.output_shape if raw else (self._class_count,)
@@ -428,6 +429,74 @@ class Network:
         (16, 16, 16)
         """
         return Network(Model(self.graph.cut([layer]), self.preprocess, None, self.licence, dict(self.notes)))
+
+    def features(
+        self, images: object, layer: str | None = None, *, layout: str | None = None, threads: int | None = None
+    ) -> Array:
+        """Compute what the network knows about each image before it decides.
+
+        Parameters
+        ----------
+        images, layout, threads
+            As for `forward`.
+        layer : str, optional
+            Whose values; by default those that the last dense layer reads.
+
+        Returns
+        -------
+        float32 array (N, F)
+
+        Raises
+        ------
+        GraphError
+            If there is no such layer.
+        InputError
+            As for `forward`.
+
+        Examples
+        --------
+        >>> Network.load("cifar10-cs61c").features(np.zeros((2, 32, 32, 3), np.uint8)).shape
+        (2, 320)
+        """
+        base = self.truncate(heads.feature_layer(self.graph) if layer is None else layer)
+        return base.forward(images, layout=layout, threads=threads).reshape(-1, math.prod(base.output_shape))
+
+    def with_head(
+        self,
+        classes: Sequence[str],
+        layers: Sequence[int | Layer] = (),
+        *,
+        layer: str | None = None,
+        seed: int = 0,
+    ) -> Network:
+        """Return the network with a new end, which knows nothing yet and is to be trained; see `cnnfast.train.fit`.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            What to tell apart; a dense layer with an output for each is the last one.
+        layers : sequence of int and Layer
+            What comes before it; an int stands for a dense layer of so many outputs.
+        layer : str, optional
+            What is kept, up to this layer; by default all before the last dense layer.
+        seed : int
+            Of the new weights.
+
+        Raises
+        ------
+        GraphError
+            If there is no such layer, or shapes do not fit.
+
+        Examples
+        --------
+        >>> from cnnfast.layers import Relu
+        >>> pets = Network.load("cifar10-cs61c").with_head(["cat", "dog"], layers=[16, Relu()])
+        >>> pets.output_shape, pets.classes_.tolist()
+        ((2,), ['cat', 'dog'])
+        """
+        at = heads.feature_layer(self.graph) if layer is None else layer
+        graph = heads.with_head(self.graph, len(classes), layers, at, seed)
+        return Network.from_graph(graph, classes=classes, preprocess=self.preprocess, licence=self.licence)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file; see docs/model-file.md.

@@ -19,7 +19,7 @@ LEVELS = (
     ("_dispatch", "graph", "_inputs"),
     ("_threads", "layers"),
     ("architectures",),
-    ("plan", "formats", "pictures", "summary", "compiled"),
+    ("plan", "formats", "pictures", "summary", "compiled", "heads"),
     ("data", "config_report", "network"),
     ("report", "train", "quantize"),
     ("cli",),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -55,33 +54,15 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         _check(header, text, model)
     digest = hashlib.sha256(header)
     for array in arrays:
-        digest.update(_bytes(array))
+        digest.update(tensors.as_bytes(array))
     header = header[:DIGEST_BEGIN] + digest.hexdigest().encode() + header[DIGEST_END:]
-    _write(path, header, arrays)
+    tensors.write(path, header, arrays)
 
 
 def _check(header: bytes, text: str, model: Model) -> None:
     """Decode what is about to be written: a file that could not be loaded must not come into the world."""
     tensors.read_header(np.frombuffer(header, np.uint8))
     description.decode(text, model.graph.constants)
-
-
-def _bytes(array: Array) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _write(path: Path, header: bytes, arrays: list[Array]) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(header)
-            for array in arrays:
-                file.write(_bytes(array))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str], *, mapped: bool = False) -> Model:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,32 @@ def bytes_of(path: Path, least: int, mapped: bool = False) -> np.ndarray[Any, np
     if size < least:
         raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {least}")
     return np.memmap(path, np.uint8, "r") if mapped or size > MAP_ABOVE else np.fromfile(path, np.uint8)
+
+
+def as_bytes(array: Array) -> memoryview:
+    """Return the bytes of a contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def write(path: Path, header: bytes, arrays: Iterable[Array]) -> None:
+    """Write what `pack` gave to a file: all of it or nothing; an existing file is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(header)
+            for array in arrays:
+                file.write(as_bytes(array))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_header(data: Array, foreign: bool = False) -> tuple[dict[str, Any], int]:

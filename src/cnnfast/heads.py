@@ -1,0 +1,63 @@
+"""The end of a network, where features become classes; and a new one in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnfast import ops
+from cnnfast.architectures.weights import Weights
+from cnnfast.errors import GraphError
+from cnnfast.graph import Graph, Node
+from cnnfast.layers import Flatten, Layer, build_graph
+
+
+def feature_layer(graph: Graph) -> str:
+    """Return the value that the last dense layer reads: what a network knows about an image before it decides.
+
+    Raises
+    ------
+    GraphError
+        If there is no dense layer, or it reads the images themselves.
+    """
+    dense = [node for node in graph.nodes if isinstance(node.op, ops.Linear)]
+    if not dense or dense[-1].inputs[0] in graph.inputs:
+        raise GraphError(
+            f"this network has no layer before a last dense one; name a layer: {', '.join(graph.by_name) or '(none)'}"
+        )
+    return dense[-1].inputs[0]
+
+
+def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer], layer: str, seed: int) -> Graph:
+    """Return the graph up to a layer, a flatten where that is a map, hidden layers, and a dense layer of ``classes``.
+
+    Parameters
+    ----------
+    layers : sequence of int and Layer
+        An int stands for a dense layer of so many outputs with fresh weights.
+
+    Raises
+    ------
+    GraphError
+        If there is no such layer, or something in the list is neither.
+    """
+    base = graph.cut([layer])
+    shape = base.shapes[layer]
+    weights, head = Weights(seed), [] if len(shape) == 1 else [Flatten(name="head.flatten")]
+    features = int(np.prod(shape))
+    for number, part in enumerate([*layers, classes], 1):
+        if isinstance(part, int) and part > 0:
+            head.append(weights.linear(f"head.{number}", features, part))
+            features = part
+        elif isinstance(part, Layer):
+            head.append(Layer(part.op, part.parameters, part.name or f"head.{number}"))
+            (features,) = build_graph(head, shape).shapes[head[-1].name or ""]
+        else:
+            raise GraphError(
+                f"a head is a list of numbers of outputs and of layers such as Relu(), but has {part!r}; "
+                "an example: layers=[64, Relu(), Dropout(0.5)]"
+            )
+    top = build_graph(head, shape)
+    nodes = [Node(n.name, n.op, tuple(layer if v == "input" else v for v in n.inputs)) for n in top.nodes]
+    return Graph(base.inputs, (*base.nodes, *nodes), {**base.constants, **top.constants}, top.outputs)

@@ -1,0 +1,104 @@
+"""Averages of the weights on their way, which are often better than where the way ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cnnfast.ops import Array
+from cnnfast.train.optimisers import check_range
+
+State = dict[str, Array]
+
+
+class Averaging(Protocol):
+    """A rule that moves an average towards the weights."""
+
+    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+        """Return the weight of the newest values in the average; None leaves it alone, 1 starts it afresh.
+
+        Parameters
+        ----------
+        step : int
+            The number of the step, from 1.
+        done : int or None
+            How many epochs are finished, if this step has finished one.
+        epochs : int
+            How many there will be.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EMA:
+    """Exponential moving average: ``average = decay average + (1 - decay) weights`` after every step.
+
+    Parameters
+    ----------
+    decay : float
+        In the first steps less, ``step / (step + 9)``, so that the beginning is forgotten.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> EMA(0.99).share(1, None, 5), round(EMA(0.99).share(5000, None, 5), 4)
+    (0.9, 0.01)
+    """
+
+    decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        check_range("decay", self.decay, below=1)
+
+    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+        """Return the weight of the newest values."""
+        return 1 - min(self.decay, step / (step + 9))
+
+
+@dataclass(frozen=True)
+class SWA:
+    """Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights at the ends of the last epochs.
+
+    Parameters
+    ----------
+    start : float
+        The part of training after which averaging begins.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> [SWA(0.5).share(0, done, 4) for done in (1, 2, 3, 4)]
+    [1.0, 1.0, 0.5, 0.3333333333333333]
+    """
+
+    start: float = 0.75
+
+    def __post_init__(self) -> None:
+        check_range("start", self.start, below=1)
+
+    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+        """Return the weight of the newest values."""
+        if done is None:
+            return None
+        return 1 / max(1, done - math.ceil(self.start * epochs) + 1)
+
+
+def move(average: State, weights: Mapping[str, Array], share: float) -> None:
+    """Move an average in place: ``average += share (weights - average)``."""
+    for name, array in weights.items():
+        if share == 1:
+            average[name][...] = array
+        else:
+            average[name] += np.float32(share) * (array - average[name])

@@ -1,0 +1,233 @@
+"""`fit`: the face of training in Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast import _threads
+from cnnfast.errors import ConfigError, InputError
+from cnnfast.graph import Graph
+from cnnfast.network import Network, with_probabilities
+from cnnfast.train.engine import Engine, make_engine, scores_graph
+from cnnfast.train.examples import Examples, as_examples, check_classes, split
+from cnnfast.train.history import Row
+from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
+from cnnfast.train.recipe import Recipe
+from cnnfast.train.sources import Pictures, Source
+from cnnfast.train.trainer import Trainer
+from cnnfast.train.transfer import frozen_features, joined, network_of, upper_part
+
+Data = Examples | tuple[object, object]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    network : Network
+        With the weights of the last epoch, or of the best one with early stopping; it ends in probabilities.
+    history : tuple of dict
+        A row an epoch; see `cnnfast.train.history`.
+    ended : {"finished", "early", "interrupted"}
+        All epochs done, patience at its end, or Ctrl-C: then the network is that of the last finished epoch.
+    validation : Examples or None
+        What was not learned from.
+    """
+
+    network: Network
+    history: tuple[Row, ...]
+    ended: str
+    validation: Examples | None
+
+
+def fit(
+    net: Network,
+    data: Data,
+    recipe: Recipe | None = None,
+    *,
+    validation: float | Data | None = None,
+    freeze: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    run: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    threads: int | None = None,
+    progress: bool | None = None,
+    report: Callable[[Row], None] | None = None,
+) -> Fitted:
+    """Train a network, beginning with the weights it has; it is not changed, a new one is returned.
+
+    The result depends on network, data and recipe only: not on threads or interruptions.
+
+    Parameters
+    ----------
+    net : Network
+        For fresh weights see `cnnfast.train.initialise`.
+    data : Examples or (images, labels)
+        Images as uint8 or floats (N, H, W, C), or rows (N, F); labels as numbers of classes (N,), or as probabilities
+        (N, K).
+    recipe : Recipe, optional
+        How; by default ``Recipe()``.
+    validation : float, Examples or (images, labels), optional
+        What is measured after each epoch and not learned from; a number is a part of ``data``, the same of each class.
+    freeze : str, optional
+        A layer up to which nothing is trained. Its values are computed once for all images, and for their mirror images
+        if the recipe has a `Flip`.
+    cache : path, optional
+        Folder where these values stay; see `cnnfast.train.feature_cache`.
+    run : path, optional
+        Folder for history and checkpoint.
+    resume : bool
+        Go on from the checkpoint in ``run``, if there is one.
+    threads : int, optional
+        By default what `cnnfast.get_num_threads` says.
+    progress : bool, optional
+        Show a bar on stderr; by default if that is a terminal.
+    report : callable, optional
+        Called with the row of every finished epoch.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    DataError
+        If a class has no image, a label is out of range, or the data has changed since the checkpoint.
+    InputError
+        If the images do not fit the network.
+    ConfigError
+        If a setting is out of range, or the recipe has changed since the checkpoint.
+    TrainingError
+        If the loss is not finite; its ``network`` has the last good weights.
+    UnsupportedError
+        If the network has an op that cannot be trained.
+
+    Examples
+    --------
+    >>> from cnnfast.layers import Linear
+    >>> from cnnfast.train import AdamW
+    >>> rows = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    >>> labels = (rows[:, 0] > rows[:, 1]).astype(int)
+    >>> net = Network.from_layers([Linear(np.zeros((2, 2)), np.zeros(2))], input_shape=(2,))
+    >>> fitted = fit(net, (rows, labels), Recipe(epochs=10, batch=16, optimiser=AdamW(rate=0.1)))
+    >>> bool((fitted.network.predict(rows) == labels).mean() > 0.9)
+    True
+    """
+    recipe = Recipe() if recipe is None else recipe
+    if resume and run is None:
+        raise ConfigError("resume needs run=FOLDER, the folder of the run that goes on")
+    names = _names(net)
+    examples = as_examples(data, "the training images", names)
+    held = _validation(examples, validation, recipe.seed, names)
+    if isinstance(held, tuple):
+        examples, held = held
+    if recipe.stopping is not None and held is None:
+        raise ConfigError("early stopping watches the validation, but there is none; say validation=0.1")
+    for part in (examples, held):
+        if part is not None:
+            _check_images(part, net)
+    loss = recipe.loss or _default_loss(net, recipe)
+    with nullcontext() if threads is None else _threads.threads(threads):
+        trainer = _trainer(net, examples, held, recipe, loss, freeze, cache, run)
+        classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
+        check_classes(examples, classes)
+        if held is not None:
+            check_classes_of_validation(held, classes)
+        trainer.begin(resume)
+        ended = trainer.run(progress, report)
+    return Fitted(trainer.network(), tuple(trainer.history), ended, held)
+
+
+def _trainer(
+    net: Network,
+    examples: Examples,
+    held: Examples | None,
+    recipe: Recipe,
+    loss: Loss,
+    freeze: str | None,
+    cache: str | os.PathLike[str] | None,
+    run: str | os.PathLike[str] | None,
+) -> Trainer:
+    folder = None if run is None else Path(run)
+    names = _names(net)
+    graph, source, watched = net.graph, Pictures(examples, recipe), None if held is None else Pictures(held, recipe)
+    parts: list[Source | None] = [source, watched]
+    if freeze is not None:
+        kept = None if cache is None else Path(cache)
+        plain = Recipe(batch=recipe.batch)
+        graph = upper_part(net.graph, freeze)
+        parts = [
+            frozen_features(net, freeze, examples, recipe, kept),
+            None if held is None else frozen_features(net, freeze, held, plain, kept),
+        ]
+    pixels = net.preprocess.affine() if net.preprocess is not None and freeze is None else None
+    engine: Engine = make_engine(
+        graph, loss, min(recipe.batch, len(examples)), seed=recipe.seed % (1 << 32), pixels=pixels
+    )
+
+    def finish(trained: Graph) -> Network:
+        whole = trained if freeze is None else joined(net.graph, trained)
+        if not isinstance(loss, MeanSquaredError):
+            whole = with_probabilities(whole)
+        return network_of(net, whole, names)
+
+    def runner(trained: Graph) -> Network:
+        return Network.from_graph(trained, preprocess=net.preprocess if freeze is None else None)
+
+    assert parts[0] is not None
+    return Trainer(engine, recipe, parts[0], parts[1], finish, runner, folder)
+
+
+def _names(net: Network) -> tuple[str, ...] | None:
+    """Return the classes as the model file holds them; see `Network.classes_`."""
+    if net.classes_.dtype.kind != "U":
+        return None
+    names = tuple(map(str, net.classes_))
+    return names[1:] if net.is_binary else names
+
+
+def _validation(
+    examples: Examples, validation: float | Data | None, seed: int, names: tuple[str, ...] | None
+) -> Examples | tuple[Examples, Examples] | None:
+    if validation is None:
+        return None
+    if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
+        return split(examples, float(validation), seed) if validation else None
+    return as_examples(validation, "the validation images", names)
+
+
+def check_classes_of_validation(held: Examples, classes: int) -> None:
+    """Raise `DataError` unless the labels of a validation part are classes of the network; some may be missing."""
+    present = np.unique(held.numbers)
+    if present.min() < 0 or present.max() >= classes:
+        check_classes(held, classes)
+
+
+def _check_images(examples: Examples, net: Network) -> None:
+    shape, images = net.input_shape, examples.images
+    wanted = (shape[1], shape[2], shape[0]) if len(shape) == 3 else shape
+    if images.shape[1:] != wanted:
+        raise InputError(
+            f"{examples.name}: the images have the shape (N, {', '.join(map(str, images.shape[1:]))}), but the network "
+            f"takes (N, {', '.join(map(str, wanted))})"
+        )
+    if images.dtype == np.uint8 and net.preprocess is None:
+        raise InputError(
+            f"{examples.name}: are bytes, but the network has no preprocessing; build it with "
+            "preprocess=cnnfast.Preprocess(...), or give it floats"
+        )
+
+
+def _default_loss(net: Network, recipe: Recipe) -> Loss:
+    graph = scores_graph(net.graph, SoftmaxCrossEntropy())
+    if graph.shapes[graph.outputs[0]] == (1,):
+        return SigmoidBinaryCrossEntropy()
+    return SoftmaxCrossEntropy(recipe.smoothing)

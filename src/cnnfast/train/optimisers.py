@@ -1,0 +1,241 @@
+"""How weights follow their gradients: gradient descent, Adam, AdamW.
+
+An optimiser is its settings; what it remembers of each weight lies in arrays of the same shape, the slots, so that a
+checkpoint can hold them. To add one, write such a class and list it in `OPTIMISERS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from cnnfast.errors import ConfigError
+from cnnfast.ops import Array
+
+BLOCK = 1 << 15
+"""Elements updated at a time: a weight, its gradient and its slots stay in the cache from one operation to the next."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a schedule says about one step.
+
+    Attributes
+    ----------
+    step : int
+        The number of the step, from 1.
+    rate : float
+        Factor of the optimiser's rate.
+    momentum : float, optional
+        Instead of the optimiser's own momentum (the first beta of Adam).
+    """
+
+    step: int
+    rate: float = 1.0
+    momentum: float | None = None
+
+
+class Optimiser(Protocol):
+    """The settings of an optimiser, and its formula for one weight."""
+
+    slots: ClassVar[tuple[str, ...]]
+
+    @property
+    def rate(self) -> float:
+        """The learning rate before the schedule's factor."""
+        ...
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+        """Change a weight and its slots in place; all are float32 arrays of one shape.
+
+        Parameters
+        ----------
+        weight, gradient : array
+        slots : mapping of str to array
+            Zeros before the first step.
+        pace : Pace
+        decays : bool
+            Whether weight decay applies to this one.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent: ``v = momentum v + g + decay w``, then ``w -= rate v``.
+
+    With Nesterov's momentum, ``w -= rate (g + decay w + momentum v)``.
+
+    Parameters
+    ----------
+    rate : float
+    momentum : float
+        From 0, below 1.
+    nesterov : bool
+    decay : float
+        Weight decay, as a part of the gradient.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    Equals ``torch.optim.SGD`` without dampening.
+
+    Examples
+    --------
+    >>> w = np.ones(1, np.float32)
+    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), decays=False)
+    >>> w
+    array([0.5], dtype=float32)
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
+
+    rate: float = 0.05
+    momentum: float = 0.0
+    nesterov: bool = False
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("rate", self.rate, above=0)
+        check_range("momentum", self.momentum, below=1)
+        check_range("decay", self.decay)
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+        """Change a weight and its velocity in place."""
+        momentum = np.float32(self.momentum if pace.momentum is None else pace.momentum)
+        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if decays else 0)
+        for w, g, v in _blocks(weight, gradient, slots["velocity"]):
+            slope = g + decay * w if decay else g
+            v *= momentum
+            v += slope
+            w -= rate * (slope + momentum * v if self.nesterov else v)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015): steps of about the rate, whatever the size of the gradient.
+
+    ``m = b1 m + (1 - b1) g``, ``v = b2 v + (1 - b2) g²``, both divided by ``1 - b^step``, then
+    ``w -= rate m / (sqrt(v) + eps)``. Weight decay is a part of the gradient, ``g + decay w``.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    Equals ``torch.optim.Adam``.
+
+    Examples
+    --------
+    >>> Adam(rate=0.01).slots
+    ('mean', 'square')
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("rate", self.rate, above=0)
+        check_range("beta1", self.beta1, below=1)
+        check_range("beta2", self.beta2, below=1)
+        check_range("eps", self.eps, above=0)
+        check_range("decay", self.decay)
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+        """Change a weight and its two averages in place."""
+        decay = np.float32(self.decay if decays else 0)
+        for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
+            self._step(w, g + decay * w if decay else g, m, v, pace)
+
+    def _step(self, w: Array, g: Array, m: Array, v: Array, pace: Pace) -> None:
+        beta1 = self.beta1 if pace.momentum is None else pace.momentum
+        m += np.float32(1 - beta1) * (g - m)
+        v *= np.float32(self.beta2)
+        v += np.float32(1 - self.beta2) * g * g
+        root = np.sqrt(v)
+        root *= np.float32(1 / (1 - self.beta2**pace.step) ** 0.5)
+        root += np.float32(self.eps)
+        np.divide(m, root, out=root)
+        root *= np.float32(self.rate * pace.rate / (1 - beta1**pace.step))
+        w -= root
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with the weight decay beside the gradient (Loshchilov and Hutter 2019): ``w -= rate decay w`` first.
+
+    Notes
+    -----
+    Equals ``torch.optim.AdamW``.
+
+    Examples
+    --------
+    >>> AdamW().decay
+    0.01
+    """
+
+    decay: float = 0.01
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+        """Change a weight and its two averages in place."""
+        keep = np.float32(1 - self.rate * pace.rate * (self.decay if decays else 0))
+        for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
+            w *= keep
+            self._step(w, g, m, v, pace)
+
+
+OPTIMISERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+"""Every optimiser by the name that the command line knows; tests go through all of them."""
+
+
+def clip_gradients(gradients: Mapping[str, Array], most: float) -> float:
+    """Scale all gradients in place so that their common Euclidean norm is at most ``most``; return what it was.
+
+    Notes
+    -----
+    Equals ``torch.nn.utils.clip_grad_norm_``, but adds the squares in float64.
+
+    Examples
+    --------
+    >>> g = {"w": np.array([3, 4], np.float32)}
+    >>> clip_gradients(g, 1.0), g["w"].round(2)
+    (5.0, array([0.6, 0.8], dtype=float32))
+    """
+    squares = [float(np.sum(np.square(gradients[name], dtype=np.float64))) for name in sorted(gradients)]
+    norm = math.sqrt(sum(squares))
+    # A norm that is not finite is left alone: the loss tells of it, by epoch and step.
+    if most < norm < math.inf:
+        for gradient in gradients.values():
+            gradient *= np.float32(most / norm)
+    return norm
+
+
+def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Yield the same part of each array, one part after the other, as flat views."""
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, flat[0].size, BLOCK):
+        yield tuple(array[start : start + BLOCK] for array in flat)
+
+
+def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
+    """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
+        low = "from 0" if above is None else f"above {above:g}"
+        high = "" if below is None else f" and below {below:g}"
+        raise ConfigError(f"{name} must be a number {low}{high}, but is {value!r}")

@@ -1,0 +1,52 @@
+"""The bar of a training run, on stderr and only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class Bar:
+    """A bar over all epochs with loss, accuracy, images/s and the time left.
+
+    Parameters
+    ----------
+    images : int
+        Of an epoch.
+    epochs, done : int
+        All of them, and those that an earlier run has finished.
+    shown : bool, optional
+        By default whether stderr is a terminal.
+
+    Examples
+    --------
+    >>> bar = Bar(100, epochs=2, done=0, shown=False)
+    >>> bar.step(50, loss=1.0, accuracy=0.5)
+    >>> bar.close()
+    """
+
+    def __init__(self, images: int, epochs: int, done: int, shown: bool | None = None) -> None:
+        self._bar: Any = None
+        self._epoch, self._epochs = done, epochs
+        if sys.stderr.isatty() if shown is None else shown:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=images * epochs, initial=images * done, unit=" images", file=sys.stderr, dynamic_ncols=True
+            )
+
+    def step(self, images: int, loss: float, accuracy: float) -> None:
+        """Count some images as done; loss and accuracy are those of the epoch so far."""
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {self._epoch + 1}/{self._epochs}", refresh=False)
+            self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.2%}", refresh=False)
+            self._bar.update(images)
+
+    def finish_epoch(self) -> None:
+        """Count an epoch as done."""
+        self._epoch += 1
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()

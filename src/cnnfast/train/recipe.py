@@ -1,0 +1,141 @@
+"""Everything that decides how a network is trained, in one place, so that a checkpoint can hold and compare it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnfast.errors import ConfigError
+from cnnfast.train.augment import AUGMENTATIONS, Augmentation
+from cnnfast.train.averaging import Averaging
+from cnnfast.train.losses import Loss
+from cnnfast.train.optimisers import AdamW, Optimiser, check_range
+from cnnfast.train.schedules import OneCycle, Schedule
+
+WATCHED = ("val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the validation does not improve for some epochs, and go back to the best.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without an improvement.
+    watch : {"val_loss", "val_accuracy"}
+    least : float
+        What counts as an improvement.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=1).best_epoch([{"val_loss": 2.0}, {"val_loss": 1.0}, {"val_loss": 1.5}])
+    1
+    """
+
+    patience: int = 5
+    watch: str = "val_loss"
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("patience", self.patience, above=0)
+        check_range("least", self.least)
+        if self.watch not in WATCHED:
+            raise ConfigError(f"watch must be one of {', '.join(WATCHED)}, but is {self.watch!r}")
+
+    def best_epoch(self, history: list[dict[str, Any]]) -> int:
+        """Return the index of the epoch that was the last improvement."""
+        sign = 1 if self.watch == "val_loss" else -1
+        best = 0
+        for epoch, row in enumerate(history):
+            if sign * row[self.watch] < sign * history[best][self.watch] - self.least:
+                best = epoch
+        return best
+
+    def ends(self, history: list[dict[str, Any]]) -> bool:
+        """Tell whether the patience is at its end."""
+        return len(history) - 1 - self.best_epoch(history) >= self.patience
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        How often all images are seen.
+    batch : int
+        The most images of a step; an epoch is divided into batches of equal size but for one image.
+    optimiser : SGD, Adam or AdamW
+        Weight decay applies to arrays of more than one dimension: not to biases and batch-norm.
+    schedule : Constant, StepDecay, Cosine or OneCycle
+    augment : sequence of augmentations
+        See `cnnfast.train.augment`; applied in this order.
+    loss : Loss, optional
+        By default cross-entropy: of a sigmoid for a network with one output, else of a softmax.
+    smoothing : float
+        Label smoothing of the default loss.
+    clip : float, optional
+        The largest norm of all gradients together.
+    averaging : EMA or SWA, optional
+        The network is then the average of the weights; statistics of batch-norm are averaged like weights.
+    stopping : EarlyStopping, optional
+    seed : int
+        From 0 to 2**63 - 1; decides order, views, dropout and the part for validation.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> Recipe(epochs=5).to_dict()["optimiser"]["rate"]
+    0.001
+    """
+
+    epochs: int = 20
+    batch: int = 128
+    optimiser: Optimiser = field(default_factory=AdamW)
+    schedule: Schedule = field(default_factory=OneCycle)
+    augment: tuple[Augmentation, ...] = ()
+    loss: Loss | None = None
+    smoothing: float = 0.0
+    clip: float | None = None
+    averaging: Averaging | None = None
+    stopping: EarlyStopping | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
+                raise ConfigError(f"{name} must be an integer from {least} up, but is {value!r}")
+        check_range("smoothing", self.smoothing, below=1)
+        if self.clip is not None:
+            check_range("clip", self.clip, above=0)
+        object.__setattr__(self, "augment", tuple(self.augment))
+        for augmentation in self.augment:
+            if type(augmentation) not in AUGMENTATIONS.values():
+                known = ", ".join(cls.__name__ for cls in AUGMENTATIONS.values())
+                raise ConfigError(f"an augmentation must be one of {known}, but one is {augmentation!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as values that JSON can hold."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
+    return value

@@ -1,0 +1,156 @@
+"""How the learning rate goes from the first step to the last.
+
+To add a schedule, write such a class and list it in `SCHEDULES`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from cnnfast.train.optimisers import Pace, check_range
+
+
+class Schedule(Protocol):
+    """A rule for the rate, and for the momentum where it has one."""
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of step ``step`` (from 0) of ``steps`` that make ``epochs`` epochs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Always the optimiser's rate.
+
+    Examples
+    --------
+    >>> Constant().pace(5, 10, 1).rate
+    1.0
+    """
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        return Pace(step + 1)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """The rate times ``factor`` after every ``every`` epochs.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> [StepDecay(every=1, factor=0.5).pace(step, 4, 2).rate for step in range(4)]
+    [1.0, 1.0, 0.5, 0.5]
+    """
+
+    every: float = 10
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_range("every", self.every, above=0)
+        check_range("factor", self.factor, above=0)
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        return Pace(step + 1, self.factor ** int(step * epochs / steps / self.every))
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from the rate down to ``floor`` of it, after a linear rise over ``warmup`` of all steps.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    Without warm-up, ``torch.optim.lr_scheduler.CosineAnnealingLR``.
+
+    Examples
+    --------
+    >>> [round(Cosine().pace(step, 4, 1).rate, 2) for step in range(4)]
+    [1.0, 0.85, 0.5, 0.15]
+    """
+
+    warmup: float = 0.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("warmup", self.warmup, below=1)
+        check_range("floor", self.floor, below=1)
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        rise = self.warmup * steps
+        if step < rise:
+            return Pace(step + 1, (step + 1) / (rise + 1))
+        return Pace(step + 1, _cosine(1.0, self.floor, (step - rise) / (steps - rise)))
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up to the rate over the first part of training and down to nearly nothing, the momentum the other way round.
+
+    One cycle after Smith and Topin (2018): from ``rate / start`` to the rate, then to ``rate / start / end``, along
+    half cosines; the momentum from ``calm`` to ``fast`` and back.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    Equals ``torch.optim.lr_scheduler.OneCycleLR``.
+
+    Examples
+    --------
+    >>> paces = [OneCycle(peak=0.5).pace(step, 8, 1) for step in (0, 3, 7)]
+    >>> [(round(p.rate, 3), p.momentum) for p in paces]
+    [(0.04, 0.95), (1.0, 0.85), (0.0, 0.95)]
+    """
+
+    peak: float = 0.3
+    start: float = 25.0
+    end: float = 1e4
+    calm: float = 0.95
+    fast: float = 0.85
+
+    def __post_init__(self) -> None:
+        check_range("peak", self.peak, above=0, below=1)
+        check_range("start", self.start, above=0)
+        check_range("end", self.end, above=0)
+        check_range("calm", self.calm, below=1)
+        check_range("fast", self.fast, below=1)
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        top, last = self.peak * steps - 1, steps - 1
+        low, lowest = 1 / self.start, 1 / self.start / self.end
+        if step <= top:
+            part = step / top if top > 0 else 1.0
+            return Pace(step + 1, _cosine(low, 1.0, part), _cosine(self.calm, self.fast, part))
+        part = (step - max(top, 0)) / (last - max(top, 0)) if last > max(top, 0) else 1.0
+        return Pace(step + 1, _cosine(1.0, lowest, part), _cosine(self.fast, self.calm, part))
+
+
+def _cosine(begin: float, end: float, part: float) -> float:
+    return end + (begin - end) / 2 * (1 + math.cos(math.pi * part))
+
+
+SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Cosine] | type[OneCycle]] = {
+    "constant": Constant,
+    "step": StepDecay,
+    "cosine": Cosine,
+    "one-cycle": OneCycle,
+}
+"""Every schedule by the name that the command line knows; tests go through all of them."""

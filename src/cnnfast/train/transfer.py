@@ -1,0 +1,134 @@
+"""Learning on top of what a network knows: its lower part stays as it is, and is computed only once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from cnnfast import _config
+from cnnfast.errors import ConfigError, GraphError
+from cnnfast.formats import Model
+from cnnfast.graph import Graph
+from cnnfast.network import Network
+from cnnfast.ops import Array
+from cnnfast.train.augment import Flip
+from cnnfast.train.examples import Examples
+from cnnfast.train.recipe import Recipe
+from cnnfast.train.sources import Features
+
+
+def upper_part(graph: Graph, layer: str) -> Graph:
+    """Return the graph behind a layer, whose values become its input.
+
+    Raises
+    ------
+    GraphError
+        If there is no such layer, or some path leads around it.
+
+    Examples
+    --------
+    >>> upper_part(Network.load("cifar10-cs61c").graph, "flatten_1").inputs
+    mappingproxy({'flatten_1': (320,)})
+    """
+    if layer not in graph.by_name:
+        raise GraphError(f"there is no layer {layer!r} to freeze up to; the layers are: {', '.join(graph.by_name)}")
+    nodes, reached, around = [], {layer}, set(graph.inputs)
+    for node in graph.nodes:
+        values = {v for v in node.inputs if v not in graph.constants}
+        if node.name != layer and values & reached:
+            if values & around:
+                raise GraphError(
+                    f"{node.name!r} reads {sorted(values & around)} around {layer!r}, so nothing can be frozen there; "
+                    "choose a layer that everything passes through"
+                )
+            nodes.append(node)
+            reached.add(node.name)
+        elif node.name != layer:
+            around.add(node.name)
+    used = {v for node in nodes for v in node.inputs}
+    constants = {name: array for name, array in graph.constants.items() if name in used}
+    if not constants:
+        raise GraphError(f"there is nothing to train behind {layer!r}")
+    return Graph({layer: graph.shapes[layer]}, tuple(nodes), constants, graph.outputs)
+
+
+def joined(graph: Graph, upper: Graph) -> Graph:
+    """Return the whole graph with the constants of its upper part."""
+    return Graph(graph.inputs, graph.nodes, {**graph.constants, **upper.constants}, graph.outputs)
+
+
+def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe, cache: Path | None) -> Features:
+    """Compute what the network up to a layer says about all images, once, by the fast path of prediction.
+
+    Parameters
+    ----------
+    cache : Path or None
+        Folder where the features of these images stay for the next run; None keeps nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the recipe changes images otherwise than by flipping them.
+    """
+    unfit = [type(a).__name__ for a in recipe.augment if not isinstance(a, Flip)]
+    if unfit or len(recipe.augment) > 1:
+        raise ConfigError(
+            f"a frozen part is computed once, for each image and its mirror image, so the recipe may only have one "
+            f"Flip, but has {', '.join(type(a).__name__ for a in recipe.augment)}; leave the others out"
+        )
+    base = net.truncate(layer)
+    views = [examples.images]
+    if recipe.augment and examples.images.ndim == 4:
+        views.append(examples.images[:, :, ::-1])
+    return Features(examples, [_computed(base, view, cache) for view in views], recipe)
+
+
+def feature_cache() -> Path:
+    """Return the folder where features are kept: ``features`` in that of ``CNNFAST_CACHE``."""
+    return _config.cache_dir() / "features"
+
+
+def _computed(base: Network, images: Array, cache: Path | None) -> Array:
+    if cache is None:
+        return base.forward(images, layout="nhwc")
+    file = cache / f"{_key(base, images)}.npy"
+    shape = (len(images), *base.output_shape)
+    if (found := _cached(file, shape)) is not None:
+        return found
+    computed = base.forward(images, layout="nhwc")
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem}.{secrets.token_hex(4)}.npy")
+    try:
+        np.save(temporary, computed)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return computed
+
+
+def _cached(file: Path, shape: tuple[int, ...]) -> Array | None:
+    """Return the features in a file, or None where there is none or it is damaged."""
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if array.dtype == np.float32 and array.shape == shape else None
+
+
+def _key(base: Network, images: Array) -> str:
+    """Return the digest of everything that the features depend on."""
+    total = hashlib.sha256(repr((dict(base.graph.inputs), base.graph.nodes, base.preprocess)).encode())
+    for name, array in sorted(base.graph.constants.items()):
+        total.update(name.encode())
+        total.update(array.reshape(-1).view(np.uint8).data)
+    total.update(repr((images.dtype, images.shape)).encode())
+    total.update(np.ascontiguousarray(images).reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def network_of(net: Network, graph: Graph, classes: tuple[str, ...] | None) -> Network:
+    """Return a network with another graph, and all else of the first one."""
+    return Network(Model(graph, net.preprocess, classes, net.licence, dict(net.notes)))

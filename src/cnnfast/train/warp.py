@@ -1,0 +1,211 @@
+"""Augmentations that bend an image: crop, shear, zoom and rotation, all of them maps of straight lines to such.
+
+Each says from where in the image a pixel of the view comes, as a matrix; the product of all matrices is applied at
+once, so that an image is resampled only once, between four pixels. Pixels from outside are those of the border.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cnnfast.ops import Array
+from cnnfast.train.optimisers import check_range
+
+
+class Warp(ABC):
+    """An augmentation that is a matrix an image."""
+
+    draws: ClassVar[int]
+
+    @abstractmethod
+    def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
+        """Return (n, 3, 3): columns (x, y, 1) of the view, from the centre, to those of the image of size (H, W)."""
+
+
+@dataclass(frozen=True)
+class Crop(Warp):
+    """A part of the image, anywhere in it, at least ``least`` of each side, enlarged to the whole.
+
+    Raises
+    ------
+    ConfigError
+        If ``least`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> Crop(0.5).matrices(np.array([[0.0, 0.0, 0.0]]), (8, 8))[0]
+    array([[ 0.5,  0. , -2. ],
+           [ 0. ,  0.5, -2. ],
+           [ 0. ,  0. ,  1. ]])
+    """
+
+    draws: ClassVar[int] = 3
+
+    least: float = 0.8
+
+    def __post_init__(self) -> None:
+        check_range("crop", self.least, above=0, below=1)
+
+    def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
+        """Return the matrices of parts of random size and place."""
+        side = self.least + (1 - self.least) * draws[:, 0]
+        down, right = ((draws[:, i + 1] - 0.5) * (1 - side) * size[i] for i in range(2))
+        return _matrices(side, 0, right, 0, side, down)
+
+
+@dataclass(frozen=True)
+class Zoom(Warp):
+    """Larger or smaller, by a factor from ``1 - most`` to ``1 + most``, the same both ways.
+
+    Raises
+    ------
+    ConfigError
+        If ``most`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> float(Zoom(0.2).matrices(np.array([[0.5]]), (8, 8))[0, 0, 0])
+    1.0
+    """
+
+    draws: ClassVar[int] = 1
+
+    most: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_range("zoom", self.most, above=0, below=1)
+
+    def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
+        """Return the matrices of random sizes."""
+        factor = 1 + self.most * (2 * draws[:, 0] - 1)
+        return _matrices(factor, 0, 0, 0, factor, 0)
+
+
+@dataclass(frozen=True)
+class Shear(Warp):
+    """Rows pushed along each other by up to ``most`` pixels a row, either way.
+
+    Raises
+    ------
+    ConfigError
+        If ``most`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> float(Shear(0.2).matrices(np.array([[0.75]]), (8, 8))[0, 0, 1].round(3))
+    0.1
+    """
+
+    draws: ClassVar[int] = 1
+
+    most: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_range("shear", self.most, above=0, below=1)
+
+    def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
+        """Return the matrices of random slopes."""
+        return _matrices(1, self.most * (2 * draws[:, 0] - 1), 0, 0, 1, 0)
+
+
+@dataclass(frozen=True)
+class Rotate(Warp):
+    """Turned around the centre by up to ``most`` degrees, either way.
+
+    Raises
+    ------
+    ConfigError
+        If ``most`` is not above 0.
+
+    Examples
+    --------
+    >>> Rotate(90).matrices(np.array([[0.0]]), (8, 8))[0].round(3) + 0
+    array([[ 0.,  1.,  0.],
+           [-1.,  0.,  0.],
+           [ 0.,  0.,  1.]])
+    """
+
+    draws: ClassVar[int] = 1
+
+    most: float = 15.0
+
+    def __post_init__(self) -> None:
+        check_range("rotate", self.most, above=0)
+
+    def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
+        """Return the matrices of random angles."""
+        angle = np.deg2rad(self.most) * (2 * draws[:, 0] - 1)
+        return _matrices(np.cos(angle), -np.sin(angle), 0, np.sin(angle), np.cos(angle), 0)
+
+
+def _matrices(*entries: Array | float) -> Array:
+    """Return matrices (n, 3, 3) of their first two rows; an entry is a number or an array (n,)."""
+    rows = np.broadcast_arrays(*np.atleast_1d(*entries, 0.0, 0.0, 1.0))
+    return np.stack(rows, axis=-1).astype(np.float64).reshape(-1, 3, 3)
+
+
+def resample(images: Array, warps: Sequence[Warp], draws: Sequence[Array]) -> Array:
+    """Return views of images (n, H, W, C) after all warps, the first one first, interpolated between four pixels.
+
+    Examples
+    --------
+    >>> images = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
+    >>> resample(images, [Rotate(90)], [np.array([[0.0]])])[0, :, :, 0].round(3)
+    array([[2., 0.],
+           [3., 1.]], dtype=float32)
+    """
+    height, width = images.shape[1:3]
+    each = [warp.matrices(drawn.astype(np.float64), (height, width)) for warp, drawn in zip(warps, draws, strict=True)]
+    matrix = functools.reduce(np.matmul, each).astype(np.float32)
+    y, x = (np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2) for size in (height, width))
+    sources = [
+        matrix[:, row, 0, None, None] * x + matrix[:, row, 1, None, None] * y[:, None] + matrix[:, row, 2, None, None]
+        for row in range(2)
+    ]
+    return _between_four(images, sources[1] + np.float32((height - 1) / 2), sources[0] + np.float32((width - 1) / 2))
+
+
+def _between_four(images: Array, y: Array, x: Array) -> Array:
+    """Return the values of images at places (n, H, W), in pixels, by bilinear interpolation."""
+    count, height, width, channels = images.shape
+    top, down = _split(y, height)
+    left, right = _split(x, width)
+    first = top * width + left
+    first += (np.arange(count) * (height * width))[:, None, None]
+    # The neighbour below and to the right; at the last row and column it is the pixel itself.
+    beside = first + (left < width - 1)
+    step = width * (top < height - 1)
+    below, across = first + step, beside + step
+    result = np.empty_like(images)
+    for channel in range(channels):
+        # One channel at a time: NumPy gathers single numbers much faster than triples.
+        plane = images[..., channel].astype(np.float32).reshape(-1)
+        upper = _blend(plane.take(first), plane.take(beside), right)
+        lower = _blend(plane.take(below), plane.take(across), right)
+        value = _blend(upper, lower, down)
+        if images.dtype == np.uint8:
+            value += np.float32(0.5)
+        result[..., channel] = value
+    return result
+
+
+def _split(places: Array, size: int) -> tuple[Array, Array]:
+    """Return the pixel at or before each place, which is moved into the image first, and the way from it to there."""
+    inside = np.clip(places, 0, size - 1)
+    whole = inside.astype(np.intp)
+    inside -= whole.astype(np.float32)
+    return whole, inside
+
+
+def _blend(a: Array, b: Array, part: Array) -> Array:
+    """Return ``a + part (b - a)``, in the memory of b."""
+    b -= a
+    b *= part
+    b += a
+    return b
