@@ -35,6 +35,7 @@ _HOMES = {
     "InputError": "errors",
     "ModelFileError": "errors",
     "PictureError": "errors",
+    "TrainingError": "errors",
     "UnsupportedError": "errors",
 }
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from cnnfast.errors import InputError as InputError
     from cnnfast.errors import ModelFileError as ModelFileError
     from cnnfast.errors import PictureError as PictureError
+    from cnnfast.errors import TrainingError as TrainingError
     from cnnfast.errors import UnsupportedError as UnsupportedError
     from cnnfast.network import Network as Network
     from cnnfast.pictures import find_pictures as find_pictures

@@ -28,6 +28,8 @@ COMMANDS = {
     "find": "find the pictures of a class among many",
     "classify": "say what each picture shows",
     "evaluate": "measure how often a network is right, on labelled images",
+    "train": "train a network on labelled images, from nothing or on top of another",
+    "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
     "convert": "read a model file of any known format and write it as cnnfast's own",

@@ -74,7 +74,7 @@ class SGD:
     ----------
     rate : float
     momentum : float
-        From 0, below 1.
+        From 0, below 1. A schedule may move it, unless it is 0.
     nesterov : bool
     decay : float
         Weight decay, as a part of the gradient.
@@ -110,7 +110,7 @@ class SGD:
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its velocity in place."""
-        momentum = np.float32(self.momentum if pace.momentum is None else pace.momentum)
+        momentum = np.float32(self.momentum if pace.momentum is None or not self.momentum else pace.momentum)
         rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if decays else 0)
         for w, g, v in _blocks(weight, gradient, slots["velocity"]):
             slope = g + decay * w if decay else g

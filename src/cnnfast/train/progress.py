@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 
@@ -45,6 +46,10 @@ class Bar:
     def finish_epoch(self) -> None:
         """Count an epoch as done."""
         self._epoch += 1
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Return a context in which others may print lines, above the bar."""
+        return nullcontext() if self._bar is None else self._bar.external_write_mode(file=sys.stdout)
 
     def close(self) -> None:
         """End the bar."""

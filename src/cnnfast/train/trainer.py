@@ -83,7 +83,8 @@ class Trainer:
                 bar.finish_epoch()
                 self._keep(row)
                 if report is not None:
-                    report(row)
+                    with bar.aside():
+                        report(row)
         except KeyboardInterrupt:
             if not self.history:
                 raise

@@ -1,0 +1,153 @@
+"""What ``cnnfast train`` begins with: a network, and the images it is to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cnnfast import architectures
+from cnnfast.cli.progress import Failures
+from cnnfast.data import Dataset, match_class, open_dataset
+from cnnfast.errors import ConfigError, DataError
+from cnnfast.heads import feature_layer
+from cnnfast.network import Network
+from cnnfast.preprocess import Preprocess
+from cnnfast.train import Examples, fit_scaling, initialise, load_examples
+
+CHANNELS = {1: "grey", 3: "rgb"}
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A network before it learns.
+
+    Attributes
+    ----------
+    net : Network
+    examples : Examples
+    data : str
+        The path that the user named.
+    head_from : str or None
+        The layer behind which a new head begins.
+    """
+
+    net: Network
+    examples: Examples
+    data: str
+    head_from: str | None
+
+    @property
+    def test_name(self) -> str:
+        """What the test part is called."""
+        return f"the test part of {self.data}"
+
+
+def begin(
+    data: str, architecture: str | None, base: str | None, size: int | None, seed: int, failures: Failures
+) -> Lesson:
+    """Read the images, and make the network that fits them.
+
+    Raises
+    ------
+    ConfigError
+        If sizes do not agree, or the base has no preprocessing.
+    DataError
+        If the data set has no labels or is damaged.
+    """
+    dataset = open_dataset(data, split="train")
+    if base is not None:
+        return _on_top(dataset, data, base, size, seed, failures)
+    assert architecture is not None
+    preprocess = _preprocess(dataset, architecture, size)
+    examples = _load(dataset, preprocess, failures)
+    if examples.images.dtype == np.uint8:
+        preprocess = fit_scaling(examples.images, preprocess)
+    graph = architectures.build(architecture, preprocess.shape, examples.class_count)
+    net = Network.from_graph(
+        initialise(graph, seed),
+        classes=examples.classes,
+        preprocess=preprocess if examples.images.dtype == np.uint8 else None,
+    )
+    return Lesson(net, examples, data, None)
+
+
+def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int, failures: Failures) -> Lesson:
+    net = Network.load(base)
+    if net.preprocess is None:
+        raise ConfigError(f"{base}: holds no preprocessing, so it does not say how a picture becomes its input")
+    if size is not None and (size, size) != net.preprocess.size:
+        raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
+    examples = _load(dataset, net.preprocess, failures)
+    names = examples.classes or tuple(map(str, range(examples.class_count)))
+    order = _same_classes(names, [str(name) for name in net.classes_])
+    if order is not None:
+        labels = np.array(order)[examples.labels]
+        return Lesson(net, replace(examples, labels=labels, classes=tuple(map(str, net.classes_))), data, None)
+    return Lesson(net.with_head(names, seed=seed), examples, data, feature_layer(net.graph))
+
+
+def _same_classes(names: tuple[str, ...], known: list[str]) -> list[int] | None:
+    """Return the number of each class among the network's, or None unless they are all of the network's."""
+    try:
+        order = [match_class(name, known) for name in names]
+    except DataError:
+        return None
+    return order if sorted(order) == list(range(len(known))) else None
+
+
+def _preprocess(dataset: Dataset, architecture: str, size: int | None) -> Preprocess:
+    """Return the preprocessing of a new network: images keep their size, pictures get that of the architecture."""
+    _, height, width = architectures.find(architecture).input_shape
+    channels = "rgb"
+    if not hasattr(dataset.source, "paths"):
+        _, height, width, depth = next(dataset.batches(1)).images.shape
+        if depth not in CHANNELS:
+            raise DataError(f"{dataset.name}: has images of {depth} channels, but a new network takes 1 or 3")
+        channels = CHANNELS[depth]
+    return Preprocess(size=(size or height, size or width), channels=channels)
+
+
+def _load(dataset: Dataset, preprocess: Preprocess, failures: Failures) -> Examples:
+    examples, failed = load_examples(dataset, preprocess)
+    for error in failed:
+        failures.add_error(error)
+    return examples
+
+
+def part_to_test(lesson: Lesson, net: Network, failures: Failures) -> Examples | None:
+    """Return the images of the data set that are there to measure with, if it has such a part."""
+    learned = open_dataset(lesson.data, split="train")
+    try:
+        dataset = open_dataset(lesson.data, split="test")
+    except DataError:
+        return None
+    if dataset.labels is None or learned.labels is None:
+        return None
+    if dataset.name == learned.name and np.array_equal(dataset.labels, learned.labels):
+        return None
+    names = lesson.examples.classes
+    if names is not None and dataset.classes is not None and dataset.classes != names:
+        dataset = open_dataset(lesson.data, names, "test")
+    size = net.preprocess or Preprocess(size=(lesson.net.input_shape[1], lesson.net.input_shape[2]))
+    return replace(_load(dataset, size, failures), name=lesson.test_name)
+
+
+def taught(examples: Examples, teacher: Network, share: float) -> Examples:
+    """Return examples whose labels are mixed with the probabilities of another network.
+
+    Those are the mean over an image and its mirror image (Hinton, Vinyals and Dean 2015).
+
+    Raises
+    ------
+    ConfigError
+        If the teacher has other classes.
+    """
+    if len(teacher.classes_) != examples.class_count:
+        raise ConfigError(
+            f"the teacher tells {len(teacher.classes_)} classes apart, but the images show {examples.class_count}"
+        )
+    views = [teacher.predict_proba(view) for view in (examples.images, examples.images[:, :, ::-1])]
+    truth = np.eye(examples.class_count, dtype=np.float32)[examples.labels]
+    soft = np.float32(1 - share) * truth + np.float32(share / 2) * (views[0] + views[1])
+    return replace(examples, labels=soft)

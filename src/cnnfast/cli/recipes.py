@@ -1,0 +1,105 @@
+"""The arguments of ``cnnfast train`` that make a recipe."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from cnnfast.cli import options
+from cnnfast.errors import ConfigError
+from cnnfast.train import AUGMENTATIONS, EMA, OPTIMISERS, SCHEDULES, SGD, SWA, EarlyStopping, Recipe
+from cnnfast.train.augment import Augmentation
+from cnnfast.train.averaging import Averaging
+from cnnfast.train.optimisers import Optimiser
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments; what is not said is as in `Recipe`."""
+    parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
+    parser.add_argument("--batch", type=options.positive, metavar="N", help="images a step (128)")
+    parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw", help="default: %(default)s")
+    parser.add_argument("--rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001)")
+    parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0)")
+    parser.add_argument("--nesterov", action="store_true", help="Nesterov's momentum, for sgd")
+    parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, others 0)")
+    parser.add_argument("--schedule", choices=tuple(SCHEDULES), default="one-cycle", help="default: %(default)s")
+    parser.add_argument(
+        "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
+    )
+    parser.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
+    parser.add_argument("--clip", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
+    parser.add_argument("--average", choices=("ema", "swa"), help="take an average of the weights")
+    parser.add_argument(
+        "--patience", type=options.positive, metavar="N", help="stop after N epochs without a better validation loss"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """Return the recipe that the arguments stand for.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range, or an argument belongs to something that was not chosen.
+    """
+    averages: dict[str | None, Averaging | None] = {None: None, "ema": EMA(), "swa": SWA()}
+    given: dict[str, Any] = {key: getattr(args, key) for key in ("epochs", "batch") if getattr(args, key) is not None}
+    return Recipe(
+        **given,
+        optimiser=_optimiser(args),
+        schedule=SCHEDULES[args.schedule](),
+        augment=parse_augment(args.augment),
+        smoothing=args.smoothing,
+        clip=args.clip,
+        averaging=averages[args.average],
+        stopping=None if args.patience is None else EarlyStopping(args.patience),
+        seed=args.seed,
+    )
+
+
+def _optimiser(args: argparse.Namespace) -> Optimiser:
+    kind = OPTIMISERS[args.optimiser]
+    given: dict[str, Any] = {key: getattr(args, key) for key in ("rate", "decay") if getattr(args, key) is not None}
+    if kind is SGD:
+        return SGD(**given, momentum=args.momentum or 0.0, nesterov=args.nesterov)
+    if args.momentum is not None or args.nesterov:
+        raise ConfigError(f"--momentum and --nesterov belong to sgd, but the optimiser is {args.optimiser}")
+    return kind(**given)
+
+
+def parse_augment(text: str) -> tuple[Augmentation, ...]:
+    """Return the augmentations of a list such as ``flip,shift=2``; the number is the first field of each.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or a value that is no number or out of range.
+
+    Examples
+    --------
+    >>> parse_augment("flip,shift=2")
+    (Flip(alternate=True), Shift(most=2))
+    """
+    return tuple(_augmentation(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _augmentation(part: str) -> Augmentation:
+    name, _, value = part.partition("=")
+    if name not in AUGMENTATIONS:
+        raise ConfigError(f"there is no augmentation {name!r}; known: {', '.join(AUGMENTATIONS)}")
+    kind = AUGMENTATIONS[name]
+    if not value:
+        return kind()
+    field = dataclasses.fields(kind)[0]  # type: ignore[arg-type]
+    convert = {"int": int, "float": float}.get(str(field.type))
+    try:
+        if convert is None:
+            raise ValueError
+        return kind(**{field.name: convert(value)})
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        takes = "no value" if convert is None else f"{field.type} after ="
+        raise ConfigError(f"the augmentation {name} takes {takes}, but was given {value!r}") from None

@@ -1,0 +1,131 @@
+"""``cnnfast train DATA``: from labelled images to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import nullcontext
+from pathlib import Path
+
+from cnnfast import _threads
+from cnnfast.architectures import ARCHITECTURES
+from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
+from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
+from cnnfast.cli.progress import Failures, say
+from cnnfast.cli.recipes import add_recipe, recipe_of
+from cnnfast.errors import ConfigError, TrainingError
+from cnnfast.formats import Model
+from cnnfast.heads import feature_layer
+from cnnfast.network import Network
+from cnnfast.report.plots import write_confusion
+from cnnfast.report.scores import Scores
+from cnnfast.train import Examples, Fitted, feature_cache, fit
+from cnnfast.train import trainer as ends
+from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("data", metavar="DATA", help="images with labels: CIFAR-10, MNIST, .npz, folder a class")
+    begins = parser.add_mutually_exclusive_group(required=True)
+    begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
+    begins.add_argument("--base", metavar="MODEL", help="a trained network to go on from; other classes get a new head")
+    parser.add_argument(
+        "--freeze", nargs="?", const="", metavar="LAYER", help="with --base: train only what comes after (the head)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
+    parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
+    parser.add_argument("--teacher", metavar="MODEL", help="learn its probabilities too, for every image")
+    parser.add_argument(
+        "--teacher-share", type=options.probability, default=0.7, metavar="P", help="weight of those (0.7)"
+    )
+    add_recipe(parser)
+    parser.add_argument(
+        "--validation", type=options.probability, default=0.1, metavar="P", help="part set aside to measure with (0.1)"
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    existing.add_argument("--force", action="store_true", help="start afresh where an earlier run has left its folder")
+    parser.add_argument("--save-plots", type=Path, metavar="DIR", help="draw what `cnnfast plot` draws")
+    options.add_threads(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, write the model file, and measure it."""
+    recipe = recipe_of(args)
+    if args.freeze is not None and args.base is None:
+        raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
+    folder = args.folder or args.out.with_name(f"{args.out.name}.run")
+    if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
+        raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
+    failures = Failures()
+    with nullcontext() if args.threads is None else _threads.threads(args.threads):
+        lesson = begin(args.data, args.architecture, args.base, args.size, recipe.seed, failures)
+        examples = lesson.examples
+        if args.teacher is not None:
+            examples = taught(examples, Network.load(args.teacher), args.teacher_share)
+        try:
+            fitted = fit(
+                lesson.net,
+                examples,
+                recipe,
+                validation=args.validation or None,
+                freeze=_frozen_up_to(args.freeze, lesson),
+                cache=feature_cache(),
+                run=folder,
+                resume=args.resume,
+                report=lambda row: _print_row(row, recipe.epochs),
+            )
+        except TrainingError as error:
+            if isinstance(error.network, Network):
+                error.network.save(args.out)
+                say(f"{args.out}: the last good weights")
+            raise
+        _named(fitted.network, args).save(args.out)
+        _measure(fitted, lesson, folder, failures)
+    say(*failures.lines())
+    if args.save_plots is not None:
+        say(*map(str, plot.draw(folder, args.save_plots)))
+    if fitted.ended == ends.INTERRUPTED:
+        say(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume goes on")
+        return INTERRUPTED
+    return SOME_FAILED if failures.count else OK
+
+
+def _frozen_up_to(freeze: str | None, lesson: Lesson) -> str | None:
+    return lesson.head_from or feature_layer(lesson.net.graph) if freeze == "" else freeze
+
+
+def _print_row(row: Row, epochs: int) -> None:
+    print(as_line(row, epochs), flush=True)
+
+
+def _named(net: Network, args: argparse.Namespace) -> Network:
+    """Return the network with the command that made it, without folders of this machine."""
+    words = [Path(word).name if "/" in word else word for word in args.words]
+    notes = {"recipe": shlex.join(["cnnfast", *words])}
+    return Network(Model(net.graph, net.preprocess, _model_classes(net), net.licence, notes))
+
+
+def _model_classes(net: Network) -> tuple[str, ...] | None:
+    if net.classes_.dtype.kind != "U":
+        return None
+    return tuple(map(str, net.classes_))[1 if net.is_binary else 0 :]
+
+
+def _measure(fitted: Fitted, lesson: Lesson, folder: Path, failures: Failures) -> None:
+    """Print the accuracy on images that were not learned from, and keep the confusion matrix."""
+    examples = part_to_test(lesson, fitted.network, failures) or fitted.validation or lesson.examples
+    scores = Scores([str(name) for name in fitted.network.classes_])
+    for start in range(0, len(examples), 1024):
+        part = _part(examples, start)
+        scores.add(part.numbers, fitted.network.predict_proba(part.images, layout="nhwc"))
+    where = "test images" if examples.name == lesson.test_name else examples.name
+    title = f"{scores.accuracy:.2%} of {scores.total:,} {where} right"
+    print(title)
+    write_confusion(folder / CONFUSION, scores.matrix, scores.classes, title)
+
+
+def _part(examples: Examples, start: int) -> Examples:
+    return Examples(examples.images[start : start + 1024], examples.labels[start : start + 1024])

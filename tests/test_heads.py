@@ -1,0 +1,52 @@
+"""Features of a network, and a new head on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnfast import GraphError, Network
+from cnnfast.layers import Dropout, GlobalAvgPool, Relu
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+
+
+def test_features_are_what_the_last_dense_layer_reads() -> None:
+    net = Network.load("cifar10-resnet")
+    assert net.features(IMAGES).shape == (3, 256)
+    dense = [node for node in net.graph.nodes if node.op.name == "linear"][-1]
+    weight, bias = (net.graph.constants[name] for name in dense.inputs[1:])
+    np.testing.assert_allclose(
+        net.features(IMAGES) @ weight.T + bias, net.truncate(dense.name).forward(IMAGES), atol=1e-4
+    )
+
+
+def test_features_of_a_map_are_flat() -> None:
+    net = Network.load("cifar10-cs61c")
+    maps = net.truncate("max_pool_1").forward(IMAGES)
+    np.testing.assert_array_equal(net.features(IMAGES, layer="max_pool_1"), maps.reshape(3, -1))
+
+
+@pytest.mark.parametrize("layer", [None, "max_pool_2"])
+def test_a_new_head_keeps_what_is_below(layer: str | None) -> None:
+    net = Network.load("cifar10-cs61c")
+    own = net.with_head(["cat", "dog", "cow"], layers=[12, Relu(), Dropout(0.5), 7, Relu()], layer=layer, seed=1)
+    assert own.output_shape == (3,)
+    assert own.classes_.tolist() == ["cat", "dog", "cow"]
+    assert own.preprocess == net.preprocess
+    kept = layer or "flatten_1"
+    np.testing.assert_array_equal(own.truncate(kept).forward(IMAGES), net.truncate(kept).forward(IMAGES))
+    sizes = [own.graph.constants[f"head.{i}.weight"].shape for i in (1, 4, 6)]
+    assert sizes == [(12, 320 if layer is None else 20 * 8 * 8), (7, 12), (3, 7)]
+    again = net.with_head(["cat", "dog", "cow"], layers=[12, Relu(), Dropout(0.5), 7, Relu()], layer=layer, seed=1)
+    assert (own.forward(IMAGES) == again.forward(IMAGES)).all()
+
+
+def test_what_cannot_be_a_head() -> None:
+    net = Network.load("cifar10-cs61c")
+    with pytest.raises(GraphError, match=r"a head is a list of numbers of outputs and of layers .* but has 'relu'"):
+        net.with_head(["a", "b"], layers=["relu"])  # type: ignore[list-item]
+    with pytest.raises(GraphError, match="no value 'pool_9'"):
+        net.with_head(["a", "b"], layer="pool_9")
+    with pytest.raises(GraphError, match="no layer before a last dense one"):
+        Network.from_layers([GlobalAvgPool()], (3, 4, 4)).features(IMAGES)

@@ -1,0 +1,337 @@
+"""`fit`: what it learns, that it learns the same every time, and how it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from train import bars
+
+import cnnfast
+from cnnfast import Network
+from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, TrainingError
+from cnnfast.layers import Linear, Sigmoid, Softmax
+from cnnfast.train import (
+    EMA,
+    SGD,
+    SWA,
+    Adam,
+    AdamW,
+    Constant,
+    Cutout,
+    EarlyStopping,
+    Examples,
+    Fitted,
+    Flip,
+    Recipe,
+    Shift,
+    fit,
+    split,
+)
+from cnnfast.train.history import CHECKPOINT, HISTORY, read_history
+from cnnfast.train.trainer import Trainer
+
+RECIPE = Recipe(epochs=8, batch=20, optimiser=AdamW(rate=0.02), seed=7)
+FULL = dataclasses.replace(RECIPE, augment=(Shift(1), Cutout(2)), averaging=EMA(0.9), clip=1.0, smoothing=0.1)
+
+
+def data(count: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    return bars.pictures(count, seed=0)
+
+
+def bits(fitted: Fitted) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in fitted.network.graph.constants.items()}
+
+
+def without_time(rows: Any) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows]
+
+
+def test_it_learns() -> None:
+    images, labels = bars.pictures(90, seed=1)
+    fitted = fit(bars.network(), data(300), RECIPE, validation=(images, labels))
+    found = (fitted.network.predict(images) == fitted.network.classes_[labels]).mean()
+    assert found >= 0.95
+    assert fitted.history[-1]["val_accuracy"] == found
+    assert fitted.history[-1]["loss"] < fitted.history[0]["loss"] / 2
+    assert fitted.ended == "finished"
+    assert isinstance(fitted.network.graph.by_name[fitted.network.graph.outputs[0]].op, cnnfast.ops.Softmax)
+
+
+def test_the_first_network_stays_as_it_is() -> None:
+    net = bars.network()
+    before = {name: array.copy() for name, array in net.graph.constants.items()}
+    fitted = fit(net, data(), dataclasses.replace(RECIPE, epochs=1))
+    assert all((net.graph.constants[name] == array).all() for name, array in before.items())
+    assert any((fitted.network.graph.constants[name] != array).any() for name, array in before.items())
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, FULL], ids=["plain", "full"])
+def test_the_same_bits_on_one_thread_and_on_two(recipe: Recipe) -> None:
+    net = bars.network(norm=True, dropout=True)
+    one, two = (fit(net, data(), recipe, threads=threads, validation=0.2) for threads in (1, 2))
+    assert bits(one) == bits(two)
+    assert without_time(one.history) == without_time(two.history)
+
+
+def test_another_seed_gives_another_network() -> None:
+    other = dataclasses.replace(RECIPE, seed=8)
+    assert bits(fit(bars.network(), data(), RECIPE)) != bits(fit(bars.network(), data(), other))
+
+
+# -- interruptions ---------------------------------------------------------------------------------------------------
+
+
+def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ctrl-C arrive in a certain step."""
+    update = Trainer._update
+
+    def interrupting(self: Trainer, *arguments: Any) -> float:
+        if self.step == step:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_update", interrupting)
+
+
+@pytest.mark.parametrize("averaging", [None, EMA(0.9), SWA(0.25)], ids=repr)
+@pytest.mark.parametrize("optimiser", [SGD(rate=0.05, momentum=0.9), Adam(rate=0.01)], ids=lambda o: type(o).__name__)
+def test_resumed_with_the_same_bits(
+    optimiser: Any, averaging: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(FULL, optimiser=optimiser, averaging=averaging)
+    net = bars.network(norm=True, dropout=True)
+    undisturbed = fit(net, data(), recipe, validation=0.2, run=tmp_path / "a")
+    with monkeypatch.context() as patch:
+        interrupted_after(2 * 5 + 3, patch)
+        first = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b")
+    assert first.ended == "interrupted"
+    assert len(first.history) == 2
+    again = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b", resume=True)
+    assert bits(again) == bits(undisturbed)
+    assert without_time(again.history) == without_time(undisturbed.history)
+    for name in "ab":
+        assert without_time(read_history(tmp_path / name / HISTORY)) == without_time(undisturbed.history)
+    once_more = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b", resume=True)
+    assert bits(once_more) == bits(undisturbed)
+
+
+def test_ctrl_c_before_the_end_of_the_first_epoch_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_after(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        fit(bars.network(), data(), RECIPE)
+
+
+def test_resume_without_a_checkpoint_simply_starts(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    assert bits(fit(bars.network(), data(), recipe, run=tmp_path / "new", resume=True)) == bits(
+        fit(bars.network(), data(), recipe)
+    )
+    with pytest.raises(ConfigError, match="resume needs run"):
+        fit(bars.network(), data(), recipe, resume=True)
+
+
+def test_early_stopping_goes_back_to_the_best(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(
+        RECIPE, epochs=40, optimiser=SGD(rate=0.2), schedule=Constant(), stopping=EarlyStopping(3, "val_accuracy")
+    )
+    images, labels = bars.pictures(90, seed=1)
+    fitted = fit(bars.network(), data(), recipe, validation=(images, labels), run=tmp_path)
+    assert fitted.ended == "early"
+    accuracies = [row["val_accuracy"] for row in fitted.history]
+    best = int(np.argmax(accuracies))
+    assert len(accuracies) == best + 1 + 3
+    assert (fitted.network.predict(images) == fitted.network.classes_[labels]).mean() == accuracies[best]
+    again = fit(bars.network(), data(), recipe, validation=(images, labels), run=tmp_path, resume=True)
+    assert bits(again) == bits(fitted)
+    with pytest.raises(ConfigError, match="early stopping watches the validation"):
+        fit(bars.network(), data(), recipe)
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_divergence_keeps_the_last_good_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = Trainer._update
+
+    def exploding(self: Trainer, *arguments: Any) -> float:
+        if self.step == 11:
+            self.engine.parameters["dense.weight"][...] = np.inf
+        return update(self, *arguments)
+
+    good = fit(bars.network(), data(), dataclasses.replace(RECIPE, epochs=1, schedule=Constant()))
+    monkeypatch.setattr(Trainer, "_update", exploding)
+    recipe = dataclasses.replace(RECIPE, schedule=Constant())
+    with pytest.raises(
+        TrainingError, match=r"epoch 2, step 13.*rate \(it is 0.02\).*after epoch 1.*checkpoint"
+    ) as error:
+        fit(bars.network(), data(), recipe, run=tmp_path)
+    kept = error.value.network
+    assert isinstance(kept, Network)
+    assert {name: array.tobytes() for name, array in kept.graph.constants.items()} == bits(good)
+    monkeypatch.undo()
+    resumed = fit(bars.network(), data(), recipe, run=tmp_path, resume=True)
+    assert bits(resumed) == bits(fit(bars.network(), data(), recipe))
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_divergence_by_a_rate_that_is_too_high() -> None:
+    recipe = dataclasses.replace(RECIPE, optimiser=SGD(rate=1e25), schedule=Constant())
+    with pytest.raises(TrainingError, match=r"epoch 1.*lower the rate.*no good weights yet") as error:
+        fit(bars.network(), data(), recipe)
+    assert error.value.network is None
+
+
+def test_an_empty_class() -> None:
+    images, labels = data()
+    with pytest.raises(DataError, match=r"no image shows class slanted"):
+        fit(bars.network(), Examples(images[labels < 2], labels[labels < 2], bars.CLASSES), RECIPE)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_out_of_range(label: int) -> None:
+    images, labels = data()
+    labels[5] = label
+    with pytest.raises(DataError, match=rf"image 5 has the label {label} .*labels must be 0 to 2"):
+        fit(bars.network(), (images, labels), RECIPE)
+    with pytest.raises(DataError, match=rf"validation images: image 5 has the label {label}"):
+        fit(bars.network(), data(), RECIPE, validation=(images, labels))
+
+
+def test_data_that_changed_since_the_checkpoint(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(bars.network(), data(), recipe, run=tmp_path)
+    images, labels = data()
+    images[3, 4, 4] ^= 1
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(DataError, match="the data set has changed since the checkpoint"):
+        fit(bars.network(), (images, labels), recipe, run=tmp_path, resume=True)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "name"), [({"batch": 10}, "batch"), ({"optimiser": SGD()}, "optimiser"), ({"epochs": 9}, "epochs")]
+)
+def test_a_recipe_that_changed_since_the_checkpoint(change: dict[str, Any], name: str, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(bars.network(), data(), recipe, run=tmp_path)
+    with pytest.raises(ConfigError, match=f"was made with {name} = .* but now it is"):
+        fit(bars.network(), data(), dataclasses.replace(recipe, **change), run=tmp_path, resume=True)
+
+
+def test_another_network_than_that_of_the_checkpoint(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(bars.network(), data(), recipe, run=tmp_path)
+    with pytest.raises(ConfigError, match="another network"):
+        fit(bars.network(norm=True), data(), recipe, run=tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    fit(bars.network(), data(), recipe, run=tmp_path)
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    for damaged in (content[:-7], content[:30], b"", content.replace(b"cnnfast.checkpoint", b"cnnfast.checkpoinX")):
+        (tmp_path / CHECKPOINT).write_bytes(damaged)
+        with pytest.raises(ModelFileError, match="cannot be resumed"):
+            fit(bars.network(), data(), recipe, run=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 2, 0], r"have the shape \(N, 8, 8, 3\), but the network takes"),
+        (np.zeros((4, 8, 8, 1), np.int32), [0, 1, 2, 0], r"must be uint8 or floats"),
+        (np.full((4, 8, 8, 1), np.nan, np.float32), [0, 1, 2, 0], r"image 0 has a value that is not finite"),
+        (np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 2], r"there are 4 images, but 3 labels"),
+        (np.zeros((0, 8, 8, 1), np.uint8), np.zeros(0, int), r"no images to learn from"),
+        (np.zeros((4, 8, 8, 1), np.uint8), ["a", "b", "c", "a"], r"labels must be the numbers of classes"),
+    ],
+)
+def test_images_that_do_not_fit(images: np.ndarray, labels: Any, message: str) -> None:
+    with pytest.raises((InputError, DataError), match=message):
+        fit(bars.network(), (images, labels), RECIPE)
+
+
+# -- kinds of networks and of targets --------------------------------------------------------------------------------
+
+
+def test_probabilities_as_targets_are_learned() -> None:
+    images, labels = data(60)
+    soft = np.eye(3, dtype=np.float32)[labels] * 0.7 + 0.1
+    fitted = fit(bars.network(), (images, soft), dataclasses.replace(RECIPE, epochs=60, schedule=Constant()))
+    assert np.abs(fitted.network.predict_proba(images) - soft).mean() < 0.05
+
+
+@pytest.mark.parametrize("end", [[], [Sigmoid()]], ids=["scores", "sigmoid"])
+def test_a_single_output_is_yes_or_no(end: list[Any]) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((200, 4)).astype(np.float32)
+    labels = (rows @ [1, -1, 2, 0.5] > 0).astype(int)
+    net = Network.from_layers([Linear(np.zeros((1, 4)), np.zeros(1)), *end], (4,), classes=["cat"])
+    fitted = fit(net, (rows, labels), dataclasses.replace(RECIPE, optimiser=AdamW(rate=0.2)), validation=0.2)
+    assert fitted.history[-1]["val_accuracy"] > 0.9
+    assert fitted.network.classes_.tolist() == ["not cat", "cat"]
+    found = fitted.network.predict(rows) == np.array(["not cat", "cat"])[labels]
+    assert found.mean() > 0.9
+
+
+def test_softmax_at_the_end_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    rows, labels = rng.standard_normal((30, 4)).astype(np.float32), np.arange(30) % 3
+    weight = rng.standard_normal((3, 4))
+    fitted = [
+        fit(Network.from_layers([Linear(weight), *end], (4,)), (rows, labels), RECIPE) for end in ([], [Softmax()])
+    ]
+    assert bits(fitted[0]) == bits(fitted[1])
+
+
+# -- a frozen part ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("augment", [(), (Flip(),)], ids=["as they are", "mirrored"])
+@pytest.mark.parametrize("layer", ["flat", "pool"])
+def test_frozen_features_train_what_is_behind(layer: str, augment: tuple[Any, ...], tmp_path: Path) -> None:
+    net = fit(bars.network(), data(), RECIPE).network.with_head(["a", "b", "c"], layer=layer)
+    recipe = dataclasses.replace(RECIPE, augment=augment)
+    fitted = fit(net, data(), recipe, validation=0.25, freeze=layer, cache=tmp_path)
+    for name in ("conv.weight", "conv.bias"):
+        assert (fitted.network.graph.constants[name] == net.graph.constants[name]).all()
+    assert fitted.history[-1]["val_accuracy"] > 0.9
+    assert len(list(tmp_path.iterdir())) == (3 if augment else 2)
+    again = fit(net, data(), recipe, validation=0.25, freeze=layer, cache=tmp_path)
+    assert bits(again) == bits(fitted) == bits(fit(net, data(), recipe, validation=0.25, freeze=layer))
+
+
+def test_a_damaged_cache_is_computed_again(tmp_path: Path) -> None:
+    first = fit(bars.network(), data(), RECIPE, freeze="flat", cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-9])
+    assert bits(fit(bars.network(), data(), RECIPE, freeze="flat", cache=tmp_path)) == bits(first)
+
+
+def test_what_cannot_be_frozen() -> None:
+    with pytest.raises(cnnfast.GraphError, match=r"no layer 'pools' to freeze up to.*pool"):
+        fit(bars.network(), data(), RECIPE, freeze="pools")
+    with pytest.raises(cnnfast.GraphError, match=r"nothing to train behind 'dense'"):
+        fit(bars.network(), data(), RECIPE, freeze="dense")
+    with pytest.raises(ConfigError, match=r"only have one Flip, but has Shift"):
+        fit(bars.network(), data(), dataclasses.replace(RECIPE, augment=(Shift(),)), freeze="flat")
+
+
+# -- the parts -------------------------------------------------------------------------------------------------------
+
+
+def test_split_takes_the_same_part_of_each_class() -> None:
+    images, labels = data(100)
+    whole = Examples(images, labels)
+    kept, aside = split(whole, 0.1, seed=3)
+    assert len(kept) + len(aside) == 100
+    assert np.bincount(aside.labels).tolist() == [3, 3, 3]
+    both = np.concatenate([kept.images, aside.images]).reshape(100, -1)
+    assert sorted(map(bytes, both)) == sorted(map(bytes, images.reshape(100, -1)))
+    with pytest.raises(DataError, match="too few"):
+        split(Examples(images[:4], labels[:4]), 0.3)
