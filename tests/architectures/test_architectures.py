@@ -17,6 +17,8 @@ COUNTS = {
     "cs61c": 22_466,
     "lenet": 62_006,
     "mlp": 418_060,
+    "resnet20-cifar": 269_722,
+    "resnet56-cifar": 853_018,
     "resnet18-cifar": 11_173_962,
     "mobilenetv2-cifar": 2_296_922,
     "resnet18": 11_689_512,

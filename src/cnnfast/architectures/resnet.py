@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnfast.architectures.registry import register
 from cnnfast.architectures.weights import Layers, Weights
-from cnnfast.layers import Flatten, GlobalAvgPool, MaxPool, Relu, Residual
+from cnnfast.layers import Flatten, GlobalAvgPool, MaxPool, Pad, Relu, Residual
 from cnnfast.ops import Shape
 
 
@@ -32,6 +32,36 @@ def projection(w: Weights, name: str, channels: int, filters: int, stride: int) 
     if channels == filters and stride == 1:
         return []
     return conv_bn(w, f"{name}.0", f"{name}.1", channels, filters, 1, stride)
+
+
+def padded_pixels(name: str, channels: int, filters: int, stride: int) -> Layers:
+    """Return the shortcut of option A, without weights: every second pixel, between channels of zeros."""
+    if channels == filters and stride == 1:
+        return []
+    missing = filters - channels
+    around = (missing // 2, missing - missing // 2)
+    return [MaxPool(1, stride, name=f"{name}.pixels"), Pad(0, channels=around, name=f"{name}.zeros")]
+
+
+def _register_cifar(depth: int) -> None:
+    blocks = (depth - 2) // 6
+    title = f"ResNet-{depth} of the paper, option A; names as in akamaster/pytorch_resnet_cifar10"
+
+    @register(f"resnet{depth}-cifar", title, (3, 32, 32))
+    def resnet(w: Weights, shape: Shape, classes: int) -> Layers:
+        layers, channels = [*conv_bn(w, "conv1", "bn1", shape[0], 16, 3), Relu()], 16
+        for stage, filters in enumerate((16, 32, 64), 1):
+            for block in range(blocks):
+                name, stride = f"layer{stage}.{block}", 2 if stage > 1 and not block else 1
+                around = padded_pixels(f"{name}.shortcut", channels, filters, stride)
+                body = basic_body(w, name, channels, filters, stride)
+                layers += [Residual(body, around, name=f"{name}.add"), Relu()]
+                channels = filters
+        return [*layers, GlobalAvgPool(), Flatten(), w.linear("linear", 64, classes)]
+
+
+for _depth in (20, 32, 44, 56, 110):
+    _register_cifar(_depth)
 
 
 @register(
