@@ -1,7 +1,7 @@
 """Model files: each format is one file, which turns what the user has into a `Model` and executes nothing.
 
-To add a format, write ``formats/<name>.py`` that calls `register`, and import it in ``formats/all.py``. Only cnnfast's own
-is imported at once: a process that answers with a shipped network should not wait for the others.
+To add a format, write ``formats/<name>.py`` that calls `register`, and import it in ``formats/all.py``. Only cnnfast's
+own is imported at once: a process that answers with a shipped network should not wait for the others.
 """
 
 from __future__ import annotations
