@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from cnnfast._dispatch import Entry
+from cnnfast._frozen import frozen
 from cnnfast._inputs import as_images
 from cnnfast._threads import of_call
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.ops import Array
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """What `Network.compile` was told."""
 

@@ -15,10 +15,10 @@ A list of layers is a chain; `Residual` and `Branches` hold lists of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cnnfast import ops
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, Op, Shape
@@ -27,7 +27,7 @@ Size = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@frozen
 class Layer:
     """One op with its parameters by name, as arrays."""
 
@@ -36,7 +36,7 @@ class Layer:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Residual:
     """The sum of a chain of layers and a shortcut around it; an empty shortcut is the input itself.
 
@@ -51,7 +51,7 @@ class Residual:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Gate:
     """The input times the result of a chain of layers: squeeze-and-excitation.
 
@@ -64,7 +64,7 @@ class Gate:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Branches:
     """Several chains of layers on one input, their results joined along the channels.
 

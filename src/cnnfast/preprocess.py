@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, InputError
 
 Array = np.ndarray[Any, Any]
@@ -30,7 +30,7 @@ MOST_PIXELS = 1 << 26
 """Limits of ``size``: a damaged model file must not make one picture fill the memory."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Preprocess:
     """Turn bytes into the values a network expects: ``value = (byte * scale - mean) / std``, per channel.
 

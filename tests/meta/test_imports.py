@@ -14,12 +14,13 @@ from fresh_python import output_of
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
-    ("errors", "_kernels", "models", "__version__"),
+    ("errors", "_frozen", "_kernels", "models", "__version__"),
     ("_config", "ops", "preprocess", "_shipped"),
     ("_dispatch", "graph", "_inputs"),
     ("_threads", "layers"),
     ("architectures",),
     ("plan", "formats", "pictures", "summary", "compiled", "heads"),
+    ("stream",),
     ("data", "config_report", "network"),
     ("report", "train", "quantize"),
     ("cli",),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import native
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 
 
-@dataclass(frozen=True)
+@frozen
 class FileReference:
     """A file of cnnfast's own format and the state in which it was seen.
 

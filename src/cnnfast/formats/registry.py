@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnnfast._frozen import frozen
 from cnnfast.formats.model import Model
 
 
-@dataclass(frozen=True)
+@frozen
 class Format:
     """A kind of model file.
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
@@ -43,7 +42,7 @@ FOREIGN: Dtypes = DTYPES | {
 """What others may write; NumPy has no bfloat16, so it is read as its bits."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One tensor of the header: where it lies, counted from the end of the header."""
 
@@ -119,7 +118,7 @@ def write(path: Path, header: bytes, arrays: Iterable[Array]) -> None:
     OSError
         If the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(header)

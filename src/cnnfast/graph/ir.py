@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape
 
@@ -23,7 +23,7 @@ MAX_ELEMENTS = 1 << 31
 """The largest value of one image, in elements: far above any classifier, low enough to refuse nonsense."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Node:
     """One op and the values that it reads; its result carries the node's name."""
 
@@ -32,7 +32,7 @@ class Node:
     inputs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Graph:
     """An acyclic graph of nodes.
 

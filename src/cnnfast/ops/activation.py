@@ -7,11 +7,11 @@ elsewhere; `Activation` holds the rest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
@@ -29,7 +29,7 @@ class Activation(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Relu(Activation):
     """``y = max(x, 0)``. ONNX Relu, ``torch.relu``.
 
@@ -46,7 +46,7 @@ class Relu(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Clip(Activation):
     """``y = min(max(x, low), high)``. ONNX Clip, ``torch.clamp``; ReLU6 by default.
 
@@ -75,7 +75,7 @@ class Clip(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class LeakyRelu(Activation):
     """``y = x if x >= 0 else slope * x``. ONNX LeakyRelu, ``torch.nn.LeakyReLU``.
 
@@ -94,7 +94,7 @@ class LeakyRelu(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class PRelu(Activation):
     """``y = x if x >= 0 else slope[c] * x`` with a trained slope, one for each channel or one for all.
 
@@ -126,7 +126,7 @@ class PRelu(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Elu(Activation):
     """``y = x if x > 0 else alpha * (exp(x) - 1)``. ONNX Elu, ``torch.nn.ELU``; Clevert et al., 2015.
 
@@ -147,7 +147,7 @@ class Elu(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Sigmoid(Activation):
     """``y = 1 / (1 + exp(-x))``. ONNX Sigmoid, ``torch.sigmoid``.
 
@@ -165,7 +165,7 @@ class Sigmoid(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Tanh(Activation):
     """``y = tanh(x)``. ONNX Tanh, ``torch.tanh``.
 
@@ -182,7 +182,7 @@ class Tanh(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class HardSigmoid(Activation):
     """``y = min(max(alpha * x + beta, 0), 1)``. ONNX HardSigmoid; PyTorch has alpha 1/6, Keras 3 too, Keras 2 had 0.2.
 
@@ -203,7 +203,7 @@ class HardSigmoid(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class HardSwish(Activation):
     """``y = x * min(max(x / 6 + 1/2, 0), 1)``. ONNX HardSwish, ``torch.nn.Hardswish``; Howard et al., 2019.
 
@@ -223,7 +223,7 @@ class HardSwish(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Silu(Activation):
     """``y = x / (1 + exp(-x))``. Also called swish; ``torch.nn.SiLU``.
 
@@ -242,7 +242,7 @@ class Silu(Activation):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Gelu(Activation):
     """``y = x * Phi(x)`` with the normal distribution function, exactly (erf) or by the tanh formula.
 

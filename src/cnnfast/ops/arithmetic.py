@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Op, Shape, register
 
 
-@dataclass(frozen=True)
+@frozen
 class Binary(Op):
     """Base of the functions of two values."""
 
@@ -33,7 +33,7 @@ class Binary(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Add(Binary):
     """Add two values element by element: ``y = a + b``.
 
@@ -63,7 +63,7 @@ class Add(Binary):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Mul(Binary):
     """Multiply two values element by element: ``y = a * b``.
 
@@ -93,7 +93,7 @@ class Mul(Binary):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Sub(Binary):
     """Subtract the second value from the first: ``y = a - b``.
 
@@ -123,7 +123,7 @@ class Sub(Binary):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Div(Binary):
     """Divide the first value by the second: ``y = a / b``; by zero gives infinity or NaN.
 
@@ -154,7 +154,7 @@ class Div(Binary):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Maximum(Binary):
     """Take the larger of two values: ``y = max(a, b)``; NaN wins.
 
@@ -182,7 +182,7 @@ class Maximum(Binary):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Minimum(Binary):
     """Take the smaller of two values: ``y = min(a, b)``; NaN wins.
 

@@ -11,11 +11,11 @@ import dataclasses
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 
 Shape = tuple[int, ...]
@@ -25,7 +25,7 @@ OPS: dict[str, type[Op]] = {}
 """Every op by its name, filled by `register`; tests, benchmarks and readers iterate over it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Cost:
     """What one image costs.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class BatchNorm(Op):
     """Normalise each channel: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field, sides
 from cnnfast.ops.windows import windows
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Conv2d(Op):
     """Cross-correlate each image with OC filters.
 

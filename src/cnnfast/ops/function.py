@@ -7,11 +7,11 @@ a convolution it stands in ``activation.py``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.ops.activation import erf
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
@@ -29,7 +29,7 @@ class Function(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Abs(Function):
     """``y = |x|``. ONNX Abs, ``torch.abs``.
 
@@ -46,7 +46,7 @@ class Abs(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Sqrt(Function):
     """``y = sqrt(x)``, NaN below zero. ONNX Sqrt, ``torch.sqrt``.
 
@@ -64,7 +64,7 @@ class Sqrt(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Exp(Function):
     """``y = exp(x)``. ONNX Exp, ``torch.exp``.
 
@@ -82,7 +82,7 @@ class Exp(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Log(Function):
     """``y = log(x)``: minus infinity at zero, NaN below. ONNX Log, ``torch.log``.
 
@@ -100,7 +100,7 @@ class Log(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Erf(Function):
     """``y = 2 / sqrt(pi) * integral of exp(-t**2) from 0 to x``. ONNX Erf, ``torch.erf``; the heart of GELU.
 
@@ -117,7 +117,7 @@ class Erf(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Softplus(Function):
     """``y = log(1 + exp(x))``. ONNX Softplus, ``torch.nn.Softplus``.
 
@@ -135,7 +135,7 @@ class Softplus(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Softsign(Function):
     """``y = x / (1 + |x|)``. ONNX Softsign, ``torch.nn.Softsign``.
 
@@ -155,7 +155,7 @@ class Softsign(Function):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Mish(Function):
     """``y = x * tanh(log(1 + exp(x)))``. ONNX Mish, ``torch.nn.Mish``; Misra, 2019.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from cnnfast._frozen import frozen
 from cnnfast.ops.base import Array, Cost, Op, Shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Fused(Op):
     """Compute ``base``, then each op of ``tail`` on the result: residual add, activation, pool.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
@@ -21,7 +21,7 @@ class _Nothing(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Identity(_Nothing):
     """Return the input.
 
@@ -35,7 +35,7 @@ class Identity(_Nothing):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Dropout(_Nothing):
     """Return the input: elements are dropped with probability ``rate`` in training only.
 

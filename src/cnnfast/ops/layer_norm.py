@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register, set_field
 
 
-@dataclass(frozen=True)
+@frozen
 class _Normalise(Op):
     parameters: ClassVar[tuple[str, ...]] = ("scale?", "shift?")
 
@@ -38,7 +38,7 @@ def normalised(x: Array, axes: tuple[int, ...], eps: float) -> Array:
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class LayerNorm(_Normalise):
     """Normalise over some axes of each image: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
 
@@ -99,7 +99,7 @@ class LayerNorm(_Normalise):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class GroupNorm(_Normalise):
     """Normalise each group of channels of each image, then scale and shift each channel.
 

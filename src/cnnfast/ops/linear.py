@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Linear(Op):
     """Multiply by a matrix and add a bias: ``y[n,o] = b[o] + sum_f w[o,f] * x[n,f]``.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, register
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Lrn(Op):
     """Divide each element by a power of the energy of its neighbour channels.
 

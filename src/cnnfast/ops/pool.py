@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field, sides
 from cnnfast.ops.windows import windows
 
 
-@dataclass(frozen=True)
+@frozen
 class _Pool(Op):
     """What max-pool and average-pool share: the window and where it may lie.
 
@@ -75,7 +75,7 @@ class _Pool(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class MaxPool(_Pool):
     """Take the largest element of each window; NaN wins, padding never does.
 
@@ -112,7 +112,7 @@ class MaxPool(_Pool):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class AvgPool(_Pool):
     """Take the mean of each window.
 
@@ -164,7 +164,7 @@ class AvgPool(_Pool):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class GlobalAvgPool(Op):
     """Take the mean of each channel.
 
@@ -197,7 +197,7 @@ class GlobalAvgPool(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class GlobalMaxPool(Op):
     """Take the largest element of each channel; NaN wins.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register, set_field
 from cnnfast.ops.pool import GlobalAvgPool, GlobalMaxPool
 
 
-@dataclass(frozen=True)
+@frozen
 class Reduce(Op):
     """Base of the ops that take one number out of many: which axes go, and whether they stay as sizes of 1."""
 
@@ -43,7 +43,7 @@ class Reduce(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class ReduceMean(Reduce):
     """Take the mean over some axes.
 
@@ -77,7 +77,7 @@ class ReduceMean(Reduce):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class ReduceSum(Reduce):
     """Take the sum over some axes; as `ReduceMean`. Equals ONNX ReduceSum and ``torch.sum``.
 
@@ -94,7 +94,7 @@ class ReduceSum(Reduce):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class ReduceMax(Reduce):
     """Take the largest element over some axes, NaN wins; as `ReduceMean`. Equals ONNX ReduceMax and ``torch.amax``.
 
@@ -111,7 +111,7 @@ class ReduceMax(Reduce):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class ReduceMin(Reduce):
     """Take the smallest element over some axes, NaN wins; as `ReduceMean`. Equals ONNX ReduceMin and ``torch.amin``.
 

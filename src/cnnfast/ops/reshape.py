@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field, sides
 from cnnfast.ops.slice import Slice
@@ -25,7 +25,7 @@ class _Move(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Flatten(_Move):
     """Lay each image out as one row, in the order C, H, W.
 
@@ -51,7 +51,7 @@ class Flatten(_Move):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Reshape(_Move):
     """Give each image another shape with the same elements in the same order.
 
@@ -98,7 +98,7 @@ class Reshape(_Move):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Transpose(_Move):
     """Reorder the axes of each image.
 
@@ -144,7 +144,7 @@ class Transpose(_Move):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Pad(_Move):
     """Surround each image with a constant or with pixels of its own.
 

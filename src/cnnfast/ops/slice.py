@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import LIMIT, Array, Cost, Op, Shape, register, set_field
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Slice(Op):
     """Take elements at even distances along each axis: ``y[n, i, ...] = x[n, start[0] + i * step[0], ...]``.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, register
 
 
-@dataclass(frozen=True)
+@frozen
 class _OverAxis(Op):
     axis: int = 1
 
@@ -29,7 +29,7 @@ class _OverAxis(Op):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class Softmax(_OverAxis):
     """Turn scores into probabilities: ``y = exp(x - max) / sum(exp(x - max))`` along one axis.
 
@@ -56,7 +56,7 @@ class Softmax(_OverAxis):
 
 
 @register
-@dataclass(frozen=True)
+@frozen
 class LogSoftmax(_OverAxis):
     """Take the logarithm of softmax without forming it: ``y = x - max - log(sum(exp(x - max)))``.
 

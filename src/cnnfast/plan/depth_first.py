@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnfast._dispatch import kernels
+from cnnfast._frozen import frozen
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Conv2d, Fused, Shape
 from cnnfast.plan.lanes_base import LanesLowering
@@ -32,7 +33,7 @@ POSITIONS = 32
 """How many pixels a turn has at least, so that the tables are worth reading."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Layer:
     """One convolution of a chain: its node, its op, and what follows it."""
 
@@ -41,7 +42,7 @@ class Layer:
     ending: Ending
 
 
-@dataclass(frozen=True)
+@frozen
 class Chain:
     """A depthwise convolution with the 1x1 convolutions before it, if there is one, and behind it."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cnnfast._dispatch import kernels
+from cnnfast._frozen import frozen
 from cnnfast.ops import Activation, Add, Array, Conv2d, Fused, Linear, MaxPool, Op, PRelu, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.lanes_base import LanesLowering, activation_options, rule
@@ -15,7 +14,7 @@ from cnnfast.plan.pack import pack_blocks, pack_winograd
 from cnnfast.plan.places import conv_positions, conv_taps, position_block, quads, winograd_tiles
 
 
-@dataclass(frozen=True)
+@frozen
 class Ending:
     """What a layer does with its sums before it stores them, in this order."""
 
@@ -36,7 +35,7 @@ class Ending:
 PLAIN = Ending()
 
 
-@dataclass(frozen=True)
+@frozen
 class Sums:
     """A layer as every kernel needs to know it: shapes of one image, what it reads, and its ending."""
 

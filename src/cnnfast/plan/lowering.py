@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Op, Shape
@@ -17,7 +18,7 @@ from cnnfast.plan.step import Step
 Triple = tuple[int, int, int]
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """Where an op stands: its node, the values that it reads, and the value that it makes."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.lowering import Triple
 from cnnfast.plan.winograd import OUTPUTS
@@ -63,7 +62,7 @@ def quads(oh: int, ow: int) -> tuple[Array, Array]:
     return 2 * i + p, 2 * j + q
 
 
-@dataclass(frozen=True)
+@frozen
 class Tiles:
     """Where the tiles of a Winograd convolution read and write, and how much of each exists."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from cnnfast._dispatch import kernels
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, optimise
 from cnnfast.graph.passes import PASSES, Pass
@@ -29,7 +29,7 @@ LAYOUTS = ("chwn", "nchw")
 """Images in the lanes, with the fast kernels; or one image at a time, with the naive ones."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """How a graph runs.
 

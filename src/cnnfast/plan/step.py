@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from cnnfast._frozen import field, frozen
 from cnnfast.ops import Array
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One call of one kernel, by the names of the values that it reads and writes.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from cnnfast._frozen import frozen
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Conv2d, Flatten, Linear, Shape
 
@@ -19,7 +19,7 @@ NAMES = {
 """What files call the parameters of our ops; PyTorch first, then Keras, TensorFlow and Flax."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """One tensor that a graph wants.
 

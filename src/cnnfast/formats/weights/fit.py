@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.formats.weights.expected import Wanted, wanted
 from cnnfast.graph import Graph, constant
@@ -20,7 +21,7 @@ FILTERS = {"oihw": (0, 1, 2, 3), "ohwi": (0, 3, 1, 2), "hwio": (3, 2, 0, 1)}
 IN_ORDER = "order"
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """How a file lays out its weights.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.architectures import ARCHITECTURES, build, find
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats.model import Model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
 
 
-@dataclass(frozen=True)
+@frozen
 class Options:
     """What the user says about a file of weights.
 

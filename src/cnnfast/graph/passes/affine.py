@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import float64
 from cnnfast.ops import Add, BatchNorm, Div, Mul, Sub
 from cnnfast.ops.base import Array
 
 
-@dataclass(frozen=True)
+@frozen
 class Affine:
     """``y = x * factor + offset`` with one factor and one offset for each channel, in float64."""
 
