@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from cnnfast._dispatch import Entry
 from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy, check_out
 from cnnfast._threads import decide, of_call
 from cnnfast.compiled import Compiled, Settings, checked_batch
-from cnnfast.errors import InputError, UnsupportedError
+from cnnfast.errors import CnnfastError, InputError, UnsupportedError
 from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
 from cnnfast.formats.reference import FileReference, load_again, refer_to
@@ -26,6 +27,9 @@ from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.plan import as_chw
 from cnnfast.preprocess import Preprocess
 from cnnfast.summary import summary_table
+
+if TYPE_CHECKING:
+    from cnnfast.stream import Result
 
 FLOPS_A_CHUNK = 2_000_000_000
 """Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
@@ -367,6 +371,75 @@ class Network:
         order = _rank(probabilities, int(k))
         return self.classes_[order], np.take_along_axis(probabilities, order, axis=1)
 
+    def stream(
+        self,
+        images: Iterable[object],
+        *,
+        batch: int | None = None,
+        threads: int | None = None,
+        workers: int | None = None,
+    ) -> Generator[Result, None, None]:
+        """Classify images of any size one after the other, decoding some while others are computed.
+
+        Memory is bounded; ``images`` may be endless, and is read a few batches ahead. Closing the generator ends all
+        threads.
+
+        Parameters
+        ----------
+        images : iterable
+            Paths, bytes or binary files of pictures, uint8 arrays (h, w, c) of any size, or float arrays (H, W, C) that
+            are preprocessed already, in any mixture.
+        batch : int, optional
+            Images that are computed together; changes no result.
+        threads : int, optional
+            Threads that compute; by default what `cnnfast.get_num_threads` says.
+        workers : int, optional
+            Threads that decode; by default as many.
+
+        Yields
+        ------
+        Result
+            ``(item, label, probabilities, error)`` for each image, in order. An image that cannot be read or computed
+            has an error, `PictureError` or `InputError`, and the stream goes on.
+
+        Raises
+        ------
+        InputError
+            If the network has no preprocessing.
+        ConfigError
+            If a number is none.
+
+        Examples
+        --------
+        >>> net = Network.load("mnist-mlp")
+        >>> for item, label, probabilities, error in net.stream([np.zeros((40, 30), np.uint8), "missing.png"]):
+        ...     print(label if error is None else error)
+        1
+        missing.png: no such file
+        """
+        from cnnfast.stream import Pipeline, Result, decode, default_batch
+
+        preprocess = self._needed_preprocess()
+        count = decide(threads)[0]
+
+        def compute(pixels: Array) -> Array:
+            return self.predict_proba(pixels, layout="nhwc", threads=count)
+
+        size = default_batch(count) if batch is None else checked_batch(batch)
+        readers = decide(workers or threads)[0]
+        pipeline = Pipeline[object](lambda item: decode(item, preprocess), compute, size, readers)
+        return self._labelled(pipeline.run(images), Result)
+
+    def _labelled(
+        self, outcomes: Generator[tuple[object, Any], None, None], result: type[Result]
+    ) -> Generator[Result, None, None]:
+        with closing(outcomes):
+            for item, outcome in outcomes:
+                if isinstance(outcome, CnnfastError):
+                    yield result(item, None, None, outcome)
+                else:
+                    yield result(item, self.classes_[outcome.argmax()], outcome, None)
+
     def compile(
         self,
         *,
@@ -596,12 +669,15 @@ class Network:
         return result
 
     def _pixels(self) -> tuple[Array, Array]:
+        return self._needed_preprocess().affine()
+
+    def _needed_preprocess(self) -> Preprocess:
         if self.preprocess is None:
             raise InputError(
                 "this network has no preprocessing, so it cannot take uint8 pixels; "
                 "give it floats, or build it with preprocess=cnnfast.Preprocess(...)"
             )
-        return self.preprocess.affine()
+        return self.preprocess
 
     def _parts(self, images: int, threads: int) -> Iterator[slice]:
         """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""

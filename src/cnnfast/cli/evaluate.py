@@ -21,6 +21,7 @@ from cnnfast.network import Network
 from cnnfast.preprocess import Array
 from cnnfast.report.scores import Scores
 from cnnfast.report.sheet import Tile
+from cnnfast.stream import prefetched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         nullcontext() if args.threads is None else _threads.threads(args.threads),
         Progress(min(len(dataset), args.limit or len(dataset))) as progress,
     ):
-        for batch in _limited(dataset.batches(args.batch or 256, preprocess), args.limit):
+        batches = _limited(dataset.batches(args.batch or 256, preprocess), args.limit)
+        for batch in prefetched(batches):
             for error in batch.failed:
                 failures.add_error(error)
             if len(batch.images):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cnnfast.data import FORMATS, Dataset, open_dataset
-from cnnfast.errors import DataError, PictureError
-from cnnfast.pictures import fit_images, iter_pictures, picture_suffixes, read_pictures
+from cnnfast.errors import DataError
+from cnnfast.pictures import fit_images, iter_pictures, picture_suffixes
 from cnnfast.preprocess import Array, Preprocess
+from cnnfast.stream import Outcome, decode
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
 """Data sets whose images are no picture files; all else that a path names is read as pictures."""
@@ -31,15 +31,19 @@ class Item(NamedTuple):
     ----------
     name : str
         The path of its file, or the path of its data set with its number in brackets.
-    pixels : array of shape (H, W, C), or PictureError
-        Fitted to the network; or why there is nothing to see.
+    pixels : array of shape (H, W, C), or None
+        Fitted to the network; None for a file, which is read by `load`.
     picture : Path or array
         What people look at: the file, or the image as the data set has it.
     """
 
     name: str
-    pixels: Array | PictureError
+    pixels: Array | None
     picture: Path | Array
+
+    def load(self, preprocess: Preprocess) -> Outcome:
+        """Return the image, or why there is nothing to see."""
+        return decode(self.picture, preprocess) if self.pixels is None else self.pixels
 
 
 class Source(Protocol):
@@ -52,7 +56,7 @@ class Source(Protocol):
         ...
 
     def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
-        """Yield the images in order, without the first ones; closing it ends what reads ahead."""
+        """Yield the images in order, without the first ones."""
         ...
 
 
@@ -70,11 +74,9 @@ class Pictures:
         return map(str, iter_pictures(self.paths))
 
     def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
-        """Yield the pictures, decoded by several threads."""
-        files = itertools.islice(iter_pictures(self.paths), skip, None)
-        with closing(read_pictures(files, preprocess)) as pictures:
-            for path, pixels in pictures:
-                yield Item(str(path), pixels, path)
+        """Yield the pictures, none of them read."""
+        for path in itertools.islice(iter_pictures(self.paths), skip, None):
+            yield Item(str(path), None, path)
 
 
 @dataclass(frozen=True)

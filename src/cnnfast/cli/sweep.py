@@ -6,7 +6,7 @@ import argparse
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,10 +21,11 @@ from cnnfast.cli.models import digest, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, say
 from cnnfast.cli.rows import Row, RowFile
 from cnnfast.cli.shelves import Shelf
-from cnnfast.errors import ConfigError, PictureError
+from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.network import Network
 from cnnfast.preprocess import Array, Preprocess
 from cnnfast.report.sheet import Tile
+from cnnfast.stream import Outcome, Pipeline, default_batch
 
 Cells = tuple[object, ...]
 
@@ -145,44 +146,37 @@ class _Sweep:
             self.failures.add(row.picture, row.error)
 
     def _judge_all(self, done: int, out: RowFile | None, progress: Progress) -> None:
-        for batch in self._batches(done):
-            rows, lines = [], []
-            for item, probabilities in self._computed(batch):
-                row, line = self._judge(item, probabilities)
-                self._count(row)
-                rows.append(row)
-                lines += [] if line is None else [line]
-            if out is not None:
-                out.write(rows)
-            progress.advance(len(rows))
-            progress.print(lines)
+        # decided here, because a thread of the pipeline knows nothing of a `with` block around this one
+        self.threads = _threads.get_num_threads()
+        size = self.args.batch or default_batch(self.threads)
+        pipeline = Pipeline[Item](lambda item: item.load(self.preprocess), self._compute, size, self.threads)
+        with closing(pipeline.run(self._items(done))) as outcomes:
+            while batch := list(itertools.islice(outcomes, size)):
+                rows, lines = [], []
+                for item, outcome in batch:
+                    row, line = self._judge(item, outcome)
+                    self._count(row)
+                    rows.append(row)
+                    lines += [] if line is None else [line]
+                if out is not None:
+                    out.write(rows)
+                progress.advance(len(rows))
+                progress.print(lines)
 
-    def _batches(self, done: int) -> Iterator[list[Item]]:
-        # A batch stays within one source, because one may hold bytes and another floats.
-        size = self.args.batch or max(128, 32 * _threads.get_num_threads())
+    def _items(self, done: int) -> Iterator[Item]:
         for source in self.sources:
             skip = min(done, len(source)) if done else 0
             done -= skip
-            with closing(source.items(skip, self.preprocess)) as items:
-                while batch := list(itertools.islice(items, size)):
-                    yield batch
+            yield from source.items(skip, self.preprocess)
 
-    def _computed(self, batch: Sequence[Item]) -> Iterator[tuple[Item, Array | None]]:
-        readable = [item.pixels for item in batch if not isinstance(item.pixels, PictureError)]
-        results: Iterator[Array] = iter(())
-        if readable:
-            results = iter(self.net.predict_proba(np.stack(readable), layout="nhwc"))
-        for item in batch:
-            yield item, None if isinstance(item.pixels, PictureError) else next(results)
+    def _compute(self, images: Array) -> Array:
+        return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
 
-    def _judge(self, item: Item, probabilities: Array | None) -> tuple[Row, str | None]:
+    def _judge(self, item: Item, outcome: Outcome) -> tuple[Row, str | None]:
         """Return the row of an image and the line to print; copy and draw it."""
-        if probabilities is None:
-            assert isinstance(item.pixels, PictureError)
-            return Row(item.name, (), item.pixels.reason), None
-        if np.isnan(probabilities).any():
-            return Row(item.name, (), "the network's result is not a number"), None
-        verdict = self.judge.verdict(probabilities)
+        if isinstance(outcome, CnnfastError):
+            return Row(item.name, (), outcome.reason if isinstance(outcome, PictureError) else str(outcome)), None
+        verdict = self.judge.verdict(outcome)
         if verdict.line is None:
             return Row(item.name, verdict.cells, None), None
         # Before the row is written: a picture whose row exists has been copied.
