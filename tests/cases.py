@@ -61,6 +61,7 @@ from cnnfast.ops import (
     Sqrt,
     Sub,
     Tanh,
+    ThresholdedRelu,
     Transpose,
 )
 from cnnfast.ops.base import Array, Shape
@@ -338,6 +339,7 @@ FUNCTION = (
     _plain("image", "a smooth ReLU", Softplus(), (6, 5, 3)),
     _plain("image", "a cheap tanh", Softsign(), (6, 5, 3)),
     _plain("image", "YOLOv4's activation", Mish(), (6, 5, 3)),
+    _plain("image", "nothing below a threshold", ThresholdedRelu(0.5), (6, 5, 3)),
 )
 
 NORMALISATION = (
@@ -451,6 +453,8 @@ MOVES = (
     _plain("bilinear-corners", "the corners stay", Resize((7, 3), "linear", "align_corners"), (3, 4, 5)),
     _plain("bilinear-pixel", "to a single pixel", Resize(1, "linear", "pytorch_half_pixel"), (3, 4, 5)),
     _plain("bicubic", "bicubic, larger and smaller", Resize((9, 3), "cubic"), (3, 4, 5)),
+    _plain("antialias", "a smaller picture of all pixels", Resize((2, 2), "linear", antialias=True), (3, 4, 7)),
+    _plain("outside", "nothing beyond the edge", Resize((7, 9), "cubic", exclude_outside=True), (3, 4, 5)),
     _plain("scaled", "a scale beside the sizes", Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
     _plain("image", "before a linear layer: C, H, W order", Flatten(), (20, 4, 4)),
     _plain("features", "flat already", Flatten(), (37,)),

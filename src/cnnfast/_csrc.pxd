@@ -115,7 +115,7 @@ cdef extern from "dispatch.h" nogil:
         arithmetic_t div_f32
         arithmetic_t maximum_f32
         arithmetic_t minimum_f32
-        void (*function_f32)(long, const float*, float*, int) noexcept nogil
+        void (*function_f32)(long, const float*, float*, int, float) noexcept nogil
         void (*reduce_f32)(long, const float*, long, float*, int) noexcept nogil
         void (*deviation_f32)(long, const float*, long, const float*, float*) noexcept nogil
         void (*normalise_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,

@@ -66,7 +66,7 @@ cdef inline float softplus(float x) noexcept nogil:
     return larger(x, 0) + log1pf(expf(-fabsf(x)))
 
 
-cdef inline float function_of(float x, Py_ssize_t which) noexcept nogil:
+cdef inline float function_of(float x, Py_ssize_t which, float f0) noexcept nogil:
     if which == 0:
         return fabsf(x)
     if which == 1:
@@ -81,6 +81,8 @@ cdef inline float function_of(float x, Py_ssize_t which) noexcept nogil:
         return softplus(x)
     if which == 6:
         return x / (1 + fabsf(x))
+    if which == 8:
+        return 0 if x <= f0 else x
     return x * tanhf(softplus(x))
 
 
@@ -91,7 +93,7 @@ cdef void function_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     for c in range(s.g[0]):
         for i in range(H):
             for j in range(W):
-                y[c * s.g[5] + i * s.g[6] + j] = function_of(x[c * s.g[3] + i * s.g[4] + j], s.g[7])
+                y[c * s.g[5] + i * s.g[6] + j] = function_of(x[c * s.g[3] + i * s.g[4] + j], s.g[7], s.f[0])
 
 
 cdef void function_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
@@ -101,7 +103,8 @@ cdef void function_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* x = operand(s, 0, arena)
     for c in range(C):
         for i in range(H):
-            isa.function_f32(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L, <int>s.g[7])
+            isa.function_f32(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L,
+                             <int>s.g[7], s.f[0])
 
 
 cdef inline float start_of(Py_ssize_t how) noexcept nogil:

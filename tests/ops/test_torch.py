@@ -65,6 +65,7 @@ from cnnfast.ops import (
     Sqrt,
     Sub,
     Tanh,
+    ThresholdedRelu,
     Transpose,
 )
 from cnnfast.ops.gradients import gradient, has_gradient
@@ -155,10 +156,10 @@ def resize(op: Resize, x: Any) -> Any:
         if (op.coordinates, op.rounding) == ("asymmetric", "floor"):
             return F.interpolate(x, op.size, mode="nearest")
         pytest.skip("PyTorch has no such rounding")
-    if op.scale_h or op.coordinates not in ("half_pixel", "align_corners"):
+    if op.scale_h or op.exclude_outside or op.coordinates not in ("half_pixel", "align_corners"):
         pytest.skip("PyTorch has no such scale")
     mode = {"linear": "bilinear", "cubic": "bicubic"}[op.mode]
-    return F.interpolate(x, op.size, mode=mode, align_corners=op.coordinates == "align_corners")
+    return F.interpolate(x, op.size, mode=mode, align_corners=op.coordinates == "align_corners", antialias=op.antialias)
 
 
 def sliced(op: Slice, x: Any) -> Any:
@@ -226,6 +227,8 @@ def by_torch(op: Op, *t: Any) -> Any:
             return torch.cat([x.expand(max(map(len, t)), *x.shape[1:]) for x in t], op.axis)
         case Pad():
             return pad(op, *t)
+        case ThresholdedRelu():
+            return F.threshold(t[0], op.alpha, 0)
         case Function():
             return FUNCTION[type(op)](*t)
         case Reduce():

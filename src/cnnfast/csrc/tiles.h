@@ -15,7 +15,7 @@ enum activation {
 
 /* Functions of one element that no layer takes into its own step, in the order of FUNCTIONS in
    src/cnnfast/plan/elements.py, and what is made of many elements, in the order of REDUCTIONS there. */
-enum function { FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH };
+enum function { FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH, FUN_THRESHOLDED_RELU };
 enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN };
 
 typedef struct epilogue {

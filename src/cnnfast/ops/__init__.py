@@ -23,7 +23,7 @@ from cnnfast.ops.base import OPS, Array, Cost, Op, Shape, decode_op
 from cnnfast.ops.batch_norm import BatchNorm
 from cnnfast.ops.concat import Concat
 from cnnfast.ops.conv2d import Conv2d
-from cnnfast.ops.function import Abs, Erf, Exp, Function, Log, Mish, Softplus, Softsign, Sqrt
+from cnnfast.ops.function import Abs, Erf, Exp, Function, Log, Mish, Softplus, Softsign, Sqrt, ThresholdedRelu
 from cnnfast.ops.fused import Fused
 from cnnfast.ops.identity import Dropout, Identity
 from cnnfast.ops.layer_norm import GroupNorm, LayerNorm
@@ -96,6 +96,7 @@ __all__ = [
     "Sqrt",
     "Sub",
     "Tanh",
+    "ThresholdedRelu",
     "Transpose",
     "decode_op",
 ]

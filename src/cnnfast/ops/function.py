@@ -156,6 +156,25 @@ class Softsign(Function):
 
 @register
 @frozen
+class ThresholdedRelu(Function):
+    """``y = x if x > alpha else 0``. ONNX ThresholdedRelu, ``torch.nn.Threshold`` with value 0.
+
+    Examples
+    --------
+    >>> ThresholdedRelu(1.0).reference(np.array([0.5, 2.0]))
+    array([0., 2.])
+    """
+
+    name: ClassVar[str] = "thresholded_relu"
+
+    alpha: float = 1.0
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.where(inputs[0] <= self.alpha, 0, inputs[0])
+
+
+@register
+@frozen
 class Mish(Function):
     """``y = x * tanh(log(1 + exp(x)))``. ONNX Mish, ``torch.nn.Mish``; Misra, 2019.
 

@@ -12,7 +12,7 @@ from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field
 
 MODES = ("nearest", "linear", "cubic")
-COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric")
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
@@ -21,22 +21,27 @@ ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 class Resize(Op):
     """Interpolate each channel at another resolution.
 
-    Shapes: x (N, C, H, W), y (N, C, OH, OW). Along each axis y is a weighted sum of the 1, 2 or 4 elements around the
-    place that an output pixel has in the input; beyond the edge the edge counts.
+    Shapes: x (N, C, H, W), y (N, C, OH, OW). Along each axis y is a weighted sum of the 1, 2, 4 or more elements around
+    the place that an output pixel has in the input; beyond the edge the edge counts.
 
     Parameters
     ----------
     size : int or (OH, OW)
     mode : {"nearest", "linear", "cubic"}
-    coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}
+    coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric"}
         Where output pixel i lies in the input, for a scale s = OH / H: ``(i + 1/2) / s - 1/2``;
-        ``i * (H - 1) / (OH - 1)``; ``i / s``; as the first, but 0 where OH is 1.
+        ``i * (H - 1) / (s * H - 1)``; ``i / s``; as the first, but 0 where OH is 1; as the first,
+        and moved so that the middle stays the middle where OH is not s * H.
     rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}
         Of the place, in mode nearest.
     scale_h, scale_w : float
         The scale, where it is not OH / H; 0 stands for that.
     cubic : float
         The coefficient of cubic interpolation.
+    antialias : bool
+        Whether the window grows where the image shrinks, so that every element counts.
+    exclude_outside : bool
+        Whether elements beyond the edge are left out, instead of the edge counting for them.
 
     Raises
     ------
@@ -45,7 +50,7 @@ class Resize(Op):
 
     Notes
     -----
-    Equals ONNX Resize without antialiasing, and ``torch.nn.functional.interpolate`` with coordinates half_pixel or
+    Equals ONNX Resize over H and W, and ``torch.nn.functional.interpolate`` with coordinates half_pixel or
     align_corners (nearest: asymmetric, floor). Keys, 1981, for cubic interpolation.
 
     Examples
@@ -63,6 +68,8 @@ class Resize(Op):
     scale_h: float = 0.0
     scale_w: float = 0.0
     cubic: float = -0.75
+    antialias: bool = False
+    exclude_outside: bool = False
 
     def __post_init__(self) -> None:
         set_field(self, "size", pair(self.name, "size", self.size, least=1))
@@ -81,29 +88,41 @@ class Resize(Op):
     def taps(self, size: int, axis: int) -> tuple[Array, Array]:
         """Return which elements an output pixel reads along an axis, and their weights, each of shape (OH, taps)."""
         outputs, scale = self.size[axis], (self.scale_h, self.scale_w)[axis]
-        place = self._places(size, outputs, scale or outputs / size)
+        scale = scale or outputs / size
+        place = self._places(size, outputs, scale)
         if self.mode == "nearest":
             indices, weights = self._rounded(place)[:, None], np.ones((outputs, 1))
-        elif self.mode == "linear":
-            place = np.clip(place, 0, size - 1)
-            part = place - np.floor(place)
-            indices = np.floor(place)[:, None] + np.arange(2)
-            weights = np.stack([1 - part, part], axis=1)
         else:
-            part = place - np.floor(place)
-            indices = np.floor(place)[:, None] + np.arange(-1, 3)
-            weights = np.stack([_cubic(abs(part - k), self.cubic) for k in range(-1, 3)], axis=1)
+            indices, weights = self._around(place, min(scale, 1.0) if self.antialias else 1.0)
+        if self.exclude_outside:
+            weights = np.where((indices >= 0) & (indices < size), weights, 0)
+            weights = weights / weights.sum(axis=1, keepdims=True)
         return np.clip(indices, 0, size - 1).astype(np.intp), weights
+
+    def _around(self, place: Array, shrink: float) -> tuple[Array, Array]:
+        """Return the elements within reach of each place, and their weights; windows grow by ``1 / shrink``."""
+        reach = 1 if self.mode == "linear" else 2
+        first = math.floor(-reach / shrink) + 1
+        offsets = np.arange(first, 2 - first)
+        distance = abs(offsets - (place - np.floor(place))[:, None]) * shrink
+        weights = np.maximum(1 - distance, 0) if self.mode == "linear" else _cubic(distance, self.cubic)
+        if shrink < 1:
+            weights = weights / weights.sum(axis=1, keepdims=True)
+        return np.floor(place)[:, None] + offsets, weights
 
     def _places(self, size: int, outputs: int, scale: float) -> Array:
         i = np.arange(outputs, dtype=np.float64)
         if self.coordinates == "align_corners":
-            return i * (size - 1) / max(outputs - 1, 1)
+            length = scale * size - 1
+            return i * (size - 1) / length if length > 0 else i * 0
         if self.coordinates == "asymmetric":
             return i / scale
         if self.coordinates == "pytorch_half_pixel" and outputs == 1:
             return i
-        return (i + 0.5) / scale - 0.5
+        place = (i + 0.5) / scale - 0.5
+        if self.coordinates == "half_pixel_symmetric":
+            place += size / 2 * (1 - outputs / (scale * size))
+        return place
 
     def _rounded(self, place: Array) -> Array:
         match self.rounding:

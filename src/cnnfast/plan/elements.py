@@ -30,7 +30,7 @@ from cnnfast.plan.lanes_base import rule as lanes_rule
 from cnnfast.plan.lowering import AnyRule, Site, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.naive import rule as naive_rule
 
-FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish")
+FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu")
 """Functions in the order of ``enum function`` in csrc/tiles.h."""
 
 REDUCTIONS = (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
@@ -51,7 +51,8 @@ def _function(lowering: Either, op: Function, site: Site) -> None:
     c, h, w = three_axes(lowering.shapes[site.result])
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
-    lowering.emit(site, "function", site.inputs, ints=ints, in_place=_same_place(lowering, site, x, y))
+    options = dict(floats=dict(f0=getattr(op, "alpha", 0.0)), in_place=_same_place(lowering, site, x, y))
+    lowering.emit(site, "function", site.inputs, ints=ints, **options)
 
 
 def _same_place(lowering: Either, site: Site, x: Triple, y: Triple) -> bool:

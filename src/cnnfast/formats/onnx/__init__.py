@@ -7,7 +7,6 @@
     fold.py       operators on constants: NumPy, with a budget
     operators/    one file for each family of operators: what each becomes in ops of cnnfast
     translate.py  walks the nodes; gathers everything that is not supported
-    backend.py    the face that ONNX's own conformance suite wants
 
 Nothing of a file is executed, and the `onnx` package is imported when a file is read, not before.
 """

@@ -75,7 +75,7 @@ class Call:
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return an attribute that is a list of integers."""
         value = self.attribute(name, default)
-        if not isinstance(value, list | tuple) or not all(isinstance(v, int) for v in value):
+        if not isinstance(value, Sequence) or not all(isinstance(v, int) for v in value):
             raise ModelFileError(f"attribute {name} of {self.kind} must be integers, but is {value!r}")
         return tuple(value)
 

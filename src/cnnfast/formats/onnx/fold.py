@@ -170,6 +170,34 @@ def _several(call: Call, arrays: Sequence[Array]) -> Array:
     return result
 
 
+@folds("Clip")
+def _clip(call: Call, arrays: Sequence[Array]) -> Array:
+    low, high = (call.static(i) if call.opset >= 11 and call.has(i) else None for i in (1, 2))
+    if call.opset < 11:
+        low, high = call.attribute("min"), call.attribute("max")
+    result = arrays[0] if low is None else np.maximum(arrays[0], low)
+    return (result if high is None else np.minimum(result, high)).astype(arrays[0].dtype)
+
+
+@folds("Gemm")
+def _gemm(call: Call, arrays: Sequence[Array]) -> Array:
+    a, b = (x.T if call.attribute(name, 0) else x for x, name in zip(arrays, ("transA", "transB"), strict=False))
+    product = call.real("alpha", 1.0) * (a @ b)
+    if len(arrays) > 2:
+        product = product + call.real("beta", 1.0) * arrays[2]
+    return np.asarray(product).astype(arrays[0].dtype)
+
+
+@folds("Softmax", "LogSoftmax")
+def _softmax(call: Call, arrays: Sequence[Array]) -> Array:
+    x = arrays[0]
+    axis = call.integer("axis", -1 if call.opset >= 13 else 1)
+    axes = (axis,) if call.opset >= 13 else tuple(range(axis % x.ndim, x.ndim))
+    shifted = x - x.max(axis=axes, keepdims=True)
+    total = np.exp(shifted).sum(axis=axes, keepdims=True)
+    return np.asarray(np.exp(shifted) / total if call.kind == "Softmax" else shifted - np.log(total))
+
+
 @folds("Shape")
 def _shape(call: Call, arrays: Sequence[Array]) -> Array:
     return np.array(arrays[0].shape, np.int64)[call.attribute("start", 0) : call.attribute("end", None)]
@@ -178,6 +206,8 @@ def _shape(call: Call, arrays: Sequence[Array]) -> Array:
 @folds("Cast", "CastLike")
 def _cast(call: Call, arrays: Sequence[Array]) -> Array:
     if call.kind == "CastLike":
+        if arrays[1].dtype not in DTYPES.values():
+            raise UnsupportedError(f"a cast to type {arrays[1].dtype}")
         return arrays[0].astype(arrays[1].dtype)
     kind = call.integer("to")
     if kind not in DTYPES:

@@ -40,6 +40,7 @@ from cnnfast.ops import (
     Softsign,
     Sqrt,
     Tanh,
+    ThresholdedRelu,
 )
 
 PLAIN: dict[str, Callable[[Call], Op]] = {
@@ -58,6 +59,7 @@ PLAIN: dict[str, Callable[[Call], Op]] = {
     "LeakyRelu": lambda call: LeakyRelu(call.real("alpha", 0.01)),
     "Elu": lambda call: Elu(call.real("alpha", 1.0)),
     "HardSigmoid": lambda call: HardSigmoid(call.real("alpha", 0.2), call.real("beta", 0.5)),
+    "ThresholdedRelu": lambda call: ThresholdedRelu(call.real("alpha", 1.0)),
     "Gelu": lambda call: Gelu(call.text("approximate", "none")),
     "Identity": lambda call: Identity(),
 }

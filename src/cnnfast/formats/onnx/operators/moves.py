@@ -160,7 +160,8 @@ def depth_to_space(call: Call) -> Images:
         raise UnsupportedError(f"images of shape {x.shape} with blocks of {b}")
     c, h, w = x.shape
     if call.kind == "SpaceToDepth":
-        return _turned(call, x, (c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4), (c * b * b, h // b, w // b))
+        order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+        return _turned(call, x, (c, h // b, b, w // b, b), order, (c * b * b, h // b, w // b))
     result = (c // (b * b), h * b, w * b)
     if call.text("mode", "DCR") == "DCR":
         return _turned(call, x, (b, b, c // (b * b), h, w), (0, 3, 4, 1, 5, 2), result)

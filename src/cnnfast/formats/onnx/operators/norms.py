@@ -13,6 +13,7 @@ from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.values import Images
 from cnnfast.ops import (
     Abs,
+    Add,
     Array,
     BatchNorm,
     Div,
@@ -22,10 +23,12 @@ from cnnfast.ops import (
     Lrn,
     Mul,
     Op,
+    ReduceMean,
     ReduceSum,
     Reshape,
     Softmax,
     Sqrt,
+    Sub,
 )
 
 
@@ -59,20 +62,34 @@ def group_norm(call: Call) -> Images:
     return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
 
 
-@operator("LayerNormalization", "RMSNormalization")
-def layer_norm(call: Call) -> Images:
-    """Normalise the last axes of each image."""
-    if call.kind == "RMSNormalization":
-        raise UnsupportedError("normalisation without a mean")
-    call.refuse_outputs(1)
+@operator("RMSNormalization")
+def rms_norm(call: Call) -> Images:
+    """Divide the last axes of each image by the root of their mean square."""
+    x = call.images(0)
+    first = call.axis(call.integer("axis", -1), len(x.shape))
+    mean = call.emit(ReduceMean(tuple(range(first, len(x.shape) + 1))), call.emit(Mul(), x, x))
+    root = call.emit(Sqrt(), call.emit(Add(), mean, np.asarray(call.real("epsilon", 1e-5))))
+    return call.emit(Mul(), call.emit(Div(), x, root), real(call.static(1)))
+
+
+@operator("LayerNormalization")
+def layer_norm(call: Call) -> list[Images]:
+    """Normalise the last axes of each image; mean and inverse deviation are results too, if asked for."""
     x = call.images(0)
     first = call.axis(call.integer("axis", -1), len(x.shape))
     sizes = x.shape[first - 1 :]
     parameters: list[Array] = [np.broadcast_to(real(call.static(1)), sizes)]
     if call.has(2):
         parameters.append(np.broadcast_to(real(call.static(2)), sizes))
-    axes = tuple(range(first, len(x.shape) + 1))
-    return call.emit(LayerNorm(axes, call.real("epsilon", 1e-5)), x, *parameters)
+    axes, eps = tuple(range(first, len(x.shape) + 1)), call.real("epsilon", 1e-5)
+    results = [call.emit(LayerNorm(axes, eps), x, *parameters)]
+    if any(call.node.output[1:]):
+        mean = call.emit(ReduceMean(axes), x)
+        centred = call.emit(Sub(), x, mean)
+        variance = call.emit(ReduceMean(axes), call.emit(Mul(), centred, centred))
+        root = call.emit(Sqrt(), call.emit(Add(), variance, np.asarray(eps)))
+        results += [mean, call.emit(Div(), np.asarray(1.0), root)]
+    return results
 
 
 @operator("MeanVarianceNormalization")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
 from cnnfast.formats.onnx.values import Images
-from cnnfast.ops import AvgPool, MaxPool, Op, ReduceMax, ReduceMean
+from cnnfast.ops import Abs, AvgPool, MaxPool, Mul, Op, ReduceMax, ReduceMean, ReduceSum, Sqrt
 from cnnfast.ops.reduce import simplest
 
 
@@ -29,6 +33,24 @@ def pool(call: Call) -> Images:
         counted = bool(call.integer("count_include_pad", 0))
         op = AvgPool(w.kernel, w.stride, w.padding, w.dilation, ceil_mode, counted)
     return without_rows(call, call.emit(op, x), rank)
+
+
+@operator("LpPool", "GlobalLpPool")
+def lp_pool(call: Call) -> Images:
+    """Take the sum of absolute values, or the root of the energy, of each window or channel."""
+    x, power = call.images(0), call.integer("p", 2)
+    if power not in (1, 2) or call.attribute("ceil_mode", 0):
+        raise UnsupportedError(f"p={power} or ceil_mode; p 1 and 2 are run")
+    parts = call.emit(Abs(), x) if power == 1 else call.emit(Mul(), x, x)
+    if call.kind == "GlobalLpPool":
+        total = call.emit(ReduceSum(tuple(range(2, len(x.shape) + 1))), parts)
+    else:
+        rows = with_rows(call, parts)
+        w = window(call, call.integers("kernel_shape"), rows.shape)
+        mean = call.emit(AvgPool(w.kernel, w.stride, w.padding, w.dilation, False, True), rows)
+        total = call.emit(Mul(), mean, np.asarray(float(math.prod(w.kernel))))
+        total = without_rows(call, total, len(x.shape))
+    return total if power == 1 else call.emit(Sqrt(), total)
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")

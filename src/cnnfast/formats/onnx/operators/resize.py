@@ -37,11 +37,10 @@ def _coordinates(call: Call) -> dict[str, Any]:
     if call.kind == "Upsample" or call.opset < 11:
         return dict(coordinates="asymmetric", rounding="floor")
     where = call.text("coordinate_transformation_mode", "half_pixel")
-    if where not in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"):
+    if where not in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric"):
         raise UnsupportedError(f"coordinate_transformation_mode {where!r}")
-    if call.attribute("antialias", 0) or call.attribute("exclude_outside", 0):
-        raise UnsupportedError("antialias or exclude_outside")
-    return dict(coordinates=where, rounding=call.text("nearest_mode", "round_prefer_floor"))
+    flags = {name: bool(call.attribute(name, 0)) for name in ("antialias", "exclude_outside")}
+    return dict(coordinates=where, rounding=call.text("nearest_mode", "round_prefer_floor"), **flags)
 
 
 def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]:
