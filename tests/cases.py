@@ -453,7 +453,12 @@ MOVES = (
     _plain("bilinear-corners", "the corners stay", Resize((7, 3), "linear", "align_corners"), (3, 4, 5)),
     _plain("bilinear-pixel", "to a single pixel", Resize(1, "linear", "pytorch_half_pixel"), (3, 4, 5)),
     _plain("bicubic", "bicubic, larger and smaller", Resize((9, 3), "cubic"), (3, 4, 5)),
-    _plain("antialias", "a smaller picture of all pixels", Resize((2, 2), "linear", antialias=True), (3, 4, 7)),
+    _plain(
+        "antialias",
+        "a smaller picture of all pixels",
+        Resize(2, "linear", antialias=True, exclude_outside=True),
+        (3, 4, 7),
+    ),
     _plain("outside", "nothing beyond the edge", Resize((7, 9), "cubic", exclude_outside=True), (3, 4, 5)),
     _plain("scaled", "a scale beside the sizes", Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
     _plain("image", "before a linear layer: C, H, W order", Flatten(), (20, 4, 4)),

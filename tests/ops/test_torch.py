@@ -156,7 +156,7 @@ def resize(op: Resize, x: Any) -> Any:
         if (op.coordinates, op.rounding) == ("asymmetric", "floor"):
             return F.interpolate(x, op.size, mode="nearest")
         pytest.skip("PyTorch has no such rounding")
-    if op.scale_h or op.exclude_outside or op.coordinates not in ("half_pixel", "align_corners"):
+    if op.scale_h or op.exclude_outside != op.antialias or op.coordinates not in ("half_pixel", "align_corners"):
         pytest.skip("PyTorch has no such scale")
     mode = {"linear": "bilinear", "cubic": "bicubic"}[op.mode]
     return F.interpolate(x, op.size, mode=mode, align_corners=op.coordinates == "align_corners", antialias=op.antialias)

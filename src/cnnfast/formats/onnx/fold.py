@@ -116,7 +116,8 @@ def _simple(function: Callable[..., Any]) -> Fold:
 def _integer_division(a: Array, b: Array) -> Array:
     if a.dtype.kind in "iu":
         # towards zero, as in C
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
+        whole_part: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+        return whole_part.astype(a.dtype)
     quotient: Array = a / b
     return quotient
 
