@@ -313,6 +313,7 @@ ACTIVATION = (
     _plain("steep", "slope above one: no maximum of x and slope * x", LeakyRelu(2.0), (37,)),
     Case("prelu-per-channel", PRelu(), ((17, 5, 3),), ((17,),), "a slope for each channel"),
     Case("prelu-shared", PRelu(), ((6, 5, 3),), ((1,),), "one slope for all"),
+    Case("prelu-row", PRelu(), ((6, 5),), ((6,),), "channels of a single row"),
     Case("prelu-features", PRelu(), ((37,),), ((37,),), "a slope for each feature"),
     _plain("default", "alpha 1", Elu(), (6, 5, 3)),
     _plain("alpha", "alpha 0.5", Elu(0.5), (37,)),

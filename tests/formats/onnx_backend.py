@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, TensorProto, version_converter
 from onnx.backend.base import Backend, BackendRep
 
 from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
 from cnnfast.formats.onnx.proto import DTYPES
-from cnnfast.formats.onnx.translate import Translation
+from cnnfast.formats.onnx.translate import DOMAINS, OLDEST, Translation
 from cnnfast.formats.onnx.values import Images, Static
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
@@ -43,7 +43,8 @@ class CnnfastBackend(Backend):
     @classmethod
     def prepare(cls, model: ModelProto, device: str = "CPU", **kwargs: Any) -> Prepared:
         """Return a model ready to run; it is planned when its inputs are known."""
-        return Prepared(model)
+        versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
+        return Prepared(version_converter.convert_version(model, OLDEST) if versions < [OLDEST] else model)
 
 
 class Prepared(BackendRep):
@@ -63,8 +64,12 @@ class Prepared(BackendRep):
         """
         if any(isinstance(x, list | tuple) or x is None for x in inputs):
             raise UnsupportedError("inputs that are sequences or left out")
-        given = {v.name: np.asarray(x) for v, x in zip(self.model.graph.input, inputs, strict=False)}
+        known = {tensor.name for tensor in self.model.graph.initializer}
+        names = [v.name for v in self.model.graph.input if v.name not in known]
+        given = {name: np.asarray(x) for name, x in zip(names, inputs, strict=False)}
         for name, x in given.items():
+            if x.dtype == np.float64 and (np.abs(x[np.isfinite(x)]) > np.finfo(np.float32).max).any():
+                raise UnsupportedError("numbers beyond the range of float32")
             if x.dtype not in NUMBERS:
                 raise UnsupportedError(f"input {name!r} of type {x.dtype}, which NumPy does not compute with")
         reasons = []
@@ -95,7 +100,8 @@ class Prepared(BackendRep):
         rows = bool(images) and given[images[0]].ndim == 1
         if rows and not kinds <= ALONE:
             raise UnsupportedError("a row of numbers, where axis 0 counts the images")
-        translation = Translation(self.model, None, constants)
+        translation = Translation(self.model, None, constants, budget=1 << 28)
+        translation.batch = len(given[images[0]]) if images else None
         feed = {name: given[name][:, None] if rows else given[name] for name in images}
         for name, x in feed.items():
             translation.inputs[name] = x.shape[1:]

@@ -105,8 +105,11 @@ class LanesLowering(Lowering):
 
     def channels(self, site: Site) -> dict[str, int]:
         """Return the geometry of a function of one element that knows its channel."""
-        shape = (*self.shapes[site.result], 1, 1)[:3]
-        x, y = ((*self.strides(v),) if len(self.shapes[v]) == 3 else (1, 1, 1) for v in (site.inputs[0], site.result))
+        c, h, w = (*self.shapes[site.result], 1, 1)[:3]
+        shape = (c, h, w)
+        x, y = (
+            self.strides(v) if len(self.shapes[v]) == 3 else strides_of(shape) for v in (site.inputs[0], site.result)
+        )
         return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
     def same_place(self, site: Site) -> bool:

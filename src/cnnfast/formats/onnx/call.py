@@ -163,11 +163,6 @@ class Call:
             raise UnsupportedError("it works along axis 0, which counts the images")
         return axis
 
-    def refuse_outputs(self, first: int) -> None:
-        """Refuse results beyond the first ones."""
-        if any(self.node.output[first:]):
-            raise UnsupportedError(f"its result number {first + 1} ({self.node.output[first]!r}) is used")
-
 
 def whole(array: Array) -> list[int]:
     """Return an array of integers as a list."""

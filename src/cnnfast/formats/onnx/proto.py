@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -26,7 +27,7 @@ HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 """Kinds whose bits stand there."""
 
 
-DTYPES = {
+DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
     TensorProto.DOUBLE: np.dtype("<f8"),
     TensorProto.FLOAT16: np.dtype("<f2"),
@@ -81,7 +82,7 @@ def array_of(tensor: TensorProto, folder: Path | None) -> Array:
     return (flat.astype(np.float32) if kind == TensorProto.BFLOAT16 else flat).reshape(shape)
 
 
-def _whole(tensor: TensorProto, raw: Array, dtype: np.dtype, count: int) -> Array:
+def _whole(tensor: TensorProto, raw: Array, dtype: np.dtype[Any], count: int) -> Array:
     if raw.nbytes != count * dtype.itemsize:
         raise ModelFileError(
             f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} needs {count * dtype.itemsize} bytes, "
@@ -112,7 +113,7 @@ def _typed(tensor: TensorProto, count: int) -> Array:
         return wide.astype(DTYPES[kind])
 
 
-def _external(tensor: TensorProto, dtype: np.dtype, count: int, folder: Path | None) -> Array:
+def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, folder: Path | None) -> Array:
     """Read a tensor from another file, which must lie in the model's folder."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")

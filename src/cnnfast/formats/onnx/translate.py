@@ -49,7 +49,11 @@ class Translation:
     """The graph under construction, and what each name of the file stands for."""
 
     def __init__(
-        self, model: ModelProto, folder: Path | None, constant_inputs: Mapping[str, Array] | None = None
+        self,
+        model: ModelProto,
+        folder: Path | None,
+        constant_inputs: Mapping[str, Array] | None = None,
+        budget: int = BUDGET,
     ) -> None:
         self.graph = _flat(model)
         self.opset = _opset(model)
@@ -65,7 +69,7 @@ class Translation:
         self._taken |= {value.name for value in self.graph.input}
         for name, array in self._given(constant_inputs or {}):
             self.values[name] = Static.of(array)
-        self.budget = Budget(BUDGET + 4 * sum(v.pair[0].size for v in self.values.values() if isinstance(v, Static)))
+        self.budget = Budget(budget + 4 * sum(v.pair[0].size for v in self.values.values() if isinstance(v, Static)))
 
     def _given(self, constant_inputs: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
         for tensor in self.graph.initializer:
@@ -125,9 +129,10 @@ class Translation:
         value = self.values.get(name)
         if value is None:
             raise ModelFileError(f"no node makes the output {name!r}")
+        if isinstance(value, Unknown):
+            raise UnsupportedError(f"the output {name!r} is a result that is not computed")
         if isinstance(value, Static):
             raise UnsupportedError(f"the output {name!r} does not depend on the images")
-        assert isinstance(value, Images)
         if value.name in self.inputs:
             return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
         return value.name
@@ -137,9 +142,12 @@ class Translation:
     def step(self, node: NodeProto) -> None:
         """Translate one node; what is not supported is noted, and what depends on it is left alone."""
         inputs = [None if name == "" else self._find(node, name) for name in node.input]
-        if any(isinstance(value, Unknown) for value in inputs):
-            if node.op_type not in OPERATORS and node.op_type not in FOLDS:
-                self._note(node, inputs, "the operator is not known")
+        if unknown := [value for value in inputs if isinstance(value, Unknown)]:
+            why = (
+                "the operator is not known" if node.op_type not in {*OPERATORS, *FOLDS, "Constant"} else unknown[0].why
+            )
+            if why:
+                self._note(node, inputs, why)
             self._bind(node, [Unknown()] * len(node.output))
             return
         call = Call(
@@ -206,7 +214,8 @@ class Translation:
         return named
 
     def _bind(self, node: NodeProto, results: Collection[Value | Unknown]) -> None:
-        for name, value in zip(node.output, results, strict=False):
+        missing = [Unknown(f"it reads a result that is not computed: {name!r}") for name in node.output[len(results) :]]
+        for name, value in zip(node.output, [*results, *missing], strict=False):
             if name and name in self.values:
                 raise ModelFileError(f"two nodes make {name!r}")
             if name:

@@ -68,4 +68,6 @@ Value = Images | Static
 
 @dataclass(frozen=True)
 class Unknown:
-    """The result of a node that is not supported: what reads it is not reported again."""
+    """A result that is not computed; what reads it is reported if there is a reason, else something before it was."""
+
+    why: str = ""

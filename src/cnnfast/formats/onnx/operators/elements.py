@@ -75,7 +75,6 @@ def plain(call: Call) -> Images:
 @operator("Dropout")
 def dropout(call: Call) -> Images:
     """Do nothing: elements are dropped in training only."""
-    call.refuse_outputs(1)
     if call.has(2) and call.static(2).any():
         raise UnsupportedError("training_mode")
     return call.emit(Dropout(), call.images(0))

@@ -18,7 +18,6 @@ from cnnfast.ops.reduce import simplest
 @operator("MaxPool", "AveragePool")
 def pool(call: Call) -> Images:
     """Take the largest or the mean of each window."""
-    call.refuse_outputs(1)
     rank = len(call.images(0).shape)
     x = with_rows(call, call.images(0))
     w = window(call, call.integers("kernel_shape"), x.shape)
@@ -26,8 +25,6 @@ def pool(call: Call) -> Images:
     ceil_mode = bool(call.integer("ceil_mode", 0)) and call.text("auto_pad", "NOTSET") == "NOTSET"
     op: Op
     if call.kind == "MaxPool":
-        if call.integer("storage_order", 0):
-            raise UnsupportedError("storage_order: indices are not computed")
         op = MaxPool(w.kernel, w.stride, w.padding, w.dilation, ceil_mode)
     else:
         counted = bool(call.integer("count_include_pad", 0))
