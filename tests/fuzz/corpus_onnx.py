@@ -20,12 +20,18 @@ def seeds() -> list[bytes]:
         node("Transpose", "c", "u", perm=[0, 2, 3, 1]),
         node("ReduceMean", "u", "y", axes=[1, 2], keepdims=0),
     ]
-    sizes = {"big": np.array([2, 2]), "one": np.array([1]), "pads": np.array([0, 0, 1, 0, 0, 0, 1, 0])}
+    sizes = {
+        "big": np.array([2, 2]),
+        "one": np.array([1]),
+        "end": np.array([7]),
+        "axis": np.array([2]),
+        "pads": np.array([0, 0, 1, 0, 0, 0, 1, 0]),
+    }
     shapes = [
         helper.make_node("Constant", [], ["times"], value_ints=[1, 1, 2, 2]),
         node("ConstantOfShape", "big", "k", value=numpy_helper.from_array(np.array([0.5], np.float32))),
         node("Pad", "x pads", "p"),
-        node("Slice", "p one big one", "s"),
+        node("Slice", "p one end axis", "s"),
         node("Resize", "s - scales", "z", mode="nearest"),
         node("Expand", "k big", "e"),
         node("ReduceSum", "e one", "f", keepdims=0),

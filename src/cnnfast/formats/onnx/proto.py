@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def load_model(path: Path) -> onnx.ModelProto:
 def parse_model(data: bytes) -> onnx.ModelProto:
     """Return the message that some bytes hold."""
     try:
-        model = onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
         raise ModelFileError(f"this is no ONNX file, or a damaged one: {error}") from error
     if not model.HasField("graph"):
@@ -94,14 +95,16 @@ def _whole(tensor: TensorProto, raw: Array, dtype: np.dtype[Any], count: int) ->
 def _typed(tensor: TensorProto, count: int) -> Array:
     """Return elements that stand in the message as numbers."""
     kind = tensor.data_type
+    values: Sequence[Any]
     if kind in INTEGERS or kind in HALVES:
         values = tensor.int32_data
     else:
-        values = {
+        fields: dict[int, Sequence[Any]] = {
             TensorProto.FLOAT: tensor.float_data,
             TensorProto.DOUBLE: tensor.double_data,
             TensorProto.INT64: tensor.int64_data,
-        }.get(kind, tensor.uint64_data)
+        }
+        values = fields.get(kind, tensor.uint64_data)
     if len(values) != count:
         raise ModelFileError(
             f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} needs {count} elements, but has {len(values)}"
