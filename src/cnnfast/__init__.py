@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Network": "network",
+    "from_torch": "from_module",
     "Preprocess": "preprocess",
     "read_picture": "pictures",
     "read_pictures": "pictures",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from cnnfast.errors import PictureError as PictureError
     from cnnfast.errors import TrainingError as TrainingError
     from cnnfast.errors import UnsupportedError as UnsupportedError
+    from cnnfast.from_module import from_torch as from_torch
     from cnnfast.network import Network as Network
     from cnnfast.pictures import find_pictures as find_pictures
     from cnnfast.pictures import read_picture as read_picture

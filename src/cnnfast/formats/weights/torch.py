@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnfast.errors import ConfigError, ModelFileError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -64,7 +64,9 @@ def read(
     ModelFileError
         If the file is damaged, holds a pickled module, no architecture is given, or the tensors do not fit it.
     ConfigError
-        If an option is not what it may be, or PyTorch is not installed.
+        If an option is not what it may be.
+    UnsupportedError
+        If PyTorch is not installed.
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename)
     with blame(path):
@@ -108,8 +110,8 @@ def _unpickled(path: Path) -> object:
     try:
         import torch
     except ImportError:
-        raise ConfigError(
-            'a state dict of PyTorch is read by PyTorch itself; run: pip install "cnnfast[torch]"'
+        raise UnsupportedError(
+            "a state dict is read by PyTorch itself, which is not installed; run: pip install 'cnnfast[torch]'"
         ) from None
     try:
         with warnings.catch_warnings():

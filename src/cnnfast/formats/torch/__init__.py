@@ -1,0 +1,16 @@
+"""Modules of PyTorch become graphs, through ``torch.export`` and without a file in between.
+
+===============  ====================================================================
+`export`         a module → the nodes of ATen, functional, for a batch of images
+`values`         what a node stands for: images, or a constant; and how images lie
+`builder`        the graph under construction
+`table`          the list of ATen ops that are known, and the error for all others
+`layers`         convolutions, dense layers, normalisation
+`pools`          pools and reductions
+`elementwise`    activations and arithmetic
+`moves`          reshapes, permutations, slices, joins, borders
+`read`           walks the nodes, gathers what is not supported, returns a `Model`
+===============  ====================================================================
+
+Only `export` imports torch; nothing here is imported before `cnnfast.from_torch` is called.
+"""

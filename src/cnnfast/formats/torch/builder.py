@@ -1,0 +1,116 @@
+"""The graph under construction, and the node of ATen that is being translated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.graph import Graph, Node, constant
+from cnnfast.ops import Array, Op, Shape, Transpose
+
+
+class Builder:
+    """Collects nodes and constants; a handler of `table.ATEN` appends what its node becomes.
+
+    Attributes
+    ----------
+    shapes : list of tuple
+        What the present node returns, as PyTorch says: the shape of one image for each result.
+    """
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self.shapes: list[Shape] = []
+        self.source = Images(name, shape)
+        self._inputs = {name: shape}
+        self._nodes: list[Node] = []
+        self._constants: dict[str, Array] = {}
+        self._stored: dict[str, Shape] = {name: shape}
+        self._wanted = ""
+
+    def begin(self, name: str, shapes: list[Shape]) -> None:
+        """Begin with the next node: its name, and the shapes that it returns."""
+        self._wanted, self.shapes = name, shapes
+
+    def graph(self, output: Images) -> Graph:
+        """Return the graph that computes a value."""
+        result = self.plain(output).name
+        return Graph(self._inputs, tuple(self._nodes), self._constants, (result,))
+
+    def stand_in(self, shape: Shape) -> Images:
+        """Return a value for what cannot be computed, so that all nodes behind it are looked at too."""
+        name = self._free(f"{self._wanted}:unknown")
+        self._inputs[name] = self._stored[name] = shape
+        return Images(name, shape)
+
+    def emit(self, op: Op, *inputs: Images | Array, parameters: tuple[Constant | Array, ...] = ()) -> Images:
+        """Append an op to values as the graph holds them, whatever order PyTorch sees them in.
+
+        Raises
+        ------
+        GraphError
+            If the op does not fit.
+        """
+        name = self._name(op, parameters)
+        roles = [role.rstrip("?") for role in op.parameters]
+        read = [v.name if isinstance(v, Images) else self._keep(f"{name}.constant", v) for v in inputs]
+        for role, parameter in zip(roles, parameters, strict=False):
+            array = parameter.array if isinstance(parameter, Constant) else parameter
+            read.append(self._keep(f"{name}.{role}", array))
+        shape = op.shape(*(self._shape_of(value) for value in read))
+        if not shape or min(shape) < 1:
+            raise GraphError(f"{op.name} leaves nothing: the shape would be {shape}")
+        self._nodes.append(Node(name, op, tuple(read)))
+        self._stored[name] = shape
+        return Images(name, shape)
+
+    def plain(self, value: object) -> Images:
+        """Return images whose axes lie in the graph as PyTorch sees them: a permutation that was noted is computed."""
+        value = need_images(value)
+        if value.axes == tuple(range(len(value.shape))):
+            return value
+        return self.emit(Transpose((0, *(axis + 1 for axis in value.axes))), Images(value.name, value.stored))
+
+    def _name(self, op: Op, parameters: tuple[Constant | Array, ...]) -> str:
+        """Return the part of the module that the weights belong to, else the name of the node."""
+        layers = [p.layer for p in parameters if isinstance(p, Constant) and p.layer]
+        wanted = layers[0] if layers else self._wanted
+        if wanted not in self._stored and wanted not in self._constants:
+            return wanted
+        return self._free(f"{wanted}:{op.name}")
+
+    def _free(self, wanted: str) -> str:
+        name, number = wanted, 2
+        while name in self._stored or name in self._constants:
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+    def _keep(self, wanted: str, array: Array) -> str:
+        name = self._free(wanted)
+        self._constants[name] = constant(array, np.float64 if array.dtype == np.float64 else np.float32)
+        return name
+
+    def _shape_of(self, value: str) -> Shape:
+        return self._stored[value] if value in self._stored else self._constants[value].shape
+
+
+def need_images(value: object) -> Images:
+    """Return a value that is computed from the images, or raise `UnsupportedError`."""
+    if not isinstance(value, Images):
+        raise UnsupportedError("it needs a value that is computed from the images, but reads a constant")
+    return value
+
+
+def need_constant(value: object, what: str) -> Constant:
+    """Return a constant, or raise `UnsupportedError`."""
+    if not isinstance(value, Constant):
+        raise UnsupportedError(f"its {what} is computed from the images; it must be a parameter or a buffer")
+    return value
+
+
+def image_axis(axis: int, rank: int) -> int:
+    """Return the axis of one image for an axis that PyTorch counts from N = 0; ``rank`` counts those of one image."""
+    axis = axis % (rank + 1)
+    if axis == 0:
+        raise UnsupportedError("it works along axis 0, which counts the images")
+    return axis - 1

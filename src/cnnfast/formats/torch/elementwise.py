@@ -1,0 +1,219 @@
+"""Activations, functions of one element, and arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnfast import ops
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.torch.builder import Builder, need_constant, need_images
+from cnnfast.formats.torch.table import aten
+from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.ops import Array, Op, Shape
+
+PLAIN: dict[str, Op] = {
+    "relu": ops.Relu(),
+    "sigmoid": ops.Sigmoid(),
+    "tanh": ops.Tanh(),
+    "silu": ops.Silu(),
+    "hardswish": ops.HardSwish(),
+    "hardsigmoid": ops.HardSigmoid(),
+    "relu6": ops.Clip(0.0, 6.0),
+    "mish": ops.Mish(),
+    "abs": ops.Abs(),
+    "exp": ops.Exp(),
+    "log": ops.Log(),
+    "sqrt": ops.Sqrt(),
+    "erf": ops.Erf(),
+}
+"""Functions of one element without arguments."""
+
+
+def _enter(name: str, op: Op) -> None:
+    @aten(name)
+    def handler(b: Builder, self: object) -> Images:
+        return each(b, op, self)
+
+
+for _name, _op in PLAIN.items():
+    _enter(_name, _op)
+
+
+def each(b: Builder, op: Op, value: object) -> Images:
+    """Apply a function of one element, in whatever order the axes lie."""
+    x = need_images(value)
+    return Images(b.emit(op, x).name, x.shape, x.order)
+
+
+@aten("gelu")
+def gelu(b: Builder, self: object, approximate: str = "none") -> Images:
+    """``torch.nn.GELU``."""
+    return each(b, ops.Gelu(approximate), self)
+
+
+@aten("leaky_relu")
+def leaky_relu(b: Builder, self: object, negative_slope: float) -> Images:
+    """``torch.nn.LeakyReLU``."""
+    return each(b, ops.LeakyRelu(float(negative_slope)), self)
+
+
+@aten("elu")
+def elu(b: Builder, self: object, alpha: float, scale: float, input_scale: float) -> Images:
+    """``torch.nn.ELU``, and SELU as one with a scale."""
+    if input_scale != 1:
+        raise UnsupportedError(f"input_scale={input_scale}; supported: 1")
+    y = each(b, ops.Elu(float(alpha)), self)
+    return y if scale == 1 else binary(b, ops.Mul(), y, scale)
+
+
+@aten("celu")
+def celu(b: Builder, self: object, alpha: float) -> Images:
+    """``torch.nn.CELU``: ELU of ``x / alpha``, times alpha; Barron, 2017."""
+    return binary(b, ops.Mul(), elu(b, binary(b, ops.Div(), self, alpha), 1, 1, 1), alpha)
+
+
+@aten("selu")
+def selu(b: Builder, self: object) -> Images:
+    """``torch.nn.SELU``; Klambauer et al., 2017."""
+    return elu(b, self, 1.6732632423543772, 1.0507009873554805, 1)
+
+
+@aten("prelu")
+def prelu(b: Builder, self: object, weight: object) -> Images:
+    """``torch.nn.PReLU``."""
+    slope = need_constant(weight, "slope")
+    return b.emit(ops.PRelu(), b.plain(self), parameters=(Constant(slope.tensor.reshape(-1), slope.name),))
+
+
+@aten("softplus")
+def softplus(b: Builder, self: object, beta: float, threshold: float) -> Images:
+    """``torch.nn.Softplus``; above the threshold it differs from ``x`` by less than float32 can tell."""
+    if beta != 1 or threshold < 20:
+        raise UnsupportedError(f"beta={beta} and threshold={threshold}; supported: 1 and at least 20")
+    return each(b, ops.Softplus(), self)
+
+
+@aten("hardtanh", "clamp")
+def clamp(b: Builder, self: object, **limits: float | None) -> Images:
+    """``torch.clamp``, ``torch.nn.Hardtanh`` and ReLU6."""
+    low, high = (limits.get(f"{end}_val", limits.get(end)) for end in ("min", "max"))
+    if any(isinstance(limit, Images | Constant) for limit in (low, high)):
+        raise UnsupportedError("its limits are tensors; supported: numbers")
+    if low is not None and high is not None:
+        return each(b, ops.Clip(float(low), float(high)), self)
+    return binary(b, ops.Maximum(), self, low) if high is None else binary(b, ops.Minimum(), self, high)
+
+
+@aten("add")
+def add(b: Builder, self: object, other: object, alpha: float = 1) -> Images:
+    """``torch.add``."""
+    return binary(b, ops.Add(), self, _times(b, other, alpha))
+
+
+@aten("sub")
+def sub(b: Builder, self: object, other: object, alpha: float = 1) -> Images:
+    """``torch.sub``."""
+    return binary(b, ops.Sub(), self, _times(b, other, alpha))
+
+
+@aten("rsub")
+def rsub(b: Builder, self: object, other: object, alpha: float = 1) -> Images:
+    """Return ``other - alpha * self``."""
+    return binary(b, ops.Sub(), other, _times(b, self, alpha))
+
+
+def _times(b: Builder, value: object, factor: float) -> object:
+    if factor == 1:
+        return value
+    if isinstance(value, int | float):
+        return value * factor
+    return binary(b, ops.Mul(), value, factor) if isinstance(value, Images) else Constant(value.tensor * factor)  # type: ignore[attr-defined]
+
+
+@aten("mul")
+def mul(b: Builder, self: object, other: object) -> Images:
+    """``torch.mul``."""
+    return binary(b, ops.Mul(), self, other)
+
+
+@aten("div")
+def div(b: Builder, self: object, other: object, rounding_mode: str | None = None) -> Images:
+    """``torch.div``."""
+    if rounding_mode is not None:
+        raise UnsupportedError(f"rounding_mode={rounding_mode!r}; supported: None")
+    return binary(b, ops.Div(), self, other)
+
+
+@aten("maximum")
+def maximum(b: Builder, self: object, other: object) -> Images:
+    """``torch.maximum``."""
+    return binary(b, ops.Maximum(), self, other)
+
+
+@aten("minimum")
+def minimum(b: Builder, self: object, other: object) -> Images:
+    """``torch.minimum``."""
+    return binary(b, ops.Minimum(), self, other)
+
+
+@aten("neg")
+def neg(b: Builder, self: object) -> Images:
+    """Return ``-x``."""
+    return binary(b, ops.Mul(), self, -1.0)
+
+
+@aten("reciprocal")
+def reciprocal(b: Builder, self: object) -> Images:
+    """Return ``1 / x``."""
+    return binary(b, ops.Div(), 1.0, self)
+
+
+@aten("rsqrt")
+def rsqrt(b: Builder, self: object) -> Images:
+    """Return ``1 / sqrt(x)``."""
+    return binary(b, ops.Div(), 1.0, each(b, ops.Sqrt(), self))
+
+
+@aten("pow")
+def power(b: Builder, self: object, exponent: object) -> Images:
+    """``torch.pow`` with an exponent that is a product or a root."""
+    factors: dict[object, Callable[[], Images]] = {
+        2: lambda: binary(b, ops.Mul(), self, self),
+        0.5: lambda: each(b, ops.Sqrt(), self),
+        -1: lambda: reciprocal(b, self),
+        -0.5: lambda: rsqrt(b, self),
+    }
+    if isinstance(exponent, Images | Constant) or exponent not in factors:
+        raise UnsupportedError(f"the exponent {exponent!r:.60}; supported: 2, 1/2, -1, -1/2")
+    return factors[exponent]()
+
+
+def binary(b: Builder, op: Op, left: object, right: object) -> Images:
+    """Append an op of two values, of which one may be a number or a constant."""
+    images = [v for v in (left, right) if isinstance(v, Images)]
+    rank = len(images[0].shape)
+    if len(images) == 2:
+        if len(images[1].shape) != rank:
+            raise UnsupportedError(f"it broadcasts {images[0].shape} with {images[1].shape}, and the images with them")
+        if images[0].axes != images[1].axes:
+            images = [b.plain(x) for x in images]
+        return _as_seen(b.emit(op, *images), images[0])
+    (x,) = images
+    operands = [v if isinstance(v, Images) else _aligned(v, x) for v in (left, right)]
+    return _as_seen(b.emit(op, *operands), x)
+
+
+def _as_seen(y: Images, x: Images) -> Images:
+    """Return a result with the axes in the order of an operand; broadcasting may have changed its sizes."""
+    return Images(y.name, tuple(y.shape[axis] for axis in x.axes), x.order)
+
+
+def _aligned(value: object, x: Images) -> Array:
+    """Return a constant with as many axes as an image, in the order in which the graph holds them."""
+    array: Array = value.of_one_image(len(x.shape)) if isinstance(value, Constant) else np.array(value, np.float64)
+    if array.size == 1:
+        return array.reshape(1)
+    shape: Shape = (1,) * (len(x.shape) - array.ndim) + array.shape
+    return np.ascontiguousarray(array.reshape(shape).transpose(np.argsort(x.axes)))

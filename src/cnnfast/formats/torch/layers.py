@@ -1,0 +1,192 @@
+"""Convolutions, dense layers and normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.torch.builder import Builder, need_constant, need_images
+from cnnfast.formats.torch.table import aten
+from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear
+
+Sizes = Sequence[int]
+
+
+@aten("conv2d")
+def conv2d(
+    b: Builder,
+    input: object,
+    weight: object,
+    bias: Constant | None,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
+    groups: int,
+) -> Images:
+    """``torch.nn.Conv2d``."""
+    x, filters = b.plain(input), need_constant(weight, "weight")
+    if len(x.shape) != 3:
+        raise UnsupportedError(f"a convolution of {x.shape}; supported: of images (C, H, W)")
+    kernel = filters.tensor.shape[2:]
+    op = Conv2d(twice(stride), _sides(padding, kernel, twice(dilation)), twice(dilation), groups)
+    return b.emit(op, x, parameters=_given(filters, bias))
+
+
+def twice(values: Sizes) -> tuple[int, int]:
+    """Return two numbers for one or two."""
+    return (values[0], values[-1])
+
+
+def _sides(padding: Sizes | str, kernel: Sizes, dilation: tuple[int, int]) -> tuple[int, int, int, int]:
+    if padding == "valid":
+        return (0, 0, 0, 0)
+    if padding == "same":
+        total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        top, left = (t // 2 for t in total)
+        return top, left, total[0] - top, total[1] - left
+    assert not isinstance(padding, str)
+    top, left = twice(padding)
+    return top, left, top, left
+
+
+def _given(*parameters: object) -> tuple[Constant, ...]:
+    """Return the parameters up to the first that is left out."""
+    given = []
+    for parameter in parameters:
+        if parameter is None:
+            break
+        given.append(need_constant(parameter, "weight"))
+    return tuple(given)
+
+
+@aten("linear")
+def linear(b: Builder, input: object, weight: object, bias: Constant | None = None) -> Images:
+    """``torch.nn.Linear``: over the features, or over the channels of each pixel where they come last."""
+    x, matrix = need_images(input), need_constant(weight, "weight")
+    if len(x.shape) == 1:
+        return b.emit(Linear(), x, parameters=_given(matrix, bias))
+    if len(x.shape) != 3:
+        raise UnsupportedError(f"a dense layer over the last axis of {x.shape}; supported: (F,) and (H, W, C)")
+    pixels = with_channels_first(b, x)
+    filters = Constant(matrix.tensor[:, :, None, None], matrix.name)
+    y = b.emit(Conv2d(), pixels, parameters=_given(filters, bias))
+    return channels_last(y)
+
+
+def with_channels_first(b: Builder, x: Images) -> Images:
+    """Return (C, H, W) of a value that PyTorch sees as (H, W, C): for nothing where it is only a view of that."""
+    if x.has_channels_last:
+        return Images(x.name, x.stored)
+    return b.plain(Images(x.name, (x.shape[2], *x.shape[:2]), (x.axes[2], *x.axes[:2])))
+
+
+def channels_last(y: Images) -> Images:
+    """Return a value (C, H, W) as PyTorch sees it with the channels last."""
+    return Images(y.name, (*y.shape[1:], y.shape[0]), (1, 2, 0))
+
+
+@aten("addmm")
+def addmm(b: Builder, self: object, mat1: object, mat2: object, beta: float = 1, alpha: float = 1) -> Images:
+    """Return ``self + mat1 @ mat2`` with constants but for mat1: what a dense layer decomposes into."""
+    if beta != 1 or alpha != 1:
+        raise UnsupportedError(f"beta={beta} and alpha={alpha}; supported: 1 and 1")
+    matrix, bias = need_constant(mat2, "second matrix"), need_constant(self, "bias")
+    return linear(b, mat1, Constant(matrix.tensor.t(), matrix.name), bias)
+
+
+@aten("mm", "matmul")
+def matmul(b: Builder, self: object, **other: Any) -> Images:
+    """Return a product with a constant matrix."""
+    (second,) = other.values()
+    if isinstance(second, Images):
+        raise UnsupportedError(
+            "attention multiplies activations with each other; cnnfast has products with weights only"
+        )
+    matrix = need_constant(second, "second matrix")
+    if matrix.tensor.ndim != 2:
+        raise UnsupportedError("a product with a constant that is no matrix")
+    return linear(b, self, Constant(matrix.tensor.t(), matrix.name))
+
+
+@aten("_native_batch_norm_legit_no_training")
+def batch_norm(
+    b: Builder,
+    input: object,
+    weight: Constant | None,
+    bias: Constant | None,
+    running_mean: object,
+    running_var: object,
+    momentum: float,
+    eps: float,
+) -> tuple[Images, None, None]:
+    """``torch.nn.BatchNorm2d`` in evaluation."""
+    x = b.plain(input)
+    mean, var = need_constant(running_mean, "mean"), need_constant(running_var, "variance")
+    scale = weight or np.ones(x.shape[0], np.float32)
+    shift = bias or np.zeros(x.shape[0], np.float32)
+    return b.emit(BatchNorm(eps), x, parameters=(scale, shift, mean, var)), None, None
+
+
+@aten("layer_norm")
+def layer_norm(
+    b: Builder,
+    input: object,
+    normalized_shape: Sizes,
+    weight: Constant | None,
+    bias: Constant | None,
+    eps: float,
+    cudnn_enable: bool,
+) -> Images:
+    """``torch.nn.LayerNorm`` over the last axes."""
+    x = need_images(input)
+    if len(normalized_shape) > 1:
+        x = b.plain(x)
+    axes = tuple(axis + 1 for axis in x.axes[-len(normalized_shape) :])
+    y = b.emit(LayerNorm(axes, eps), x, parameters=_scale_and_shift(weight, bias, tuple(normalized_shape)))
+    return Images(y.name, x.shape, x.order)
+
+
+def _scale_and_shift(weight: Constant | None, bias: Constant | None, shape: tuple[int, ...]) -> Any:
+    """Return what is given, with ones before a shift that stands alone."""
+    if bias is None:
+        return _given(weight)
+    ones: Array = np.ones(shape, np.float32)
+    return (weight or ones, bias)
+
+
+@aten("group_norm")
+def group_norm(
+    b: Builder,
+    input: object,
+    num_groups: int,
+    weight: Constant | None,
+    bias: Constant | None,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Images:
+    """``torch.nn.GroupNorm``."""
+    x = b.plain(input)
+    return b.emit(GroupNorm(num_groups, eps), x, parameters=_scale_and_shift(weight, bias, x.shape[:1]))
+
+
+@aten("instance_norm")
+def instance_norm(
+    b: Builder,
+    input: object,
+    weight: Constant | None,
+    bias: Constant | None,
+    running_mean: object,
+    running_var: object,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Images:
+    """``torch.nn.InstanceNorm2d``: statistics of each channel of each image, or running ones."""
+    if not use_input_stats:
+        return batch_norm(b, input, weight, bias, running_mean, running_var, momentum, eps)[0]
+    return group_norm(b, input, b.plain(input).shape[0], weight, bias, eps, False)

@@ -1,0 +1,238 @@
+"""What moves elements and computes nothing: reshapes, permutations, slices, joins, borders, enlargement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.torch.builder import Builder, image_axis, need_constant, need_images
+from cnnfast.formats.torch.elementwise import binary
+from cnnfast.formats.torch.export import filled
+from cnnfast.formats.torch.table import aten
+from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.ops import Add, Array, Concat, Flatten, Pad, Reshape, Resize, Shape, Slice
+
+Sizes = Sequence[int]
+
+
+@aten("clone", "detach", "_to_copy", "type_as", "dropout")
+def identity(b: Builder, **arguments: object) -> object:
+    """Return the input: copies, and what only training changes."""
+    if arguments.get("train"):
+        raise UnsupportedError("it drops elements at random although the module is in evaluation mode")
+    kind = str(arguments.get("dtype"))
+    if kind not in ("None", "torch.float32", "torch.float64"):
+        raise UnsupportedError(f"it makes {kind} of the values; cnnfast computes in float32 throughout")
+    return next(iter(arguments.values()))
+
+
+@aten("view", "squeeze", "unsqueeze")
+def reshape(b: Builder, self: object, **how: object) -> Images:
+    """Give each image another shape with its elements in the same order."""
+    x, (target,) = need_images(self), b.shapes
+    if target == x.shape:
+        return x
+    x = b.plain(x)
+    return b.emit(Flatten() if len(target) == 1 else Reshape(target), x)
+
+
+@aten("permute")
+def permute(b: Builder, self: object, dims: Sizes) -> Images:
+    """``torch.permute``: noted, not computed."""
+    x = need_images(self)
+    if dims[0] % (len(x.shape) + 1) != 0:
+        raise UnsupportedError(f"dims={list(dims)} moves the axis that counts the images")
+    return _permuted(x, [image_axis(dim, len(x.shape)) for dim in dims[1:]])
+
+
+@aten("transpose")
+def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images:
+    """``torch.transpose``."""
+    x = need_images(self)
+    first, second = image_axis(dim0, len(x.shape)), image_axis(dim1, len(x.shape))
+    dims = list(range(len(x.shape)))
+    dims[first], dims[second] = second, first
+    return _permuted(x, dims)
+
+
+def _permuted(x: Images, dims: Sizes) -> Images:
+    return Images(x.name, tuple(x.shape[dim] for dim in dims), tuple(x.axes[dim] for dim in dims))
+
+
+@aten("channel_shuffle")
+def channel_shuffle(b: Builder, self: object, groups: int) -> Images:
+    """``torch.nn.ChannelShuffle``: the groups are dealt out like cards."""
+    x = b.plain(self)
+    c, h, w = x.shape
+    return _dealt(b, x, (groups, c // groups, h * w), (1, 0, 2))
+
+
+@aten("pixel_shuffle")
+def pixel_shuffle(b: Builder, self: object, upscale_factor: int) -> Images:
+    """``torch.nn.PixelShuffle``: channels become pixels."""
+    x, r = b.plain(self), upscale_factor
+    c, h, w = x.shape
+    return _dealt(b, x, (c // r**2, r, r, h, w), (0, 3, 1, 4, 2))
+
+
+@aten("pixel_unshuffle")
+def pixel_unshuffle(b: Builder, self: object, downscale_factor: int) -> Images:
+    """``torch.nn.PixelUnshuffle``: pixels become channels."""
+    x, r = b.plain(self), downscale_factor
+    c, h, w = x.shape
+    return _dealt(b, x, (c, h // r, r, w // r, r), (0, 2, 4, 1, 3))
+
+
+def _dealt(b: Builder, x: Images, apart: Shape, order: Sizes) -> Images:
+    """Take an image apart into more axes, permute those, and put it together again."""
+    parts = b.plain(_permuted(b.emit(Reshape(apart), x), order))
+    return b.emit(Reshape(b.shapes[0]), parts)
+
+
+@aten("slice")
+def slice_(b: Builder, self: object, dim: int, start: int | None, end: int | None, step: int) -> Images:
+    """``x[:, start:end:step]`` along one axis."""
+    x = need_images(self)
+    if dim % (len(x.shape) + 1) == 0 and b.shapes[0] == x.shape and (start or 0) == 0 and step == 1:
+        return x
+    axis = image_axis(dim, len(x.shape))
+    first, stop, step = slice(start, end, step).indices(x.shape[axis])
+    return _cut(b, x, axis, first, len(range(first, stop, step)), step)
+
+
+def _cut(b: Builder, x: Images, axis: int, first: int, count: int, step: int = 1) -> Images:
+    """Take elements along an axis that PyTorch sees; nothing is permuted for it."""
+    if count == x.shape[axis]:
+        return x
+    stored, at = x.stored, x.axes[axis]
+    starts, counts, steps = [0] * len(stored), list(stored), [1] * len(stored)
+    starts[at], counts[at], steps[at] = first, count, step
+    y = b.emit(Slice(tuple(starts), tuple(counts), tuple(steps)), x)
+    return Images(y.name, tuple(y.shape[a] for a in x.axes), x.order)
+
+
+@aten("select")
+def select(b: Builder, self: object, dim: int, index: int) -> Images:
+    """``x[:, index]`` along one axis."""
+    x = need_images(self)
+    axis = image_axis(dim, len(x.shape))
+    one = b.plain(_cut(b, x, axis, index % x.shape[axis], 1))
+    return b.emit(Reshape(b.shapes[0]), one)
+
+
+@aten("split", "split_with_sizes")
+def split(b: Builder, self: object, dim: int = 0, **how: object) -> tuple[Images, ...]:
+    """``torch.split`` and ``torch.chunk``; how large the parts are, PyTorch has worked out."""
+    x = need_images(self)
+    axis, first, parts = image_axis(dim, len(x.shape)), 0, []
+    for shape in b.shapes:
+        parts.append(_cut(b, x, axis, first, shape[axis]))
+        first += shape[axis]
+    return tuple(parts)
+
+
+@aten("cat")
+def cat(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
+    """``torch.cat``."""
+    images = [value for value in tensors if isinstance(value, Images)]
+    axis, axes = image_axis(dim, len(images[0].shape)), images[0].axes
+    if {value.axes for value in images} != {axes} or len(images) < len(tensors):
+        tensors = [b.plain(v) if isinstance(v, Images) else _constant(v, len(axes)) for v in tensors]
+        axes = tuple(range(len(axes)))
+    y = b.emit(Concat(axes[axis] + 1), *tensors)  # type: ignore[arg-type]
+    return Images(y.name, tuple(y.shape[a] for a in axes), axes)
+
+
+def _constant(value: object, rank: int) -> Array:
+    return need_constant(value, "operand").of_one_image(rank)
+
+
+@aten("zeros_like", "new_zeros")
+def zeros_like(b: Builder, **how: object) -> Constant:
+    """Return zeros, of the shape that PyTorch has worked out."""
+    return filled(b.shapes[0], 0.0)
+
+
+@aten("ones_like", "new_ones")
+def ones_like(b: Builder, **how: object) -> Constant:
+    """Return ones."""
+    return filled(b.shapes[0], 1.0)
+
+
+@aten("stack")
+def stack(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
+    """``torch.stack``."""
+    axis = image_axis(dim, len(b.shapes[0]))
+    values = [b.plain(value) for value in tensors]
+    shape: Shape = (*values[0].shape[:axis], 1, *values[0].shape[axis:])
+    return b.emit(Concat(axis + 1), *(b.emit(Reshape(shape), value) for value in values))
+
+
+@aten("expand")
+def expand(b: Builder, self: object, size: Sizes, implicit: bool = False) -> Images:
+    """``torch.Tensor.expand``: repeat along axes of size 1."""
+    x, (target,) = need_images(self), b.shapes
+    if target == x.shape:
+        return x
+    if len(target) != len(x.shape):
+        raise UnsupportedError(f"it makes {target} of {x.shape}, with other axes")
+    return binary(b, Add(), x, filled(target, 0.0))
+
+
+MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+@aten("pad")
+def pad(b: Builder, self: object, pad: Sizes, mode: str = "constant", value: float | None = 0) -> Images:
+    """``torch.nn.functional.pad``: the last axis comes first."""
+    x = b.plain(self)
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    pairs += [(0, 0)] * (3 - len(pairs))
+    if len(x.shape) != 3 or any(pair != (0, 0) for pair in pairs[3:]):
+        raise UnsupportedError(f"a border of {list(pad)} around {x.shape}; supported: around images (C, H, W)")
+    # a negative border cuts
+    for axis, (before, after) in zip((2, 1, 0), pairs, strict=False):
+        first, end = max(-before, 0), x.shape[axis] - max(-after, 0)
+        x = _cut(b, x, axis, first, end - first)
+    (left, right), (top, bottom), channels = ((max(p[0], 0), max(p[1], 0)) for p in pairs[:3])
+    if not any((left, right, top, bottom, *channels)):
+        return x
+    return b.emit(Pad((top, left, bottom, right), float(value or 0), MODES[mode], channels), x)
+
+
+@aten("upsample_nearest2d")
+def upsample_nearest2d(b: Builder, **arguments: object) -> Images:
+    """``torch.nn.functional.interpolate`` in mode nearest."""
+    height, width = _scales(arguments)
+    return b.emit(Resize(b.shapes[0][1:], "nearest", "asymmetric", "floor", height, width), b.plain(_first(arguments)))  # type: ignore[arg-type]
+
+
+@aten("upsample_bilinear2d")
+def upsample_bilinear2d(b: Builder, **arguments: object) -> Images:
+    """``torch.nn.functional.interpolate`` in mode bilinear, without antialiasing."""
+    return _interpolated(b, "linear", arguments)
+
+
+@aten("upsample_bicubic2d")
+def upsample_bicubic2d(b: Builder, **arguments: object) -> Images:
+    """``torch.nn.functional.interpolate`` in mode bicubic, without antialiasing."""
+    return _interpolated(b, "cubic", arguments)
+
+
+def _interpolated(b: Builder, mode: str, arguments: dict[str, object]) -> Images:
+    corners = bool(arguments.get("align_corners"))
+    height, width = (0.0, 0.0) if corners else _scales(arguments)
+    coordinates = "align_corners" if corners else "half_pixel"
+    op = Resize(b.shapes[0][1:], mode, coordinates, scale_h=height, scale_w=width)  # type: ignore[arg-type]
+    return b.emit(op, b.plain(_first(arguments)))
+
+
+def _first(arguments: dict[str, object]) -> object:
+    return arguments.get("input", arguments.get("self"))
+
+
+def _scales(arguments: dict[str, object]) -> tuple[float, float]:
+    """Return the factors that the module states, in either of the forms of ATen; 0 where they follow from the sizes."""
+    factors = arguments.get("scale_factors") or (arguments.get("scales_h"), arguments.get("scales_w"))
+    height, width = (float(factor or 0) for factor in factors)  # type: ignore[attr-defined]
+    return height, width

@@ -1,0 +1,162 @@
+"""Pools, means and extremes over axes, softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.torch.builder import Builder, image_axis, need_images
+from cnnfast.formats.torch.layers import twice
+from cnnfast.formats.torch.table import aten
+from cnnfast.formats.torch.values import Images
+from cnnfast.ops import (
+    AvgPool,
+    Concat,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LogSoftmax,
+    MaxPool,
+    Op,
+    Reduce,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceSum,
+    Slice,
+    Softmax,
+)
+from cnnfast.ops.reduce import simplest
+
+Sizes = Sequence[int]
+
+
+@aten("max_pool2d")
+def max_pool2d(
+    b: Builder, self: object, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+) -> Images:
+    """``torch.nn.MaxPool2d``."""
+    around = twice(padding) * 2
+    op = MaxPool(twice(kernel_size), twice(stride or kernel_size), around, twice(dilation), ceil_mode)
+    return b.emit(op, b.plain(self))
+
+
+@aten("max_pool2d_with_indices")
+def max_pool2d_with_indices(b: Builder, **arguments: Any) -> tuple[Images, None]:
+    """Return a max-pool; where the largest elements were is not computed."""
+    return max_pool2d(b, **arguments), None
+
+
+@aten("avg_pool2d")
+def avg_pool2d(
+    b: Builder,
+    self: object,
+    kernel_size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Images:
+    """``torch.nn.AvgPool2d``."""
+    if divisor_override is not None:
+        raise UnsupportedError(f"divisor_override={divisor_override}; supported: None")
+    around = twice(padding) * 2
+    kernel, step = twice(kernel_size), twice(stride or kernel_size)
+    return b.emit(AvgPool(kernel, step, around, ceil_mode=ceil_mode, count_padding=count_include_pad), b.plain(self))
+
+
+@aten("adaptive_avg_pool2d")
+def adaptive_avg_pool2d(b: Builder, self: object, output_size: Sizes) -> Images:
+    """``torch.nn.AdaptiveAvgPool2d``."""
+    return _adaptive(b, b.plain(self), GlobalAvgPool(), AvgPool)
+
+
+@aten("adaptive_max_pool2d")
+def adaptive_max_pool2d(b: Builder, self: object, output_size: Sizes) -> tuple[Images, None]:
+    """``torch.nn.AdaptiveMaxPool2d``."""
+    return _adaptive(b, b.plain(self), GlobalMaxPool(), MaxPool), None
+
+
+def _adaptive(b: Builder, x: Images, whole: Op, pool: type[AvgPool] | type[MaxPool]) -> Images:
+    """Return a pool with windows from ``floor(i * H / OH)`` up to ``ceil((i + 1) * H / OH)``."""
+    target = b.shapes[0][1:]
+    if target == (1, 1):
+        return b.emit(whole, x)
+    if all(size % count == 0 for size, count in zip(x.shape[1:], target, strict=True)):
+        kernel = x.shape[1] // target[0], x.shape[2] // target[1]
+        return x if kernel == (1, 1) else b.emit(pool(kernel), x)
+    # windows of different sizes: one after the other, first the rows, then the columns
+    for axis, count in enumerate(target, start=1):
+        size = x.shape[axis]
+        parts = [_part(b, x, axis, i * size // count, -(-(i + 1) * size // count), pool) for i in range(count)]
+        x = b.emit(Concat(axis + 1), *parts) if count > 1 else parts[0]
+    return x
+
+
+def _part(b: Builder, x: Images, axis: int, first: int, end: int, pool: type[AvgPool] | type[MaxPool]) -> Images:
+    start, count, kernel = [0, 0, 0], list(x.shape), [1, 1]
+    start[axis], count[axis], kernel[axis - 1] = first, end - first, end - first
+    return b.emit(pool((kernel[0], kernel[1])), b.emit(Slice(tuple(start), tuple(count)), x))
+
+
+@aten("mean")
+def mean(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
+    """``torch.mean`` over axes."""
+    return _reduce(b, self, ReduceMean, dim, keepdim)
+
+
+@aten("sum")
+def total(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
+    """``torch.sum`` over axes."""
+    return _reduce(b, self, ReduceSum, dim, keepdim)
+
+
+@aten("amax")
+def amax(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
+    """``torch.amax`` over axes."""
+    return _reduce(b, self, ReduceMax, dim, keepdim)
+
+
+@aten("amin")
+def amin(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
+    """``torch.amin`` over axes."""
+    return _reduce(b, self, ReduceMin, dim, keepdim)
+
+
+@aten("max")
+def largest(b: Builder, self: object, dim: int | None = None, keepdim: bool = False) -> tuple[Images, None]:
+    """``torch.max`` along an axis; where the largest elements were is not computed."""
+    if dim is None:
+        raise UnsupportedError("the largest element of all images; supported: along an axis")
+    return _reduce(b, self, ReduceMax, (dim,), keepdim), None
+
+
+def _reduce(b: Builder, value: object, op: type[Reduce], dims: Sizes | None, keep_dims: bool) -> Images:
+    x = need_images(value)
+    if not dims:
+        raise UnsupportedError("it reduces all images to one number; supported: over the axes of each image")
+    axes = sorted(x.axes[image_axis(dim, len(x.shape))] for dim in dims)
+    y = b.emit(simplest(op(tuple(axis + 1 for axis in axes), keep_dims), x.stored), x)
+    if keep_dims:
+        return Images(y.name, b.shapes[0], x.order)
+    left = [axis for axis in x.axes if axis not in axes]
+    return Images(y.name, b.shapes[0], tuple(sorted(left).index(axis) for axis in left))
+
+
+@aten("softmax")
+def softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
+    """``torch.softmax``."""
+    return _along(b, self, Softmax, dim)
+
+
+@aten("log_softmax")
+def log_softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
+    """``torch.log_softmax``."""
+    return _along(b, self, LogSoftmax, dim)
+
+
+def _along(b: Builder, value: object, op: type[Softmax] | type[LogSoftmax], dim: int) -> Images:
+    x = need_images(value)
+    y = b.emit(op(x.axes[image_axis(dim, len(x.shape))] + 1), x)
+    return Images(y.name, x.shape, x.order)

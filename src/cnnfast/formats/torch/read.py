@@ -1,0 +1,142 @@
+"""Walks the nodes of a module; all that is not supported is gathered and told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import cnnfast.formats.torch.elementwise
+import cnnfast.formats.torch.layers
+import cnnfast.formats.torch.moves
+import cnnfast.formats.torch.pools  # noqa: F401  (each of the four enters its ops into the table)
+from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.formats.model import Model
+from cnnfast.formats.torch.builder import Builder, need_images
+from cnnfast.formats.torch.export import BATCH, Exported, Reference, Step, export, fold, references, resolve
+from cnnfast.formats.torch.table import ATEN, nearest
+from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.graph import Graph
+from cnnfast.ops import Shape
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
+
+MOST = 100
+SILENT = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
+"""What only checks."""
+
+
+def read_module(
+    module: Any, input_shape: Shape, classes: Sequence[str] | None = None, preprocess: Preprocess | None = None
+) -> Model:
+    """Turn a module of PyTorch into a model.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with one tensor of images, it returns one tensor of scores. A copy of it is used, in evaluation mode.
+    input_shape : (C, H, W) or (F,)
+        Of one image.
+    classes : sequence of str, optional
+    preprocess : Preprocess, optional
+
+    Raises
+    ------
+    UnsupportedError
+        If it runs ops that cnnfast does not have, all of which are listed, or cannot be traced.
+    GraphError
+        If it does not take images of that shape.
+    """
+    graph = graph_of(export(module, input_shape), tuple(input_shape))
+    labels = None if classes is None else tuple(classes)
+    return Model(graph, preprocess, labels, notes={"source": f"PyTorch module {type(module).__qualname__}"})
+
+
+def graph_of(exported: Exported, input_shape: Shape) -> Graph:
+    """Translate the nodes of a module.
+
+    Raises
+    ------
+    UnsupportedError
+        If some are not known, all of which are listed.
+    """
+    builder = Builder(exported.source, input_shape)
+    known: dict[str, Any] = {exported.source: builder.source, **exported.constants}
+    refused: list[str] = []
+    for step in exported.steps:
+        known[step.name] = _result(builder, step, known, refused)
+    if refused:
+        raise UnsupportedError(complaint(refused, len(exported.steps)))
+    output = known[exported.result]
+    if not isinstance(output, Images):
+        raise UnsupportedError("what the module returns does not depend on the images")
+    return builder.graph(output)
+
+
+def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[str]) -> Any:
+    arguments = resolve(step.arguments, known)
+    if not any(_depends(known[name]) for name in references(step.arguments)):
+        return fold(step, arguments)
+    if step.op in SILENT:
+        return None
+    if "getitem" in step.op:
+        results, index = arguments.values()
+        if results[index] is None:
+            refused.append(_row(step, "this result is not computed"))
+            return _stand_in(builder, step)
+        return results[index]
+    try:
+        return _translated(builder, step, arguments)
+    except (UnsupportedError, GraphError) as error:
+        refused.append(_row(step, str(error)))
+        return _stand_in(builder, step)
+
+
+def _depends(value: Any) -> bool:
+    """Tell whether a value is computed from the images."""
+    return isinstance(value, Images) or (isinstance(value, tuple | list) and any(map(_depends, value)))
+
+
+def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
+    handler = ATEN.get(step.op)
+    if handler is None:
+        raise UnsupportedError(nearest(step.op))
+    builder.begin(step.name, [shape[1:] for shape in step.shapes])
+    try:
+        result = handler(builder, **arguments)
+    except GraphError:
+        _check_batch(step.shapes[:1])
+        raise
+    for value, shape in zip(result if isinstance(result, tuple) else (result,), step.shapes, strict=False):
+        if value is None or isinstance(value, Constant):
+            continue
+        _check_batch([shape])
+        if need_images(value).shape != shape[1:]:
+            raise UnsupportedError(f"it would give {value.shape}, but PyTorch says {shape[1:]}")
+    return result
+
+
+def _check_batch(shapes: Sequence[Shape]) -> None:
+    for shape in shapes:
+        if shape[:1] != (BATCH,):
+            raise UnsupportedError(f"it mixes the images of a batch: of {BATCH} images it makes {shape}")
+
+
+def _stand_in(builder: Builder, step: Step) -> Any:
+    """Return values of the right shape, so that what follows is looked at too."""
+    values = tuple(builder.stand_in(shape[1:] or (1,)) for shape in step.shapes)
+    return values[0] if len(values) == 1 else values
+
+
+def _row(step: Step, reason: str) -> str:
+    told = {n: v for n, v in step.arguments.items() if v is not None and not isinstance(v, Reference)}
+    text = ", ".join([step.op, *(f"{name}={value!r:.60}" for name, value in told.items())])
+    shape = str(("N", *step.shapes[0][1:])).replace("'", "") if step.shapes else "unknown"
+    return f"{step.name!r} ({text:.300}) of shape {shape}: {reason}"
+
+
+def complaint(refused: Sequence[str], count: int) -> str:
+    """Return the message about all nodes that are refused."""
+    more = f"\n  and {len(refused) - MOST} more" if len(refused) > MOST else ""
+    rows = "\n".join(f"  {row}" for row in refused[:MOST])
+    return f"cnnfast does not run {len(refused)} of the {count} nodes of this module:\n{rows}{more}"

@@ -1,0 +1,60 @@
+"""The list of ATen ops that become ops of cnnfast.
+
+Each entry is a function ``(builder, **arguments)``: the arguments carry the names of ATen's own schema, with all
+defaults filled in. It returns what the node returns: `Images`, or a tuple of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Handler = Callable[..., Any]
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
+
+ATEN: dict[str, Handler] = {}
+"""Every known op by its name in ATen, without ``aten.`` and without the overload."""
+
+HINTS = {
+    "bmm": "attention multiplies activations; cnnfast has products with weights only",
+    "scaled_dot_product_attention": "attention is not a layer that cnnfast has",
+    "conv1d": "nearest: conv2d on images of height 1",
+    "conv3d": "nearest: conv2d",
+    "conv_transpose2d": "nearest: upsample_nearest2d and conv2d",
+    "bernoulli": "it is random; the module must not drop anything when it predicts",
+    "rand": "it is random",
+    "_native_batch_norm_legit": "statistics of the batch; give the batch-norm running statistics (track_running_stats)",
+    "index": "nearest: slice, select",
+    "gather": "nearest: slice, select",
+    "argmax": "return the scores; predict() takes the largest",
+    "topk": "return the scores; Network.topk() sorts them",
+}
+"""What to do instead, where the nearest name would not help."""
+
+
+def aten(*names: str) -> Callable[[AnyHandler], AnyHandler]:
+    """Enter a function into `ATEN` under one or several names."""
+
+    def enter(handler: AnyHandler) -> AnyHandler:
+        for name in names:
+            if name in ATEN:
+                raise AssertionError(f"two entries for {name!r}")
+            ATEN[name] = handler
+        return handler
+
+    return enter
+
+
+def nearest(name: str) -> str:
+    """Return what comes closest to an op that is not in the list.
+
+    Examples
+    --------
+    >>> nearest("conv3d")
+    'nearest: conv2d'
+    """
+    if name in HINTS:
+        return HINTS[name]
+    close = difflib.get_close_matches(name, ATEN, 1, cutoff=0.5)
+    return f"nearest that is supported: {close[0]}" if close else "nothing close is supported"

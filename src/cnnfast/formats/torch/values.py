@@ -1,0 +1,91 @@
+"""What a node of ATen stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.ops import Array, Shape
+
+
+@dataclass(frozen=True)
+class Images:
+    """A value that is computed from the images.
+
+    A permutation is not computed but noted: a dense layer or a norm over the last axis then runs over the channels of
+    what the graph holds, and the permutation back cancels it.
+
+    Attributes
+    ----------
+    name : str
+        Of the value of the graph.
+    shape : Shape
+        Of one image, as PyTorch sees it.
+    order : tuple of int
+        For each axis of ``shape`` the axis of the value of the graph; () for the same order.
+    """
+
+    name: str
+    shape: Shape
+    order: tuple[int, ...] = ()
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """For each axis of the shape the axis of the value in the graph, counted from 0."""
+        return self.order or tuple(range(len(self.shape)))
+
+    @property
+    def stored(self) -> Shape:
+        """The shape of the value in the graph."""
+        sizes = dict(zip(self.axes, self.shape, strict=True))
+        return tuple(sizes[axis] for axis in range(len(self.shape)))
+
+    @property
+    def has_channels_last(self) -> bool:
+        """Whether it is (H, W, C), and (C, H, W) in the graph."""
+        return self.axes == (1, 2, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A weight, a buffer, or what is computed from them.
+
+    Attributes
+    ----------
+    tensor : torch.Tensor
+    name : str or None
+        Of the parameter or buffer, as the module calls it.
+    """
+
+    tensor: Any
+    name: str | None = None
+
+    @property
+    def array(self) -> Array:
+        """The numbers, float64 where the module has them."""
+        array: Array = self.tensor.detach().numpy()
+        return array if array.dtype == np.float64 else array.astype(np.float32)
+
+    def of_one_image(self, rank: int) -> Array:
+        """Return the numbers without the axis of the images, where there is one; ``rank`` counts those of one image.
+
+        Raises
+        ------
+        UnsupportedError
+            If the images of a batch have different numbers.
+        """
+        array = self.array
+        if array.ndim <= rank:
+            return array
+        if array.ndim > rank + 1 or (array != array[:1]).any():
+            raise UnsupportedError(f"a constant of shape {array.shape} has different numbers for the images of a batch")
+        first: Array = array[0]
+        return first
+
+    @property
+    def layer(self) -> str | None:
+        """The part of the module that it belongs to."""
+        return self.name.rpartition(".")[0] if self.name and "." in self.name else None
