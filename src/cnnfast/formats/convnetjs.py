@@ -18,6 +18,7 @@ from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats import cifar10
 from cnnfast.formats.blame import blame
 from cnnfast.formats.chain import Chain
+from cnnfast.formats.channels_last import columns_to_chw
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.strict_json import parse
@@ -172,20 +173,6 @@ def _dense(chain: Chain, name: str, layer: Layer) -> None:
     weight = columns_to_chw(weight.reshape(len(weight), -1), chain.shape)
     chain.flatten(f"{name}.flatten")
     chain.add(name, Linear(), weight=weight, bias=bias)
-
-
-def columns_to_chw(weight: Array, shape: Shape) -> Array:
-    """Reorder the columns of a dense layer from the order H, W, C of its input volume to C, H, W.
-
-    Examples
-    --------
-    >>> columns_to_chw(np.arange(4)[None], (2, 1, 2))
-    array([[0, 2, 1, 3]])
-    """
-    if len(shape) == 1:
-        return weight
-    c, h, w = shape
-    return np.ascontiguousarray(weight.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(-1, c * h * w))
 
 
 def _softmax(chain: Chain, name: str, layer: Layer) -> None:

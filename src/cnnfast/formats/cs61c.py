@@ -19,7 +19,7 @@ from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats import cifar10
 from cnnfast.formats.blame import blame
 from cnnfast.formats.chain import Chain
-from cnnfast.formats.convnetjs import columns_to_chw
+from cnnfast.formats.channels_last import columns_to_chw
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Relu, Softmax
