@@ -1,0 +1,67 @@
+"""Models of Keras 2 and 3: ``.keras``, ``.h5`` and ``.hdf5``; read with h5py alone, and without running anything.
+
+`docs/keras.md` lists the layers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnfast.formats.blame import blame
+from cnnfast.formats.keras.archive import sniff
+from cnnfast.formats.model import Model
+from cnnfast.formats.registry import Format, register
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
+
+
+def read(
+    path: str | os.PathLike[str],
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Model:
+    """Read a model of Keras.
+
+    Parameters
+    ----------
+    path : path-like
+        What ``model.save()`` wrote.
+    classes : sequence of str, optional
+        The labels; no file of Keras holds them.
+    preprocess : Preprocess or str, optional
+        How a picture becomes the input. By default what Keras does with bytes: Rescaling and Normalization at the
+        start of the network where it has them, and 0 to 255 as they are where it has not. "tf", "torch" and "caffe"
+        are the modes of ``keras.applications.imagenet_utils.preprocess_input``, which no file holds.
+    size : (H, W), optional
+        Of the images, for a network that takes images of any size.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds no model.
+    UnsupportedError
+        If the model has layers that cnnfast does not run; all of them are listed.
+    ConfigError
+        For an unknown ``preprocess``, or if h5py is missing.
+    """
+    # read here: most users have no file of Keras
+    from cnnfast.formats.keras.archive import need_h5py, open_archive
+    from cnnfast.formats.keras.network import build
+    from cnnfast.formats.pixels import check_preprocess, with_pixels
+
+    need_h5py()
+    check_preprocess(preprocess)
+    with blame(path):
+        with open_archive(Path(path)) as archive:
+            graph = build(archive, size)
+        graph, rule = with_pixels(graph, preprocess)
+        labels = None if classes is None else tuple(classes)
+        return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {Path(path).name}"})
+
+
+FORMAT = register(Format("keras", "a model of Keras 2 or 3", (".keras", ".h5", ".hdf5"), sniff, read))

@@ -1,0 +1,110 @@
+"""Activations of Keras, wherever they stand: as layers, as attributes of layers, and as functions of keras.ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.channels_last import ImageGraph, Value
+from cnnfast.ops import (
+    Clip,
+    Elu,
+    Exp,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    LogSoftmax,
+    Mish,
+    Mul,
+    Op,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
+
+Step = Callable[[ImageGraph, str, Value], Value]
+"""Appends one function to a value, under a name."""
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+"""Klambauer et al., 2017."""
+
+
+def each(op: Op) -> Step:
+    """Return the step that applies a function of one element."""
+    return lambda graph, name, x: graph.each(name, op, x)
+
+
+def softmax(op: type[Softmax] | type[LogSoftmax], axis: int = -1) -> Step:
+    """Return the step that applies a softmax along an axis of one image."""
+    return lambda graph, name, x: graph.softmax(name, op, x, axis)
+
+
+def _selu(graph: ImageGraph, name: str, x: Value) -> Value:
+    return graph.pair(name, Mul(), graph.each(f"{name}/elu", Elu(SELU_ALPHA), x), np.array(SELU_SCALE))
+
+
+STEPS: dict[str, Step | None] = {
+    "linear": None,
+    "relu": each(Relu()),
+    "relu6": each(Clip(0, 6)),
+    "leaky_relu": each(LeakyRelu(0.2)),
+    "elu": each(Elu()),
+    "selu": _selu,
+    "sigmoid": each(Sigmoid()),
+    "tanh": each(Tanh()),
+    "silu": each(Silu()),
+    "swish": each(Silu()),
+    "hard_silu": each(HardSwish()),
+    "hard_swish": each(HardSwish()),
+    "hard_tanh": each(Clip(-1, 1)),
+    "gelu": each(Gelu()),
+    "mish": each(Mish()),
+    "softplus": each(Softplus()),
+    "softsign": each(Softsign()),
+    "exponential": each(Exp()),
+    "softmax": softmax(Softmax),
+    "log_softmax": softmax(LogSoftmax),
+}
+"""Activations by the name in the file; hard_sigmoid depends on the version."""
+
+
+def step_named(name: str, version: int) -> Step | None:
+    """Return what an activation does, None for nothing.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is no such activation.
+    """
+    if name == "hard_sigmoid":
+        return each(HardSigmoid(0.2) if version < 3 else HardSigmoid(1 / 6))
+    if name not in STEPS:
+        raise UnsupportedError(f"activation={name:.40}; supported: {', '.join(sorted([*STEPS, 'hard_sigmoid']))}")
+    return STEPS[name]
+
+
+def name_of(value: Any) -> str:
+    """Return the name of an activation in a config: a word, or an object for a function or a layer without attributes.
+
+    Raises
+    ------
+    UnsupportedError
+        For anything else, which is a function outside of the file.
+    """
+    if value is None:
+        return "linear"
+    if isinstance(value, dict):
+        inner = value.get("config")
+        value = inner if isinstance(inner, str) else value.get("class_name")
+    if not isinstance(value, str):
+        raise UnsupportedError(f"activation={value!r:.40}, which is no name of an activation")
+    return value

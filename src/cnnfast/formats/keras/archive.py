@@ -1,0 +1,134 @@
+"""The two files of Keras: HDF5 with everything in it, and a zip of a configuration and HDF5 with the weights."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnfast.errors import ConfigError, ModelFileError, UnsupportedError
+from cnnfast.formats.keras.config import Model, parse_model
+from cnnfast.formats.keras.store import EXPANSION, Store, hdf5_errors
+from cnnfast.formats.keras.weights import ContainerWeights, LegacyWeights, Weights
+from cnnfast.formats.strict_json import parse
+
+MAX_JSON = 64 << 20
+MAX_CONTAINERS = 1_000_000
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+ZIP = b"PK\x03\x04"
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What a file of Keras holds: the version that wrote it (2 or 3), the model, and its weights."""
+
+    version: int
+    model: Model
+    weights: Weights
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Tell whether a file is HDF5, or a zip whose first member is one of Keras's."""
+    first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    return head.startswith(HDF5) or (
+        head.startswith(ZIP) and first.decode("ascii", "replace") in (CONFIG, METADATA, WEIGHTS)
+    )
+
+
+def need_h5py() -> None:
+    """Raise `ConfigError` where h5py is missing."""
+    try:
+        import h5py  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("reading a model of Keras needs h5py: pip install 'cnnfast[keras]'") from error
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a file of Keras.
+
+    Raises
+    ------
+    ModelFileError
+        If it is damaged, or no model.
+    """
+    import h5py
+
+    with path.open("rb") as file:
+        head = file.read(len(HDF5))
+    size = path.stat().st_size
+    if head == HDF5:
+        with hdf5_errors("the file"):
+            opened = h5py.File(path, "r")
+        with opened:
+            yield _from_hdf5(Store(opened, size))
+    else:
+        config, metadata, data = _unzip(path, size)
+        with hdf5_errors(WEIGHTS):
+            opened = h5py.File(io.BytesIO(data), "r")
+        with opened:
+            model = parse_model(config)
+            store = Store(opened, len(data))
+            yield Archive(_version(metadata.get("keras_version")), model, ContainerWeights(store, model))
+
+
+def _from_hdf5(store: Store) -> Archive:
+    text = store.text("", "model_config")
+    if text is None:
+        raise ModelFileError(
+            "this HDF5 file holds no model of Keras: it has no attribute model_config; if it holds weights only, save "
+            "the whole model with model.save()"
+        )
+    model = parse_model(parse(text, "model_config", MAX_CONTAINERS))
+    version = store.text("", "keras_version") or store.text("model_weights", "keras_version")
+    return Archive(_version(version), model, LegacyWeights(store))
+
+
+def _unzip(path: Path, size: int) -> tuple[Any, dict[str, Any], bytes]:
+    """Return the configuration, what is said about it, and the bytes of the weights."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if CONFIG in names and WEIGHTS not in names:
+                raise UnsupportedError(
+                    f"its weights are in {', '.join(n for n in names if 'weights' in n)[:200] or 'no member'}; cnnfast "
+                    f"reads {WEIGHTS}: save the model as one file, with weights in HDF5"
+                )
+            config = _json(archive, CONFIG)
+            metadata = _json(archive, METADATA) if METADATA in names else {}
+            return config, metadata if isinstance(metadata, dict) else {}, _member(archive, WEIGHTS, EXPANSION * size)
+    # zipfile meets damage by all of these
+    except (
+        zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, LookupError,
+        OverflowError, MemoryError, struct.error,
+    ) as error:  # fmt: skip
+        if isinstance(error, ModelFileError | UnsupportedError):
+            raise
+        raise ModelFileError(f"the zip file is damaged: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > most:
+        raise ModelFileError(f"{name} would take {info.file_size} bytes; at most {most} are allowed")
+    with archive.open(info) as member:
+        return member.read(info.file_size)
+
+
+def _json(archive: zipfile.ZipFile, name: str) -> Any:
+    return parse(_member(archive, name, MAX_JSON).decode("utf-8"), name, MAX_CONTAINERS)
+
+
+def _version(value: object) -> int:
+    text = value if isinstance(value, str) else "2"
+    if text.startswith("1."):
+        raise UnsupportedError(f"it was written by Keras {text:.20}; load it in Keras 2 and save it again")
+    return 2 if text.startswith("2") else 3

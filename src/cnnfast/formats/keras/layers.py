@@ -1,0 +1,279 @@
+"""Layers of Keras without windows: activations, merges, shapes, and what does nothing when a network predicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError
+from cnnfast.formats.channels_last import Value
+from cnnfast.formats.keras.activations import each, softmax, step_named
+from cnnfast.formats.keras.attributes import Attributes
+from cnnfast.formats.keras.registry import LAYERS, Apply, Call, activation, layer
+from cnnfast.ops import (
+    Add,
+    Array,
+    Binary,
+    Clip,
+    Div,
+    Elu,
+    Gelu,
+    Identity,
+    LeakyRelu,
+    LogSoftmax,
+    Maximum,
+    Minimum,
+    Mul,
+    Pad,
+    PRelu,
+    Reduce,
+    ReduceMax,
+    ReduceMean,
+    Relu,
+    Resize,
+    Softmax,
+    Sub,
+)
+
+
+@layer(
+    "Dropout",
+    "SpatialDropout2D",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "ActivityRegularization",
+    "StochasticDepth",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomZoom",
+    "RandomTranslation",
+    "RandomShear",
+    "RandomContrast",
+    "RandomBrightness",
+    "RandomSaturation",
+    "RandomHue",
+    "RandomColorJitter",
+)
+def _only_in_training(attributes: Attributes) -> Apply:
+    return lambda call: call.graph.each(call.name, Identity(), call.x)
+
+
+# Activations
+
+
+@layer("Activation")
+def _activation(attributes: Attributes) -> Apply:
+    step = activation(attributes) or each(Identity())
+    return lambda call: step(call.graph, call.name, call.x)
+
+
+@layer("ReLU")
+def _relu(attributes: Attributes) -> Apply:
+    most = None if attributes.raw("max_value") is None else attributes.number("max_value")
+    slope = 0.0 if attributes.raw("negative_slope") is None else attributes.number("negative_slope")
+    if attributes.raw("threshold") is not None and attributes.number("threshold") != 0:
+        raise attributes.refuse(f"threshold={attributes.number('threshold')}; supported: 0")
+    if slope and most is not None:
+        raise attributes.refuse(f"negative_slope={slope} and max_value={most} together; supported: one of them")
+    op = LeakyRelu(slope) if slope else Relu() if most is None else Clip(0, most)
+    return lambda call: call.graph.each(call.name, op, call.x)
+
+
+@layer("LeakyReLU")
+def _leaky_relu(attributes: Attributes) -> Apply:
+    # Keras 2 called it alpha
+    key = "negative_slope" if attributes.raw("negative_slope") is not None else "alpha"
+    op = LeakyRelu(attributes.number(key, 0.3))
+    return lambda call: call.graph.each(call.name, op, call.x)
+
+
+@layer("ELU")
+def _elu(attributes: Attributes) -> Apply:
+    op = Elu(attributes.number("alpha", 1.0))
+    return lambda call: call.graph.each(call.name, op, call.x)
+
+
+@layer("PReLU")
+def _prelu(attributes: Attributes) -> Apply:
+    def apply(call: Call) -> Value:
+        (slope,) = call.weights("alpha")
+        x = call.graph.in_order(call.x)
+        channels = x.shape[call.graph.channel_axis(len(x.shape))]
+        if slope.size not in (1, channels):
+            raise attributes.refuse(f"slopes of shape {slope.shape}; supported: one a channel, shared_axes=[1, 2]")
+        return call.graph.add(call.name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
+
+    return apply
+
+
+def _softmax(kind: type[Softmax | LogSoftmax]) -> Callable[[Attributes], Apply]:
+    def reader(attributes: Attributes) -> Apply:
+        axes = attributes.integers("axis", -1)
+        if len(axes) > 1:
+            raise attributes.refuse(f"axis={list(axes)}; supported: one axis")
+        return lambda call: softmax(kind, call.axis(axes[0]))(call.graph, call.name, call.x)
+
+    return reader
+
+
+layer("Softmax", "ops.Softmax")(_softmax(Softmax))
+layer("ops.LogSoftmax")(_softmax(LogSoftmax))
+
+
+@layer("ops.Gelu")
+def _gelu(attributes: Attributes) -> Apply:
+    op = Gelu("tanh" if attributes.flag("approximate", True) else "none")
+    return lambda call: call.graph.each(call.name, op, call.x)
+
+
+def _function(name: str) -> Callable[[Attributes], Apply]:
+    def reader(attributes: Attributes) -> Apply:
+        step = step_named(name, attributes.version) or each(Identity())
+        return lambda call: step(call.graph, call.name, call.x)
+
+    return reader
+
+
+for _names, _activation_name in {
+    ("ops.Relu", "ops.ReLU", "tf.nn.relu"): "relu",
+    ("ops.Relu6", "tf.nn.relu6"): "relu6",
+    ("ops.Sigmoid", "tf.math.sigmoid", "tf.nn.sigmoid"): "sigmoid",
+    ("ops.Silu", "tf.nn.silu"): "silu",
+    ("ops.HardSigmoid",): "hard_sigmoid",
+    ("ops.HardSilu",): "hard_silu",
+    ("ops.Tanh", "tf.math.tanh"): "tanh",
+    ("tf.nn.softmax",): "softmax",
+}.items():
+    layer(*_names)(_function(_activation_name))
+
+
+# Merges
+
+
+def _merge(op: Binary, factor: Callable[[int], float] | None = None) -> Callable[[Attributes], Apply]:
+    """Return the reader of a layer that folds all its operands by one op."""
+
+    def reader(attributes: Attributes) -> Apply:
+        return lambda call: _fold(call, op, None if factor is None else factor(len(_operands(call))))
+
+    return reader
+
+
+def _operands(call: Call) -> list[Value | Array]:
+    """Return the operands of an arithmetic function; keyword arguments may hold the second."""
+    named = [call.named[key] for key in ("x1", "x2", "y") if key in call.named]
+    operands = [*call.operands, *(v if isinstance(v, Value) else np.array(v) for v in named)]
+    if len(operands) < 2 or not all(isinstance(v, Value) or v.dtype.kind in "if" for v in operands):
+        raise ModelFileError("it must be called on two or more values or numbers")
+    return operands
+
+
+def _fold(call: Call, op: Binary, factor: float | None) -> Value:
+    first, *others = _operands(call)
+    for index, other in enumerate(others):
+        last = index == len(others) - 1 and factor is None
+        first = call.graph.pair(call.name if last else f"{call.name}/{index}", op, first, other)
+    assert isinstance(first, Value)
+    return first if factor is None else call.graph.pair(call.name, Mul(), first, np.array(factor))
+
+
+layer("Add", "ops.Add", "tf.math.add", "tf.__operators__.add")(_merge(Add()))
+layer("Multiply", "ops.Multiply", "tf.math.multiply")(_merge(Mul()))
+layer("Subtract", "ops.Subtract", "tf.math.subtract")(_merge(Sub()))
+layer("ops.Divide", "ops.TrueDivide", "tf.math.truediv")(_merge(Div()))
+layer("Maximum", "ops.Maximum")(_merge(Maximum()))
+layer("Minimum", "ops.Minimum")(_merge(Minimum()))
+layer("Average")(_merge(Add(), factor=lambda count: 1 / count))
+
+
+@layer("Concatenate", "ops.Concatenate")
+def _concatenate(attributes: Attributes) -> Apply:
+    axis = attributes.integers("axis", -1)[0]
+    return lambda call: call.graph.concat(call.name, call.values, call.axis(axis))
+
+
+# Shapes
+
+
+@layer("Flatten")
+def _flatten(attributes: Attributes) -> Apply:
+    return lambda call: call.graph.flatten(call.name, call.x)
+
+
+@layer("Reshape")
+def _reshape(attributes: Attributes) -> Apply:
+    target = attributes.integers("target_shape")
+
+    def apply(call: Call) -> Value:
+        known = math.prod(size for size in target if size != -1)
+        free = math.prod(call.x.shape) // known if known > 0 else 0
+        return call.graph.reshape(call.name, call.x, tuple(free if size == -1 else size for size in target))
+
+    return apply
+
+
+@layer("Permute")
+def _permute(attributes: Attributes) -> Apply:
+    dims = attributes.integers("dims")
+    if sorted(dims) != list(range(1, len(dims) + 1)):
+        raise ModelFileError(f"dims must be a permutation of the axes from 1, but is {dims}")
+
+    def apply(call: Call) -> Value:
+        if len(dims) != len(call.x.shape):
+            raise ModelFileError(f"dims are {dims}, but the value has the shape {call.x.shape}")
+        return call.graph.transpose(call.name, call.graph.in_order(call.x), [axis - 1 for axis in dims])
+
+    return apply
+
+
+@layer("ZeroPadding2D")
+def _zero_padding(attributes: Attributes) -> Apply:
+    (top, bottom), (left, right) = attributes.sides("padding")
+    return lambda call: call.graph.add(call.name, Pad((top, left, bottom, right)), call.x)
+
+
+@layer("Cropping2D")
+def _cropping(attributes: Attributes) -> Apply:
+    sides = attributes.sides("cropping")
+
+    def apply(call: Call) -> Value:
+        channels = call.graph.channel_axis(len(call.x.shape))
+        starts, counts = [0] * 3, list(call.x.shape)
+        axes = [axis for axis in range(3) if axis != channels]
+        call.graph.size(call.x)
+        for axis, (before, after) in zip(axes, sides, strict=True):
+            starts[axis], counts[axis] = before, counts[axis] - before - after
+        return call.graph.slice(call.name, call.x, starts, counts)
+
+    return apply
+
+
+@layer("UpSampling2D")
+def _up_sampling(attributes: Attributes) -> Apply:
+    size = attributes.pair("size", [2, 2])
+    mode = attributes.choice("interpolation", "nearest", "nearest", "bilinear")
+
+    def apply(call: Call) -> Value:
+        height, width = call.graph.size(call.x)
+        target = (height * size[0], width * size[1])
+        op = Resize(target, "linear") if mode == "bilinear" else Resize(target, "nearest", "asymmetric", "floor")
+        return call.graph.add(call.name, op, call.x)
+
+    return apply
+
+
+def _reduce(kind: type[Reduce]) -> Callable[[Attributes], Apply]:
+    def reader(attributes: Attributes) -> Apply:
+        axes, keep = attributes.integers("axis"), attributes.flag("keepdims", False)
+        return lambda call: call.graph.reduce(call.name, kind, call.x, [call.axis(axis) for axis in axes], keep)
+
+    return reader
+
+
+layer("ops.Mean")(_reduce(ReduceMean))
+layer("ops.Max")(_reduce(ReduceMax))
+
+SUPPORTED = sorted(kind for kind in LAYERS if "." not in kind)
