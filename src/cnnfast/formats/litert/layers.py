@@ -1,0 +1,207 @@
+"""Operators of LiteRT with windows or weights, and arithmetic."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.channels_last import Value
+from cnnfast.formats.litert.registry import Apply, Call, operator
+from cnnfast.ops import (
+    Abs,
+    Add,
+    Array,
+    AvgPool,
+    Binary,
+    Clip,
+    Div,
+    Elu,
+    Exp,
+    Gelu,
+    HardSwish,
+    Identity,
+    LeakyRelu,
+    LogSoftmax,
+    Maximum,
+    MaxPool,
+    Minimum,
+    Mul,
+    Op,
+    PRelu,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Sqrt,
+    Sub,
+    Tanh,
+)
+
+PADDING = {0: "same", 1: "valid"}
+
+
+def _window(call: Call) -> dict[str, Any]:
+    options = call.operator.options
+    stride = options["StrideH"], options["StrideW"]
+    if options["Padding"] not in PADDING or min(stride) < 1:
+        raise ModelFileError(f"padding must be 0 or 1 and strides at least 1, but they are {options}")
+    return dict(stride=stride, padding=PADDING[options["Padding"]])
+
+
+def _dilation(call: Call) -> tuple[int, int]:
+    dilation = call.operator.options["DilationHFactor"], call.operator.options["DilationWFactor"]
+    if min(dilation) < 1:
+        raise ModelFileError(f"dilation must be at least 1, but is {dilation}")
+    return dilation
+
+
+def _filters(call: Call, axes: int) -> Array:
+    weight = np.asarray(call.array(1), np.float32)
+    if weight.ndim != axes or weight.size == 0:
+        raise ModelFileError(f"its weight must have {axes} axes, none of them empty, but is of shape {weight.shape}")
+    return weight
+
+
+@operator("CONV_2D")
+def _conv(call: Call) -> Value:
+    weight, bias, x = _filters(call, 4), call.optional(2), call.value()
+    groups = x.shape[-1] // weight.shape[3]
+    options = _window(call) | dict(dilation=_dilation(call), groups=max(groups, 1))
+    return call.finish(lambda name: call.graph.conv(name, x, weight.transpose(0, 3, 1, 2), bias, **options))
+
+
+@operator("DEPTHWISE_CONV_2D")
+def _depthwise(call: Call) -> Value:
+    weight, bias, x = _filters(call, 4), call.optional(2), call.value()
+    options = _window(call) | dict(dilation=_dilation(call), groups=x.shape[-1])
+    return call.finish(lambda name: call.graph.conv(name, x, weight.transpose(3, 0, 1, 2), bias, **options))
+
+
+@operator("FULLY_CONNECTED")
+def _fully_connected(call: Call) -> Value:
+    if call.operator.options["WeightsFormat"] != 0:
+        raise UnsupportedError("its weights are shuffled; convert the model with weights in the default format")
+    weight, bias, x = _filters(call, 2), call.optional(2), call.value()
+    if math.prod(x.shape) == weight.shape[1]:
+        x = call.graph.flatten(f"{call.name}/flatten", x)
+    return call.finish(lambda name: call.graph.dense(name, x, weight, bias))
+
+
+def _pool(kind: type[MaxPool | AvgPool]) -> Apply:
+    def apply(call: Call) -> Value:
+        kernel = call.operator.options["FilterHeight"], call.operator.options["FilterWidth"]
+        window = _window(call)
+        return call.finish(lambda name: call.graph.pool(name, kind, call.value(), kernel, **window))
+
+    return apply
+
+
+operator("MAX_POOL_2D")(_pool(MaxPool))
+operator("AVERAGE_POOL_2D")(_pool(AvgPool))
+
+
+def _pair(op: Binary) -> Apply:
+    def apply(call: Call) -> Value:
+        operands = [call.operand(index) for index in (0, 1)]
+        rank = max((len(v.shape) for v in operands if isinstance(v, Value)), default=0)
+        a, b = (call.without_batch(index, rank) for index in (0, 1))
+        return call.finish(lambda name: call.graph.pair(name, op, a, b))
+
+    return apply
+
+
+for _kind, _op in {
+    "ADD": Add(),
+    "SUB": Sub(),
+    "MUL": Mul(),
+    "DIV": Div(),
+    "MAXIMUM": Maximum(),
+    "MINIMUM": Minimum(),
+}.items():
+    operator(_kind)(_pair(_op))
+
+
+def _each(op: Op) -> Apply:
+    return lambda call: call.graph.each(call.name, op, call.value())
+
+
+for _name, _function in {
+    "RELU": Relu(),
+    "RELU6": Clip(0, 6),
+    "RELU_N1_TO_1": Clip(-1, 1),
+    "RELU_0_TO_1": Clip(0, 1),
+    "LOGISTIC": Sigmoid(),
+    "TANH": Tanh(),
+    "HARD_SWISH": HardSwish(),
+    "ELU": Elu(),
+    "EXP": Exp(),
+    "ABS": Abs(),
+    "SQRT": Sqrt(),
+}.items():
+    operator(_name)(_each(_function))
+
+
+@operator("QUANTIZE", "DEQUANTIZE", "CAST")
+def _same_number(call: Call) -> Value | Array:
+    """Return what another type holds: the same number, since all of them are float here."""
+    operand = call.operand(0)
+    if isinstance(operand, Value):
+        return call.graph.each(call.name, Identity(), operand)
+    return np.asarray(operand, np.float32)
+
+
+@operator("LEAKY_RELU")
+def _leaky_relu(call: Call) -> Value:
+    return call.graph.each(call.name, LeakyRelu(float(call.operator.options["Alpha"])), call.value())
+
+
+@operator("GELU")
+def _gelu(call: Call) -> Value:
+    op = Gelu("tanh" if call.operator.options["Approximate"] else "none")
+    return call.graph.each(call.name, op, call.value())
+
+
+@operator("PRELU")
+def _prelu(call: Call) -> Value:
+    x, slope = call.graph.in_order(call.value()), np.asarray(call.array(1), np.float32)
+    if slope.size not in (1, x.shape[-1]):
+        raise UnsupportedError(f"its slopes are of shape {slope.shape}; supported: one a channel")
+    return call.graph.add(call.name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
+
+
+@operator("RSQRT")
+def _rsqrt(call: Call) -> Value:
+    root = call.graph.each(f"{call.name}/sqrt", Sqrt(), call.value())
+    return call.graph.pair(call.name, Div(), np.array(1.0), root)
+
+
+@operator("NEG")
+def _neg(call: Call) -> Value:
+    return call.graph.pair(call.name, Mul(), call.value(), np.array(-1.0))
+
+
+@operator("SQUARE")
+def _square(call: Call) -> Value:
+    return call.graph.pair(call.name, Mul(), call.value(), call.value())
+
+
+@operator("SQUARED_DIFFERENCE")
+def _squared_difference(call: Call) -> Value:
+    a, b = call.value(0), call.value(1)
+    difference = call.graph.pair(f"{call.name}/difference", Sub(), a, b)
+    return call.graph.pair(call.name, Mul(), difference, difference)
+
+
+@operator("SOFTMAX")
+def _softmax(call: Call) -> Value:
+    beta, x = float(call.operator.options["Beta"]), call.value()
+    if beta != 1:
+        x = call.graph.pair(f"{call.name}/beta", Mul(), x, np.array(beta))
+    return call.graph.softmax(call.name, Softmax, x)
+
+
+@operator("LOG_SOFTMAX")
+def _log_softmax(call: Call) -> Value:
+    return call.graph.softmax(call.name, LogSoftmax, call.value())
