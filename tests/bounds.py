@@ -26,7 +26,7 @@ def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:
     largest = max(float(np.abs(x).max()) for x in inputs)
     if isinstance(case.op, Conv2d | Linear):
         terms = int(np.prod(parameters[0].shape[1:]))
-        factor = WINOGRAD if layout == "chwn" and is_winograd(case) else 1.0
+        factor = WINOGRAD if layout != "nchw" and is_winograd(case) else 1.0
         return factor * EPS * (terms + 1) * largest * float(np.abs(parameters[0]).max())
     if isinstance(case.op, AvgPool):
         return EPS * (np.prod(case.op.kernel) + 1) * largest

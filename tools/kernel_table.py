@@ -26,6 +26,7 @@ What does no multiply-adds (pools, copies, activations) waits for memory, not fo
 
 LAYOUTS = {
     "chwn": "Layout `chwn<L>`: images in the lanes",
+    "nchwc": "Layout `nchw<L>c`: one image, channels in the lanes",
     "nchw": "Layout `nchw`: the textbook loops",
 }
 

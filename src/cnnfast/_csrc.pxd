@@ -86,7 +86,45 @@ cdef extern from "dispatch.h" nogil:
         const float* row_weight
         const float* col_weight
 
+    ctypedef struct pixel_run:
+        const float* x
+        const int* taps
+        long K
+        const float* w
+        const float* bias
+        long vectors
+        const int* xpos
+        const int* ypos
+        long positions
+        float* y
+        long y_channel
+        int pool
+        epilogue end
+
+    ctypedef struct grouped_run:
+        const float* x
+        const int* taps
+        long K
+        const float* w
+        const float* bias
+        const int* xpos
+        const int* ypos
+        long positions
+        float* y
+        int pool
+        epilogue end
+
+    ctypedef struct products_run:
+        const float* v
+        long C
+        long T
+        const float* u
+        const float* first
+        long vectors
+        float* m
+
     ctypedef void (*winograd_t)(const winograd_run*) noexcept nogil
+    ctypedef void (*grouped_t)(const grouped_run*) noexcept nogil
     ctypedef void (*pool_t)(const pool_run*) noexcept nogil
     ctypedef void (*arithmetic_t)(long, const float*, long, const float*, long, float*) noexcept nogil
 
@@ -133,6 +171,23 @@ cdef extern from "dispatch.h" nogil:
         void (*load_rgb_u8)(long, const unsigned char**, float*, long, const float*, const float*) noexcept nogil
         void (*load_f32)(long, const char**, long, float*) noexcept nogil
         void (*store_f32)(long, const float*, float**, long) noexcept nogil
+        void (*conv_f32_channels)(const pixel_run*) noexcept nogil
+        grouped_t depthwise_f32_channels
+        grouped_t grouped_f32_channels
+        winograd_t winograd_f32_f4x3_channels_input
+        winograd_t winograd_f32_f4x3_channels_output
+        winograd_t winograd_f32_f4x5_channels_input
+        winograd_t winograd_f32_f4x5_channels_output
+        void (*winograd_f32_channels_products)(const products_run*) noexcept nogil
+        void (*affine_f32_channels)(long, const float*, float*, const float*, const float*) noexcept nogil
+        void (*leaky_f32_channels)(long, const float*, float*, const float*) noexcept nogil
+        void (*softmax_f32_channels)(long, const float*, long, float*, long, int) noexcept nogil
+        void (*lrn_f32_channels)(
+            long, long, const float*, long, float*, long, long, float, float, float) noexcept nogil
+        void (*copy_f32_elements)(long, const float*, const int*, float*, const int*) noexcept nogil
+        void (*load_u8_channels)(
+            long, const unsigned char*, long, long, long, float*, const float*, const float*) noexcept nogil
+        void (*load_f32_channels)(long, const char*, long, long, long, float*) noexcept nogil
 
     int cnnfast_isa_count()
     const char* cnnfast_isa_name(int index)

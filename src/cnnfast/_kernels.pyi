@@ -31,6 +31,7 @@ class Program:
         inputs: Sequence[tuple[Shape3, int, int, int]],
         outputs: Sequence[tuple[int, int]],
         lanes: int = 1,
+        group: int = 1,
     ) -> None: ...
     def run(
         self,

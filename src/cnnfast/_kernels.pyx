@@ -4,6 +4,7 @@
     _naive.pxi     the textbook loop nests, one image at a time, layout ``nchw``
     _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
     _elements.pxi  both, for ops whose geometry does not depend on the layout
+    _channels.pxi  those for one image with channels in the lanes, layout ``nchw<L>c``
     _table.pxi     the list of all of them
     _arena.pxi     the memory that calls work in
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
@@ -68,6 +69,7 @@ cdef inline const float* operand(const Step* s, int i, float* arena) noexcept no
 include "_naive.pxi"
 include "_lanes.pxi"
 include "_elements.pxi"
+include "_channels.pxi"
 include "_table.pxi"
 include "_arena.pxi"
 include "_program.pxi"

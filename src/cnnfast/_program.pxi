@@ -1,6 +1,6 @@
 # The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take groups of
 # images one after the other, each through the whole network in an arena of its own; there is no barrier between steps.
-# In layout nchw a group is one image, in layout chwn<L> it is L of them.
+# In layouts nchw and nchw<L>c a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
     MAX_LANES = 16
@@ -94,6 +94,29 @@ cdef void store_chwn(const Sink* sink, Py_ssize_t first, Py_ssize_t N, const flo
     isa.store_f32(sink.count, arena + sink.src, rows, images)
 
 
+cdef void load_nchwc(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
+    # L channels at a time; lanes beyond the last channel become 0
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    cdef Py_ssize_t c, i, channels, L = isa.lanes, H = source.H, W = source.W
+    cdef const char* image = source.data + n * source.stride[0]
+    cdef const char* row
+    cdef float* y
+    if source.row == W and source.stride[2] == W * source.stride[3]:
+        # rows that follow each other on both sides are one long row
+        W = H * W
+        H = 1
+    for c in range(vectors_of(source.C, L)):
+        channels = min(L, source.C - c * L)
+        for i in range(H):
+            row = image + c * L * source.stride[1] + i * source.stride[2]
+            y = arena + source.dst + (c * source.channel + i * source.row) * L
+            if source.is_bytes:
+                isa.load_u8_channels(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1], y,
+                                     source.factor + c * L, source.shift + c * L)
+            else:
+                isa.load_f32_channels(W, row, source.stride[3], channels, source.stride[1], y)
+
+
 cdef class Program:
     """The steps of a plan, ready to run.
 
@@ -110,21 +133,25 @@ cdef class Program:
     outputs : sequence of (count, place)
         Number of elements of each graph output and its place.
     lanes : int
-        Images in a group: 1 for layout nchw, else what `lanes` returns.
+        Floats in an element: 1 for layout nchw, else what `lanes` returns.
+    group : int
+        Images in a group: the lanes for layout chwn<L>, else 1.
     """
     cdef Step* _steps
     cdef Py_ssize_t _count
     cdef Py_ssize_t _arena
     cdef Py_ssize_t _lanes
+    cdef Py_ssize_t _group
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1):
         steps = list(steps)
         self._count = len(steps)
         self._lanes = lanes
+        self._group = group
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
         self._inputs = tuple(inputs)
@@ -216,7 +243,7 @@ cdef class Program:
     cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                          Py_ssize_t N, int threads) except -1:
         # N images in borrowed arenas, one for each thread; called with the GIL, which it releases
-        cdef Py_ssize_t groups = (N + self._lanes - 1) // self._lanes, group
+        cdef Py_ssize_t groups = (N + self._group - 1) // self._group, group
         cdef Block block
         cdef float* arenas
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
@@ -248,16 +275,18 @@ cdef class Program:
         floating_end(before)
 
     cdef void _load(self, const Source* source, Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
-        if self._lanes == 1:
-            load_nchw(source, group, arena)
+        if self._group > 1:
+            load_chwn(source, group * self._group, N, arena)
+        elif self._lanes > 1:
+            load_nchwc(source, group, arena)
         else:
-            load_chwn(source, group * self._lanes, N, arena)
+            load_nchw(source, group, arena)
 
     cdef void _store(self, const Sink* sink, Py_ssize_t group, Py_ssize_t N, const float* arena) noexcept nogil:
-        if self._lanes == 1:
-            store_nchw(sink, group, arena)
+        if self._group > 1:
+            store_chwn(sink, group * self._group, N, arena)
         else:
-            store_chwn(sink, group * self._lanes, N, arena)
+            store_nchw(sink, group, arena)
 
     def profile(self, images, results, int rounds, pixels=None):
         """Time the steps over one group of images on one thread.

@@ -9,6 +9,7 @@ COPY = "A B C a0 a1 a2 y0 y1 y2 at"
 # of images in the lanes: strides of channels (_c) and rows (_r), in vectors
 WINOGRAD = "C OC x_c x_r y_c y_r tiles pool act r_c r_r"
 ROWS = "C H W x_c x_r y_c y_r"
+GROUPED = "C K x_c y_c positions pool act r_c"
 
 # sizes of what is kept and of what becomes one number, in any order of the axes
 REDUCE = "K0 K1 K2 R0 R1 R2 x0 x1 x2 y0 y1 y2 how"
@@ -81,6 +82,18 @@ cdef dict _TABLE = {
     "gather_f32_chwn_direct": (<size_t>gather_f32_chwn_direct, GATHER, ""),
     "resize_f32_nchw_naive": (<size_t>resize_f32_nchw_naive, RESIZE, ""),
     "resize_f32_chwn_direct": (<size_t>resize_f32_chwn_direct, RESIZE, ""),
+    "conv2d_f32_nchwc_direct": (<size_t>conv2d_f32_nchwc_direct, "K OC y_c positions pool act r_c vectors", "f0 f1"),
+    "conv2d_f32_nchwc_depthwise": (<size_t>conv2d_f32_nchwc_depthwise, GROUPED, "f0 f1"),
+    "conv2d_f32_nchwc_grouped": (<size_t>conv2d_f32_nchwc_grouped, GROUPED, "f0 f1"),
+    "conv2d_f32_nchwc_winograd4x3": (<size_t>conv2d_f32_nchwc_winograd4x3, WINOGRAD + " vectors at_once", "f0 f1"),
+    "conv2d_f32_nchwc_winograd4x5": (<size_t>conv2d_f32_nchwc_winograd4x5, WINOGRAD + " vectors at_once", "f0 f1"),
+    "dense_f32_nchwc_direct": (<size_t>dense_f32_nchwc_direct, "K O y_c act r_c vectors", "f0 f1"),
+    "affine_f32_nchwc_direct": (<size_t>affine_f32_nchwc_direct, ROWS, ""),
+    "prelu_f32_nchwc_direct": (<size_t>prelu_f32_nchwc_direct, ROWS, ""),
+    "softmax_f32_nchwc_direct": (<size_t>softmax_f32_nchwc_direct, ROWS, ""),
+    "log_softmax_f32_nchwc_direct": (<size_t>log_softmax_f32_nchwc_direct, ROWS, ""),
+    "lrn_f32_nchwc_direct": (<size_t>lrn_f32_nchwc_direct, ROWS + " size", "alpha beta bias"),
+    "copy_f32_nchwc_elements": (<size_t>copy_f32_nchwc_elements, "count", ""),
 }
 
 KERNELS = {name: (tuple(ints.split()), tuple(floats.split())) for name, (_, ints, floats) in _TABLE.items()}

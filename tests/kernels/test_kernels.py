@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from bounds import assert_close
 from cases import CASES, Case, cases_of
-from kernels.engines import ENGINES, FUSED, run, using
+from kernels.engines import ENGINES, FUSED, plan_of, run, using
 
 from cnnfast._dispatch import kernels
 from cnnfast.ops import Conv2d
+from cnnfast.plan import make_plan
 
 
 def outcome(engine: str, case: Case, images: int, threads: int = 1) -> np.ndarray:
@@ -22,8 +23,8 @@ def outcome(engine: str, case: Case, images: int, threads: int = 1) -> np.ndarra
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_equals_the_reference(case: Case, engine: str) -> None:
     with using(engine) as layout:
-        lanes = kernels.lanes() if layout == "chwn" else 1
-    for images in sorted({1, lanes - 1, lanes, lanes + 1} - {0}):
+        group = plan_of(case.graph(), layout).group
+    for images in sorted({1, group - 1, group, group + 1} - {0}):
         assert_close(outcome(engine, case, images), case.reference(images=images), case, layout)
 
 
@@ -63,9 +64,16 @@ def test_equal_bits_in_any_place_and_on_any_instruction_set(case: Case) -> None:
         np.testing.assert_array_equal(part, best[first:last])
 
 
-def test_cases_reach_every_algorithm_of_convolution() -> None:
-    from cnnfast.plan import make_plan
+@pytest.mark.parametrize("isa", kernels.supported_isas())
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equal_bits_with_channels_in_the_lanes(case: Case, isa: str) -> None:
+    feed = list(case.feed(images=3).values())
+    images, channels = (run(f"{layout}-{isa}", case.graph(), feed)[0] for layout in ("chwn", "nchwc"))
+    np.testing.assert_array_equal(channels.view(np.int32), images.view(np.int32))
 
-    used = {step.kernel for case in cases_of(Conv2d) for step in make_plan(case.graph()).steps}
-    known = {name for name in kernels.KERNELS if name.startswith(("conv2d_f32_chwn", "dense"))}
+
+def test_cases_reach_every_algorithm_of_convolution() -> None:
+    graphs = [case.graph() for case in cases_of(Conv2d)]
+    used = {step.kernel for graph in graphs for layout in ("chwn", "nchwc") for step in make_plan(graph, layout).steps}
+    known = {name for name in kernels.KERNELS if name.startswith(("conv2d_f32", "dense")) and "naive" not in name}
     assert known <= used

@@ -193,6 +193,8 @@ def assert_bits_do_not_depend_on_anything(graph: Graph, rng: np.random.Generator
         equal([y[::-1] for y in execute(plan, backwards)], whole, slice(None), "backwards")
     for isa in FUSED[:-1]:
         equal(run(f"chwn-{isa}", graph, feed), whole, slice(None), isa)
+    for isa in FUSED:
+        equal(run(f"nchwc-{isa}", graph, [x[:3] for x in feed]), whole, slice(3), f"channels in the lanes, {isa}")
 
 
 @needs_fma
@@ -234,10 +236,10 @@ def test_nothing_left_in_the_arena_is_ever_read(engine: str, seed: int) -> None:
     graph = random_graph(rng) if rng.random() < 0.7 else wide_block(rng)
     with using(engine) as layout:
         plan = make_plan(graph, layout)
-        clean = list(random_inputs(graph, rng, plan.lanes).values())
+        clean = list(random_inputs(graph, rng, plan.group).values())
         expected = execute(plan, clean)
         dirty = [np.concatenate([np.full_like(x, np.nan), x]) for x in clean]
-        equal([y[plan.lanes :] for y in execute(plan, dirty, threads=1)], expected, slice(None))
+        equal([y[plan.group :] for y in execute(plan, dirty, threads=1)], expected, slice(None))
 
 
 @pytest.mark.parametrize("at_end", [True, False], ids=["behind", "before"])
@@ -250,7 +252,7 @@ def test_no_access_beyond_images_weights_tables_and_results(engine: str, at_end:
     beside = partial(guarded, at_end=at_end)
     with using(engine) as layout:
         plan = make_plan(graph, layout)
-        for images in (1, plan.lanes + 1):
+        for images in (1, plan.group + 1):
             feed = [x.reshape(*x.shape, *(1,) * (4 - x.ndim)) for x in random_inputs(graph, rng, images).values()]
             expected = execute(plan, feed)
             results = [beside(np.full_like(y, np.nan)) for y in expected]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]
 README = ROOT / "README.md"
 
-LAYOUTS = ("nchw", "chwn")
+LAYOUTS = ("nchw", "chwn", "nchwc")
 
 
 def page_id(page: Path) -> str:

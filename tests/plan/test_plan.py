@@ -51,7 +51,7 @@ def test_explain_has_a_line_a_step_with_its_reason() -> None:
         assert line.startswith(step.node)
         assert step.kernel in line
         assert line.endswith(step.reason)
-    assert f"images in a group: {plan.lanes}" in last
+    assert f"images in a group: {plan.group}" in last
     assert any("relu fused" in line and "max_pool fused" in line for line in lines)
 
 

@@ -85,7 +85,7 @@ def test_the_formulas_in_c_are_exact(monkeypatch: pytest.MonkeyPatch, kernel: in
     x = rng.integers(-2, 3, (2, channels, side, side)).astype(np.float32)
     with using(engine) as layout:
         plan = make_plan(net(("y", Conv2d(), "x", "w"), x=(channels, side, side), w=weight), layout)
-        assert [step.kernel for step in plan.steps][-1] == f"conv2d_f32_chwn_winograd4x{kernel}"
+        assert f"conv2d_f32_{layout}_winograd4x{kernel}" in [step.kernel for step in plan.steps]
         (y,) = execute(plan, [x])
     expected = Conv2d().reference(x.astype(np.float64), weight)
     np.testing.assert_allclose(y.reshape(expected.shape), expected, rtol=0, atol=1e-9)

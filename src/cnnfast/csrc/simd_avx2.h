@@ -3,6 +3,7 @@
 #define LANES 8
 #define TILE_OC 3   /* 3 x 4 accumulators, 3 weights, 1 input */
 #define DENSE_OC 12
+#define TILE_PIXELS 6   /* 6 x 2 accumulators, 2 weights, 1 input */
 typedef float vec __attribute__((vector_size(32)));
 typedef int ivec __attribute__((vector_size(32)));
 static inline vec vset(float s) { return (vec)_mm256_set1_ps(s); }

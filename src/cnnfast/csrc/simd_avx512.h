@@ -3,6 +3,7 @@
 #define LANES 16
 #define TILE_OC 4   /* 4 x 4 accumulators, 4 inputs, 1 weight */
 #define DENSE_OC 16
+#define TILE_PIXELS 8   /* with 2 vectors of output channels, layout nchw<L>c: 8 x 2 accumulators */
 typedef float vec __attribute__((vector_size(64)));
 typedef int ivec __attribute__((vector_size(64)));
 static inline vec vset(float s) { return (vec)_mm512_set1_ps(s); }

@@ -3,6 +3,7 @@
 #define LANES 4
 #define TILE_OC 4
 #define DENSE_OC 16
+#define TILE_PIXELS 8
 typedef float vec __attribute__((vector_size(16)));
 typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec)vdupq_n_f32(s); }

@@ -3,6 +3,7 @@
 #define LANES 4
 #define TILE_OC 3
 #define DENSE_OC 12
+#define TILE_PIXELS 6
 typedef float vec __attribute__((vector_size(16)));
 typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec)_mm_set1_ps(s); }

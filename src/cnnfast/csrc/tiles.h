@@ -98,6 +98,53 @@ typedef struct resize_run {
     const float *col_weight; /* (OW, KW) */
 } resize_run;
 
+/* Layout nchw<L>c: a vector holds one pixel of L channels of one image. Places of inputs that are read one channel at a
+   time (`scalars`) count floats, all others vectors. */
+
+/* Convolution or dense layer: a block of vectors of output channels over a run of positions, which is one position where
+   there are more than two vectors. */
+typedef struct pixel_run {
+    const float *x;
+    const int *taps;     /* (K,) scalars, or NULL where inputs lie one after the other */
+    long K;
+    const float *w;      /* (K, vectors) */
+    const float *bias;   /* (vectors,) */
+    long vectors;        /* 1 .. 2, with one position 1 .. 8 */
+    const int *xpos;     /* (positions,) scalars */
+    const int *ypos;     /* (positions,), or (positions / 4,) with pool */
+    long positions;      /* a multiple of 4 with pool */
+    float *y;            /* first vector of the block */
+    long y_channel;
+    int pool;
+    epilogue end;
+} pixel_run;
+
+/* Depthwise or grouped convolution: one vector of output channels. */
+typedef struct grouped_run {
+    const float *x;
+    const int *taps;     /* depthwise (K,); grouped (K, L) scalars, a place for each lane */
+    long K;
+    const float *w;      /* (K,) vectors */
+    const float *bias;   /* one vector */
+    const int *xpos;     /* (positions,), for grouped scalars */
+    const int *ypos;
+    long positions;
+    float *y;
+    int pool;
+    epilogue end;
+} grouped_run;
+
+/* Winograd: the products of one element of the transform, summed over the channels. */
+typedef struct products_run {
+    const float *v;      /* (ceil(C / L), T) transformed inputs */
+    long C, T;
+    const float *u;      /* (C, vectors) transformed weights of a block of output channels */
+    const float *first;  /* (vectors,) where the sums start, or NULL for zeros */
+    long vectors;        /* 1 .. 4 */
+    float *m;            /* (vectors, T) */
+} products_run;
+
 typedef void (*winograd_t)(const winograd_run *);
+typedef void (*grouped_t)(const grouped_run *);
 typedef void (*pool_t)(const pool_run *);
 typedef void (*arithmetic_t)(long, const float *, long, const float *, long, float *);

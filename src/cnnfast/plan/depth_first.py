@@ -18,7 +18,8 @@ from cnnfast._frozen import frozen
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Conv2d, Fused, Shape
 from cnnfast.plan.lanes_base import LanesLowering
-from cnnfast.plan.lanes_layers import PLAIN, Ending, emit_direct, ending_of
+from cnnfast.plan.lanes_layers import emit_direct
+from cnnfast.plan.layers import PLAIN, Ending, ending_of
 from cnnfast.plan.lowering import Site
 from cnnfast.plan.pack import blocks, pack_blocks
 from cnnfast.plan.places import conv_halo, filled, table

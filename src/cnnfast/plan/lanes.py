@@ -1,7 +1,7 @@
 """Lowers a graph to kernels with images in the lanes, layout chwn<L>.
 
-The rules stand in ``lanes_layers.py`` (convolutions and dense layers, with what is fused into them) and in
-``lanes_rules.py`` (all other ops); what they share stands in ``lanes_base.py``.
+The rules stand in ``layers.py`` and ``lanes_layers.py`` (convolutions and dense layers, with what is fused into them)
+and in ``lanes_rules.py`` and ``elements.py`` (all other ops); what they share stands in ``lanes_base.py``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from cnnfast.graph import Graph
 from cnnfast.ops import Binary, Conv2d, Fused, Op
-from cnnfast.plan import choose, elements, lanes_layers, lanes_rules  # noqa: F401  (each registers its rules)
+from cnnfast.plan import choose, elements, lanes_rules, layers  # noqa: F401  (each registers its rules)
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
 from cnnfast.plan.lanes_base import NO_HALO, LanesLowering, copy_value
-from cnnfast.plan.lanes_base import rule as rule_of_op
+from cnnfast.plan.lanes_layers import LAYERS
 from cnnfast.plan.lowering import Rules, Site
 from cnnfast.plan.places import Halo, conv_halo
 
@@ -37,11 +37,11 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeG
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
-    lowering = WholeGraph(graph, shapes=dict(graph.shapes), halos=_halos(graph, algorithms), algorithms=algorithms)
-    for name in graph.inputs:
-        lowering.clear_halo(name, name)
+    lowering = WholeGraph(
+        graph, shapes=dict(graph.shapes), layers=LAYERS, halos=halos(graph, algorithms), algorithms=algorithms
+    )
     lowering.chains = find_chains(lowering)
-    rule.apply_all(lowering)
+    emit_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:
             copy_value(lowering, Site(name, (name,), name))
@@ -53,24 +53,32 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeG
     return lowering
 
 
-def _halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
+def emit_all(lowering: LanesLowering) -> None:
+    """Emit the steps of every node, and zeros around each value that has a border."""
+    for name in lowering.graph.inputs:
+        lowering.clear_halo(name, name)
+    rule.apply_all(lowering)
+
+
+def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
     """Return the border that each value needs: the largest that a convolution asks for."""
-    halos: dict[str, Halo] = {}
+    found: dict[str, Halo] = {}
     for node in graph.nodes:
         op = node.op.base if isinstance(node.op, Fused) else node.op
         if isinstance(op, Conv2d):
             source, weight = (graph.shapes[v] for v in node.inputs[:2])
             output = op.shape(source, weight)
             need = conv_halo(op, source, weight, output, choose.algorithm(op, weight, output, algorithms)[0])
-            known = halos.get(node.inputs[0], NO_HALO)
-            halos[node.inputs[0]] = tuple(map(max, known, need))  # type: ignore[assignment]
-    return {value: halo for value, halo in halos.items() if any(halo) and value not in graph.constants}
+            known = found.get(node.inputs[0], NO_HALO)
+            found[node.inputs[0]] = tuple(map(max, known, need))  # type: ignore[assignment]
+    return {value: halo for value, halo in found.items() if any(halo) and value not in graph.constants}
 
 
 @rule(Op)
-def _materialised(lowering: WholeGraph, op: Op, site: Site) -> None:
+def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
-    if any(site.node in chain.inner for chain in lowering.chains.values()):
+    chains = lowering.chains if isinstance(lowering, WholeGraph) else {}
+    if any(site.node in chain.inner for chain in chains.values()):
         return
     inputs = list(site.inputs)
     base = op.base if isinstance(op, Fused) else op
@@ -81,8 +89,8 @@ def _materialised(lowering: WholeGraph, op: Op, site: Site) -> None:
             inputs[index] = f"{site.result}<{value}"
             lowering.shapes[inputs[index]] = lowering.shapes[value]
             copy_value(lowering, Site(site.node, (value,), inputs[index]))
-    if site.node in lowering.chains:
-        lower_chain(lowering, lowering.chains[site.node])
+    if site.node in chains:
+        lower_chain(lowering, chains[site.node])
     else:
-        rule_of_op.apply(lowering, op, Site(site.node, tuple(inputs), site.result))
+        lowering.rules.apply(lowering, op, Site(site.node, tuple(inputs), site.result))
     lowering.clear_halo(site.node, site.result)

@@ -1,4 +1,4 @@
-"""What the rules for images in the lanes share: where values lie, with their halos, and how a step is emitted.
+"""What all rules with vectors share: where values lie, with their halos, and how a step is emitted.
 
 A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where
 the edge is.
@@ -7,9 +7,9 @@ the edge is.
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -35,24 +35,37 @@ rule = Rules()
 
 @dataclass
 class LanesLowering(Lowering):
-    """Steps in layout chwn<L>; places and strides count vectors."""
+    """Steps in layout chwn<L>; places and strides count vectors.
 
+    ``rules`` has a rule for each op, and ``layers`` says how each algorithm of a layer with weights becomes a step.
+    """
+
+    rules: ClassVar[Rules] = rule
+
+    layers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     halos: dict[str, Halo] = field(default_factory=dict)
     algorithms: Container[str] = ALGORITHMS
 
+    def extent(self, value: str) -> Triple:
+        """Return how many vectors a value takes along each axis, without its halo."""
+        return three_axes(self.shapes[value])
+
+    def padded(self, value: str) -> Triple:
+        """Return the same with its halo."""
+        (c, h, w), (top, left, bottom, right) = self.extent(value), self.halo(value)
+        return c, top + h + bottom, left + w + right
+
     def size(self, value: str) -> int:
         """Return how many vectors a value takes, its halo included."""
-        if value not in self.halos:
-            return math.prod(self.shapes[value])
-        c, h, w = self.shapes[value]
-        top, left, bottom, right = self.halos[value]
-        return c * (top + h + bottom) * (left + w + right)
+        return math.prod(self.padded(value)) if value in self.halos else math.prod(self.shapes[value])
 
     def strides(self, value: str) -> Triple:
         """Return the distance of the channels, rows and columns of a value."""
-        shape = three_axes(self.shapes[value])
-        top, left, bottom, right = self.halo(value)
-        return strides_of((shape[0], top + shape[1] + bottom, left + shape[2] + right))
+        return strides_of(self.padded(value))
+
+    def channel_stride(self, value: str) -> int:
+        """Return the distance of the channels of a value; those of a value with one axis are its elements."""
+        return self.strides(value)[0] if len(self.shapes[value]) == 3 else 1
 
     def halo(self, value: str) -> Halo:
         """Return the border of zeros around a value: top, left, bottom, right."""
@@ -72,17 +85,23 @@ class LanesLowering(Lowering):
     def clear_halo(self, node: str, value: str) -> None:
         """Emit zeros around a value, if it has a border."""
         if value in self.halos:
-            c, h, w = self.shapes[value]
+            c, h, w = self.extent(value)
             y_c, y_r, _ = self.strides(value)
             ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
             ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
             self.emit(Site(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
 
-    def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
-        """Append one step of kernel ``<kernel>_f32_chwn_<algorithm>``."""
+    def emit(
+        self, site: Site, kernel: str, operands: tuple[str | Array, ...], layout: str = "chwn", **options: Any
+    ) -> None:
+        """Append one step of kernel ``<name>_f32_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
         name, _, how = kernel.partition(":")
-        reads = tuple(self.in_lanes(v) if v in self.graph.constants else v for v in operands)
-        self.steps.append(Step(site.node, f"{name}_f32_chwn_{how or 'direct'}", reads, site.result, **options))
+        reads = tuple(self.in_lanes(v) if self.is_constant(v) else v for v in operands)
+        self.steps.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
+
+    def is_constant(self, operand: str | Array) -> TypeGuard[str]:
+        """Tell whether an operand is the name of a constant."""
+        return isinstance(operand, str) and operand in self.graph.constants
 
     def in_lanes(self, name: str) -> Array:
         """Return a constant as a value of every image."""
@@ -98,7 +117,7 @@ class LanesLowering(Lowering):
         if len(self.shapes[target]) > 3:
             # values of more axes have no border
             return dict(C=1, H=1, W=math.prod(self.shapes[target]), x_c=0, x_r=0, y_c=0, y_r=0)
-        shape, x, y = three_axes(self.shapes[target]), self.strides(source), self.strides(target)
+        shape, x, y = self.extent(target), self.strides(source), self.strides(target)
         if x == y == strides_of(shape):
             shape = (1, 1, math.prod(shape))
         return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
@@ -134,7 +153,7 @@ def copy_ints(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dic
 
 def copy_value(lowering: LanesLowering, site: Site) -> None:
     """Emit a copy of a value or constant to another one of the same shape."""
-    shape = three_axes(lowering.shapes[site.result])
+    shape = lowering.extent(site.result)
     source = site.inputs[0]
     strides = strides_of(shape) if source in lowering.graph.constants else lowering.strides(source)
     lowering.emit(site, "copy", site.inputs, ints=copy_ints(shape, strides, lowering.strides(site.result)))

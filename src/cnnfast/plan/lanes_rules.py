@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -43,26 +44,27 @@ from cnnfast.plan.lowering import (
 
 @rule(MaxPool, AvgPool)
 def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: Site) -> None:
-    source, target = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
+    source = lowering.shapes[site.inputs[0]]
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    ints = window_ints(op, source, target) | dict(x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+    ints = window_ints(op, lowering.extent(site.inputs[0]), lowering.extent(site.result))
+    ints |= dict(x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
     divisors = (packed(op.divisors(*source[1:])),) if isinstance(op, AvgPool) else ()
     lowering.emit(site, op.name, site.inputs, ints=ints, parameters=divisors)
 
 
 @rule(GlobalAvgPool, GlobalMaxPool)
 def _global_pool(lowering: LanesLowering, op: Op, site: Site) -> None:
-    c, h, w = lowering.shapes[site.inputs[0]]
+    c, h, w = lowering.extent(site.inputs[0])
     x = lowering.strides(site.inputs[0])
-    channel = lowering.strides(site.result)[0] if len(lowering.shapes[site.result]) == 3 else 1
+    channel = lowering.channel_stride(site.result)
     lowering.emit(site, op.name, site.inputs, ints=dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=channel))
 
 
 @rule(BatchNorm)
 def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: Site) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
-    options = dict(ints=lowering.channels(site), parameters=parameters, in_place=lowering.same_place(site))
-    lowering.emit(site, "affine", site.inputs[:1], **options)
+    options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
+    lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
 
 
 @rule(PRelu)
@@ -125,10 +127,10 @@ def _pad(lowering: LanesLowering, op: Pad, site: Site) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
-    (c, h, w), y = three_axes(lowering.shapes[site.result]), lowering.strides(site.result)
+    (c, h, w), y = lowering.extent(site.result), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1])
     lowering.emit(site, "fill", (), ints=ints, floats=dict(value=op.value))
-    source = three_axes(lowering.shapes[site.inputs[0]])
+    source = lowering.extent(site.inputs[0])
     at = op.channels[0] * y[0] + op.padding[0] * y[1] + op.padding[1]
     lowering.emit(site, "copy", site.inputs, ints=copy_ints(source, lowering.strides(site.inputs[0]), y, at))
 

@@ -81,6 +81,10 @@ class Rules:
 
         return enter
 
+    def share(self, others: Rules, *ops: type[Op]) -> None:
+        """Take the rules of some ops from another layout."""
+        self._by_op.update({op: others._by_op[op] for op in ops})
+
     def apply(self, lowering: Lowering, op: Op, site: Site) -> None:
         """Emit the steps of one op."""
         found = next((self._by_op[cls] for cls in type(op).__mro__ if cls in self._by_op), None)

@@ -53,6 +53,45 @@ def aligned(values: Array, boundary: int = 64) -> Array:
     return result
 
 
+def in_vectors(values: Array, lanes: int) -> Array:
+    """Return values (C, ...) as (vectors, lanes, ...), with zeros where channels end within a vector.
+
+    Examples
+    --------
+    >>> in_vectors(np.array([1, 2, 3]), lanes=2)
+    array([[1., 2.],
+           [3., 0.]], dtype=float32)
+    """
+    vectors = -(-len(values) // lanes)
+    result = np.zeros((vectors * lanes, *values.shape[1:]), np.float32)
+    result[: len(values)] = packed(values)
+    return result.reshape(vectors, lanes, *values.shape[1:])
+
+
+def pack_vectors(weight: Array, most: int, lanes: int) -> Array:
+    """Return weights (OC, K) for channels in the lanes: blocks of at most ``most`` vectors, each (K, vectors, lanes).
+
+    Examples
+    --------
+    >>> pack_vectors(np.array([[1, 2], [3, 4], [5, 6]]), most=1, lanes=2)
+    array([1., 3., 2., 4., 5., 0., 6., 0.], dtype=float32)
+    """
+    rows = in_vectors(weight, lanes)
+    pieces = [rows[block].transpose(2, 0, 1).reshape(-1) for block in blocks(len(rows), most)]
+    return aligned(np.concatenate(pieces))
+
+
+def pack_winograd_vectors(weight: Array, most: int, lanes: int) -> Array:
+    """Return weights (OC, C, K, K), transformed, for channels in the lanes.
+
+    For each element of the transform, by columns, there are blocks of ``most`` vectors or fewer, each (C, vectors, L).
+    """
+    u = transformed(weight).swapaxes(2, 3).reshape(*weight.shape[:2], -1)
+    rows = in_vectors(u, lanes)
+    pieces = [rows[block].transpose(3, 2, 0, 1).reshape(u.shape[2], -1) for block in blocks(len(rows), most)]
+    return aligned(np.concatenate(pieces, axis=1).reshape(-1))
+
+
 def pack_winograd(weight: Array, most: int) -> Array:
     """Return weights (OC, C, K, K), transformed, as blocks of output channels, each (E, C, channels), E by columns."""
     return packed(transformed_blocks(weight, [0, *(block.stop for block in blocks(len(weight), most))]))

@@ -30,6 +30,24 @@ def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm
     return top, left, max(below, 0), max(beyond, 0)
 
 
+def channel_places(channels: int, x_channel: int, lanes: int) -> Array:
+    """Return the places of channels in the lanes, in floats: ``lanes`` of them lie side by side.
+
+    Examples
+    --------
+    >>> channel_places(6, x_channel=100, lanes=4)
+    array([  0,   1,   2,   3, 400, 401])
+    """
+    c = np.arange(channels)
+    return c // lanes * x_channel * lanes + c % lanes
+
+
+def channel_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple, lanes: int) -> Array:
+    """Return what `conv_taps` does for channels in the lanes, in floats."""
+    window = conv_taps(op, 1, kh, kw, x) * lanes
+    return table(np.add.outer(channel_places(channels, x[0], lanes), window))
+
+
 def conv_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple) -> Array:
     """Return the place of each product's input, relative to a position: in the order channel, row, column."""
     c, p, q = np.ogrid[:channels, :kh, :kw]
@@ -73,12 +91,14 @@ class Tiles:
     rpos: Array
 
 
-def winograd_tiles(op: Conv2d, oh: int, ow: int, x: Triple, y: Triple, r: Triple, pool: bool) -> Tiles:
+def winograd_tiles(
+    op: Conv2d, oh: int, ow: int, x: Triple, y: Triple, r: Triple, pool: bool, whole_tiles: bool = True
+) -> Tiles:
     """Return the tables of a Winograd convolution; with ``pool`` what is written are 2x2 pooled pixels."""
     i, j = (OUTPUTS * a.reshape(-1) for a in np.mgrid[: -(-oh // OUTPUTS), : -(-ow // OUTPUTS)])
     rows, cols = np.minimum(OUTPUTS, oh - i), np.minimum(OUTPUTS, ow - j)
     shrink = 2 if pool else 1
-    whole = filled if len(i) > 1 else np.asarray
+    whole = filled if whole_tiles and len(i) > 1 else np.asarray
     return Tiles(
         xpos=table(whole((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
         ypos=table(whole(i // shrink * y[1] + j // shrink * y[2])),

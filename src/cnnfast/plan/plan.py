@@ -14,9 +14,10 @@ from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, optimise
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
+from cnnfast.plan.channels import lower_channels
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lanes import lower_lanes
-from cnnfast.plan.lowering import Triple, strides_of
+from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
 from cnnfast.plan.naive import lower_naive
 from cnnfast.plan.step import Step
@@ -25,8 +26,8 @@ MAX_ARENA = 1 << 29
 """The largest arena of one thread, in floats (2 GiB): a network beyond it is refused before memory is taken."""
 
 
-LAYOUTS = ("chwn", "nchw")
-"""Images in the lanes, with the fast kernels; or one image at a time, with the naive ones."""
+LAYOUTS = ("chwn", "nchwc", "nchw")
+"""Fast kernels with images or, one image at a time, channels in the lanes; naive kernels, one image at a time."""
 
 
 @frozen
@@ -37,8 +38,10 @@ class Plan:
     ----------
     graph : Graph
         The graph after all passes.
-    layout : {"chwn", "nchw"}
+    layout : {"chwn", "nchwc", "nchw"}
     lanes : int
+        Floats in an element of the arena.
+    group : int
         Images in a group.
     steps : tuple of Step
     shapes : mapping of str to Shape
@@ -58,6 +61,7 @@ class Plan:
     graph: Graph
     layout: str
     lanes: int
+    group: int
     steps: tuple[Step, ...]
     shapes: Mapping[str, Shape]
     places: Mapping[str, int]
@@ -84,7 +88,7 @@ class Plan:
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
-        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes)
+        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group)
 
     @property
     def arena_bytes(self) -> int:
@@ -100,7 +104,7 @@ class Plan:
             rows.append((*line[:3], line[3] + (f", {count} times" if count > 1 else "")))
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         table = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-        table.append(f"images in a group: {self.lanes}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
+        table.append(f"images in a group: {self.group}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
         return "\n".join(line.rstrip() for line in table)
 
 
@@ -112,8 +116,8 @@ def make_plan(
     Parameters
     ----------
     graph : Graph
-    layout : {"chwn", "nchw"}
-        Images in the lanes, or the naive kernels.
+    layout : {"chwn", "nchwc", "nchw"}
+        Images in the lanes, channels in the lanes, or the naive kernels.
     passes, algorithms : optional
         Which passes run, and which algorithms of convolution images in the lanes may use. For benchmarks and tests
         only, since both change the bits.
@@ -126,19 +130,28 @@ def make_plan(
         If an op has no kernel for its shape; all such nodes are listed.
     """
     optimised = optimise(graph, passes)
-    lowered = lower_naive(optimised) if layout == "nchw" else lower_lanes(optimised, algorithms)
+    lowered = _lower(optimised, layout, algorithms)
     lanes = 1 if layout == "nchw" else kernels.lanes()
+    group = lanes if layout == "chwn" else 1
     results = tuple(lowered.results.get(v, v) for v in optimised.outputs)
     places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, results, lowered.aliases)
     if arena * lanes > MAX_ARENA:
         raise GraphError(
-            f"{lanes} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
+            f"{group} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
             f"{MAX_ARENA * 4 >> 30} GiB are allowed. Use a smaller input."
         )
     places = {value: start + lowered.origin(value) for value, start in places.items()}
     strides = {v: input_strides(lowered.strides(v), s) for v, s in optimised.inputs.items()}
     steps = tuple(lowered.steps)
-    return Plan(optimised, layout, lanes, steps, lowered.shapes, places, strides, results, tuple(workspaces), arena)
+    return Plan(
+        optimised, layout, lanes, group, steps, lowered.shapes, places, strides, results, tuple(workspaces), arena
+    )
+
+
+def _lower(graph: Graph, layout: str, algorithms: Container[str]) -> Lowering:
+    if layout == "nchw":
+        return lower_naive(graph)
+    return lower_channels(graph, algorithms) if layout == "nchwc" else lower_lanes(graph, algorithms)
 
 
 def input_strides(strides: Triple, shape: Shape) -> Triple:

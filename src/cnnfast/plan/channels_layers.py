@@ -1,0 +1,175 @@
+"""Channels in the lanes: the steps of convolutions and dense layers, by algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast._dispatch import kernels
+from cnnfast.ops import Array, Conv2d, Shape
+from cnnfast.plan.channels_base import ChannelsLowering
+from cnnfast.plan.layers import Sums
+from cnnfast.plan.lowering import Site, Triple
+from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
+from cnnfast.plan.places import channel_taps, conv_positions, conv_taps, quads, winograd_tiles
+
+CONV_VECTORS = 2
+"""Vectors of output channels in a register tile of several positions; with one position up to `DENSE_VECTORS`."""
+
+DENSE_VECTORS = 8
+
+FEW_TILES_VECTORS = 4
+"""The same for Winograd with fewer than four tiles."""
+
+RUN_BYTES = 1 << 19
+"""What the transformed inputs and outputs of a run of Winograd tiles may take: they stay in the second-level cache."""
+
+SMALL_WEIGHTS = 1 << 18
+"""Up to so many bytes weights stay in the second-level cache, and short runs keep all else in the first."""
+
+SHORT_RUN = 8
+
+
+def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+    op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+    if op.groups > 1:
+        _grouped(lowering, sums, site)
+        return
+    x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
+    xpos, ypos, rpos = _positions(lowering, sums, site)
+    weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
+    ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
+    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=CONV_VECTORS)
+    lowering.emit_channels(
+        site,
+        "conv2d:direct",
+        sums.reads,
+        ints=ints,
+        floats=sums.floats,
+        parameters=(pack_vectors(weight, CONV_VECTORS, lanes), lowering.vectors(sums.bias)),
+        tables=(channel_taps(op, c, kh, kw, x, lanes), xpos * lanes, ypos, rpos),
+        reason=sums.why,
+    )
+
+
+def _grouped(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+    op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+    depthwise = c == 1 and oc == op.groups
+    xpos, ypos, rpos = _positions(lowering, sums, site)
+    x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
+    weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
+    ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
+    ints |= dict(positions=len(xpos), pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
+    if depthwise:
+        taps = conv_taps(op, 1, kh, kw, x)
+    else:
+        taps, xpos = _lane_taps(op, sums.weight, x), xpos * lanes
+    lowering.emit_channels(
+        site,
+        "conv2d:depthwise" if depthwise else "conv2d:grouped",
+        sums.reads,
+        ints=ints,
+        floats=sums.floats,
+        parameters=(pack_vectors(weight, 1, lanes), lowering.vectors(sums.bias)),
+        tables=(taps, xpos, ypos, rpos),
+        reason=sums.why,
+    )
+
+
+def _lane_taps(op: Conv2d, weight: Shape, x: Triple) -> Array:
+    """Return the taps of each output channel, (vectors, K, lanes), flat: it reads the channels of its group."""
+    (oc, c, kh, kw), lanes = weight, kernels.lanes()
+    taps = channel_taps(op, op.groups * c, kh, kw, x, lanes).reshape(op.groups, -1)
+    each = np.repeat(taps, oc // op.groups, axis=0)
+    filled = np.concatenate([each, np.zeros((-oc % lanes, each.shape[1]), np.int32)])
+    return np.ascontiguousarray(filled.reshape(-1, lanes, each.shape[1]).swapaxes(1, 2).reshape(-1), np.int32)
+
+
+def _positions(lowering: ChannelsLowering, sums: Sums, site: Site) -> tuple[Array, Array, Array | None]:
+    """Return where each position reads, writes and finds its residual, in vectors."""
+    (_, oh, ow), plain = sums.output, Conv2d()
+    shrink = 2 if sums.ending.pool else 1
+
+    def places(op: Conv2d, h: int, w: int, strides: Triple, in_quads: bool) -> Array:
+        return conv_positions(op, h, w, strides, quads(h, w) if in_quads else None, whole_tiles=False)
+
+    xpos = places(sums.op, oh, ow, lowering.strides(site.inputs[0]), sums.ending.pool)
+    ypos = places(plain, oh // shrink, ow // shrink, lowering.strides(site.result), False)
+    rpos = places(plain, oh, ow, lowering.strides(sums.reads[1]), False) if len(sums.reads) > 1 else None
+    return xpos, ypos, rpos
+
+
+def _residual_stride(lowering: ChannelsLowering, sums: Sums) -> int:
+    return lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
+
+
+def _conv_as_dense(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+    oc, c, kh, kw = sums.weight
+    x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
+    taps = channel_taps(sums.op, c, kh, kw, x, lanes) + conv_positions(sums.op, 1, 1, x, None)[0] * lanes
+    _dense(lowering, sums, site, lowering.float32(site.inputs[1]).reshape(oc, -1), taps.astype(np.int32))
+
+
+def _linear(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+    _dense(lowering, sums, site, lowering.float32(site.inputs[1]), None)
+
+
+def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Array, taps: Array | None) -> None:
+    outputs, features = weight.shape
+    if taps is not None and np.array_equal(taps, np.arange(features)):
+        taps = None
+    ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=sums.act)
+    lowering.emit_channels(
+        site,
+        "dense:direct",
+        sums.reads,
+        ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=DENSE_VECTORS),
+        floats=sums.floats,
+        parameters=(pack_vectors(weight, DENSE_VECTORS, kernels.lanes()), lowering.vectors(sums.bias)),
+        tables=(taps,),
+        reason=sums.why,
+    )
+
+
+def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+    _, c, k, _ = sums.weight
+    oc, oh, ow = sums.output
+    x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
+    r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
+    tiles = winograd_tiles(sums.op, oh, ow, x, y, r, sums.ending.pool, whole_tiles=False)
+    count, lanes = len(tiles.xpos), kernels.lanes()
+    most = CONV_VECTORS if count >= 4 else FEW_TILES_VECTORS
+    inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
+    at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
+    ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)
+    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
+    lowering.emit_channels(
+        site,
+        f"conv2d:winograd4x{k}",
+        sums.reads,
+        ints=ints,
+        floats=sums.floats,
+        parameters=(
+            pack_winograd_vectors(lowering.graph.constants[site.inputs[1]], most, lanes),
+            lowering.vectors(sums.bias),
+        ),
+        tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
+        workspace=(k + 3) ** 2 * ((inputs + outputs) * at_once + 2),
+        reason=sums.why,
+    )
+
+
+def _tiles_at_once(element_bytes: int, channels: int, inputs: int, outputs: int) -> int:
+    """Return how many tiles a run has, given what a vector of each element of the transform takes."""
+    if element_bytes * channels * outputs <= SMALL_WEIGHTS:
+        return SHORT_RUN
+    return max(SHORT_RUN, RUN_BYTES // (element_bytes * (inputs + outputs)) // SHORT_RUN * SHORT_RUN)
+
+
+LAYERS = {
+    "direct": _direct,
+    "dense": _conv_as_dense,
+    "linear": _linear,
+    "winograd4x3": _winograd,
+    "winograd4x5": _winograd,
+}
+"""How each algorithm of `choose.algorithm`, and a dense layer, become a step."""
