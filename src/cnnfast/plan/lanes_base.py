@@ -116,7 +116,7 @@ class LanesLowering(Lowering):
         source, target = site.inputs[0], site.result
         if len(self.shapes[target]) > 3:
             # values of more axes have no border
-            return dict(C=1, H=1, W=math.prod(self.shapes[target]), x_c=0, x_r=0, y_c=0, y_r=0)
+            return dict(C=1, H=1, W=self.size(target), x_c=0, x_r=0, y_c=0, y_r=0)
         shape, x, y = self.extent(target), self.strides(source), self.strides(target)
         if x == y == strides_of(shape):
             shape = (1, 1, math.prod(shape))
