@@ -86,9 +86,10 @@ def pack_winograd_vectors(weight: Array, most: int, lanes: int) -> Array:
 
     For each element of the transform, by columns, there are blocks of ``most`` vectors or fewer, each (C, vectors, L).
     """
-    u = transformed(weight).swapaxes(2, 3).reshape(*weight.shape[:2], -1)
-    rows = in_vectors(u, lanes)
-    pieces = [rows[block].transpose(3, 2, 0, 1).reshape(u.shape[2], -1) for block in blocks(len(rows), most)]
+    oc, c = weight.shape[:2]
+    u = transformed_blocks(weight, [0, oc]).reshape(-1, c, oc)
+    rows = in_vectors(u.transpose(2, 0, 1), lanes)
+    pieces = [rows[block].transpose(2, 3, 0, 1).reshape(len(u), -1) for block in blocks(len(rows), most)]
     return aligned(np.concatenate(pieces, axis=1).reshape(-1))
 
 
