@@ -131,7 +131,8 @@ def _operand(lowering: ChannelsLowering, site: Site, index: int) -> tuple[str | 
 def _function(lowering: ChannelsLowering, op: Function, site: Site) -> None:
     (c, h, w), x, y = lowering.extent(site.result), lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
-    lowering.emit(site, "function", site.inputs, ints=ints, in_place=x == y)
+    floats = dict(f0=getattr(op, "alpha", 0.0))
+    lowering.emit(site, "function", site.inputs, ints=ints, floats=floats, in_place=x == y)
 
 
 @rule(Concat)
