@@ -38,6 +38,10 @@ SHAPES: dict[str, tuple[list[AnyLayer], tuple[int, int, int]]] = {
     "no expansion": ([Relu(), *block(6, 6, 4, padding=1)[2:]], (6, 9, 9)),
     "no activation": ([conv(3, 9, 1), conv(9, 9, 3, groups=9, padding=1), conv(9, 2, 1)], (3, 8, 9)),
     "read by a convolution with a border": ([*block(3, 9, 4, padding=1), Relu(), conv(4, 3, 3, padding=1)], (3, 8, 8)),
+    "no expansion, two in a row": (
+        [Relu(), *block(6, 6, 8, padding=1)[2:], Relu(), *block(8, 8, 4, padding=1)[2:]],
+        (6, 9, 9),
+    ),
     "two in a row": ([*block(3, 9, 4, padding=1), *block(4, 9, 4, padding=1)], (3, 8, 8)),
 }
 

@@ -70,6 +70,9 @@ def find_chains(lowering: LanesLowering) -> dict[str, Chain]:
         if project is None:
             continue
         expand = _only_source(lowering, node)
+        if expand and expand.node.name in chains:
+            # the last convolution of one chain is not the first of the next one
+            expand = None
         if lowering.bytes(node.inputs[0] if expand else node.name) >= WIDE_BYTES:
             chains[project.node.name] = Chain(expand, depthwise, project)
     return chains
