@@ -157,7 +157,7 @@ class ImageGraph:
         self._constants.update(constants)
         self._nodes.append(Node(name, op, tuple(inputs)))
         self._shapes[name] = shape
-        return Value(name, self._as_in_file(shape), volume)
+        return Value(name, self.in_file(shape), volume)
 
     def _free(self, name: str) -> str:
         free = name
@@ -175,7 +175,8 @@ class ImageGraph:
     def _moved(self, shape: Shape) -> Shape:
         return tuple(shape[axis] for axis in self._order(len(shape)))
 
-    def _as_in_file(self, shape: Shape) -> Shape:
+    def in_file(self, shape: Shape) -> Shape:
+        """Return a shape of the graph in the order of the file."""
         order = self._order(len(shape))
         return tuple(shape[order.index(axis)] for axis in range(len(shape)))
 

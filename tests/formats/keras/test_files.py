@@ -107,7 +107,7 @@ def with_weights(index: int, *weights: Any) -> list[dict[str, Any]]:
         (changed(0, batch_shape=[None, 0, 5, 3]), "every size must be a positive integer"),
         (changed(0, batch_shape=[None, 6, 5, 4]), "conv2d with groups=1 on 4 channels"),
         (changed(0, batch_shape=7), "must have a shape"),
-        (changed(0, batch_shape=[None, None, None, 3]), r"give size=\(H, W\)"),
+        (changed(0, batch_shape=[None, None, None, 3]), r"give input_shape=\(C, H, W\)"),
         (with_weights(2, np.ones((3, 3, 3)), np.ones(4)), "kernel must have 4 axes"),
         (with_weights(8, np.ones((23, 5)), np.ones(5)), "linear on 24 features needs a weight"),
         (with_weights(8, np.array([b"text"]), np.ones(5)), "must hold numbers"),
@@ -123,9 +123,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path, specs: list[dict[str, Any]],
 def test_images_of_any_size_get_one(tmp_path: Path) -> None:
     specs = changed(0, batch_shape=[None, None, None, 3])
     path = write(tmp_path / "model", h5_bytes(specs))
-    assert load_model(path, size=(6, 5)).graph.inputs == {"pixels": (3, 6, 5)}
+    assert load_model(path, input_shape=(3, 6, 5)).graph.inputs == {"pixels": (3, 6, 5)}
     with pytest.raises(ModelFileError, match="does not fit"):
-        load_model(write(path, h5_bytes(layers())), size=(7, 5))
+        load_model(write(path, h5_bytes(layers())), input_shape=(3, 7, 5))
 
 
 def test_layers_that_wait_for_each_other(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cnnfast.formats.blame import blame
 from cnnfast.formats.keras.archive import sniff
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
+from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
@@ -23,7 +24,7 @@ def read(
     path: str | os.PathLike[str],
     classes: Sequence[str] | None = None,
     preprocess: Preprocess | str | None = None,
-    size: tuple[int, int] | None = None,
+    input_shape: Shape | None = None,
 ) -> Model:
     """Read a model of Keras.
 
@@ -37,8 +38,8 @@ def read(
         How a picture becomes the input. By default what Keras does with bytes: Rescaling and Normalization at the
         start of the network where it has them, and 0 to 255 as they are where it has not. "tf", "torch" and "caffe"
         are the modes of ``keras.applications.imagenet_utils.preprocess_input``, which no file holds.
-    size : (H, W), optional
-        Of the images, for a network that takes images of any size.
+    input_shape : (C, H, W), optional
+        Of one image, for a network that takes images of any size.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def read(
     check_preprocess(preprocess)
     with blame(path):
         with open_archive(Path(path)) as archive:
-            graph = build(archive, size)
+            graph = build(archive, input_shape)
         graph, rule = with_pixels(graph, preprocess)
         labels = None if classes is None else tuple(classes)
         return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {Path(path).name}"})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +28,30 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Arguments:
+    """What a layer is called on: tensors, numbers, and lists of them."""
+
+    positional: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+    def unrolled(self) -> Iterator[Any]:
+        """Yield the positional arguments, those in lists too."""
+        yield from _unrolled(self.positional)
+
+    def tensors(self) -> set[Tensor]:
+        """Return all tensors among the arguments."""
+        return {item for item in _unrolled((self.positional, *self.named.values())) if isinstance(item, Tensor)}
+
+
+def _unrolled(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _unrolled(item)
+    else:
+        yield value
+
+
+@dataclass(frozen=True)
 class Layer:
     """A layer of the file.
 
@@ -39,18 +63,20 @@ class Layer:
         Where the class is defined; Keras 3 has classes of one name in several modules.
     config : dict
         Its attributes, as they stand in the file.
-    calls : tuple of list
-        For each call the arguments: tensors, numbers, and lists of them; keyword arguments as a dict at the end.
+    calls : tuple of Arguments
     model : Model or None
         For a layer that is a model.
+    first : int
+        The number of the first call: Keras 2 counts that of a model's own input, which it does not write.
     """
 
     name: str
     kind: str
     module: str
     config: dict[str, Any]
-    calls: tuple[list[Any], ...]
+    calls: tuple[Arguments, ...]
     model: Model | None = None
+    first: int = 0
 
     def describe(self) -> str:
         """Return name and class, for a message."""
@@ -118,9 +144,19 @@ def _model(kind: str, config: object, budget: _Budget, depth: int) -> Model:
         raise ModelFileError("two layers have the same name")
     if sequential:
         return _chain(layers, fields)
-    return Model(
-        tuple(layers), _tensors(fields.get("input_layers"), "input"), _tensors(fields.get("output_layers"), "output")
-    )
+    inputs = _tensors(fields.get("input_layers"), "input")
+    outputs = _tensors(fields.get("output_layers"), "output")
+    return Model(tuple(_numbered(layers, outputs)), inputs, outputs)
+
+
+def _numbered(layers: list[Layer], outputs: tuple[Tensor, ...]) -> Iterator[Layer]:
+    """Yield the layers with the number of their first call, which shows in how their calls are referred to."""
+    highest: dict[str, int] = {}
+    for tensor in (*outputs, *(t for layer in layers for call in layer.calls for t in call.tensors())):
+        highest[tensor.layer] = max(tensor.call, highest.get(tensor.layer, 0))
+    for layer in layers:
+        is_shifted = layer.model is not None and highest.get(layer.name, 0) == len(layer.calls) > 0
+        yield replace(layer, first=1) if is_shifted else layer
 
 
 def _layer(entry: object, sequential: bool, budget: _Budget, depth: int) -> Layer:
@@ -128,7 +164,7 @@ def _layer(entry: object, sequential: bool, budget: _Budget, depth: int) -> Laye
     assert isinstance(entry, dict)
     inner = config.get("name") if isinstance(config, dict) else None
     name = check_name(entry.get("name") or inner or kind.lower(), "layer")
-    calls: tuple[list[Any], ...] = ()
+    calls: tuple[Arguments, ...] = ()
     if not sequential:
         nodes = entry.get("inbound_nodes", [])
         if not isinstance(nodes, list):
@@ -151,8 +187,7 @@ def _chain(layers: list[Layer], fields: dict[str, Any]) -> Model:
         layers = [Layer(name, "InputLayer", "", {"name": name, "batch_shape": shape}, ()), *layers]
     chained = [layers[0]]
     for before, layer in pairwise(layers):
-        call: list[Any] = [Tensor(before.name, 0, 0)]
-        chained.append(Layer(layer.name, layer.kind, layer.module, layer.config, (call,), layer.model))
+        chained.append(replace(layer, calls=(Arguments((Tensor(before.name, 0, 0),)),)))
     ends = Tensor(chained[0].name, 0, 0), Tensor(chained[-1].name, 0, 0)
     return Model(tuple(chained), ends[:1], ends[1:])
 
@@ -179,7 +214,7 @@ def _is_tensor(value: object) -> bool:
     )
 
 
-def _call(name: str, node: object) -> list[Any]:
+def _call(name: str, node: object) -> Arguments:
     """Return the arguments of one call.
 
     Keras 2 writes ``[[layer, call, output, {keyword arguments}], …]``, Keras 3 ``{"args": […], "kwargs": {…}}``.
@@ -189,7 +224,7 @@ def _call(name: str, node: object) -> list[Any]:
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise ModelFileError(f"a call of the layer {name!r} must have a list args and an object kwargs")
         named = {key: _argument(value) for key, value in kwargs.items() if value is not None}
-        return [*(_argument(value) for value in args), named]
+        return Arguments(tuple(_argument(value) for value in args), named)
     if _is_tensor(node):
         node = [node]
     if not isinstance(node, list) or not all(_is_tensor(item) for item in node):
@@ -199,7 +234,7 @@ def _call(name: str, node: object) -> list[Any]:
         for key, value in (item[3] if len(item) == 4 else {}).items():
             if value is not None:
                 named[key] = Tensor(*value[:3]) if _is_tensor(value) else value
-    return [*(Tensor(*item[:3]) for item in node), named]
+    return Arguments(tuple(Tensor(*item[:3]) for item in node), named)
 
 
 def _argument(value: object) -> Any:

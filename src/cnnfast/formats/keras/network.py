@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from cnnfast.formats.keras.registry import LAYERS, Apply, Call, key_of
 from cnnfast.formats.keras.unsupported import complaint, nearest
 from cnnfast.formats.keras.weights import Weights
 from cnnfast.graph import Graph
-from cnnfast.ops import Array
+from cnnfast.ops import Array, Shape
 
 
-def build(archive: Archive, size: tuple[int, int] | None) -> Graph:
+def build(archive: Archive, wanted: Shape | None) -> Graph:
     """Return the graph of a model.
 
     Raises
@@ -41,7 +40,7 @@ def build(archive: Archive, size: tuple[int, int] | None) -> Graph:
     first = next((layer for layer in model.layers if layer.name == model.inputs[0].layer), None)
     if first is None:
         raise ModelFileError(f"there is no input layer {model.inputs[0].layer!r}")
-    x = graph.input(first.name, _input_shape(first, size, graph.channels_last))
+    x = graph.input(first.name, _input_shape(first, wanted, graph))
     (output,) = _Builder(graph, prepared).run(model, archive.weights, "", [x])
     return graph.graph(output)
 
@@ -75,20 +74,22 @@ def _is_channels_last(model: Model) -> bool:
     return formats != {"channels_first"}
 
 
-def _input_shape(layer: Layer, size: tuple[int, int] | None, channels_last: bool) -> tuple[int, ...]:
-    shape = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
-    if not isinstance(shape, list) or len(shape) < 2 or not all(v is None or type(v) is int for v in shape):
-        raise ModelFileError(f"the input {layer.name!r} must have a shape [null, H, W, C], but has {shape!r:.80}")
-    sizes = list(shape[1:])
-    if len(sizes) == 3 and size is not None:
-        places = (0, 1) if channels_last else (1, 2)
-        for place, side in zip(places, size, strict=True):
-            if sizes[place] not in (None, side):
-                raise ModelFileError(f"the input {layer.name!r} is of shape {shape}, which size={size} does not fit")
-            sizes[place] = side
+def _input_shape(layer: Layer, wanted: Shape | None, graph: ImageGraph) -> Shape:
+    """Return the shape of one image in the file's order; ``wanted`` is in the order C, H, W."""
+    stated = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
+    if not isinstance(stated, list) or len(stated) < 2 or not all(v is None or type(v) is int for v in stated):
+        raise ModelFileError(f"the input {layer.name!r} must have a shape [null, H, W, C], but has {stated!r:.80}")
+    sizes = stated[1:]
+    if wanted is not None:
+        given = graph.in_file(tuple(wanted))
+        if len(given) != len(sizes) or any(b not in (None, a) for a, b in zip(given, sizes, strict=False)):
+            raise ModelFileError(
+                f"the input {layer.name!r} has the shape {stated}, which input_shape={wanted} (C, H, W) does not fit"
+            )
+        return given
     if None in sizes:
         raise ModelFileError(
-            f"the input {layer.name!r} takes images of any size, {shape}; a graph has one: give size=(H, W)"
+            f"the input {layer.name!r} takes images of any size, {stated}; a graph has one: give input_shape=(C, H, W)"
         )
     return tuple(sizes)
 
@@ -112,7 +113,8 @@ class _Builder:
                 raise UnsupportedError(f"layer {layer.describe()}: {error}") from error
             except (GraphError, ModelFileError) as error:
                 raise ModelFileError(f"layer {layer.describe()}: {error}") from error
-            values.update({Tensor(layer.name, index, number): value for number, value in enumerate(results)})
+            number = layer.first + index
+            values.update({Tensor(layer.name, number, output): value for output, value in enumerate(results)})
         missing = next((tensor for tensor in model.outputs if tensor not in values), None)
         if missing is not None:
             raise ModelFileError(f"the output of {missing.layer!r} depends on itself, or on what is not there")
@@ -121,39 +123,20 @@ class _Builder:
     def _call(
         self, layer: Layer, index: int, weights: Weights, prefix: str, values: dict[Tensor, Value]
     ) -> list[Value]:
-        name = f"{prefix}{layer.name}"
-        *positional, named = [*layer.calls[index], {}] if not _has_named(layer.calls[index]) else layer.calls[index]
-        operands = [_operand(argument, values) for argument in _flat(positional)]
+        name, arguments = f"{prefix}{layer.name}", layer.calls[index]
+        operands = [_operand(argument, values) for argument in arguments.unrolled()]
         if layer.model is not None:
             inputs = [v for v in operands if isinstance(v, Value)]
             return self.run(layer.model, weights.inside(layer), f"{name}/", inputs)
-        keywords = {key: values[v] if isinstance(v, Tensor) else v for key, v in named.items()}
-        call = Call(self._graph, name, operands, keywords, lambda *roles: weights.of(layer, roles))
+        named = {key: _operand(v, values) if isinstance(v, Tensor) else v for key, v in arguments.named.items()}
+        call = Call(self._graph, name, operands, named, lambda *roles: weights.of(layer, roles))
         return [self._prepared[id(layer)](call)]
 
 
-def _has_named(call: list[Any]) -> bool:
-    return bool(call) and isinstance(call[-1], dict)
-
-
-def _flat(argument: Any) -> Iterator[Any]:
-    if isinstance(argument, list):
-        for item in argument:
-            yield from _flat(item)
-    else:
-        yield argument
-
-
-def _tensors_of(call: list[Any]) -> set[Tensor]:
-    positional = call[:-1] if _has_named(call) else call
-    named = list(call[-1].values()) if _has_named(call) else []
-    return {item for item in _flat([positional, named]) if isinstance(item, Tensor)}
-
-
-def _operand(argument: Any, values: dict[Tensor, Value]) -> Value | Array:
-    if isinstance(argument, Tensor):
+def _operand(argument: object, values: dict[Tensor, Value]) -> Value | Array:
+    if isinstance(argument, Tensor) and argument in values:
         return values[argument]
-    if type(argument) in (int, float):
+    if isinstance(argument, int | float) and not isinstance(argument, bool):
         return np.array(argument, np.float64)
     raise ModelFileError(f"it is called on {argument!r:.80}, which is neither a value nor a number")
 
@@ -167,7 +150,7 @@ def _in_order(model: Model, values: dict[Tensor, Value]) -> Iterator[tuple[Layer
     readers: dict[tuple[str, int], list[int]] = {}
     given = {(tensor.layer, tensor.call) for tensor in values}
     for position, (layer, index) in enumerate(calls):
-        needed = {(t.layer, t.call) for t in _tensors_of(layer.calls[index])} - given
+        needed = {(t.layer, t.call) for t in layer.calls[index].tensors()} - given
         missing.append(len(needed))
         for source in needed:
             readers.setdefault(source, []).append(position)
@@ -175,7 +158,7 @@ def _in_order(model: Model, values: dict[Tensor, Value]) -> Iterator[tuple[Layer
     while ready:
         layer, index = calls[heapq.heappop(ready)]
         yield layer, index
-        for position in readers.get((layer.name, index), ()):
+        for position in readers.get((layer.name, layer.first + index), ()):
             missing[position] -= 1
             if missing[position] == 0:
                 heapq.heappush(ready, position)
