@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnfast import heads, ops
+from cnnfast import ops
 from cnnfast._dispatch import Entry
 from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy, check_out
 from cnnfast._threads import decide, of_call
@@ -531,6 +531,8 @@ class Network:
         >>> Network.load("cifar10-cs61c").features(np.zeros((2, 32, 32, 3), np.uint8)).shape
         (2, 320)
         """
+        from cnnfast import heads
+
         base = self.truncate(heads.feature_layer(self.graph) if layer is None else layer)
         return base.forward(images, layout=layout, threads=threads).reshape(-1, math.prod(base.output_shape))
 
@@ -567,6 +569,8 @@ class Network:
         >>> pets.output_shape, pets.classes_.tolist()
         ((2,), ['cat', 'dog'])
         """
+        from cnnfast import heads
+
         at = heads.feature_layer(self.graph) if layer is None else layer
         graph = heads.with_head(self.graph, len(classes), layers, at, seed)
         return Network.from_graph(graph, classes=classes, preprocess=self.preprocess, licence=self.licence)

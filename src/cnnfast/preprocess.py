@@ -37,7 +37,7 @@ class Preprocess:
     Attributes
     ----------
     size : tuple of int
-        (H, W) of the network's input, in pixels.
+        (H, W) of the network's input, in pixels; a square too needs both.
     channels : {"rgb", "bgr", "grey"}
         Order of the channels; C is 3 or 1.
     resize : {"stretch", "crop", "pad"}
@@ -213,7 +213,7 @@ def _size(value: object) -> tuple[int, int]:
             return height, width
     raise ConfigError(
         f"size of the preprocessing must be (H, W), each from 1 to {MOST_SIDE} and together at most "
-        f"{MOST_PIXELS} pixels, but is {value!r}"
+        f"{MOST_PIXELS} pixels, but is {value!r}; for a square too both are given, as in size=(32, 32)"
     )
 
 
