@@ -22,7 +22,7 @@ LEVELS = (
     ("plan", "formats", "pictures", "summary", "compiled", "heads"),
     ("stream",),
     ("data", "config_report", "network"),
-    ("report", "train", "quantize", "from_module"),
+    ("report", "train", "quantize", "from_module", "compare"),
     ("cli",),
     ("__main__",),
 )

@@ -5,6 +5,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 
 ==========  ==========================================================================
 `find`      and `classify`: what to say about an image; the run itself is `sweep`
+`readers`   what the user says about a model file that does not say it itself
 `inputs`    paths of the command line → images, one after the other
 `rows`      the file of ``--out``: written, and read again by ``--resume``
 `shelves`   copies and links of what was found
@@ -33,6 +34,7 @@ COMMANDS = {
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
     "convert": "read a model file of any known format and write it as cnnfast's own",
+    "compare": "run two networks, or one and its original engine, side by side, and say where they part",
     "download": "fetch a data set",
     "demo": "find the cats in a few real photographs",
     "info": "show versions, CPU, instruction set and threads, and who decided them",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cnnfast.cli import readers
 from cnnfast.errors import ConfigError
-from cnnfast.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="IN", help="a model file or folder of any known format")
     parser.add_argument("target", metavar="OUT", type=Path, help="the file to write, NAME.safetensors")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    readers.add_reader(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{target}: model files are written as .safetensors; name a file that ends so")
     if target.exists() and not args.force:
         raise ConfigError(f"{target}: exists already; name another file, or say --force to replace it")
-    net = Network.load(args.source)
+    net = readers.load(args.source, args)
     net.save(target)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")
     return 0

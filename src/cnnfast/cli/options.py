@@ -80,6 +80,17 @@ def seconds(text: str) -> float:
     return number
 
 
+def above_zero(text: str) -> float:
+    """Parse a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, but is {text!r}")
+    return number
+
+
 def probability(text: str) -> float:
     """Parse a number from 0 to 1."""
     try:

@@ -21,7 +21,7 @@ from cnnfast.formats.registry import HEAD, Format, register
 if TYPE_CHECKING:
     from cnnfast.formats.registry import FORMATS
 
-__all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "register", "save"]
+__all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "options_of", "register", "save"]
 
 
 def __getattr__(name: str) -> object:
@@ -62,14 +62,25 @@ def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
 
 
 def _check_options(path: str | os.PathLike[str], entry: Format, options: Mapping[str, object]) -> None:
-    import inspect
-
-    known = list(inspect.signature(entry.read).parameters)[1:]
+    known = options_of(entry)
     if strange := [name for name in options if name not in known]:
         raise ConfigError(
             f"{path}: a file of the format {entry.name} takes no option {strange[0]!r}; "
             f"it takes: {', '.join(known) or 'none'}"
         )
+
+
+def options_of(entry: Format) -> list[str]:
+    """Return what the reader of a format takes besides the path.
+
+    Examples
+    --------
+    >>> "architecture" in options_of(_all_formats()["torch"])
+    True
+    """
+    import inspect
+
+    return list(inspect.signature(entry.read).parameters)[1:]
 
 
 def detect(path: str | os.PathLike[str]) -> Format:

@@ -1,0 +1,131 @@
+"""``cnnfast compare A B``: do two networks say the same, and if not, where do they part?"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from itertools import islice
+
+import numpy as np
+
+from cnnfast._shipped import find
+from cnnfast.cli import OK, SOME_FAILED, options, readers
+from cnnfast.cli.inputs import open_inputs
+from cnnfast.compare import BOUND, ENGINES, Comparison, Difference, NetworkSide, Side, compare
+from cnnfast.errors import ConfigError, PictureError
+from cnnfast.formats import detect, options_of
+from cnnfast.ops import Array, Shape
+from cnnfast.preprocess import Preprocess
+
+RANDOM = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("left", metavar="A", help="a shipped network, or a model file of any known format")
+    parser.add_argument("right", metavar="B", nargs="?", help="another one; with --engine by default the same file")
+    parser.add_argument("--engine", choices=ENGINES, help="run B with the engine it was made for")
+    parser.add_argument("--data", nargs="+", metavar="PATH", help="pictures, folders or data sets; else random images")
+    parser.add_argument(
+        "--images", type=options.positive, metavar="N", help=f"how many; default {RANDOM}, or all of --data"
+    )
+    parser.add_argument(
+        "--bound",
+        type=options.above_zero,
+        default=BOUND,
+        metavar="X",
+        help="largest difference that passes, as a part of the largest element (default: %(default)s)",
+    )
+    readers.add_reader(parser)
+    options.add_split(parser)
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run both and print where they part."""
+    if args.right is None and args.engine is None:
+        raise ConfigError("name a second network B, or an --engine that runs A's own file")
+    right = args.right or args.left
+    _check_options(args, args.left, *([] if args.engine else [right]))
+    left = readers.load(args.left, args, lenient=True)
+    if args.engine:
+        other, preprocess = ENGINES[args.engine](find(right)), left.preprocess
+    else:
+        net = readers.load(right, args, lenient=True)
+        other, preprocess = NetworkSide(net, right), net.preprocess
+    pictures = _images(args, left.input_shape, left.preprocess or preprocess)
+    inputs = tuple(_values(pictures, rule or left.preprocess) for rule in (left.preprocess, preprocess))
+    found = compare(NetworkSide(left, args.left), other, inputs, args.bound)  # type: ignore[arg-type]
+    print(json.dumps(as_dict(found), indent=2) if args.json else as_text(found, args.left, other))
+    return OK if found.is_alike else SOME_FAILED
+
+
+def _check_options(args: argparse.Namespace, *sources: str) -> None:
+    """Refuse what is said about neither of the two files."""
+    taken = {name for source in sources for name in options_of(detect(find(source)))}
+    if strange := [name for name in readers.reading(args) if name not in taken]:
+        raise ConfigError(f"--{strange[0].replace('_', '-')} says nothing about {' or '.join(sources)}")
+
+
+def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | None) -> Array:
+    """Return pixels (N, H, W, C), or floats (N, C, H, W) where no network says how pixels become values."""
+    if args.data is None:
+        rng = np.random.default_rng(0)
+        count = args.images or RANDOM
+        if preprocess is None:
+            return rng.standard_normal((count, *shape)).astype(np.float32)
+        c, h, w = preprocess.shape
+        return rng.integers(0, 256, (count, h, w, c), np.uint8)
+    if preprocess is None:
+        raise ConfigError("neither network says how a picture becomes its input; say --mean and --std")
+    items = (item for source in open_inputs(args.data, args.split) for item in source.items(0, preprocess))
+    pixels = []
+    for item in islice(items, args.images):
+        if isinstance(item.pixels, PictureError):
+            print(f"cnnfast: {item.pixels}", file=sys.stderr)
+        else:
+            pixels.append(item.pixels)
+    if not pixels:
+        raise ConfigError(f"{', '.join(args.data)}: holds no picture that can be read")
+    return np.stack(pixels)
+
+
+def _values(images: Array, preprocess: Preprocess | None) -> Array:
+    return preprocess(images) if images.dtype == np.uint8 and preprocess is not None else images.astype(np.float32)
+
+
+def as_text(found: Comparison, left: str, right: Side) -> str:
+    """Return what has been found as text."""
+    lines = [
+        f"{left} and {right.title}, {found.images} images",
+        f"layers compared: {len(found.layers)}",
+        f"output: largest difference {found.output.size:.2g} of the largest element (bound {found.bound:g})",
+        f"top-1: {found.same_top1} of {found.images} agree",
+    ]
+    if found.first is None:
+        return "\n".join([*lines, "no layer differs by more than the bound"])
+    return "\n".join([*lines, f"first layer that differs: {_told(found.first)}"])
+
+
+def _told(layer: Difference) -> str:
+    name = layer.left if layer.left == layer.right else f"{layer.left} and {layer.right}"
+    size = "x".join(map(str, layer.shape))
+    ours, theirs = (f"{value:.7g}" for value in layer.values)
+    return (
+        f"{name} ({layer.kind}, {size}) by {layer.size:.2g} of the largest element; "
+        f"most in image {layer.image} at {layer.place}: {ours} against {theirs}"
+    )
+
+
+def as_dict(found: Comparison) -> dict[str, object]:
+    """Return what has been found as values that JSON can hold."""
+    return {
+        "alike": found.is_alike,
+        "images": found.images,
+        "same_top1": found.same_top1,
+        "bound": found.bound,
+        "first": None if found.first is None else dataclasses.asdict(found.first),
+        "layers": [dataclasses.asdict(layer) for layer in found.layers],
+    }

@@ -1,0 +1,16 @@
+"""Two networks side by side, or a network and the engine that its file was made for: where do they part?
+
+=============  ==========================================================
+`sides`        what can be run layer by layer, and a `Network` as one
+`engines`      onnxruntime, LiteRT, Keras and PyTorch as others
+`differences`  which layer of one is which of the other, and how they differ
+=============  ==========================================================
+"""
+
+from __future__ import annotations
+
+from cnnfast.compare.differences import BOUND, Comparison, Difference, compare
+from cnnfast.compare.engines import ENGINES
+from cnnfast.compare.sides import NetworkSide, Side
+
+__all__ = ["BOUND", "ENGINES", "Comparison", "Difference", "NetworkSide", "Side", "compare"]

@@ -1,0 +1,188 @@
+"""Other engines, each on the file that it was made for; imported where it is asked for.
+
+PyTorch and Keras run code of the file they are given: that is what the user asks for by naming them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnfast.compare.sides import Side
+from cnnfast.errors import ConfigError
+from cnnfast.ops import Array, Shape
+
+OUTPUT = "output"
+
+
+def _engine(name: str, package: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"the engine cannot be imported ({error}); install it with: pip install {package}") from None
+
+
+def _in_pieces(images: Array, count: int | None, run: Callable[[Array], list[Array]]) -> list[Array]:
+    """Run images in batches of the size that a file is made for, the last one filled up with zeros."""
+    if count is None:
+        return run(images)
+    pieces = []
+    for start in range(0, len(images), count):
+        part = images[start : start + count]
+        filled = np.concatenate([part, np.zeros((count - len(part), *part.shape[1:]), part.dtype)])
+        pieces.append([np.asarray(result)[: len(part)] for result in run(filled)])
+    return [np.concatenate(results) for results in zip(*pieces, strict=True)]
+
+
+def _channels_last(images: Array, shape: Sequence[object]) -> Array:
+    """Return images as an engine takes them, which states (N, H, W, C) or (N, C, H, W)."""
+    if images.ndim != 4 or len(shape) != 4:
+        return images
+    sizes = [size for size in shape if isinstance(size, int)]
+    is_last = shape[3] == images.shape[1] and shape[1] != images.shape[1] and images.shape[1] in sizes
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if is_last else images
+
+
+class OnnxRuntime:
+    """onnxruntime on an ONNX file; every value of the file is an output."""
+
+    def __init__(self, path: Path) -> None:
+        onnx, self._runtime = _engine("onnx", "onnx"), _engine("onnxruntime", "onnxruntime")
+        self.title = f"onnxruntime on {path}"
+        self._path = path
+        self._model = onnx.load(str(path))
+        self.output = self._model.graph.output[0].name
+        values = [(node.op_type, name) for node in self._model.graph.node for name in node.output if name]
+        self.layers: dict[str, tuple[str, Shape]] = {name: (kind, ()) for kind, name in values}
+
+    def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
+        """Compute values of the file."""
+        given = {output.name for output in self._model.graph.output}
+        names = [self.output, *(name for name in dict.fromkeys(wanted) if name != self.output)]
+        for name in names:
+            if name not in given:
+                self._model.graph.output.add().name = name
+        options = self._runtime.SessionOptions()
+        options.log_severity_level = 3
+        session = self._runtime.InferenceSession(
+            self._model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        (source, *_) = session.get_inputs()
+        count = source.shape[0] if source.shape and isinstance(source.shape[0], int) else None
+        batch = _channels_last(images, source.shape)
+        results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part}))
+        return {name: np.asarray(r) for name, r in zip(names, results, strict=True) if len(r) == len(images)}
+
+
+class LiteRT:
+    """LiteRT on a .tflite file; every tensor of floats is a layer."""
+
+    def __init__(self, path: Path) -> None:
+        runtime = _engine("ai_edge_litert.interpreter", "ai-edge-litert")
+        self.title = f"LiteRT on {path}"
+        self._interpreter = runtime.Interpreter(str(path), experimental_preserve_all_tensors=True)
+        self._interpreter.allocate_tensors()
+        (self._result,) = self._interpreter.get_output_details()
+        self._details = {d["name"]: d for d in self._interpreter.get_tensor_details() if len(d["shape"])}
+        self.output = self._result["name"]
+        self.layers: dict[str, tuple[str, Shape]] = dict.fromkeys(self._details, ("tensor", ()))
+
+    def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
+        """Compute tensors of the file."""
+        (source,) = self._interpreter.get_input_details()
+        names = [self.output, *(name for name in dict.fromkeys(wanted) if name != self.output)]
+        batch = _channels_last(images, [int(size) for size in source["shape"]])
+
+        def run(part: Array) -> list[Array]:
+            self._interpreter.set_tensor(source["index"], _quantised(part, source))
+            self._interpreter.invoke()
+            details = [self._details[name] for name in names]
+            return [_real(self._interpreter.get_tensor(d["index"]), d) for d in details]
+
+        results = _in_pieces(batch, int(source["shape"][0]), run)
+        return dict(zip(names, results, strict=True))
+
+
+def _quantised(images: Array, detail: dict[str, Any]) -> Array:
+    if detail["dtype"] == np.float32:
+        return images
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    values: Array = np.clip(np.round(images / scale + zero), limits.min, limits.max).astype(detail["dtype"])
+    return values
+
+
+def _real(values: Array, detail: dict[str, Any]) -> Array:
+    scale, zero = detail["quantization"]
+    return values.astype(np.float32) if scale == 0 else (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+class Keras:
+    """Keras on a .keras or .h5 file; every layer with one result."""
+
+    def __init__(self, path: Path) -> None:
+        self._keras = _engine("keras", "keras")
+        self.title = f"Keras on {path}"
+        self._model = self._keras.models.load_model(str(path), compile=False)
+        self.layers: dict[str, tuple[str, Shape]] = {
+            layer.name: (type(layer).__name__, ()) for layer in self._model.layers if _has_one_result(layer)
+        }
+        self.output = next(
+            n for n in reversed(self.layers) if self._model.get_layer(n).output is self._model.outputs[0]
+        )
+
+    def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
+        """Compute layers."""
+        names = [self.output, *(name for name in dict.fromkeys(wanted) if name != self.output)]
+        inner = self._keras.Model(self._model.inputs, [self._model.get_layer(name).output for name in names])
+        batch = images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
+        results = inner.predict(batch, verbose=0)
+        results = results if isinstance(results, list) else [results]
+        return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+
+
+def _has_one_result(layer: Any) -> bool:
+    return not isinstance(getattr(layer, "output", None), list | tuple | None)
+
+
+class Torch:
+    """PyTorch on a program of TorchScript or torch.export; its output only."""
+
+    def __init__(self, path: Path) -> None:
+        self._torch = _engine("torch", "torch")
+        self.title = f"PyTorch on {path}"
+        try:
+            self._module = self._torch.jit.load(str(path), map_location="cpu")
+        except RuntimeError:
+            self._module = self._load_program(path)
+        self.output = OUTPUT
+        self.layers: dict[str, tuple[str, Shape]] = {OUTPUT: ("module", ())}
+
+    def _load_program(self, path: Path) -> Any:
+        try:
+            return self._torch.export.load(str(path)).module()
+        # it raises what it likes about a file of another kind
+        except Exception as error:
+            raise ConfigError(
+                f"{path}: PyTorch runs programs of torch.jit.save and torch.export.save; this is neither "
+                f"({type(error).__name__}). For a module in memory compare cnnfast.from_torch(module, …) in Python"
+            ) from error
+
+    def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
+        """Compute the output."""
+        with self._torch.no_grad():
+            results = _in_pieces(images, None, lambda part: [self._module(self._torch.from_numpy(part)).numpy()])
+        return {OUTPUT: results[0]}
+
+
+ENGINES: dict[str, Callable[[Path], Side]] = {
+    "onnxruntime": OnnxRuntime,
+    "litert": LiteRT,
+    "keras": Keras,
+    "torch": Torch,
+}
+"""Every engine by its name."""

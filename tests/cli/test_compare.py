@@ -1,0 +1,120 @@
+"""``compare`` and what ``convert`` is told about files that do not say everything themselves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from formats.weights.small import safetensors
+
+from cnnfast import Network
+from cnnfast.architectures import build
+from cnnfast.formats import FORMATS
+from cnnfast.formats.weights.expected import wanted
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """The weights of a network for three colours, as others would store them."""
+    graph = build("lenet", classes=3, seed=1)
+    tensors = {f"module.{want.name}": graph.constants[want.constant] for want in wanted(graph)}
+    path = tmp_path / "lenet.safetensors"
+    path.write_bytes(safetensors({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+    return path
+
+
+def test_convert_with_all_that_the_file_does_not_say(run, weights, tmp_path):
+    target, names = tmp_path / "own.safetensors", tmp_path / "names.txt"
+    names.write_text("rot\ngrün\n\nblau\n", "utf-8")
+    words = ("--architecture", "lenet", "--labels", names, "--mean", "0.5,0.4,0.3", "--std", "0.25", "--resize", "crop")
+    assert run("convert", weights, target, *words).status == 0
+    net = Network.load(target)
+    assert net.classes_.tolist() == ["rot", "grün", "blau"]
+    assert (net.preprocess.mean, net.preprocess.std, net.preprocess.resize) == ((0.5, 0.4, 0.3), (0.25,) * 3, "crop")
+    assert net.preprocess.size == (32, 32)
+    assert run("convert", target, tmp_path / "b.safetensors", "--labels", "a,b,c", "--mean", "0").status == 0
+    other = Network.load(tmp_path / "b.safetensors")
+    assert (other.classes_.tolist(), other.preprocess.resize) == (["a", "b", "c"], "crop")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "no network; say which one they belong to"),
+        (("--architecture", "lenet", "--labels", "a,b"), "labels"),
+        (("--architecture", "lenet", "--rename", "conv1"), "--rename must be order"),
+        (("--architecture", "lenet", "--rename", "a=b"), "rename has 'a'"),
+        (("--architecture", "lenet", "--std", "0"), "std"),
+        (("--architecture", "lenet", "--input-shape", "3,x,32"), "must be numbers"),
+    ],
+)
+def test_what_convert_refuses(words, said, run, weights, tmp_path):
+    result = run("convert", weights, tmp_path / "own.safetensors", *words)
+    assert result.status == 2
+    assert said in result.err
+    assert not (tmp_path / "own.safetensors").exists()
+
+
+def test_compare_a_file_with_what_it_was_converted_to(run, weights, tmp_path):
+    target = tmp_path / "own.safetensors"
+    words = ("--architecture", "lenet", "--mean", "0.5")
+    assert run("convert", weights, target, *words).status == 0
+    result = run("compare", target, weights, *words)
+    assert result.status == 0
+    assert "top-1: 16 of 16 agree" in result.out
+    assert "no layer differs" in result.out
+    assert run("compare", target, weights).status == 2
+    assert "says nothing about" in run("compare", target, target, "--architecture", "lenet").err
+
+
+def test_compare_names_the_layer_and_the_status_says_so(run, weights, tmp_path):
+    net = Network.load(weights, architecture="lenet")
+    constants = dict(net.graph.constants)
+    constants["conv2.bias"] = constants["conv2.bias"] + np.float32(0.01)
+    graph = type(net.graph)(net.graph.inputs, net.graph.nodes, constants, net.graph.outputs)
+    Network.from_graph(net.graph).save(tmp_path / "a.safetensors")
+    Network.from_graph(graph).save(tmp_path / "b.safetensors")
+    result = run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--images", 3)
+    assert result.status == 1
+    assert "first layer that differs: conv2 (conv2d, 16x10x10) by" in result.out
+    told = json.loads(run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--json").out)
+    assert (told["alike"], told["first"]["left"], told["images"]) == (False, "conv2", 16)
+    assert run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--bound", "0.5").status == 0
+
+
+def test_compare_on_pictures(run, model, album):
+    result = run("compare", model, model, "--data", album)
+    assert result.status == 0
+    assert "11 images" in result.out
+    assert "2.png" in result.err
+
+
+def test_compare_needs_two(run, model, tmp_path):
+    assert "name a second network B" in run("compare", model).err
+    Network.from_graph(build("lenet", seed=0)).save(tmp_path / "bare.safetensors")
+    bare = tmp_path / "bare.safetensors"
+    assert "how a picture becomes its input" in run("compare", bare, bare, "--data", model.parent).err
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_an_engine_on_its_own_file(engine, run, shared_data):
+    for package in {"onnxruntime": ("onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}[engine]:
+        pytest.importorskip(package, reason=f"the engine {engine} is not installed")
+    name = {"onnxruntime": "mnist_cntk.onnx", "litert": "mlperftiny_resnet8_cifar10_float.tflite"}[engine]
+    path = shared_data / "models" / name
+    if engine == "litert" and "litert" not in FORMATS:
+        pytest.skip("this cnnfast does not read .tflite files yet")
+    result = run("compare", path, "--engine", engine)
+    assert result.status == 0, result.out + result.err
+    assert "16 of 16 agree" in result.out
+
+
+def test_an_engine_that_is_not_there(run, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    result = run("compare", model, "--engine", "onnxruntime")
+    assert result.status == 2
+    assert "install it with: pip install onnx" in result.err
