@@ -16,10 +16,19 @@ from cnnfast.graph.passes.fold_batch_norm import fold_batch_norm
 from cnnfast.graph.passes.fold_constants import fold_constants
 from cnnfast.graph.passes.fold_pad import fold_pad
 from cnnfast.graph.passes.fuse import fuse
+from cnnfast.graph.passes.push_transposes import push_transposes
 
 Pass = Callable[[Graph], Graph]
 
-PASSES: tuple[Pass, ...] = (drop_identities, fold_constants, fold_pad, drop_unused, fold_batch_norm, fuse)
+PASSES: tuple[Pass, ...] = (
+    drop_identities,
+    fold_constants,
+    push_transposes,
+    fold_pad,
+    drop_unused,
+    fold_batch_norm,
+    fuse,
+)
 
 __all__ = [
     "PASSES",
@@ -31,6 +40,7 @@ __all__ = [
     "fold_pad",
     "fuse",
     "optimise",
+    "push_transposes",
 ]
 
 
