@@ -24,21 +24,20 @@ Operations of direct convolution, in % of the peak of multiply-adds of the same 
 run, over all layers of the networks {networks} of `bench/networks.py`, one core: {cpu}, commit {commit}.
 What does no multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
 
-LAYOUTS = {
-    "chwn": "Layout `chwn<L>`: images in the lanes",
-    "nchwc": "Layout `nchw<L>c`: one image, channels in the lanes",
-    "nchw": "Layout `nchw`: the textbook loops",
+LISTS = {
+    "Layout `chwn<L>`: images in the lanes": (kernels.KERNELS, "_chwn_"),
+    "Layout `nchw<L>c`: one image, channels in the lanes": (kernels.KERNELS, "_nchwc_"),
+    "Layout `nchw`: the textbook loops": (kernels.KERNELS, "_nchw_"),
+    "Training: layout `chwn<L>`": (kernels.TRAINING_KERNELS, "_chwn_"),
 }
 
 
 def tables() -> str:
     """Return all tables as Markdown."""
     parts = []
-    for layout, title in LAYOUTS.items():
+    for title, (known, layout) in LISTS.items():
         rows = [
-            (code(name), " ".join(ints), " ".join(floats))
-            for name, (ints, floats) in kernels.KERNELS.items()
-            if f"_{layout}_" in name
+            (code(name), " ".join(ints), " ".join(floats)) for name, (ints, floats) in known.items() if layout in name
         ]
         parts += [f"### {title}: {len(rows)} kernels", markdown(("kernel", "geometry", "attributes"), rows)]
     micro = micro_kernels()

@@ -123,6 +123,68 @@ cdef extern from "dispatch.h" nogil:
         long vectors
         float* m
 
+    cdef enum:
+        GRAD_OC
+
+    ctypedef struct weight_run:
+        const float* x
+        const int* taps
+        long K
+        const int* xpos
+        const int* ypos
+        long positions
+        const float* dy
+        long y_channel
+        long channels
+        float* dw
+
+    ctypedef struct pool_back_run:
+        const float* x
+        long H
+        long W
+        long x_row
+        const float* y
+        long OH
+        long OW
+        long y_row
+        long KH
+        long KW
+        long SH
+        long SW
+        long PT
+        long PL
+        long DH
+        long DW
+        const float* divisor
+        const float* dy
+        long dy_row
+        float* dx
+        long dx_row
+
+    ctypedef struct outer_run:
+        const float* rows
+        long R
+        long row_step
+        const float* columns
+        long Q
+        long K
+        float* out
+        long out_step
+        int set
+
+    ctypedef struct tile_back_run:
+        const float* dy
+        long channels
+        long y_channel
+        long y_row
+        long T
+        const int* ypos
+        const int* used
+        float* m
+
+    ctypedef void (*tile_back_t)(const tile_back_run*) noexcept nogil
+    ctypedef void (*collect_t)(const float*, long, const float*, float*) noexcept nogil
+    ctypedef void (*pool_back_t)(const pool_back_run*) noexcept nogil
     ctypedef void (*winograd_t)(const winograd_run*) noexcept nogil
     ctypedef void (*grouped_t)(const grouped_run*) noexcept nogil
     ctypedef void (*pool_t)(const pool_run*) noexcept nogil
@@ -188,6 +250,31 @@ cdef extern from "dispatch.h" nogil:
         void (*load_u8_channels)(
             long, const unsigned char*, long, long, long, float*, const float*, const float*) noexcept nogil
         void (*load_f32_channels)(long, const char*, long, long, long, float*) noexcept nogil
+        void (*weight_gradient_f32)(const weight_run*) noexcept nogil
+        void (*channel_sum_f32)(long, long, const float*, long, float*) noexcept nogil
+        void (*moments_f32)(long, long, const float*, long, float*) noexcept nogil
+        void (*norm_sums_f32)(long, long, const float*, long, float*, long, const float*, int, float*) noexcept nogil
+        void (*norm_back_f32)(long, const float*, const float*, const float*, const float*, float*) noexcept nogil
+        void (*activate_back_f32)(long, const float*, const float*, float*, int, float, float) noexcept nogil
+        void (*leaky_back_f32)(long, const float*, const float*, float*, float, float*) noexcept nogil
+        void (*accumulate_f32)(long, const float*, long, float*, long) noexcept nogil
+        void (*multiply_add_f32)(long, const float*, long, const float*, long, float*, long) noexcept nogil
+        void (*dropout_f32)(long, const float*, const float*, long, int, float, float*) noexcept nogil
+        void (*softmax_cross_entropy_f32)(long, const float*, const float*, const float*, float*, float*) noexcept nogil
+        void (*sigmoid_cross_entropy_f32)(long, const float*, const float*, const float*, float*, float*) noexcept nogil
+        void (*squared_error_f32)(long, const float*, const float*, const float*, float*, float*) noexcept nogil
+        void (*softmax_back_f32)(long, const float*, long, const float*, long, float*, long, int) noexcept nogil
+        void (*lrn_back_f32)(long, const float*, const float*, float*, float*, float, float, float) noexcept nogil
+        pool_back_t max_pool_back_f32
+        pool_back_t avg_pool_back_f32
+        void (*affine_activate_f32)(long, const float*, const float*, float*, float, float, int) noexcept nogil
+        void (*transpose_f32)(long, const float*, long, float*) noexcept nogil
+        void (*outer_f32)(const outer_run*) noexcept nogil
+        tile_back_t winograd_f32_f4x3_gradient
+        tile_back_t winograd_f32_f4x5_gradient
+        collect_t winograd_f32_f4x3_collect
+        collect_t winograd_f32_f4x5_collect
+        void (*winograd_f32_weights)(const float*, const int*, long, const float*, float*, long, int) noexcept nogil
 
     int cnnfast_isa_count()
     const char* cnnfast_isa_name(int index)

@@ -22,6 +22,7 @@ StepParts = tuple[
 
 INTERFACE: int
 KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+TRAINING_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 class Program:
     def __init__(
@@ -67,6 +68,32 @@ class Entry:
 def transform_weights(weight: Array, g: Array, starts: Sequence[int], out: Array) -> None: ...
 def idle_memory() -> tuple[int, int]: ...
 def release_threads() -> None: ...
+
+class Training(Program):
+    def arrange(
+        self,
+        phases: Sequence[tuple[int, int, Mapping[str, Any] | None]],
+        sizes: tuple[int, int, int],
+        gradients: int,
+        batch: int,
+        threads: int,
+        live: int,
+    ) -> None: ...
+    def step(
+        self,
+        images: Sequence[Array],
+        results: Sequence[Array],
+        gradients: Array,
+        threads: int,
+        pixels: tuple[Array, Array] | None = None,
+        seconds: Array | None = None,
+    ) -> None: ...
+    def memory(self) -> tuple[int, int, int]: ...
+
+def pack_winograd(
+    source: Array, index: Array, g: Array, target: Array, OC: int, C: int, kernel: int, most: int, threads: int
+) -> None: ...
+def gather(source: Array, index: Array, target: Array) -> None: ...
 def known_isas() -> list[str]: ...
 def supported_isas() -> list[str]: ...
 def active_isa() -> str: ...

@@ -6,8 +6,10 @@
     _elements.pxi  both, for ops whose geometry does not depend on the layout
     _channels.pxi  those for one image with channels in the lanes, layout ``nchw<L>c``
     _table.pxi     the list of all of them
+    _backward.pxi  the layer loops of training
     _arena.pxi     the memory that calls work in
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
+    _training.pxi  one step of training: a program in phases, with sums over the batch
     _entry.pxi     from a Python call to a program, in one crossing
     _weights.pxi   weights transformed for Winograd, when a network is planned
     _cpu.pxi       which instruction set runs, and its peak
@@ -43,7 +45,7 @@ INTERFACE = 1
 cdef enum:
     MAX_INTS = 28
     MAX_FLOATS = 4
-    MAX_OPERANDS = 2
+    MAX_OPERANDS = 3
     MAX_PARAMETERS = 2
     MAX_TABLES = 5
 
@@ -71,8 +73,10 @@ include "_lanes.pxi"
 include "_elements.pxi"
 include "_channels.pxi"
 include "_table.pxi"
+include "_backward.pxi"
 include "_arena.pxi"
 include "_program.pxi"
+include "_training.pxi"
 include "_entry.pxi"
 include "_weights.pxi"
 include "_cpu.pxi"

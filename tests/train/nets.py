@@ -149,6 +149,24 @@ def _moves(w: Weights) -> Layers:
     ]
 
 
+def _wide(w: Weights) -> Layers:
+    """Enough channels for weight gradients by Winograd, in images of many tiles, a few, and one."""
+    body = [w.conv(20, 20, 3, False, padding=1), w.norm(20), make.Relu(), w.conv(20, 20, 3, padding=1), w.norm(20)]
+    return [
+        *(w.conv(3, 16, 5, padding=2), make.Relu(), w.conv(16, 20, 5), make.Relu(), Residual(body), make.Relu()),
+        *(w.conv(20, 16, 3, padding=1), make.Tanh(), make.MaxPool(2), w.conv(16, 17, 3, padding=1), make.Relu()),
+        *(make.GlobalAvgPool(), make.Flatten(), w.dense(17, 4)),
+    ]
+
+
+def _soft(w: Weights) -> Layers:
+    return [
+        *(w.conv(3, 6, 3), make.Softmax(), make.LogSoftmax(axis=3), make.MaxPool(3, 2, ceil_mode=True)),
+        *(make.Transpose((0, 3, 1, 2)), make.Reshape((30, 5)), make.Reshape((150,)), make.PRelu(w.array(1))),
+        w.dense(150, 4),
+    ]
+
+
 NETS: dict[str, Callable[[Weights], Layers]] = {
     "plain": _plain,
     "norms": _norms,
@@ -157,6 +175,8 @@ NETS: dict[str, Callable[[Weights], Layers]] = {
     "branches": _branches,
     "dropouts": _dropouts,
     "moves": _moves,
+    "soft": _soft,
+    "wide": _wide,
 }
 
 INPUT: Shape = (3, 12, 12)

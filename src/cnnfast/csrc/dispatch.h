@@ -1,6 +1,7 @@
 /* Which instruction set runs: a table of micro-kernels for each, one of them active. */
 #pragma once
 
+#include "backward.h"
 #include "tiles.h"
 
 typedef struct cnnfast_kernels {

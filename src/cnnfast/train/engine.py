@@ -215,6 +215,6 @@ def make_engine(graph: Graph, loss: Loss, batch: int, *, threads: int | None = N
     >>> make_engine(graph, SoftmaxCrossEntropy(), batch=4).classes
     2
     """
-    from cnnfast.train.reference import ReferenceEngine
+    from cnnfast.train.lanes import LanesEngine
 
-    return ReferenceEngine(graph, loss, batch, dtype=np.float32, **options)
+    return LanesEngine(graph, loss, batch, threads=threads, **options)

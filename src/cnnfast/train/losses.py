@@ -6,11 +6,11 @@ gradient is that of the sum of the values; engines divide by N.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.ops import Array, LogSoftmax, Op, Sigmoid, Softmax
 from cnnfast.ops.activation import sigmoid
@@ -62,7 +62,7 @@ class Loss:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class SoftmaxCrossEntropy(Loss):
     """``-sum_k t[k] * log(softmax(scores)[k])``; targets are class numbers or probabilities.
 
@@ -105,7 +105,7 @@ class SoftmaxCrossEntropy(Loss):
         return result
 
 
-@dataclass(frozen=True)
+@frozen
 class SigmoidBinaryCrossEntropy(Loss):
     """``sum_k log(1 + exp(s[k])) - t[k] * s[k]``: each score is a yes or no of its own.
 
@@ -139,7 +139,7 @@ class SigmoidBinaryCrossEntropy(Loss):
         return result
 
 
-@dataclass(frozen=True)
+@frozen
 class MeanSquaredError(Loss):
     """``mean_k (s[k] - t[k])**2``; a class number stands for a one among zeros.
 

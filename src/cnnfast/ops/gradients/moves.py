@@ -22,8 +22,17 @@ def _transpose(op: Transpose, inputs: tuple[Array, ...], y: Array, dy: Array) ->
 
 @gradient_of(Pad)
 def _pad(op: Pad, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradients:
-    top, left, _, _ = op.padding
-    return (dy[:, :, top : top + inputs[0].shape[2], left : left + inputs[0].shape[3]],)
+    """Each element gets the sum of the gradients of its copies."""
+    x = inputs[0]
+    numbers = np.arange(x[0].size).reshape(x.shape[1:])
+    around = op.around()
+    if op.mode == "constant":
+        copies = np.pad(numbers, around, constant_values=x[0].size)
+    else:
+        copies = np.pad(numbers, around, mode=op.mode)  # type: ignore[call-overload]
+    dx = np.zeros((len(x), x[0].size + 1), dy.dtype)
+    np.add.at(dx.T, copies.reshape(-1), dy.reshape(len(x), -1).T)
+    return (dx[:, :-1].reshape(x.shape),)
 
 
 @gradient_of(Identity, Dropout)

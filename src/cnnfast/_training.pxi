@@ -1,0 +1,314 @@
+# One step of training: the steps of a plan run phase by phase over the batch. Within a phase a group of images goes
+# through all steps, as in prediction; between phases every thread waits, because batch-norm needs the whole batch.
+#
+# A place lies in one of three memories, one behind the other in the numbering of the plan:
+#     scratch    of a thread: values that live within a phase
+#     group      of a group of images: values that live on
+#     partial    of a chunk of groups: sums over its images, added in the order of the groups
+# How groups are divided into chunks depends on their number alone, and chunks are added in their order, so that the
+# number of threads changes no bit.
+
+from libc.math cimport sqrt
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    MAX_CHUNKS = 16
+    SUM_BLOCK = 4096
+
+
+cdef struct Norm:
+    # a batch-norm between two phases
+    bint backward
+    Py_ssize_t C
+    Py_ssize_t count                       # elements of a channel of one image
+    Py_ssize_t sums                        # place of (C, 2) vectors in the memory of a group
+    double eps
+    double momentum
+    float* scale
+    float* shift
+    float* running_mean
+    float* running_var
+    float* front                           # (C, 4): y = x * [0] + [1]; the mean of the batch; 1 / sqrt(var + eps)
+    float* back                            # (C, 4), see norm_back_f32
+    float* dscale                          # NULL where it is not trained
+    float* dshift
+
+
+cdef struct Batch:
+    Py_ssize_t N
+    Py_ssize_t groups
+    Py_ssize_t chunks
+    Py_ssize_t per_chunk                   # groups of a chunk
+
+
+cdef void norm_forward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
+    # Mean and variance of the batch from those of each image (Chan, Golub and LeVeque, 1979).
+    cdef Py_ssize_t c, i
+    cdef double total, squares, mean, var, elements = <double>batch.N * n.count, d
+    cdef const float* at
+    for c in range(n.C):
+        total = 0
+        for i in range(batch.N):
+            total += memory[(i // L) * size + n.sums + 2 * c * L + i % L]
+        mean = total / elements
+        squares = 0
+        for i in range(batch.N):
+            at = memory + (i // L) * size + n.sums + 2 * c * L + i % L
+            d = at[0] / <double>n.count - mean
+            squares += at[L] + n.count * d * d
+        var = squares / elements
+        n.front[4 * c] = <float>(n.scale[c] / sqrt(var + n.eps))
+        n.front[4 * c + 1] = <float>(n.shift[c] - mean * n.scale[c] / sqrt(var + n.eps))
+        n.front[4 * c + 2] = <float>mean
+        n.front[4 * c + 3] = <float>(1 / sqrt(var + n.eps))
+        var = squares / max(elements - 1, 1)
+        n.running_mean[c] = <float>((1 - n.momentum) * n.running_mean[c] + n.momentum * mean)
+        n.running_var[c] = <float>((1 - n.momentum) * n.running_var[c] + n.momentum * var)
+
+
+cdef void norm_backward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
+    # dx = scale * inverse * (dy - mean(dy) - (x - mean) * inverse**2 * mean(dy * (x - mean)))
+    cdef Py_ssize_t c, i
+    cdef double total, product, elements = <double>batch.N * n.count, factor, inverse
+    cdef const float* at
+    for c in range(n.C):
+        total = product = 0
+        for i in range(batch.N):
+            at = memory + (i // L) * size + n.sums + 2 * c * L + i % L
+            total += at[0]
+            product += at[L]
+        inverse = n.front[4 * c + 3]
+        factor = n.scale[c] * inverse
+        n.back[4 * c] = <float>factor
+        n.back[4 * c + 1] = <float>(-factor * inverse * inverse * product / elements)
+        n.back[4 * c + 2] = <float>(-factor * total / elements)
+        n.back[4 * c + 3] = n.front[4 * c + 2]
+        if n.dscale != NULL:
+            n.dscale[c] = <float>(product * inverse / batch.N)
+        if n.dshift != NULL:
+            n.dshift[c] = <float>(total / batch.N)
+
+
+cdef class Training(Program):
+    """A step of training, ready to run; made as a `Program` is, whose arena is all three memories.
+
+    Parameters
+    ----------
+    phases : sequence of (first, last, norm)
+        Which steps make a phase, and what follows it: a mapping of the fields of a batch-norm, or None.
+    sizes : (scratch, group, partial)
+        Size of the three memories, in vectors.
+    gradients : int
+        Numbers in the partial memory that are gradients of parameters.
+    batch, threads : int
+        The most images, and the most threads.
+    live : int
+        Place of a vector that is 1 for each image and 0 for the lanes beyond the last.
+    """
+    cdef list _phases
+    cdef Norm* _norms
+    cdef Py_ssize_t _scratch_size
+    cdef Py_ssize_t _group_size
+    cdef Py_ssize_t _partial_size
+    cdef Py_ssize_t _gradients
+    cdef Py_ssize_t _batch
+    cdef Py_ssize_t _live
+    cdef int _threads
+    cdef float* _scratch
+    cdef float* _groups
+    cdef float* _partial
+    cdef double* _clock                    # seconds of each step, or NULL
+
+    def arrange(self, phases, sizes, Py_ssize_t gradients, Py_ssize_t batch, int threads, Py_ssize_t live):
+        """Take the memory and the phases; see the class."""
+        L = self._lanes
+        self._scratch_size, self._group_size, self._partial_size = (size * L for size in sizes)
+        self._gradients, self._batch, self._threads, self._live = gradients, batch, threads, live * L
+        groups = (batch + L - 1) // L
+        self._scratch = self._memory(threads * self._scratch_size)
+        self._groups = self._memory(groups * self._group_size)
+        self._partial = self._memory(min(groups, MAX_CHUNKS) * self._partial_size)
+        self._clock = NULL
+        self._phases = []
+        self._norms = <Norm*>calloc(max(len(phases), 1), sizeof(Norm))
+        for index, (first, last, norm) in enumerate(phases):
+            self._phases.append((first, last, norm is not None))
+            if norm is not None:
+                self._norm(&self._norms[index], norm)
+
+    cdef float* _memory(self, Py_ssize_t floats) except NULL:
+        cdef float* memory = <float*>aligned_alloc(ALIGNMENT, (max(floats, <Py_ssize_t>1) * 4 + 63) // 64 * 64)
+        if memory == NULL:
+            raise MemoryError(f"no memory for {floats * 4} bytes of activations")
+        memset(memory, 0, (max(floats, <Py_ssize_t>1) * 4 + 63) // 64 * 64)
+        return memory
+
+    cdef _norm(self, Norm* norm, fields):
+        norm.backward, norm.C, norm.count = fields["backward"], fields["C"], fields["count"]
+        norm.sums = fields["sums"] * self._lanes - self._scratch_size
+        norm.eps, norm.momentum = fields["eps"], fields["momentum"]
+        norm.scale, norm.shift = self._writable(fields["scale"]), self._writable(fields["shift"])
+        norm.running_mean = self._writable(fields["running_mean"])
+        norm.running_var = self._writable(fields["running_var"])
+        norm.front, norm.back = self._writable(fields["front"]), self._writable(fields["back"])
+        norm.dscale = NULL if fields["dscale"] is None else self._writable(fields["dscale"])
+        norm.dshift = NULL if fields["dshift"] is None else self._writable(fields["dshift"])
+
+    cdef float* _writable(self, array) except NULL:
+        cdef float[::1] flat = array.reshape(-1)
+        self._kept.append(flat)
+        return &flat[0]
+
+    def __dealloc__(self):
+        free(self._norms)
+        free(self._scratch)
+        free(self._groups)
+        free(self._partial)
+
+    def step(self, images, results, float[::1] gradients, int threads, pixels=None, double[::1] seconds=None):
+        """Run all phases for N images and fill the gradients of the mean loss.
+
+        Parameters
+        ----------
+        images : sequence of array (N, C, H, W)
+            Images, targets and keys of dropout; see `Program.run`.
+        results : sequence of array (N, count), float32
+        gradients : array, float32
+        threads : int
+        pixels : (factor, shift), optional
+        seconds : array, float64, optional
+            What each step takes is added to it; on one thread only.
+        """
+        cdef Source[MAX_ENDS] sources
+        cdef Sink[MAX_ENDS] sinks
+        cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i, phase
+        cdef Py_ssize_t first, last, chunk
+        cdef Batch batch
+        batch.N = len(images[0])
+        if not 1 <= batch.N <= self._batch or len(images) != n_sources or len(results) != n_sinks:
+            raise ValueError(f"{batch.N} images, {len(images)} inputs and {len(results)} results do not fit")
+        if self._isa != _csrc.cnnfast_active():
+            raise ValueError("the instruction set was changed after this plan was made")
+        batch.groups = (batch.N + self._lanes - 1) // self._lanes
+        batch.per_chunk = (batch.groups + MAX_CHUNKS - 1) // MAX_CHUNKS
+        batch.chunks = (batch.groups + batch.per_chunk - 1) // batch.per_chunk
+        for i in range(n_sources):
+            _bind_source(&sources[i], images[i], self._inputs[i], pixels, batch.N, self._lanes)
+        for i in range(n_sinks):
+            _bind_sink(&sinks[i], results[i], self._outputs[i], batch.N, self._lanes)
+        threads = max(1, min(<Py_ssize_t>threads, min(batch.chunks, <Py_ssize_t>self._threads)))
+        if seconds is not None and (threads > 1 or seconds.shape[0] != self._count):
+            raise ValueError(f"{self._count} steps are timed on one thread")
+        self._clock = NULL if seconds is None else &seconds[0]
+        for phase, (first, last, has_norm) in enumerate(self._phases):
+            with nogil:
+                for chunk in prange(batch.chunks, schedule="dynamic", num_threads=threads):
+                    if phase == 0:
+                        self._load_chunk(sources, n_sources, chunk, &batch)
+                    self._run_chunk(first, last, chunk, &batch, openmp.omp_get_thread_num())
+            if has_norm:
+                self._join(&self._norms[phase], &batch)
+        with nogil:
+            for chunk in prange(batch.chunks, schedule="static", num_threads=threads):
+                self._store_chunk(sinks, n_sinks, chunk, &batch)
+            self._sum(&batch, &gradients[0], threads)
+
+    cdef void _load_chunk(self, const Source* sources, int count, Py_ssize_t chunk, const Batch* b) noexcept nogil:
+        cdef Py_ssize_t group, l, i
+        cdef float* memory
+        memset(self._partial + chunk * self._partial_size, 0, self._partial_size * sizeof(float))
+        for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
+            memory = self._groups + group * self._group_size - self._scratch_size
+            for i in range(count):
+                load_chwn(&sources[i], group * self._lanes, b.N, memory)
+            for l in range(self._lanes):
+                memory[self._live + l] = 1 if group * self._lanes + l < b.N else 0
+
+    cdef void _store_chunk(self, const Sink* sinks, int count, Py_ssize_t chunk, const Batch* b) noexcept nogil:
+        cdef Py_ssize_t group, i
+        for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
+            for i in range(count):
+                store_chwn(&sinks[i], group * self._lanes, b.N,
+                           self._groups + group * self._group_size - self._scratch_size)
+
+    cdef void _run_chunk(self, Py_ssize_t first, Py_ssize_t last, Py_ssize_t chunk, const Batch* b,
+                         int thread) noexcept nogil:
+        cdef Py_ssize_t group, i, k
+        cdef floating_mode before = floating_begin()
+        cdef Step step
+        cdef float* scratch = self._scratch + thread * self._scratch_size
+        cdef float* partial = self._partial + chunk * self._partial_size
+        cdef float* memory
+        for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
+            memory = self._groups + group * self._group_size
+            for i in range(first, last):
+                memcpy(&step, &self._steps[i], sizeof(Step))
+                for k in range(step.n_operands):
+                    if step.src[k] >= 0:
+                        step.constant[k] = self._at(step.src[k], scratch, memory, partial)
+                        step.src[k] = -1
+                step.dst = self._at(step.dst, scratch, memory, partial) - scratch
+                step.workspace = self._at(step.workspace, scratch, memory, partial) - scratch
+                if self._clock != NULL:
+                    self._clock[i] -= openmp.omp_get_wtime()
+                step.run(&step, scratch)
+                if self._clock != NULL:
+                    self._clock[i] += openmp.omp_get_wtime()
+        floating_end(before)
+
+    cdef float* _at(self, Py_ssize_t place, float* scratch, float* memory, float* partial) noexcept nogil:
+        if place < self._scratch_size:
+            return scratch + place
+        place -= self._scratch_size
+        if place < self._group_size:
+            return memory + place
+        return partial + place - self._group_size
+
+    cdef void _join(self, const Norm* norm, const Batch* b) noexcept nogil:
+        if norm.backward:
+            norm_backward(norm, b, self._groups, self._group_size, <int>self._lanes)
+        else:
+            norm_forward(norm, b, self._groups, self._group_size, <int>self._lanes)
+
+    cdef void _sum(self, const Batch* b, float* gradients, int threads) noexcept nogil:
+        cdef Py_ssize_t block, i, chunk, last, blocks = (self._gradients + SUM_BLOCK - 1) // SUM_BLOCK
+        cdef float share = <float>(1.0 / b.N)
+        cdef const float* p
+        for block in prange(blocks, schedule="static", num_threads=threads):
+            last = min((block + 1) * SUM_BLOCK, self._gradients)
+            memcpy(gradients + block * SUM_BLOCK, self._partial + block * SUM_BLOCK,
+                   (last - block * SUM_BLOCK) * sizeof(float))
+            for chunk in range(1, b.chunks):
+                p = self._partial + chunk * self._partial_size
+                for i in range(block * SUM_BLOCK, last):
+                    gradients[i] += p[i]
+            for i in range(block * SUM_BLOCK, last):
+                gradients[i] *= share
+
+    def memory(self):
+        """Return the bytes of the three memories: scratch of all threads, of all groups, partial sums of all chunks."""
+        groups = (self._batch + self._lanes - 1) // self._lanes
+        chunks = min(groups, MAX_CHUNKS)
+        return self._threads * self._scratch_size * 4, groups * self._group_size * 4, chunks * self._partial_size * 4
+
+
+def gather(const float[::1] source, const int[::1] index, float[::1] target):
+    """Set target[i] = source[index[i]]: how weights are packed anew in each step."""
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(target.shape[0]):
+            target[i] = source[index[i]]
+
+
+def pack_winograd(const float[::1] source, const int[::1] index, const float[::1] g, float[::1] target,
+                  Py_ssize_t OC, Py_ssize_t C, int kernel, Py_ssize_t most, int threads):
+    """Transform the weights source[index], (OC, C, K, K), as blocks of output channels, each (E, C, channels)."""
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    cdef Py_ssize_t blocks = blocks_of(OC, most), block, first, channels, o, E = (kernel + 3) * (kernel + 3)
+    with nogil:
+        for block in prange(blocks, schedule="static", num_threads=threads):
+            first = block_start(block, blocks, OC)
+            channels = block_start(block + 1, blocks, OC) - first
+            for o in range(channels):
+                isa.winograd_f32_weights(&source[0], &index[(first + o) * C * kernel * kernel], C, &g[0],
+                                         &target[first * E * C + o], channels, kernel)

@@ -1,0 +1,60 @@
+/* What the micro-kernels of training are given. */
+#pragma once
+
+/* Weight gradients, direct: dw[o][k] += sum over positions and lanes of dy[o][ypos] * x[xpos + taps[k]]. */
+typedef struct weight_run {
+    const float *x;      /* first input channel of the group */
+    const int *taps;     /* (K,) */
+    long K;
+    const int *xpos;     /* (positions,) */
+    const int *ypos;     /* (positions,) */
+    long positions;
+    const float *dy;     /* first output channel of the block */
+    long y_channel;
+    long channels;       /* 1 .. GRAD_OC */
+    float *dw;           /* (channels, K), scalars */
+} weight_run;
+
+/* A pool backwards: x, y and the gradients of one channel. */
+typedef struct pool_back_run {
+    const float *x;      /* (H, W) */
+    long H, W, x_row;
+    const float *y;      /* (OH, OW) */
+    long OH, OW, y_row;
+    long KH, KW, SH, SW, PT, PL, DH, DW;
+    const float *divisor; /* (OH, OW) */
+    const float *dy;     /* (OH, OW) */
+    long dy_row;
+    float *dx;           /* (H, W) */
+    long dx_row;
+} pool_back_run;
+
+/* Output channels and taps of a register tile of weight gradients. */
+#define GRAD_OC 4
+
+typedef void (*pool_back_t)(const pool_back_run *);
+
+/* Sums of outer products: out[r][q] += sum over k of rows[r][k] * columns[k][q]. Here images are summed over, and the lanes
+   hold different columns: channels or features. */
+typedef struct outer_run {
+    const float *rows;    /* (R, K), scalars, row_step apart */
+    long R, row_step;
+    const float *columns; /* (Q, K) vectors */
+    long Q, K;
+    float *out;           /* (R, Q) vectors, out_step scalars apart */
+    long out_step;
+    int set;              /* out is written instead of added to */
+} outer_run;
+
+/* The gradient of a 4x4 tile of outputs, as Winograd's products see it. */
+typedef struct tile_back_run {
+    const float *dy;
+    long channels, y_channel, y_row;
+    long T;               /* 4 or 1 */
+    const int *ypos;      /* (T,) */
+    const int *used;      /* (T,) 0 for a tile that only fills up the four */
+    float *m;             /* (E, channels + 1, T) */
+} tile_back_run;
+
+typedef void (*tile_back_t)(const tile_back_run *);
+typedef void (*collect_t)(const float *, long, const float *, float *);
