@@ -33,6 +33,7 @@ class Program:
         outputs: Sequence[tuple[int, int]],
         lanes: int = 1,
         group: int = 1,
+        few: Callable[[], tuple[Program, float] | None] | None = None,
     ) -> None: ...
     def run(
         self,

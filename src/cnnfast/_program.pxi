@@ -136,22 +136,29 @@ cdef class Program:
         Floats in an element: 1 for layout nchw, else what `lanes` returns.
     group : int
         Images in a group: the lanes for layout chwn<L>, else 1.
+    few : callable () -> (Program, cost) or None, optional
+        Makes the program that computes the same for one image at a time, and says what an image costs there, where a
+        group costs 1 here; None if there is no such program. Called at the first batch smaller than a group.
     """
     cdef Step* _steps
     cdef Py_ssize_t _count
     cdef Py_ssize_t _arena
     cdef Py_ssize_t _lanes
     cdef Py_ssize_t _group
+    cdef object _make_few
+    cdef Program _few
+    cdef double _few_cost
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None):
         steps = list(steps)
         self._count = len(steps)
         self._lanes = lanes
         self._group = group
+        self._make_few = few
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
         self._inputs = tuple(inputs)
@@ -242,6 +249,42 @@ cdef class Program:
 
     cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                          Py_ssize_t N, int threads) except -1:
+        # N images: whole groups here, and those that are left here or one at a time, whichever is faster
+        cdef Source[MAX_ENDS] few_sources
+        cdef Sink[MAX_ENDS] few_sinks
+        cdef Py_ssize_t left = N % self._group, whole = N - left
+        cdef int i
+        if left == 0 or not self._takes_few(whole // self._group, left, threads):
+            return self._run_all(sources, n_sources, sinks, n_sinks, N, threads)
+        if whole:
+            self._run_all(sources, n_sources, sinks, n_sinks, whole, threads)
+        for i in range(n_sources):
+            few_sources[i] = sources[i]
+            few_sources[i].data += whole * sources[i].stride[0]
+            _place_source(&few_sources[i], self._few._inputs[i], self._few._lanes)
+        for i in range(n_sinks):
+            few_sinks[i] = sinks[i]
+            few_sinks[i].data += whole * sinks[i].count
+            few_sinks[i].src = self._few._outputs[i][1] * self._few._lanes
+        return self._few._run_all(few_sources, n_sources, few_sinks, n_sinks, left, threads)
+
+    cdef bint _takes_few(self, Py_ssize_t groups, Py_ssize_t left, int threads) except -1:
+        # whether images that fill no group are faster one at a time: what counts is the thread with the most work
+        cdef double together, apart
+        if self._make_few is not None and groups == 0:
+            make, self._make_few = self._make_few, None
+            made = make()
+            if made is not None:
+                self._few_cost = made[1]
+                self._few = made[0]
+        if self._few is None:
+            return False
+        together = (groups + 1 + threads - 1) // threads
+        apart = (groups + threads - 1) // threads + (left + threads - 1) // threads * self._few_cost
+        return apart < together
+
+    cdef int _run_all(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
+                      Py_ssize_t N, int threads) except -1:
         # N images in borrowed arenas, one for each thread; called with the GIL, which it releases
         cdef Py_ssize_t groups = (N + self._group - 1) // self._group, group
         cdef Block block
@@ -325,12 +368,17 @@ cdef class Program:
         return best
 
 
+cdef _place_source(Source* source, spot, Py_ssize_t lanes):
+    _, place, source.channel, source.row = spot
+    source.dst = place * lanes
+
+
 cdef _bind_source(Source* source, array, spot, pixels, Py_ssize_t N, Py_ssize_t lanes):
     cdef const unsigned char[:, :, :, :] as_bytes
     cdef const float[:, :, :, :] as_floats
     cdef const float[::1] factor, shift
-    (C, H, W), place, source.channel, source.row = spot
-    source.C, source.H, source.W, source.dst = C, H, W, place * lanes
+    source.C, source.H, source.W = C, H, W = spot[0]
+    _place_source(source, spot, lanes)
     if tuple(array.shape) != (N, C, H, W):
         raise ValueError(f"images of shape {tuple(array.shape)} do not fit ({N}, {C}, {H}, {W})")
     source.is_bytes = array.dtype == "uint8"

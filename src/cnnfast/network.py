@@ -647,7 +647,9 @@ class Network:
     def _entry_of(self, plan: Plan, result: Shape, batch: int = 0) -> Entry:
         pixels = None if self.preprocess is None else self.preprocess.affine()
         piece = -(-self._images_a_piece // 64) * 64
-        return Entry(plan.program, as_chw(self.input_shape), result, pixels, piece, batch, np.ndarray, _empty)
+        return Entry(
+            plan.program_for_any_batch, as_chw(self.input_shape), result, pixels, piece, batch, np.ndarray, _empty
+        )
 
     def _run(
         self,
@@ -669,7 +671,7 @@ class Network:
         rows = result.reshape(len(batch), -1) if len(batch) else result
         for part in self._parts(len(batch), count):
             values = as_kernel_input(batch[part], part.start, nan)
-            plan.program.run([values], [rows[part]], count, pixels)
+            plan.program_for_any_batch.run([values], [rows[part]], count, pixels)
         return result
 
     def _pixels(self) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from cnnfast.plan.places import channel_places
 LAYOUT = "nchwc"
 
 rule = Rules()
-"""The rules of the ops; those that treat vectors alike, whatever the lanes hold, are those of images in the lanes."""
+"""The rules of the ops; those that treat vectors alike, whatever these hold, are shared with images in the lanes."""
 
 
 @dataclass

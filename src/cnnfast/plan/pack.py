@@ -86,10 +86,12 @@ def pack_winograd_vectors(weight: Array, most: int, lanes: int) -> Array:
 
     For each element of the transform, by columns, there are blocks of ``most`` vectors or fewer, each (C, vectors, L).
     """
-    oc, c = weight.shape[:2]
-    u = transformed_blocks(weight, [0, oc]).reshape(-1, c, oc)
-    rows = in_vectors(u.transpose(2, 0, 1), lanes)
-    pieces = [rows[block].transpose(2, 3, 0, 1).reshape(len(u), -1) for block in blocks(len(rows), most)]
+    oc, c, kernel, _ = weight.shape
+    u = transformed_blocks(weight, [0, oc]).reshape((kernel + 3) ** 2, c, oc)
+    vectors = -(-oc // lanes)
+    rows = np.zeros((*u.shape[:2], vectors * lanes), np.float32)
+    rows[..., :oc] = u
+    pieces = [rows[..., b.start * lanes : b.stop * lanes].reshape(len(u), -1) for b in blocks(vectors, most)]
     return aligned(np.concatenate(pieces, axis=1).reshape(-1))
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
-from cnnfast.errors import GraphError
+from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimise
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
 from cnnfast.plan.channels import lower_channels
 from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.cost import total_work
 from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
@@ -56,6 +57,8 @@ class Plan:
         Where the workspace of each step lies.
     arena : int
         Size of one thread's arena, in elements.
+    algorithms : container of str
+        The algorithms of convolution that may be used.
     """
 
     graph: Graph
@@ -69,10 +72,35 @@ class Plan:
     results: tuple[str, ...]
     workspaces: tuple[int, ...]
     arena: int
+    algorithms: Container[str] = ALGORITHMS
+
+    @cached_property
+    def few(self) -> Plan | None:
+        """The plan that computes the same, to the bit, for one image at a time; None where there is no such plan."""
+        if self.layout != "chwn":
+            return None
+        try:
+            return make_plan(self.graph, "nchwc", passes=(), algorithms=self.algorithms)
+        except UnsupportedError:
+            return None
+
+    def few_program(self) -> tuple[Any, float] | None:
+        """Return the program of `few`, and what an image costs there, where a group costs 1 here."""
+        if self.few is None:
+            return None
+        return self.few.program, total_work(self.few.steps) / total_work(self.steps)
 
     @cached_property
     def program(self) -> Any:
         """The plan as the kernels run it."""
+        return self._program(None)
+
+    @cached_property
+    def program_for_any_batch(self) -> Any:
+        """The same, but images that fill no group go through `few`, made when it is needed, where that is faster."""
+        return self._program(self.few_program)
+
+    def _program(self, few: Callable[[], tuple[Any, float] | None] | None) -> Any:
         steps = [
             (
                 step.kernel,
@@ -88,7 +116,7 @@ class Plan:
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
-        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group)
+        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few)
 
     @property
     def arena_bytes(self) -> int:
@@ -144,7 +172,18 @@ def make_plan(
     strides = {v: input_strides(lowered.strides(v), s) for v, s in optimised.inputs.items()}
     steps = tuple(lowered.steps)
     return Plan(
-        optimised, layout, lanes, group, steps, lowered.shapes, places, strides, results, tuple(workspaces), arena
+        optimised,
+        layout,
+        lanes,
+        group,
+        steps,
+        lowered.shapes,
+        places,
+        strides,
+        results,
+        tuple(workspaces),
+        arena,
+        algorithms,
     )
 
 

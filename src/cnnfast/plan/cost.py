@@ -1,0 +1,64 @@
+"""What a step costs, roughly: to choose between two plans that give the same bits, never between algorithms.
+
+The unit is a multiply-add of a vector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from cnnfast._dispatch import kernels
+from cnnfast.plan.choose import INPUT_COST, OUTPUT_COST
+from cnnfast.plan.step import Step
+
+MOVE = 2
+"""Of a vector that is read and written by a step that is no layer with weights."""
+
+ELEMENT = 4
+"""Of an element that is moved by itself."""
+
+
+def total_work(steps: Iterable[Step]) -> float:
+    """Return the work of all steps, for one group of images."""
+    return sum(work(step) for step in steps)
+
+
+def work(step: Step) -> float:
+    """Return the work of a step.
+
+    Examples
+    --------
+    >>> work(Step("y", "dense_f32_chwn_direct", ("x",), "y", ints=dict(K=100, O=10)))
+    1000
+    """
+    g, (op, _, rest) = step.ints, step.kernel.partition("_f32_")
+    layout, _, algorithm = rest.partition("_")
+    lanes = kernels.lanes() if layout == "nchwc" else 1
+    if op == "dense":
+        return g["K"] * _vectors(g["O"], lanes)
+    if algorithm.startswith("winograd"):
+        kernel = int(algorithm[-1])
+        c, oc = g["C"], _vectors(g["OC"], lanes)
+        transforms = INPUT_COST[kernel] * _vectors(c, lanes) + OUTPUT_COST[kernel] * oc
+        return g["tiles"] * ((kernel + 3) ** 2 * c * oc + transforms)
+    if op == "conv2d":
+        return g["positions"] * g["K"] * _outputs(g, algorithm, lanes)
+    if algorithm == "elements":
+        return g["count"] * ELEMENT
+    if "OH" in g:
+        return math.prod(g[name] for name in ("C", "OH", "OW", "KH", "KW"))
+    return MOVE * math.prod(g[name] for name in ("A", "B", "C", "H", "W", "K") if name in g)
+
+
+def _outputs(g: Mapping[str, int], algorithm: str, lanes: int) -> int:
+    """Return how many vectors of output channels a direct convolution computes at each position."""
+    if algorithm == "depthwise":
+        return _vectors(g["C"], lanes)
+    if algorithm == "grouped":
+        return _vectors(g["C"], lanes) * lanes * ELEMENT
+    return g.get("groups", 1) * _vectors(g["OC"], lanes)
+
+
+def _vectors(channels: int, lanes: int) -> int:
+    return -(-channels // lanes)
