@@ -112,6 +112,25 @@ def BatchNorm(
     return _layer(ops.BatchNorm(eps), name, scale=scale, shift=shift, mean=mean, var=var)
 
 
+def LayerNorm(
+    scale: object = None,
+    shift: object = None,
+    *,
+    axes: tuple[int, ...] = (1,),
+    eps: float = 1e-5,
+    name: str | None = None,
+) -> Layer:
+    """Layer normalisation; each parameter of the shape of the axes. See `cnnfast.ops.LayerNorm`."""
+    return _layer(ops.LayerNorm(axes, eps), name, scale=scale, shift=shift)
+
+
+def GroupNorm(
+    groups: int, scale: object = None, shift: object = None, *, eps: float = 1e-5, name: str | None = None
+) -> Layer:
+    """Group normalisation; each parameter (C,). See `cnnfast.ops.GroupNorm`."""
+    return _layer(ops.GroupNorm(groups, eps), name, scale=scale, shift=shift)
+
+
 def PRelu(slope: object, *, name: str | None = None) -> Layer:
     """ReLU with a trained slope, (C,) or (1,). See `cnnfast.ops.PRelu`."""
     return _layer(ops.PRelu(), name, slope=slope)
@@ -151,6 +170,21 @@ Transpose = _plain(ops.Transpose)
 Lrn = _plain(ops.Lrn)
 Dropout = _plain(ops.Dropout)
 Identity = _plain(ops.Identity)
+Abs = _plain(ops.Abs)
+Sqrt = _plain(ops.Sqrt)
+Exp = _plain(ops.Exp)
+Log = _plain(ops.Log)
+Erf = _plain(ops.Erf)
+Softplus = _plain(ops.Softplus)
+Softsign = _plain(ops.Softsign)
+ThresholdedRelu = _plain(ops.ThresholdedRelu)
+Mish = _plain(ops.Mish)
+ReduceMean = _plain(ops.ReduceMean)
+ReduceSum = _plain(ops.ReduceSum)
+ReduceMax = _plain(ops.ReduceMax)
+ReduceMin = _plain(ops.ReduceMin)
+Slice = _plain(ops.Slice)
+Resize = _plain(ops.Resize)
 
 
 def Relu6(name: str | None = None) -> Layer:

@@ -14,7 +14,7 @@ from cnnfast._shipped import find
 from cnnfast.cli import OK, SOME_FAILED, options, readers
 from cnnfast.cli.inputs import open_inputs
 from cnnfast.compare import BOUND, ENGINES, Comparison, Difference, NetworkSide, Side, compare
-from cnnfast.errors import ConfigError, PictureError
+from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect, options_of
 from cnnfast.ops import Array, Shape
 from cnnfast.preprocess import Preprocess
@@ -83,10 +83,11 @@ def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | Non
     items = (item for source in open_inputs(args.data, args.split) for item in source.items(0, preprocess))
     pixels = []
     for item in islice(items, args.images):
-        if isinstance(item.pixels, PictureError):
-            print(f"cnnfast: {item.pixels}", file=sys.stderr)
+        outcome = item.load(preprocess)
+        if isinstance(outcome, CnnfastError):
+            print(f"cnnfast: {outcome}", file=sys.stderr)
         else:
-            pixels.append(item.pixels)
+            pixels.append(outcome)
     if not pixels:
         raise ConfigError(f"{', '.join(args.data)}: holds no picture that can be read")
     return np.stack(pixels)

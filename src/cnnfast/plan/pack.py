@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnfast.ops import Array
 from cnnfast.plan.lowering import packed
-from cnnfast.plan.winograd import transformed, transformed_blocks
+from cnnfast.plan.winograd import transformed_blocks
 
 
 def blocks(channels: int, most: int) -> list[slice]:

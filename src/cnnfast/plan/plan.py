@@ -86,7 +86,7 @@ class Plan:
 
     def few_program(self) -> tuple[Any, float] | None:
         """Return the program of `few`, and what an image costs there, where a group costs 1 here."""
-        if self.few is None:
+        if self.few is None or not self.steps:
             return None
         return self.few.program, total_work(self.few.steps) / total_work(self.steps)
 
