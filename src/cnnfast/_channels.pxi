@@ -3,22 +3,40 @@
 # _lanes.pxi. Here is what reads single channels. Its innermost tiles are in csrc/channels_*.inc.
 
 
+cdef enum:
+    FEW_POSITIONS = 64                     # up to so many, threads divide a layer by output channels
+    FEW_TILES = 16
+
+
 cdef inline Py_ssize_t vectors_of(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
     # how many vectors hold so many channels
     return (channels + lanes - 1) // lanes
 
 
-cdef void conv2d_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
-    # All positions go through a block of output channels before the next one, so that each weight is read once.
+cdef inline Py_ssize_t share_of(Py_ssize_t count, Py_ssize_t part, Py_ssize_t parts, Py_ssize_t unit) noexcept nogil:
+    # where the share of a thread starts, in whole units, when a step is divided
+    return min(count, (count * part // parts + unit - 1) // unit * unit)
+
+
+cdef void conv2d_f32_nchwc_direct_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                       Py_ssize_t parts) noexcept nogil:
+    # All positions go through a block of output channels before the next one, so that each weight is read once. Threads
+    # divide the blocks where there are few positions, else the positions.
     cdef Py_ssize_t K = s.g[0], OC = s.g[1], y_channel = s.g[2], act = s.g[5], r_channel = s.g[6], most = s.g[7]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most), block, first
+    cdef Py_ssize_t positions = s.g[3], pool = s.g[4], start = 0, stop = positions, from_block = 0, to_block = blocks
     cdef _csrc.pixel_run run
+    if blocks >= parts and positions <= FEW_POSITIONS:
+        from_block, to_block = share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)
+    else:
+        start, stop = share_of(positions, part, parts, 8), share_of(positions, part + 1, parts, 8)
     run.x = operand(s, 0, arena)
-    run.taps, run.K, run.xpos, run.ypos, run.positions = s.t[0], K, s.t[1], s.t[2], s.g[3]
-    run.y_channel, run.pool = y_channel, <int>s.g[4]
-    run.end = ending(s, arena, act, r_channel, s.t[3])
-    for block in range(blocks):
+    run.taps, run.K, run.xpos, run.positions = s.t[0], K, s.t[1] + start, stop - start
+    run.ypos = s.t[2] + (start // 4 if pool else start)
+    run.y_channel, run.pool = y_channel, <int>pool
+    run.end = ending(s, arena, act, r_channel, s.t[3] + start if s.t[3] != NULL else NULL)
+    for block in range(from_block, to_block):
         first = block_start(block, blocks, vectors)
         run.vectors = block_start(block + 1, blocks, vectors) - first
         run.w = s.p[0] + first * K * L
@@ -29,7 +47,12 @@ cdef void conv2d_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
         isa.conv_f32_channels(&run)
 
 
-cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csrc.grouped_t kernel) noexcept nogil:
+cdef void conv2d_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
+    conv2d_f32_nchwc_direct_part(s, arena, arena, 0, 1)
+
+
+cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csrc.grouped_t kernel,
+                         Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
     # one vector of output channels after the other; lane_taps tells how many tables of K taps each has of its own
     cdef Py_ssize_t C = s.g[0], K = s.g[1], x_channel = s.g[2], y_channel = s.g[3], r_channel = s.g[7], c
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
@@ -37,7 +60,7 @@ cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csr
     cdef _csrc.grouped_run run
     run.K, run.xpos, run.ypos, run.positions, run.pool = K, s.t[1], s.t[2], s.g[4], <int>s.g[5]
     run.end = ending(s, arena, s.g[6], r_channel, s.t[3])
-    for c in range(vectors_of(C, L)):
+    for c in range(share_of(vectors_of(C, L), part, parts, 1), share_of(vectors_of(C, L), part + 1, parts, 1)):
         run.x = operand(s, 0, arena) + c * x_channel * L
         run.taps = s.t[0] + c * K * lane_taps
         run.w = s.p[0] + c * K * L
@@ -48,35 +71,56 @@ cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csr
         kernel(&run)
 
 
+cdef void conv2d_f32_nchwc_depthwise_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                          Py_ssize_t parts) noexcept nogil:
+    grouped(s, arena, 0, _csrc.cnnfast_active().depthwise_f32_channels, part, parts)
+
+
 cdef void conv2d_f32_nchwc_depthwise(const Step* s, float* arena) noexcept nogil:
-    grouped(s, arena, 0, _csrc.cnnfast_active().depthwise_f32_channels)
+    conv2d_f32_nchwc_depthwise_part(s, arena, arena, 0, 1)
+
+
+cdef void conv2d_f32_nchwc_grouped_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                        Py_ssize_t parts) noexcept nogil:
+    grouped(s, arena, _csrc.cnnfast_active().lanes, _csrc.cnnfast_active().grouped_f32_channels, part, parts)
 
 
 cdef void conv2d_f32_nchwc_grouped(const Step* s, float* arena) noexcept nogil:
-    grouped(s, arena, _csrc.cnnfast_active().lanes, _csrc.cnnfast_active().grouped_f32_channels)
+    conv2d_f32_nchwc_grouped_part(s, arena, arena, 0, 1)
 
 
-cdef inline void winograd_channels(const Step* s, float* arena, int E, _csrc.winograd_t transform,
-                                   _csrc.winograd_t finish) noexcept nogil:
-    # A run of tiles at a time: all inputs transformed, all products of each element, all outputs.
-    cdef Py_ssize_t C = s.g[0], OC = s.g[1], tiles = s.g[6], most = s.g[11], at_once = s.g[12]
+cdef inline void winograd_channels(const Step* s, float* arena, float* own, int E, _csrc.winograd_t transform,
+                                   _csrc.winograd_t finish, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
+    # A run of tiles at a time: all inputs transformed, all products of each element, all outputs. Threads divide the
+    # blocks of output channels where there are few tiles, else the tiles; each has a workspace in an arena of its own.
+    cdef Py_ssize_t C = s.g[0], OC = s.g[1], y_channel = s.g[4], tiles = s.g[6], r_channel = s.g[9], most = s.g[11]
+    cdef Py_ssize_t at_once = s.g[12]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most)
-    cdef Py_ssize_t tile = 0, e, block, first, T, v_plane, m_plane
-    cdef float* v = arena + s.workspace
+    cdef Py_ssize_t tile = 0, last_tile = tiles, from_block = 0, to_block = blocks
+    cdef Py_ssize_t e, block, first, begin, T, v_plane, m_plane
+    cdef float* v = own + s.workspace
     cdef float* m
     cdef _csrc.winograd_run run
     cdef _csrc.products_run products
-    run.C, run.x_channel, run.x_row, run.channels = C, s.g[2], s.g[3], vectors
+    if blocks >= parts and tiles <= FEW_TILES:
+        from_block, to_block = share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)
+    else:
+        tile, last_tile = share_of(tiles, part, parts, 1), share_of(tiles, part + 1, parts, 1)
+    begin = block_start(from_block, blocks, vectors)
+    run.C, run.x_channel, run.x_row = C, s.g[2], s.g[3]
+    run.channels = block_start(to_block, blocks, vectors) - begin
     run.x = operand(s, 0, arena)
-    run.y = arena + s.dst
-    run.y_channel, run.y_row, run.r_row, run.pool = s.g[4], s.g[5], s.g[10], <int>s.g[7]
-    run.end = ending(s, arena, s.g[8], s.g[9], NULL)
+    run.y = arena + s.dst + begin * y_channel * L
+    run.y_channel, run.y_row, run.r_row, run.pool = y_channel, s.g[5], s.g[10], <int>s.g[7]
+    run.end = ending(s, arena, s.g[8], r_channel, NULL)
+    if run.end.r != NULL:
+        run.end.r = operand(s, 1, arena) + begin * r_channel * L
     products.C = C
-    while tile < tiles:
-        T = min(at_once, tiles - tile)
+    while tile < last_tile:
+        T = min(at_once, last_tile - tile)
         v_plane = (vectors_of(C, L) * T + 1) * L
-        m_plane = (vectors * T + 1) * L
+        m_plane = (run.channels * T + 1) * L
         m = v + E * v_plane
         run.T = products.T = T
         run.xpos = s.t[0] + tile
@@ -88,29 +132,42 @@ cdef inline void winograd_channels(const Step* s, float* arena, int E, _csrc.win
         transform(&run)
         for e in range(E):
             products.v = v + e * v_plane
-            for block in range(blocks):
+            for block in range(from_block, to_block):
                 first = block_start(block, blocks, vectors)
                 products.vectors = block_start(block + 1, blocks, vectors) - first
                 products.u = s.p[0] + (e * vectors + first) * C * L
                 products.first = s.p[1] + first * L if e == (7 if E == 36 else 9) else NULL
-                products.m = m + e * m_plane + first * T * L
+                products.m = m + e * m_plane + (first - begin) * T * L
                 isa.winograd_f32_channels_products(&products)
         run.v = m
         finish(&run)
         tile += T
 
 
-cdef void conv2d_f32_nchwc_winograd4x3(const Step* s, float* arena) noexcept nogil:
+cdef void conv2d_f32_nchwc_winograd4x3_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                            Py_ssize_t parts) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    winograd_channels(s, arena, 36, isa.winograd_f32_f4x3_channels_input, isa.winograd_f32_f4x3_channels_output)
+    winograd_channels(s, arena, own, 36, isa.winograd_f32_f4x3_channels_input, isa.winograd_f32_f4x3_channels_output,
+                      part, parts)
+
+
+cdef void conv2d_f32_nchwc_winograd4x3(const Step* s, float* arena) noexcept nogil:
+    conv2d_f32_nchwc_winograd4x3_part(s, arena, arena, 0, 1)
+
+
+cdef void conv2d_f32_nchwc_winograd4x5_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                            Py_ssize_t parts) noexcept nogil:
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    winograd_channels(s, arena, own, 64, isa.winograd_f32_f4x5_channels_input, isa.winograd_f32_f4x5_channels_output,
+                      part, parts)
 
 
 cdef void conv2d_f32_nchwc_winograd4x5(const Step* s, float* arena) noexcept nogil:
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    winograd_channels(s, arena, 64, isa.winograd_f32_f4x5_channels_input, isa.winograd_f32_f4x5_channels_output)
+    conv2d_f32_nchwc_winograd4x5_part(s, arena, arena, 0, 1)
 
 
-cdef void dense_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
+cdef void dense_f32_nchwc_direct_part(const Step* s, float* arena, float* own, Py_ssize_t part,
+                                      Py_ssize_t parts) noexcept nogil:
     cdef Py_ssize_t K = s.g[0], O = s.g[1], y_channel = s.g[2], r_channel = s.g[4], most = s.g[5]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(O, L), blocks = blocks_of(vectors, most), block, first
@@ -120,7 +177,7 @@ cdef void dense_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
     run.taps, run.K, run.xpos, run.ypos, run.positions = s.t[0], K, &origin, &origin, 1
     run.y_channel, run.pool = y_channel, 0
     run.end = ending(s, arena, s.g[3], r_channel, &origin)
-    for block in range(blocks):
+    for block in range(share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)):
         first = block_start(block, blocks, vectors)
         run.vectors = block_start(block + 1, blocks, vectors) - first
         run.w = s.p[0] + first * K * L
@@ -129,6 +186,10 @@ cdef void dense_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
         if run.end.r != NULL:
             run.end.r = operand(s, 1, arena) + first * r_channel * L
         isa.conv_f32_channels(&run)
+
+
+cdef void dense_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
+    dense_f32_nchwc_direct_part(s, arena, arena, 0, 1)
 
 
 cdef void affine_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
@@ -186,3 +247,14 @@ cdef void lrn_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
 cdef void copy_f32_nchwc_elements(const Step* s, float* arena) noexcept nogil:
     # one number at a time, from any place to any other: for what moves channels
     _csrc.cnnfast_active().copy_f32_elements(s.g[0], operand(s, 0, arena), s.t[0], arena + s.dst, s.t[1])
+
+
+# The kernels whose work several threads can share: (step, arena, arena of the thread, part, parts).
+cdef dict _PARTS = {
+    "conv2d_f32_nchwc_direct": <size_t>conv2d_f32_nchwc_direct_part,
+    "conv2d_f32_nchwc_depthwise": <size_t>conv2d_f32_nchwc_depthwise_part,
+    "conv2d_f32_nchwc_grouped": <size_t>conv2d_f32_nchwc_grouped_part,
+    "conv2d_f32_nchwc_winograd4x3": <size_t>conv2d_f32_nchwc_winograd4x3_part,
+    "conv2d_f32_nchwc_winograd4x5": <size_t>conv2d_f32_nchwc_winograd4x5_part,
+    "dense_f32_nchwc_direct": <size_t>dense_f32_nchwc_direct_part,
+}

@@ -248,7 +248,7 @@ cdef extern from "dispatch.h" nogil:
             long, long, const float*, long, float*, long, long, float, float, float) noexcept nogil
         void (*copy_f32_elements)(long, const float*, const int*, float*, const int*) noexcept nogil
         void (*load_u8_channels)(
-            long, const unsigned char*, long, long, long, float*, const float*, const float*) noexcept nogil
+            long, const unsigned char*, long, long, long, long, float*, const float*, const float*) noexcept nogil
         void (*load_f32_channels)(long, const char*, long, long, long, float*) noexcept nogil
         void (*weight_gradient_f32)(const weight_run*) noexcept nogil
         void (*channel_sum_f32)(long, long, const float*, long, float*) noexcept nogil

@@ -34,6 +34,7 @@ class Program:
         lanes: int = 1,
         group: int = 1,
         few: Callable[[], tuple[Program, float] | None] | None = None,
+        work: float = 0,
     ) -> None: ...
     def run(
         self,

@@ -24,7 +24,7 @@ from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, 
 from libc.stdlib cimport calloc, free
 
 cimport openmp
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange
 
 from cnnfast cimport _csrc
 from cnnfast._csrc cimport epilogue as Epilogue
@@ -50,9 +50,12 @@ cdef enum:
     MAX_TABLES = 5
 
 ctypedef void (*kernel_t)(const Step*, float*) noexcept nogil
+ctypedef void (*part_t)(const Step*, float*, float*, Py_ssize_t, Py_ssize_t) noexcept nogil
 
 cdef struct Step:
     kernel_t run
+    part_t part                            # a thread's part of it, or NULL if one thread does it alone
+    bint waits                             # whether all that came before must be done first
     Py_ssize_t[MAX_INTS] g                 # geometry, in the order that the table of kernels names
     float[MAX_FLOATS] f                    # attributes that are real numbers
     int n_operands

@@ -3,8 +3,17 @@
 # In layouts nchw and nchw<L>c a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
+    SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
+    MOST_SHARES = 8
     MAX_LANES = 16
     MAX_ENDS = 8
+
+
+cdef extern from "barrier.h" nogil:
+    ctypedef struct barrier:
+        int arrived
+        int phase
+    void barrier_wait(barrier* b, int threads)
 
 
 cdef struct Source:
@@ -97,7 +106,7 @@ cdef void store_chwn(const Sink* sink, Py_ssize_t first, Py_ssize_t N, const flo
 cdef void load_nchwc(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
     # L channels at a time; lanes beyond the last channel become 0
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t c, i, channels, L = isa.lanes, H = source.H, W = source.W
+    cdef Py_ssize_t c, i, channels, readable, L = isa.lanes, H = source.H, W = source.W
     cdef const char* image = source.data + n * source.stride[0]
     cdef const char* row
     cdef float* y
@@ -111,8 +120,11 @@ cdef void load_nchwc(const Source* source, Py_ssize_t n, float* arena) noexcept 
             row = image + c * L * source.stride[1] + i * source.stride[2]
             y = arena + source.dst + (c * source.channel + i * source.row) * L
             if source.is_bytes:
-                isa.load_u8_channels(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1], y,
-                                     source.factor + c * L, source.shift + c * L)
+                readable = (W - 1) * source.stride[3] + channels
+                if source.stride[2] > 0:
+                    readable += (H - 1 - i) * source.stride[2]
+                isa.load_u8_channels(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1],
+                                     readable, y, source.factor + c * L, source.shift + c * L)
             else:
                 isa.load_f32_channels(W, row, source.stride[3], channels, source.stride[1], y)
 
@@ -139,6 +151,8 @@ cdef class Program:
     few : callable () -> (Program, cost) or None, optional
         Makes the program that computes the same for one image at a time, and says what an image costs there, where a
         group costs 1 here; None if there is no such program. Called at the first batch smaller than a group.
+    work : float
+        Multiply-adds of vectors for a group, roughly. From `SHARED_WORK` on threads share the work for one image.
     """
     cdef Step* _steps
     cdef Py_ssize_t _count
@@ -148,17 +162,19 @@ cdef class Program:
     cdef object _make_few
     cdef Program _few
     cdef double _few_cost
+    cdef double _work
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None, double work=0):
         steps = list(steps)
         self._count = len(steps)
         self._lanes = lanes
         self._group = group
         self._make_few = few
+        self._work = work
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
         self._inputs = tuple(inputs)
@@ -182,6 +198,8 @@ cdef class Program:
             given = f"{list(ints)}, {list(floats)}"
             raise ValueError(f"{kernel} takes {int_names} and {float_names}, but was given {given}")
         step.run = <kernel_t><size_t>address
+        step.part = <part_t><size_t>_PARTS.get(kernel, 0)
+        step.waits = not kernel.startswith("halo")   # zeros around a value touch nothing that another thread writes
         for i, name in enumerate(int_names):
             step.g[i] = ints[name]
         for i, name in enumerate(float_names):
@@ -287,15 +305,20 @@ cdef class Program:
                       Py_ssize_t N, int threads) except -1:
         # N images in borrowed arenas, one for each thread; called with the GIL, which it releases
         cdef Py_ssize_t groups = (N + self._group - 1) // self._group, group
+        cdef int shares
         cdef Block block
         cdef float* arenas
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this program was made")
-        threads = max(1, min(<Py_ssize_t>threads, groups))
+        shares = self._threads_of_an_image(N, threads)
+        threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
         block = borrow(threads * self._arena * sizeof(float))
         arenas = <float*>block.data
         with nogil:
-            if threads == 1:
+            if shares > 1:
+                for group in range(groups):
+                    self._one_shared(sources, n_sources, sinks, n_sinks, group, N, arenas, shares)
+            elif threads == 1:
                 for group in range(groups):
                     self._one(sources, n_sources, sinks, n_sinks, group, N, arenas)
             else:
@@ -304,6 +327,43 @@ cdef class Program:
                               arenas + openmp.omp_get_thread_num() * self._arena)
         give_back(block)
         return 0
+
+    cdef int _threads_of_an_image(self, Py_ssize_t N, int threads) noexcept nogil:
+        # how many threads share the work for one image: several if it is large, and if else most would have nothing to do
+        if self._lanes == 1 or self._group > 1 or 2 * N > threads:
+            return 1
+        return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MOST_SHARES)))
+
+    cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
+                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads) noexcept nogil:
+        # all values lie in the first arena; the others are workspaces
+        cdef barrier between
+        between.arrived = between.phase = 0
+        with parallel(num_threads=threads):
+            self._part(sources, n_sources, sinks, n_sinks, group, N, arenas, &between, openmp.omp_get_thread_num(),
+                       openmp.omp_get_num_threads())
+
+    cdef void _part(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks, Py_ssize_t group,
+                    Py_ssize_t N, float* arenas, barrier* between, int part, int parts) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef const Step* step
+        cdef floating_mode before = floating_begin()
+        if part == 0:
+            for i in range(n_sources):
+                self._load(&sources[i], group, N, arenas)
+        for i in range(self._count):
+            step = &self._steps[i]
+            if step.waits:
+                barrier_wait(between, parts)
+            if step.part != NULL:
+                step.part(step, arenas, arenas + part * self._arena, part, parts)
+            elif part == 0:
+                step.run(step, arenas)
+        barrier_wait(between, parts)
+        if part == 0:
+            for i in range(n_sinks):
+                self._store(&sinks[i], group, N, arenas)
+        floating_end(before)
 
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                    Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:

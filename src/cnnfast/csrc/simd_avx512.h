@@ -3,7 +3,8 @@
 #define LANES 16
 #define TILE_OC 4   /* 4 x 4 accumulators, 4 inputs, 1 weight */
 #define DENSE_OC 16
-#define TILE_PIXELS 8   /* with 2 vectors of output channels, layout nchw<L>c: 8 x 2 accumulators */
+#define TILE_PIXELS 8   /* 8 x 3 accumulators, 3 weights, 1 input, with channels in the lanes */
+#define TILE_VECTORS 3
 typedef float vec __attribute__((vector_size(64)));
 typedef int ivec __attribute__((vector_size(64)));
 static inline vec vset(float s) { return (vec)_mm512_set1_ps(s); }
@@ -19,3 +20,7 @@ static inline vec vselect(ivec mask, vec a, vec b) {
     return (vec)_mm512_mask_mov_ps((__m512)b, _mm512_movepi32_mask((__m512i)mask), (__m512)a);
 }
 static inline vec vsqrt(vec a) { return (vec)_mm512_sqrt_ps((__m512)a); }
+/* so many bytes as there are lanes, as floats */
+static inline vec vbytes(const unsigned char *p) {
+    return (vec)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}

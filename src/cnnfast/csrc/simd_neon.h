@@ -4,6 +4,7 @@
 #define TILE_OC 4
 #define DENSE_OC 16
 #define TILE_PIXELS 8
+#define TILE_VECTORS 3
 typedef float vec __attribute__((vector_size(16)));
 typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec)vdupq_n_f32(s); }
@@ -14,3 +15,5 @@ static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
 static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
 static inline vec vsqrt(vec a) { return (vec)vsqrtq_f32((float32x4_t)a); }
+/* so many bytes as there are lanes, as floats */
+static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }

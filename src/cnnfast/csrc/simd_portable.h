@@ -3,6 +3,7 @@
 #define TILE_OC 3
 #define DENSE_OC 12
 #define TILE_PIXELS 6
+#define TILE_VECTORS 2
 typedef float vec __attribute__((vector_size(16)));
 typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec){s, s, s, s}; }
@@ -17,3 +18,5 @@ static inline vec vsqrt(vec a) {
     for (int l = 0; l < LANES; l++) y[l] = __builtin_sqrtf(a[l]);
     return y;
 }
+/* so many bytes as there are lanes, as floats */
+static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }

@@ -102,14 +102,14 @@ typedef struct resize_run {
    time (`scalars`) count floats, all others vectors. */
 
 /* Convolution or dense layer: a block of vectors of output channels over a run of positions, which is one position where
-   there are more than two vectors. */
+   there are more than TILE_VECTORS vectors. */
 typedef struct pixel_run {
     const float *x;
     const int *taps;     /* (K,) scalars, or NULL where inputs lie one after the other */
     long K;
     const float *w;      /* (K, vectors) */
     const float *bias;   /* (vectors,) */
-    long vectors;        /* 1 .. 2, with one position 1 .. 8 */
+    long vectors;        /* 1 .. TILE_VECTORS, with one position 1 .. 8 */
     const int *xpos;     /* (positions,) scalars */
     const int *ypos;     /* (positions,), or (positions / 4,) with pool */
     long positions;      /* a multiple of 4 with pool */

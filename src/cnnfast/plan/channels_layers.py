@@ -12,10 +12,8 @@ from cnnfast.plan.lowering import Site, Triple
 from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
 from cnnfast.plan.places import channel_taps, conv_positions, conv_taps, quads, winograd_tiles
 
-CONV_VECTORS = 2
-"""Vectors of output channels in a register tile of several positions; with one position up to `DENSE_VECTORS`."""
-
 DENSE_VECTORS = 8
+"""Vectors of output channels in a register tile of one position."""
 
 FEW_TILES_VECTORS = 4
 """The same for Winograd with fewer than four tiles."""
@@ -29,6 +27,11 @@ SMALL_WEIGHTS = 1 << 18
 SHORT_RUN = 8
 
 
+def _tile_vectors() -> int:
+    """Return the vectors of output channels in a register tile of several positions: TILE_VECTORS in csrc/."""
+    return 3 if kernels.tile_channels()[0] > 3 else 2
+
+
 def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     if op.groups > 1:
@@ -38,14 +41,14 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     xpos, ypos, rpos = _positions(lowering, sums, site)
     weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
-    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=CONV_VECTORS)
+    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors())
     lowering.emit_channels(
         site,
         "conv2d:direct",
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(pack_vectors(weight, CONV_VECTORS, lanes), lowering.vectors(sums.bias)),
+        parameters=(pack_vectors(weight, _tile_vectors(), lanes), lowering.vectors(sums.bias)),
         tables=(channel_taps(op, c, kh, kw, x, lanes), xpos * lanes, ypos, rpos),
         reason=sums.why,
     )
@@ -137,7 +140,7 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = winograd_tiles(sums.op, oh, ow, x, y, r, sums.ending.pool, whole_tiles=False)
     count, lanes = len(tiles.xpos), kernels.lanes()
-    most = CONV_VECTORS if count >= 4 else FEW_TILES_VECTORS
+    most = _tile_vectors() if count >= 4 else FEW_TILES_VECTORS
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)

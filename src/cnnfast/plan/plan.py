@@ -116,7 +116,7 @@ class Plan:
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
-        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few)
+        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few, total_work(self.steps))
 
     @property
     def arena_bytes(self) -> int:
