@@ -22,6 +22,7 @@ as `KERNELS`, so the planner passes geometry by name. Nothing of the package is 
 
 from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, sqrtf, tanhf
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 cimport openmp
 from cython.parallel cimport parallel, prange

@@ -9,11 +9,12 @@ cdef enum:
     MAX_ENDS = 8
 
 
-cdef extern from "barrier.h" nogil:
-    ctypedef struct barrier:
-        int arrived
-        int phase
-    void barrier_wait(barrier* b, int threads)
+cdef extern from "turns.h" nogil:
+    ctypedef struct turn:
+        pass
+    int turn_claim(turn* t)
+    void turn_finish(turn* t)
+    void turn_wait(const turn* t, int parts)
 
 
 cdef struct Source:
@@ -168,7 +169,8 @@ cdef class Program:
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None, double work=0):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None,
+                  double work=0):
         steps = list(steps)
         self._count = len(steps)
         self._lanes = lanes
@@ -312,7 +314,7 @@ cdef class Program:
             raise ValueError("the instruction set was changed after this program was made")
         shares = self._threads_of_an_image(N, threads)
         threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
-        block = borrow(threads * self._arena * sizeof(float))
+        block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(turn))
         arenas = <float*>block.data
         with nogil:
             if shares > 1:
@@ -329,40 +331,46 @@ cdef class Program:
         return 0
 
     cdef int _threads_of_an_image(self, Py_ssize_t N, int threads) noexcept nogil:
-        # how many threads share the work for one image: several if it is large, and if else most would have nothing to do
+        # how many threads share the work for one image: several if it is large, and if most would else be idle
         if self._lanes == 1 or self._group > 1 or 2 * N > threads:
             return 1
         return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MOST_SHARES)))
 
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                           Py_ssize_t group, Py_ssize_t N, float* arenas, int threads) noexcept nogil:
-        # all values lie in the first arena; the others are workspaces
-        cdef barrier between
-        between.arrived = between.phase = 0
+        # all values lie in the first arena; the others are workspaces, and behind them are the turns of load and steps
+        cdef turn* turns = <turn*>(arenas + threads * self._arena)
+        cdef int i
+        memset(turns, 0, (self._count + 1) * sizeof(turn))
         with parallel(num_threads=threads):
-            self._part(sources, n_sources, sinks, n_sinks, group, N, arenas, &between, openmp.omp_get_thread_num(),
-                       openmp.omp_get_num_threads())
+            self._share(sources, n_sources, group, N, arenas, turns, openmp.omp_get_thread_num(), threads)
+        for i in range(n_sinks):
+            self._store(&sinks[i], group, N, arenas)
 
-    cdef void _part(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks, Py_ssize_t group,
-                    Py_ssize_t N, float* arenas, barrier* between, int part, int parts) noexcept nogil:
-        cdef Py_ssize_t i
+    cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
+                     turn* turns, int thread, int parts) noexcept nogil:
+        # what one thread does: it claims parts of each step as long as there are any
+        cdef Py_ssize_t i, known = 0
+        cdef int part
         cdef const Step* step
         cdef floating_mode before = floating_begin()
-        if part == 0:
+        if turn_claim(&turns[0]) == 0:
             for i in range(n_sources):
                 self._load(&sources[i], group, N, arenas)
+            turn_finish(&turns[0])
         for i in range(self._count):
             step = &self._steps[i]
-            if step.waits:
-                barrier_wait(between, parts)
-            if step.part != NULL:
-                step.part(step, arenas, arenas + part * self._arena, part, parts)
-            elif part == 0:
-                step.run(step, arenas)
-        barrier_wait(between, parts)
-        if part == 0:
-            for i in range(n_sinks):
-                self._store(&sinks[i], group, N, arenas)
+            while step.waits and known <= i:
+                turn_wait(&turns[known], parts if known and self._steps[known - 1].part != NULL else 1)
+                known += 1
+            part = turn_claim(&turns[i + 1])
+            while part < (parts if step.part != NULL else 1):
+                if step.part != NULL:
+                    step.part(step, arenas, arenas + thread * self._arena, part, parts)
+                else:
+                    step.run(step, arenas)
+                turn_finish(&turns[i + 1])
+                part = turn_claim(&turns[i + 1])
         floating_end(before)
 
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,

@@ -598,15 +598,19 @@ class Network:
         """
         return summary_table(self.graph)
 
-    def explain(self) -> str:
+    def explain(self, *, few: bool = False) -> str:
         """Return how the network runs: the kernel of each step and why it was chosen.
+
+        With ``few`` it is how images that fill no group run one at a time; the results are the same to the bit.
 
         Examples
         --------
         >>> "linear" in Network.load("mnist-mlp").explain()
         True
         """
-        return self._plan.explain()
+        if not few:
+            return self._plan.explain()
+        return self._plan.few.explain() if self._plan.few else "there is no plan for few images: they run as a group\n"
 
     def __str__(self) -> str:
         return self.summary()

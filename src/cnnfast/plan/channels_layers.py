@@ -41,7 +41,9 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     xpos, ypos, rpos = _positions(lowering, sums, site)
     weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
-    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors())
+    ints |= dict(
+        pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors()
+    )
     lowering.emit_channels(
         site,
         "conv2d:direct",

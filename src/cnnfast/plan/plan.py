@@ -93,14 +93,15 @@ class Plan:
     @cached_property
     def program(self) -> Any:
         """The plan as the kernels run it."""
-        return self._program(None)
+        return self.program_with()
 
     @cached_property
     def program_for_any_batch(self) -> Any:
         """The same, but images that fill no group go through `few`, made when it is needed, where that is faster."""
-        return self._program(self.few_program)
+        return self.program_with(self.few_program)
 
-    def _program(self, few: Callable[[], tuple[Any, float] | None] | None) -> Any:
+    def program_with(self, few: Callable[[], tuple[Any, float] | None] | None = None, work: float | None = None) -> Any:
+        """Return a program with another way for few images, or that takes its work for more or less than it is."""
         steps = [
             (
                 step.kernel,
@@ -116,7 +117,8 @@ class Plan:
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
-        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few, total_work(self.steps))
+        work = total_work(self.steps) if work is None else work
+        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few, work)
 
     @property
     def arena_bytes(self) -> int:

@@ -1,0 +1,31 @@
+/* Threads share the steps of one image. The parts of a step are claimed one after the other by whoever comes, and all wait
+   until those are done before they go on: a thread that the system does not let run holds nobody up unless it is in the
+   middle of a part. They spin for some microseconds, which is what a step lasts, and then let others run in between. */
+#pragma once
+
+#include <sched.h>
+
+typedef struct turn {
+    int claimed, done;
+    char apart[56]; /* a cache line for each step */
+} turn;
+
+enum { SPINS = 4000 };
+
+static inline int turn_claim(turn *t) { return __atomic_fetch_add(&t->claimed, 1, __ATOMIC_RELAXED); }
+
+static inline void turn_finish(turn *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
+
+static inline void turn_wait(const turn *t, int parts) {
+    for (int spin = 0; __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < parts; spin++) {
+        if (spin >= SPINS) {
+            sched_yield();
+            continue;
+        }
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+}
