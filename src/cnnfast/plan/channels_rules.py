@@ -30,14 +30,16 @@ from cnnfast.ops import (
     Op,
     Pad,
     PRelu,
+    Reduce,
     Reshape,
+    Resize,
     Slice,
     Softmax,
     Transpose,
 )
 from cnnfast.plan import lanes_rules, layers  # noqa: F401  (whose rules are shared below)
 from cnnfast.plan.channels_base import ChannelsLowering, clear_partial_vectors, copy_elements, rule
-from cnnfast.plan.elements import FUNCTIONS
+from cnnfast.plan.elements import FUNCTIONS, emit_reduce, emit_resize
 from cnnfast.plan.lanes_base import copy_ints
 from cnnfast.plan.lanes_base import rule as rule_of_lanes
 from cnnfast.plan.lowering import Site, Triple, affine_parameters, broadcast_strides, numbered, strides_of
@@ -133,6 +135,18 @@ def _function(lowering: ChannelsLowering, op: Function, site: Site) -> None:
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
     floats = dict(f0=getattr(op, "alpha", 0.0))
     lowering.emit(site, "function", site.inputs, ints=ints, floats=floats, in_place=x == y)
+
+
+@rule(Reduce)
+def _reduce(lowering: ChannelsLowering, op: Reduce, site: Site) -> None:
+    if len(lowering.shapes[site.inputs[0]]) != 3 or 1 in op.axes:
+        raise UnsupportedError("channels in the lanes: a reduction over channels")
+    emit_reduce(lowering, op, site, lowering.extent(site.inputs[0]))
+
+
+@rule(Resize)
+def _resize(lowering: ChannelsLowering, op: Resize, site: Site) -> None:
+    emit_resize(lowering, op, site, lowering.extent(site.inputs[0]))
 
 
 @rule(Concat)

@@ -77,7 +77,11 @@ def _ordered(order: list[int], **groups: Any) -> dict[str, int]:
 
 @both(Reduce)
 def _reduce(lowering: Either, op: Reduce, site: Site) -> None:
-    shape = lowering.shapes[site.inputs[0]]
+    emit_reduce(lowering, op, site, lowering.shapes[site.inputs[0]])
+
+
+def emit_reduce(lowering: Either, op: Reduce, site: Site, shape: Shape) -> None:
+    """Emit a reduction of a value that takes so many elements of the arena along its axes."""
     kept, reduced, order = _axes(shape, op.axes)
     if len(lowering.shapes[site.result]) == len(shape):
         y = lowering.strides(site.result)
@@ -142,7 +146,12 @@ both(Slice)(cut)
 
 @both(Resize)
 def _resize(lowering: Either, op: Resize, site: Site) -> None:
-    c, h, w = lowering.shapes[site.inputs[0]]
+    emit_resize(lowering, op, site, lowering.shapes[site.inputs[0]])
+
+
+def emit_resize(lowering: Either, op: Resize, site: Site, shape: Shape) -> None:
+    """Emit an interpolation of a value that takes so many elements of the arena along its axes."""
+    c, h, w = shape
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
     (rows, row_weights), (cols, col_weights) = op.taps(h, 0), op.taps(w, 1)
     ints = dict(C=c, OH=len(rows), OW=len(cols), KH=rows.shape[1], KW=cols.shape[1])

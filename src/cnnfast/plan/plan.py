@@ -117,7 +117,8 @@ class Plan:
         ]
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
-        work = total_work(self.steps) if work is None else work
+        if work is None:
+            work = total_work(self.steps) if self.layout == "nchwc" else 0
         return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few, work)
 
     @property
