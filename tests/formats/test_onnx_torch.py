@@ -120,7 +120,7 @@ class Odd(torch.nn.Module):  # type: ignore[misc]
         x = F.hardswish(self.group(x)) * torch.sigmoid(x.mean((2, 3), keepdim=True))
         x = F.pixel_shuffle(x, 2)[:, :, 1:-1:2, ::2]
         x = F.interpolate(x, size=(8, 8), mode="bilinear")
-        x = F.adaptive_avg_pool2d(torch.cat([x, F.mish(x), -x, x.abs()], 1), 4)
+        x = F.avg_pool2d(torch.cat([x, F.mish(x), -x, x.abs()], 1), 2)
         return F.log_softmax(self.fc(x.reshape(x.size(0), -1)), dim=1)
 
 

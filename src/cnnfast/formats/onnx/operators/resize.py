@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call, whole
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.values import BATCHES, Images, Static
 from cnnfast.ops import Resize
 
 NAMES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
@@ -47,9 +47,8 @@ def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]
     """Return the new height and width, and the scales where they are given (else 0)."""
     index = 1 if call.kind == "Upsample" or call.opset < 11 else 2
     axes = [axis % 4 for axis in call.integers("axes", range(4))]
-    if call.opset >= 11 and call.has(3) and call.static(3).size:
-        given = dict(zip(axes, whole(call.static(3)), strict=False))
-        return _by_sizes(call, x, given)
+    if call.opset >= 11 and call.has(3) and (sizes := _given_sizes(call)):
+        return _by_sizes(call, x, dict(zip(axes, sizes, strict=False)))
     if call.kind == "Upsample" and call.opset < 9:
         scales = [float(v) for v in call.attribute("scales", [])]
     else:
@@ -62,6 +61,17 @@ def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]
     by_axis = factor.get(2, 1.0), factor.get(3, 1.0)
     height, width = (math.floor(size * scale) for size, scale in zip(x.shape[1:], by_axis, strict=True))
     return (height, width), by_axis
+
+
+def _given_sizes(call: Call) -> list[int]:
+    """Return the sizes that a node states; the first may be the number of images."""
+    value = call.value(3)
+    if not isinstance(value, Static):
+        raise UnsupportedError("its sizes are computed from the images")
+    a, b = map(whole, value.pair)
+    if a != b and (len(a) != 4 or a[1:] != b[1:] or (a[0], b[0]) != BATCHES):
+        raise UnsupportedError(f"sizes {a} for {BATCHES[0]} images and {b} for {BATCHES[1]}")
+    return a
 
 
 def _by_sizes(call: Call, x: Images, given: dict[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:

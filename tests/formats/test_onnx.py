@@ -1,0 +1,228 @@
+"""ONNX files: what a user meets. What each operator computes is the matter of the conformance suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
+
+from formats.onnx_small import classifier, model, node
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from cnnfast import Network
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.sniff import looks_like_onnx
+from cnnfast.graph import evaluate
+from cnnfast.ops import Softmax, Transpose
+from cnnfast.plan import make_plan
+
+
+def load(folder: Path, proto: ModelProto, **options: object) -> Network:
+    path = folder / "net.bin"
+    path.write_bytes(proto.SerializeToString())
+    return Network.load(path, **options)
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("opset", [7, 9, 11, 13, 17, 21])
+def test_a_classifier_of_any_operator_set(opset: int, tmp_path: Path) -> None:
+    """The reshape goes through Shape, Gather, Unsqueeze and Concat; N stays open."""
+    network = load(tmp_path, classifier(opset))
+    assert (network.input_shape, network.output_shape) == ((3, 8, 8), (10,))
+    assert [n.op.name for n in network.graph.nodes] == [
+        *("conv2d", "batch_norm", "relu", "max_pool", "flatten", "linear", "softmax")
+    ]
+    x = images(5, 3, 8, 8)
+    expected = ReferenceEvaluator(classifier(17)).run(None, {"x": x})[0]
+    np.testing.assert_allclose(network.forward(x, layout="nchw"), expected, atol=1e-6)
+
+
+def test_values_carry_the_names_of_the_file(tmp_path: Path) -> None:
+    assert load(tmp_path, classifier()).truncate("m").output_shape == (4, 4, 4)
+
+
+def test_weights_of_half_precision(tmp_path: Path) -> None:
+    network, exact = load(tmp_path, classifier(dtype=np.float16)), load(tmp_path, classifier())
+    x = images(3, 3, 8, 8)
+    np.testing.assert_allclose(network.forward(x, layout="nchw"), exact.forward(x, layout="nchw"), atol=0.02)
+
+
+def test_the_older_softmax_goes_over_all_axes_behind_its_own(tmp_path: Path) -> None:
+    new, old = (load(tmp_path, model([node("Softmax", "x", axis=1)], opset=n)) for n in (13, 11))
+    x = images(2, 3, 8, 8)
+    flat = evaluate(old.graph, x)["y"]
+    np.testing.assert_allclose(flat.sum(axis=(1, 2, 3)), 1)
+    np.testing.assert_allclose(evaluate(new.graph, x)["y"].sum(axis=1), np.ones((2, 8, 8)))
+
+
+def test_channels_last_becomes_channels_first(tmp_path: Path) -> None:
+    """As tf2onnx writes it: the input is N, H, W, C, and a dense layer reads what was flattened in that order."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.standard_normal((4, 3, 3, 3)).astype(np.float32), "rows": np.array([-1, 256])}
+    weights["fc"] = rng.standard_normal((256, 5)).astype(np.float32)
+    nodes = [
+        node("Transpose", "x", "nchw", perm=[0, 3, 1, 2]),
+        node("Conv", "nchw w", "c", auto_pad="SAME_UPPER"),
+        node("Transpose", "c", "nhwc", perm=[0, 2, 3, 1]),
+        node("Relu", "nhwc", "r"),
+        node("Reshape", "r rows", "flat"),
+        node("MatMul", "flat fc", "y"),
+    ]
+    proto = model(nodes, ("N", 8, 8, 3), weights)
+    network = load(tmp_path, proto)
+    assert network.input_shape == (3, 8, 8)
+    plan = make_plan(network.graph)
+    assert not any(isinstance(n.op, Transpose) for n in plan.graph.nodes)
+    assert not any("copy" in step.kernel or "gather" in step.kernel for step in plan.steps)
+    x = images(3, 8, 8, 3)
+    expected = ReferenceEvaluator(proto).run(None, {"x": x})[0]
+    np.testing.assert_allclose(network.forward(x, layout="nhwc"), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_quantised_nodes_run_as_floats_within_their_range(tmp_path: Path) -> None:
+    """uint8 with zero point 0 cannot hold what is negative: such a network has no other ReLU."""
+    weights = {"s": np.array(0.5, np.float32), "z": np.array(0, np.uint8)}
+    nodes = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")]
+    x = np.array([-3, 0.25, 7, 1000], np.float32).reshape(1, 1, 2, 2)
+    result = load(tmp_path, model(nodes, ("N", 1, 2, 2), weights)).forward(x, layout="nchw")
+    np.testing.assert_allclose(result.ravel(), [0, 0.25, 7, 127.5])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "names"),
+    [
+        (0.0, 6.0, ["clip"]),
+        (0.0, None, ["relu"]),
+        (None, 1.0, ["minimum"]),
+        (-1.0, np.finfo(np.float32).max, ["maximum"]),
+        (-np.inf, np.inf, ["identity"]),
+        (2.0, 1.0, ["maximum", "minimum"]),
+    ],
+)
+def test_clip_with_one_bound_or_two(low: float | None, high: float | None, names: list[str], tmp_path: Path) -> None:
+    bounds = {n: np.array(v, np.float32) for n, v in (("low", low), ("high", high)) if v is not None}
+    inputs = ["x", *(name if name in bounds else "-" for name in ("low", "high"))]
+    network = load(tmp_path, model([node("Clip", " ".join(inputs))], ("N", 4), bounds))
+    assert [n.op.name for n in network.graph.nodes] == names
+    x = np.array([[-5, 0, 1.5, 9]], np.float32)
+    expected = np.minimum(np.maximum(x, -np.inf if low is None else low), np.inf if high is None else high)
+    np.testing.assert_array_equal(network.forward(x), expected)
+
+
+def test_everything_that_is_not_supported_is_listed_at_once(tmp_path: Path) -> None:
+    nodes = [
+        node("ConvTranspose", "x w", "a", strides=[2, 2]),
+        node("Relu", "a", "b"),
+        node("NonZero", "b", "c"),
+        node("Softmax", "x", "d", axis=0),
+        node("Add", "b d", "y"),
+    ]
+    with pytest.raises(UnsupportedError) as caught:
+        load(tmp_path, model(nodes, weights={"w": np.ones((3, 3, 2, 2), np.float32)}))
+    message = str(caught.value)
+    assert "2 nodes are not supported" in message
+    assert "'node_a' (ConvTranspose, strides=[2, 2]) on (N, 3, 8, 8), constant (3, 3, 2, 2)" in message
+    assert "nearest that is run: Resize followed by Conv" in message
+    assert "'node_d' (Softmax, axis=0)" in message
+    assert "counts the images" in message
+
+
+def test_open_height_and_width_need_a_shape(tmp_path: Path) -> None:
+    proto = model([node("GlobalAveragePool", "x", "g"), node("Flatten", "g")], ("N", 3, "H", "W"))
+    with pytest.raises(ModelFileError, match=r"leaves sizes open: \('N', 3, 'H', 'W'\).*input_shape=\(3, 224, 224\)"):
+        load(tmp_path, proto)
+    assert load(tmp_path, proto, input_shape=(3, 20, 30)).input_shape == (3, 20, 30)
+    with pytest.raises(ModelFileError, match=r"input_shape=\(1, 20, 30\) does not fit"):
+        load(tmp_path, proto, input_shape=(1, 20, 30))
+
+
+def with_external(location: str, offset: int = 0, length: int | None = None) -> ModelProto:
+    proto = classifier()
+    (tensor,) = (t for t in proto.graph.initializer if t.name == "fc")
+    entries = {"location": location, "offset": offset, "length": 64 * 40 if length is None else length}
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return proto
+
+
+def test_external_data_lies_beside_the_model(tmp_path: Path) -> None:
+    weights = numpy_helper.to_array(next(t for t in classifier().graph.initializer if t.name == "fc"))
+    (tmp_path / "weights.bin").write_bytes(b"1234" + weights.tobytes())
+    x = images(2, 3, 8, 8)
+    expected = load(tmp_path, classifier()).forward(x, layout="nchw")
+    result = load(tmp_path, with_external("weights.bin", 4)).forward(x, layout="nchw")
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("location", ["../outside.bin", "/etc/passwd", "link.bin", "", "folder/../../outside.bin"])
+def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "outside.bin").write_bytes(bytes(64 * 40))
+    (home / "link.bin").symlink_to(tmp_path / "outside.bin")
+    with pytest.raises(ModelFileError, match="must lie in the folder of the model"):
+        load(home, with_external(location))
+
+
+def test_external_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(10))
+    with pytest.raises(ModelFileError, match="which has 10; it needs 2560"):
+        load(tmp_path, with_external("weights.bin"))
+    with pytest.raises(ModelFileError, match="missing"):
+        load(tmp_path, with_external("others.bin"))
+
+
+def test_shapes_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    weights = {"huge": np.array([1 << 20, 1 << 20])}
+    nodes = [node("ConstantOfShape", "huge", "c"), node("Add", "x c")]
+    with pytest.raises(UnsupportedError, match="would have to be computed in advance"):
+        load(tmp_path, model(nodes, weights=weights))
+
+
+def test_a_doubling_that_goes_on_is_refused(tmp_path: Path) -> None:
+    nodes = [node("Concat", f"c{i} c{i}", f"c{i + 1}", axis=0) for i in range(40)]
+    with pytest.raises(UnsupportedError, match="would have to be computed in advance"):
+        load(tmp_path, model([*nodes, node("Add", "x c40")], weights={"c0": np.ones(64, np.float32)}))
+
+
+def test_operator_sets_out_of_range(tmp_path: Path) -> None:
+    for opset in (6, 99):
+        with pytest.raises(UnsupportedError, match=f"operator set {opset}; 7 to"):
+            load(tmp_path, model([node("Relu", "x")], opset=opset))
+
+
+def test_a_file_is_recognised_by_its_content(tmp_path: Path) -> None:
+    assert looks_like_onnx(classifier().SerializeToString()[:4096])
+    for other in (b"", b"PK\x03\x04rest", b"\x80\x02}q\x00", b"\x18\x00\x00\x00TFL3", b"\x89HDF\r\n", b'{"layers": 1}'):
+        assert not looks_like_onnx(other)
+    (tmp_path / "broken").write_bytes(classifier().SerializeToString()[:-50])
+    with pytest.raises(ModelFileError, match="damaged"):
+        Network.load(tmp_path / "broken")
+
+
+def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
+    body = [helper.make_node("Mul", ["a", "a"], ["b"]), helper.make_node("Relu", ["b"], ["c"])]
+    function = helper.make_function("mine", "Square", ["a"], ["c"], body, [helper.make_opsetid("", 17)])
+    proto = model([helper.make_node("Square", ["x"], ["y"], domain="mine")])
+    proto.functions.append(function)
+    proto.opset_import.append(helper.make_opsetid("mine", 1))
+    x = images(2, 3, 8, 8)
+    np.testing.assert_allclose(load(tmp_path, proto).forward(x, layout="nchw"), x * x, rtol=1e-6)
+
+
+def test_what_is_read_can_be_saved(tmp_path: Path) -> None:
+    network = load(tmp_path, classifier())
+    network.save(tmp_path / "own.safetensors")
+    again = Network.load(tmp_path / "own.safetensors")
+    x = images(3, 3, 8, 8)
+    np.testing.assert_array_equal(again.forward(x, layout="nchw"), network.forward(x, layout="nchw"))
+    assert isinstance(again.graph.nodes[-1].op, Softmax)
