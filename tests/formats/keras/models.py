@@ -29,8 +29,9 @@ def randomise(model: Any, seed: int = 0) -> Any:
         if (not shape and "count" not in name) or "seed" in name:
             continue
         if "kernel" in name:
-            fan_in = np.prod(shape[:2]) if "depthwise" in variable.path and len(shape) == 4 else np.prod(shape[:-1])
-            value = rng.standard_normal(shape) * np.sqrt(1.5 / fan_in)
+            depthwise = len(shape) == 4 and ("depthwise" in variable.path or shape[3] == 1)
+            fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
+            value = rng.standard_normal(shape) * np.sqrt(1 / fan_in)
         elif "variance" in name or "gamma" in name:
             value = rng.uniform(0.5, 1.5, shape)
         elif "alpha" in name:
