@@ -116,7 +116,9 @@ def _unpickled(path: Path) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # an open file, because of a path PyTorch goes by the suffix
+            with path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True)
     # a damaged file makes PyTorch raise nearly everything: RuntimeError, EOFError, KeyError, struct.error …
     except Exception as error:
         raise ModelFileError(_refusal(error)) from None
