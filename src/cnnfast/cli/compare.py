@@ -107,7 +107,12 @@ def as_text(found: Comparison, left: str, right: Side) -> str:
     ]
     if found.first is None:
         return "\n".join([*lines, "no layer differs by more than the bound"])
-    return "\n".join([*lines, f"first layer that differs: {_told(found.first)}"])
+    lines.append(f"first layer that differs: {_told(found.first)}")
+    if found.first.left != found.first.right and found.is_alike:
+        lines.append(
+            "layers are matched by kind and shape here, and one side may have folded batch-norm into a neighbour"
+        )
+    return "\n".join(lines)
 
 
 def _told(layer: Difference) -> str:

@@ -5,6 +5,7 @@ PyTorch and Keras run code of the file they are given: that is what the user ask
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -84,7 +85,10 @@ class LiteRT:
     def __init__(self, path: Path) -> None:
         runtime = _engine("ai_edge_litert.interpreter", "ai-edge-litert")
         self.title = f"LiteRT on {path}"
-        self._interpreter = runtime.Interpreter(str(path), experimental_preserve_all_tensors=True)
+        with warnings.catch_warnings():
+            # it warns of the memory that all tensors take, which is what is wanted here
+            warnings.simplefilter("ignore")
+            self._interpreter = runtime.Interpreter(str(path), experimental_preserve_all_tensors=True)
         self._interpreter.allocate_tensors()
         (self._result,) = self._interpreter.get_output_details()
         self._details = {d["name"]: d for d in self._interpreter.get_tensor_details() if len(d["shape"])}
