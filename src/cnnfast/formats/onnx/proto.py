@@ -60,7 +60,20 @@ def parse_model(data: bytes) -> onnx.ModelProto:
         raise ModelFileError(f"this is no ONNX file, or a damaged one: {error}") from error
     if not model.HasField("graph"):
         raise ModelFileError("this ONNX file holds no graph")
+    _check_names(model.graph)
     return model
+
+
+def _check_names(graph: onnx.GraphProto) -> None:
+    """Refuse names that are no UTF-8: protobuf hands them over as bytes, which no code behind this expects."""
+    named = [*graph.node, *graph.input, *graph.output, *graph.initializer]
+    named += [attribute for node in graph.node for attribute in node.attribute]
+    texts = [message.name for message in named]
+    for node in graph.node:
+        texts += [node.op_type, node.domain, *node.input, *node.output]
+    for text in texts:
+        if not isinstance(text, str):
+            raise ModelFileError(f"a name is {text!r:.80}, which is no UTF-8 text")
 
 
 def array_of(tensor: TensorProto, folder: Path | None) -> Array:
