@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formats.shared_cifar10 import tiles_of
 from formats.weights.small import small_graph, small_state
 
 from cnnfast import Network, Preprocess, open_dataset
@@ -137,3 +138,23 @@ def test_digits(shared_data: Path) -> None:
         right += int((net.predict(batch.images, layout="nhwc") == batch.labels).sum())
         total += len(batch.images)
     assert right / total == pytest.approx(0.9906, abs=0.0003)
+
+
+def resnet20(shared_data: Path, count: int) -> float:
+    """Return the accuracy of ResNet-20 of the paper, trained by others, on test images of CIFAR-10."""
+    normalised = Preprocess((32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    path = shared_data / "models" / "resnet20-12fca82f.th"
+    net = Network.load(path, architecture="resnet20-cifar", preprocess=normalised)
+    labels = np.fromfile(shared_data / "cifar10" / "test_batch.labels", np.uint8)
+    images = tiles_of(shared_data, "test_batch")
+    return float((net.predict(images[:count]) == labels[:count]).mean())
+
+
+def test_resnet20_on_some_images(shared_data: Path) -> None:
+    assert resnet20(shared_data, 500) >= 0.9
+
+
+@pytest.mark.slow
+def test_resnet20_is_as_good_as_stated(shared_data: Path) -> None:
+    """91.7 % are stated; 20 of the 10,000 images are approximations of the originals."""
+    assert resnet20(shared_data, 10_000) == pytest.approx(0.917, abs=0.001)
