@@ -159,6 +159,29 @@ def _wide(w: Weights) -> Layers:
     ]
 
 
+def _preact(w: Weights) -> Layers:
+    """Sums that are read twice, and not normalised; scores that are another value under a new shape."""
+
+    def block() -> AnyLayer:
+        body = [w.norm(6), make.Relu(), w.conv(6, 6, 3, False, padding=1), w.norm(6), make.Relu()]
+        return Residual([*body, w.conv(6, 6, 3, padding=1)])
+
+    return [
+        *(w.conv(3, 6, 3, padding=1), block(), block(), w.norm(6), make.Relu(), w.conv(6, 4, 1)),
+        *(make.GlobalAvgPool(), make.Flatten()),
+    ]
+
+
+def _dense(w: Weights) -> Layers:
+    """Values that grow by concatenation: each is read by all that follow; a block that adds its input to itself."""
+    layers: Layers = [w.conv(3, 5, 3, padding=1)]
+    for channels in (5, 8):
+        grown = [w.norm(channels), make.Relu(), w.conv(channels, 3, 3, padding=1)]
+        layers.append(Branches([[make.Identity()], grown]))
+    twice = Residual([w.norm(11)], [w.norm(11)])
+    return [*layers, w.norm(11), twice, make.Relu(), Residual([make.Identity()]), make.Flatten(), w.dense(11 * 144, 4)]
+
+
 def _soft(w: Weights) -> Layers:
     return [
         *(w.conv(3, 6, 3), make.Softmax(), make.LogSoftmax(axis=3), make.MaxPool(3, 2, ceil_mode=True)),
@@ -176,6 +199,8 @@ NETS: dict[str, Callable[[Weights], Layers]] = {
     "dropouts": _dropouts,
     "moves": _moves,
     "soft": _soft,
+    "preact": _preact,
+    "dense": _dense,
     "wide": _wide,
 }
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kernels.engines import ENGINES, using
-from train.nets import NETS, batch, net
+from train.nets import NETS, Weights, batch, net
 
+from cnnfast import layers as make
 from cnnfast._dispatch import kernels
-from cnnfast.graph import Graph
+from cnnfast.errors import UnsupportedError
+from cnnfast.graph import Graph, Node
 from cnnfast.layers import Flatten, Linear, build_graph
-from cnnfast.ops import OPS
+from cnnfast.ops import OPS, Conv2d, Exp, ReduceMean
+from cnnfast.ops import Flatten as Flatten_
 from cnnfast.ops.gradients import has_gradient
 from cnnfast.train.engine import make_engine
 from cnnfast.train.lanes import LanesEngine
@@ -126,3 +129,15 @@ def test_the_fast_engine_is_what_make_engine_returns() -> None:
     engine = make_engine(graph, SoftmaxCrossEntropy(), 4, threads=1)
     assert isinstance(engine, LanesEngine)
     assert "activations" in engine.explain()
+
+
+def test_nodes_without_a_way_back_are_all_listed() -> None:
+    body = [make.Pad((1, 1, 1, 1), mode=mode) for mode in ("reflect", "edge")]
+    layers = [Weights().conv(3, 2, 3), *body, make.GlobalAvgPool(), make.Flatten(), Weights().dense(2, 4)]
+    with pytest.raises(UnsupportedError, match=r"pad_2 \(pad\).*mode edge\n  pad_1 \(pad\)"):
+        LanesEngine(build_graph(layers, (3, 12, 12)), SoftmaxCrossEntropy(), 4)
+    foreign = [Node("conv", Conv2d(), ("x", "w")), Node("m", ReduceMean((2, 3)), ("conv",)), Node("e", Exp(), ("m",))]
+    weights = {"w": np.zeros((4, 3, 1, 1), np.float32)}
+    graph = Graph({"x": (3, 12, 12)}, (*foreign, Node("f", Flatten_(), ("e",))), weights, ("f",))
+    with pytest.raises(UnsupportedError, match=r"m \(reduce_mean\)\n  e \(exp\)"):
+        LanesEngine(graph, SoftmaxCrossEntropy(), 4)

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
+from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Activation, Array, BatchNorm, Conv2d, Dropout, Fused, Shape
 from cnnfast.plan.choose import ALGORITHMS
@@ -82,10 +83,20 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
     low.rename(grad(output), output)
     low.seconds[len(low.steps)] = LOSS
     low.emit(Site("loss", reads, grad(output)), engine.loss.name, reads, ints=dict(K=engine.classes))
+    _backward(low, engine)
+    return _placed(low, engine, threads)
+
+
+def _backward(low: TrainingLowering, engine: Engine) -> None:
+    problems = []
     for node in reversed(engine.graph.nodes):
         if node.name in engine.active:
-            rule.apply(low, node.op, Site(node.name, node.inputs, node.name))
-    return _placed(low, engine, threads)
+            try:
+                rule.apply(low, node.op, Site(node.name, node.inputs, node.name))
+            except UnsupportedError as error:
+                problems.append(f"{node.name} ({node.op.name}): {error}")
+    if problems:
+        raise UnsupportedError("no kernel passes gradients back through these nodes:\n  " + "\n  ".join(problems))
 
 
 def _lowering(engine: Engine) -> TrainingLowering:
@@ -164,7 +175,7 @@ def _placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan
     phases = _phases(low)
     sources = (*engine.graph.inputs, TARGETS, *(f"{KEYS}{i}" for i in range(len(low.dropouts))))
     given = (*sources, LIVE, LOSS)
-    kept = _kept(low, steps, phases) | {*given, *results}
+    kept = _kept(low, steps, phases) | {root(name, low.aliases) for name in (*given, *results)}
 
     def size(where: bool) -> Any:
         return lambda v: 0 if v in low.partials or (root(v, low.aliases) in kept) != where else low.size(v)
