@@ -43,19 +43,21 @@ cdef struct Batch:
 
 cdef void norm_forward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
     # Mean and variance of the batch from those of each image (Chan, Golub and LeVeque, 1979).
-    cdef Py_ssize_t c, i
+    cdef Py_ssize_t c, group, l
     cdef double total, squares, mean, var, elements = <double>batch.N * n.count, d
     cdef const float* at
     for c in range(n.C):
-        total = 0
-        for i in range(batch.N):
-            total += memory[(i // L) * size + n.sums + 2 * c * L + i % L]
+        total = squares = 0
+        for group in range(batch.groups):
+            at = memory + group * size + n.sums + 2 * c * L
+            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
+                total += at[l]
         mean = total / elements
-        squares = 0
-        for i in range(batch.N):
-            at = memory + (i // L) * size + n.sums + 2 * c * L + i % L
-            d = at[0] / <double>n.count - mean
-            squares += at[L] + n.count * d * d
+        for group in range(batch.groups):
+            at = memory + group * size + n.sums + 2 * c * L
+            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
+                d = at[l] / <double>n.count - mean
+                squares += at[L + l] + n.count * d * d
         var = squares / elements
         n.front[4 * c] = <float>(n.scale[c] / sqrt(var + n.eps))
         n.front[4 * c + 1] = <float>(n.shift[c] - mean * n.scale[c] / sqrt(var + n.eps))
@@ -68,15 +70,16 @@ cdef void norm_forward(const Norm* n, const Batch* batch, const float* memory, P
 
 cdef void norm_backward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
     # dx = scale * inverse * (dy - mean(dy) - (x - mean) * inverse**2 * mean(dy * (x - mean)))
-    cdef Py_ssize_t c, i
+    cdef Py_ssize_t c, group, l
     cdef double total, product, elements = <double>batch.N * n.count, factor, inverse
     cdef const float* at
     for c in range(n.C):
         total = product = 0
-        for i in range(batch.N):
-            at = memory + (i // L) * size + n.sums + 2 * c * L + i % L
-            total += at[0]
-            product += at[L]
+        for group in range(batch.groups):
+            at = memory + group * size + n.sums + 2 * c * L
+            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
+                total += at[l]
+                product += at[L + l]
         inverse = n.front[4 * c + 3]
         factor = n.scale[c] * inverse
         n.back[4 * c] = <float>factor

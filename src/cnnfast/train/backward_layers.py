@@ -36,8 +36,8 @@ from cnnfast.train.packing import Gather, spreading
 rule = Rules()
 """The rules of all ops: each emits what passes the gradient of a node's result on to its inputs."""
 
-GRADIENT_BLOCK = 128
-"""Positions that go through all channels of a weight gradient together: what they read stays in the caches."""
+GRADIENT_BLOCK = 1 << 19
+"""Bytes of the input that go through all output channels of a weight gradient together: they stay in the cache."""
 
 
 @rule(Linear)
@@ -92,7 +92,9 @@ def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> Non
         conv_positions(Conv2d(), oh, ow, b, None, whole_tiles=False),
     )
     ints = dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * a[0], y_c=b[0])
-    ints |= dict(positions=oh * ow, block=GRADIENT_BLOCK)
+    vectors = (c if op.groups == 1 else 1) * op.stride[0] * op.stride[1]
+    block = min(max(GRADIENT_BLOCK // (vectors * kernels.lanes() * 4), 32), 256)
+    ints |= dict(positions=oh * ow, block=block)
     low.emit(Site(node.name, (x, dy), grad(node.inputs[1])), "conv2d_weight", (x, dy), ints=ints, tables=tables)
 
 
