@@ -12,14 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
-from cnnfast.errors import UnsupportedError
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import Node
 from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
 from cnnfast.ops.gradients.dropout import threshold
 from cnnfast.plan.lanes import rule as plan_rule
@@ -28,10 +26,8 @@ from cnnfast.plan.lowering import Site, numbered, strides_of, three_axes
 from cnnfast.plan.memory import root
 from cnnfast.plan.step import Step
 from cnnfast.train.fusion import Ending
+from cnnfast.train.numbered import TRANSPOSED
 from cnnfast.train.packing import Affine, Gather, Pack, Winograd
-
-EXACT = 1 << 24
-"""Weights up to this size can be numbered in float32."""
 
 
 @frozen
@@ -263,9 +259,6 @@ class TrainingLowering(LanesLowering):
         return [replace(step, result=root(step.result, self.aliases)) for step in self.steps]
 
 
-TRANSPOSED = "^T"
-"""What a constant is called that holds the weights of the layer that passes gradients back."""
-
 KEYS = "keys:"
 """What the inputs are called that hold the keys of dropout."""
 
@@ -273,35 +266,3 @@ KEYS = "keys:"
 def grad(value: str) -> str:
     """Return the name of the gradient of a value."""
     return f"d:{value}"
-
-
-def numbered_graph(graph: Graph) -> Graph:
-    """Return the graph with the numbers of their elements in place of all parameters, and their transposes beside them.
-
-    Raises
-    ------
-    UnsupportedError
-        If a parameter is too large to be numbered.
-    """
-    constants: dict[str, Array] = dict(graph.constants)
-    for node in graph.nodes:
-        for index, name in enumerate(node.inputs):
-            if node.op.is_data_input(index):
-                continue
-            shape = graph.shapes[name]
-            if math.prod(shape) > EXACT:
-                raise UnsupportedError(f"{name} has {math.prod(shape)} elements; at most {EXACT} can be trained")
-            constants[name] = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
-            if index == 1 and isinstance(node.op, Conv2d | Linear):
-                constants[name + TRANSPOSED] = transposed(node.op, constants[name])
-    return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
-
-
-def transposed(op: Any, weight: Array) -> Array:
-    """Return the weights of the layer that passes gradients back: channels exchanged, kernels turned by 180 degrees."""
-    if weight.ndim == 2:
-        return weight.T
-    oc, c, kh, kw = weight.shape
-    groups = op.groups
-    turned = weight.reshape(groups, oc // groups, c, kh, kw)[..., ::-1, ::-1]
-    return turned.swapaxes(1, 2).reshape(groups * c, oc // groups, kh, kw)
