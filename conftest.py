@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-NEEDS = {"torch": "src/cnnfast/formats/torch/*", "onnx": "src/cnnfast/formats/onnx/*"}
+NEEDS = {
+    "torch": "src/cnnfast/formats/torch/*",
+    "onnx": "src/cnnfast/formats/onnx/*",
+    "sklearn": "src/cnnfast/sklearn.py",
+}
 """Packages that nothing but an optional reader imports, and where."""
 
 collect_ignore_glob = [files for package, files in NEEDS.items() if find_spec(package) is None]

@@ -23,7 +23,7 @@ LEVELS = (
     ("stream",),
     ("data", "config_report", "network"),
     ("report", "train", "quantize", "from_module", "compare"),
-    ("cli",),
+    ("cli", "sklearn"),
     ("__main__",),
 )
 """The layers of docs and DESIGN, the lowest first; a module imports from lower ones, and from its own folder."""
@@ -84,7 +84,7 @@ def test_only_config_reads_the_environment() -> None:
     assert {p.name for p in SOURCE.rglob("*.py") if reading.search(p.read_text())} == {"_config.py"}
 
 
-HEAVY = ("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "asyncio", "multiprocessing")
+HEAVY = ("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "sklearn", "asyncio", "multiprocessing")
 
 
 def test_the_import_brings_numpy_at_most() -> None:
