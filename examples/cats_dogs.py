@@ -1,0 +1,51 @@
+"""Cats against dogs from nothing: 2,000 pictures, scaled features, and views that are sheared, zoomed and flipped.
+
+python examples/cats_dogs.py DATA    # a folder with training_set and test_set, each with a folder of pictures a class
+"""
+
+from __future__ import annotations
+
+from showing import arguments, both_parts, print_row, show
+
+from cnnfast import Network, Preprocess
+from cnnfast.architectures import Weights
+from cnnfast.layers import Dropout, Flatten, MaxPool, Relu
+from cnnfast.train import EMA, AdamW, Crop, Flip, Recipe, Shear, Zoom, fit, fit_scaling, initialise
+
+SIDE = 64
+
+
+def network(preprocess: Preprocess) -> Network:
+    """Return four convolutions with batch-norm and pools, and a dense layer."""
+    make, layers, channels = Weights(), [], 3
+    for number, filters in enumerate((16, 32, 64, 128), 1):
+        layers += [
+            make.conv(f"conv{number}", channels, filters, 3, bias=False),
+            make.batch_norm(f"norm{number}", filters),
+        ]
+        layers += [Relu(), MaxPool(2)]
+        channels = filters
+    layers += [Flatten(), Dropout(0.5), make.linear("dense", channels * (SIDE // 16) ** 2, 2)]
+    graph = initialise(Network.from_layers(layers, (3, SIDE, SIDE)).graph)
+    return Network.from_graph(graph, classes=["cat", "dog"], preprocess=preprocess)
+
+
+def main() -> None:
+    """Train and show."""
+    args = arguments(__doc__ or "", "pictures of cats and dogs, in folders", epochs=40)
+    training, test = both_parts(args.data, Preprocess(size=(SIDE, SIDE)), args.limit)
+    preprocess = fit_scaling(training.images, Preprocess(size=(SIDE, SIDE)))
+    recipe = Recipe(
+        epochs=args.epochs,
+        batch=32,
+        optimiser=AdamW(rate=0.003, decay=0.05),
+        augment=[Flip(), Shear(0.2), Zoom(0.2), Crop(0.8)],
+        averaging=EMA(0.99),
+        smoothing=0.1,
+    )
+    fitted = fit(network(preprocess), training, recipe, validation=0.1, report=print_row)
+    show(fitted, test, args.plots, "cats-dogs")
+
+
+if __name__ == "__main__":
+    main()
