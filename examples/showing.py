@@ -44,12 +44,10 @@ def print_row(row: dict[str, float]) -> None:
 def show(fitted: Fitted, test: Examples, folder: Path, name: str) -> None:
     """Print the accuracy on the test images, and draw the curves and the confusion matrix."""
     scores = scores_of(fitted.network, test)
-    print(
-        f"{scores.accuracy:.2%} of {scores.total:,} test images right, {fitted.history[-1]['seconds']:.0f} s of training"
-    )
+    title = f"{scores.accuracy:.2%} of {scores.total:,} test images right"
+    print(f"{title}, {fitted.history[-1]['seconds']:.0f} s of training")
     folder.mkdir(parents=True, exist_ok=True)
     draw_curves(fitted.history, folder / f"{name}-curves.png")
-    title = f"{scores.accuracy:.2%} of {scores.total:,} test images right"
     draw_confusion(scores.matrix, scores.classes, folder / f"{name}-confusion.png", title)
 
 

@@ -7,7 +7,7 @@ SCIPY_ARRAY_API is not set.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,17 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import cnnfast
 from cnnfast.errors import CnnfastError
 from cnnfast.sklearn import CNNClassifier, CNNFeatures
 from cnnfast.train import SGD, Recipe
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small steps on several threads wait for each other, which takes long on a machine that does other work."""
+    with cnnfast.threads(1):
+        yield
 
 
 @parametrize_with_checks([CNNClassifier(epochs=20, random_state=0)])

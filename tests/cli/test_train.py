@@ -29,8 +29,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own, and one thread: small steps on several wait for each other where other work is done."""
     monkeypatch.setenv("CNNFAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CNNFAST_NUM_THREADS", "1")
 
 
 def test_from_nothing(data: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
