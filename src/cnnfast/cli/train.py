@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from cnnfast import _threads
@@ -14,14 +15,14 @@ from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
 from cnnfast.cli.progress import Failures, say
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.errors import ConfigError, TrainingError
-from cnnfast.formats import Model
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
-from cnnfast.train import Examples, Fitted, feature_cache, fit
+from cnnfast.train import Examples, feature_cache, fit, with_batch_norm, without_batch_norm
 from cnnfast.train import trainer as ends
 from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
+from cnnfast.train.transfer import with_graph
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
     parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
+    parser.add_argument(
+        "--batch-norm", action="store_true", help="learn with batch-norm after every layer, and fold it away at the end"
+    )
     parser.add_argument("--teacher", metavar="MODEL", help="learn its probabilities too, for every image")
     parser.add_argument(
         "--teacher-share", type=options.probability, default=0.7, metavar="P", help="weight of those (0.7)"
@@ -62,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     failures = Failures()
     with nullcontext() if args.threads is None else _threads.threads(args.threads):
         lesson = begin(args.data, args.architecture, args.base, args.size, recipe.seed, failures)
+        if args.batch_norm:
+            lesson = replace(lesson, net=with_graph(lesson.net, with_batch_norm(lesson.net.graph)))
         examples = lesson.examples
         if args.teacher is not None:
             examples = taught(examples, Network.load(args.teacher), args.teacher_share)
@@ -79,11 +85,12 @@ def run(args: argparse.Namespace) -> int:
             )
         except TrainingError as error:
             if isinstance(error.network, Network):
-                error.network.save(args.out)
+                _named(error.network, args).save(args.out)
                 say(f"{args.out}: the last good weights")
             raise
-        _named(fitted.network, args).save(args.out)
-        _measure(fitted, lesson, folder, failures)
+        net = _named(fitted.network, args)
+        net.save(args.out)
+        _measure(net, fitted.validation, lesson, folder, failures)
     say(*failures.lines())
     if args.save_plots is not None:
         say(*map(str, plot.draw(folder, args.save_plots)))
@@ -105,22 +112,16 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     """Return the network with the command that made it, without folders of this machine."""
     words = [Path(word).name if "/" in word else word for word in args.words]
     notes = {"recipe": shlex.join(["cnnfast", *words])}
-    return Network(Model(net.graph, net.preprocess, _model_classes(net), net.licence, notes))
+    return with_graph(net, without_batch_norm(net.graph), notes)
 
 
-def _model_classes(net: Network) -> tuple[str, ...] | None:
-    if net.classes_.dtype.kind != "U":
-        return None
-    return tuple(map(str, net.classes_))[1 if net.is_binary else 0 :]
-
-
-def _measure(fitted: Fitted, lesson: Lesson, folder: Path, failures: Failures) -> None:
+def _measure(net: Network, validation: Examples | None, lesson: Lesson, folder: Path, failures: Failures) -> None:
     """Print the accuracy on images that were not learned from, and keep the confusion matrix."""
-    examples = part_to_test(lesson, fitted.network, failures) or fitted.validation or lesson.examples
-    scores = Scores([str(name) for name in fitted.network.classes_])
+    examples = part_to_test(lesson, net, failures) or validation or lesson.examples
+    scores = Scores([str(name) for name in net.classes_])
     for start in range(0, len(examples), 1024):
         part = _part(examples, start)
-        scores.add(part.numbers, fitted.network.predict_proba(part.images, layout="nhwc"))
+        scores.add(part.numbers, net.predict_proba(part.images, layout="nhwc"))
     where = "test images" if examples.name == lesson.test_name else examples.name
     title = f"{scores.accuracy:.2%} of {scores.total:,} {where} right"
     print(title)

@@ -20,7 +20,7 @@
 `trainer`                  the loop over epochs
 `checkpoint`, `history`    what a run leaves in its folder
 `transfer`                 learning on top of a frozen part
-`initial`                  random weights
+`initial`, `norms`          random weights; batch-norm that is gone after training
 `engine`, `losses`         gradients, computed in `reference` or with images in the lanes
 =========================  =======================================================================================
 """
@@ -31,6 +31,7 @@ from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
 from cnnfast.train.fitting import Fitted, fit
 from cnnfast.train.initial import initialise
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
+from cnnfast.train.norms import with_batch_norm, without_batch_norm
 from cnnfast.train.optimisers import OPTIMISERS, SGD, Adam, AdamW
 from cnnfast.train.recipe import EarlyStopping, Recipe
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, OneCycle, StepDecay
@@ -72,4 +73,6 @@ __all__ = [
     "initialise",
     "load_examples",
     "split",
+    "with_batch_norm",
+    "without_batch_norm",
 ]

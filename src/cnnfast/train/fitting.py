@@ -21,7 +21,7 @@ from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntro
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Pictures, Source
 from cnnfast.train.trainer import Trainer
-from cnnfast.train.transfer import frozen_features, joined, network_of, upper_part
+from cnnfast.train.transfer import frozen_features, joined, model_classes, upper_part, with_graph
 
 Data = Examples | tuple[object, object]
 
@@ -124,7 +124,7 @@ def fit(
     recipe = Recipe() if recipe is None else recipe
     if resume and run is None:
         raise ConfigError("resume needs run=FOLDER, the folder of the run that goes on")
-    names = _names(net)
+    names = model_classes(net)
     examples = as_examples(data, "the training images", names)
     held = _validation(examples, validation, recipe.seed, names)
     if isinstance(held, tuple):
@@ -157,7 +157,6 @@ def _trainer(
     run: str | os.PathLike[str] | None,
 ) -> Trainer:
     folder = None if run is None else Path(run)
-    names = _names(net)
     graph, source, watched = net.graph, Pictures(examples, recipe), None if held is None else Pictures(held, recipe)
     parts: list[Source | None] = [source, watched]
     if freeze is not None:
@@ -177,21 +176,13 @@ def _trainer(
         whole = trained if freeze is None else joined(net.graph, trained)
         if not isinstance(loss, MeanSquaredError):
             whole = with_probabilities(whole)
-        return network_of(net, whole, names)
+        return with_graph(net, whole)
 
     def runner(trained: Graph) -> Network:
         return Network.from_graph(trained, preprocess=net.preprocess if freeze is None else None)
 
     assert parts[0] is not None
     return Trainer(engine, recipe, parts[0], parts[1], finish, runner, folder)
-
-
-def _names(net: Network) -> tuple[str, ...] | None:
-    """Return the classes as the model file holds them; see `Network.classes_`."""
-    if net.classes_.dtype.kind != "U":
-        return None
-    names = tuple(map(str, net.classes_))
-    return names[1:] if net.is_binary else names
 
 
 def _validation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,13 @@ def _key(base: Network, images: Array) -> str:
     return total.hexdigest()
 
 
-def network_of(net: Network, graph: Graph, classes: tuple[str, ...] | None) -> Network:
-    """Return a network with another graph, and all else of the first one."""
-    return Network(Model(graph, net.preprocess, classes, net.licence, dict(net.notes)))
+def model_classes(net: Network) -> tuple[str, ...] | None:
+    """Return the classes as a model file holds them; see `Network.classes_`."""
+    if net.classes_.dtype.kind != "U":
+        return None
+    return tuple(map(str, net.classes_))[1 if net.is_binary else 0 :]
+
+
+def with_graph(net: Network, graph: Graph, notes: Mapping[str, str] | None = None) -> Network:
+    """Return a network with another graph, and all else of the first one but for its notes, if others are given."""
+    return Network(Model(graph, net.preprocess, model_classes(net), net.licence, dict(notes or net.notes)))
