@@ -87,7 +87,7 @@ def main() -> None:
     preprocess = fit_scaling(training.images, Preprocess(size=(side, side)))
     views = [Flip(), Crop(0.7), Rotate(15), Brightness(0.3)] if few else [Flip(), Shift(3)]
     recipe = Recipe(
-        epochs=args.epochs or (100 if few else 20),
+        epochs=args.epochs or (100 if few else 10),
         batch=16 if few else 64,
         optimiser=AdamW(rate=0.002 if few else 0.005, decay=0.05),
         augment=views,

@@ -14,7 +14,7 @@ from cnnfast.train import AdamW, Flip, Recipe, Shift, fit, fit_scaling, initiali
 
 def main() -> None:
     """Train and show."""
-    args = arguments(__doc__ or "", "a folder with CIFAR-10", epochs=30)
+    args = arguments(__doc__ or "", "a folder with CIFAR-10", epochs=15)
     training, test = both_parts(args.data, None, args.limit)
     preprocess = fit_scaling(training.images, Preprocess(size=(32, 32)))
     net = Network.from_graph(initialise(build("lenet")), classes=training.classes, preprocess=preprocess)

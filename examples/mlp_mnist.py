@@ -14,7 +14,7 @@ from cnnfast.train import SGD, Cosine, Recipe, fit, fit_scaling, initialise
 
 def main() -> None:
     """Train and show."""
-    args = arguments(__doc__ or "", "a folder with MNIST", epochs=30)
+    args = arguments(__doc__ or "", "a folder with MNIST", epochs=10)
     training, test = both_parts(args.data, None, args.limit)
     preprocess = fit_scaling(training.images, Preprocess(size=(28, 28), channels="grey"))
     net = Network.from_graph(initialise(build("mlp")), classes=training.classes, preprocess=preprocess)
