@@ -299,6 +299,7 @@ cdef class Program:
                 self._few = made[0]
         if self._few is None:
             return False
+        threads = max(threads, 1)
         together = (groups + 1 + threads - 1) // threads
         apart = (groups + threads - 1) // threads + (left + threads - 1) // threads * self._few_cost
         return apart < together
