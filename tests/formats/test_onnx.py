@@ -13,7 +13,7 @@ from formats.onnx_small import classifier, model, node
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from cnnfast import Network
+from cnnfast import Network, Preprocess
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.graph import evaluate
@@ -217,6 +217,15 @@ def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
     proto.opset_import.append(helper.make_opsetid("mine", 1))
     x = images(2, 3, 8, 8)
     np.testing.assert_allclose(load(tmp_path, proto).forward(x, layout="nchw"), x * x, rtol=1e-6)
+
+
+def test_labels_and_preprocessing_are_given_beside_the_file(tmp_path: Path) -> None:
+    options = {"classes": list("abcdefghij"), "preprocess": Preprocess((8, 8), mean=(0.5,), std=(0.25,))}
+    network = load(tmp_path, classifier(), **options)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    values = ((pixels / 255 - 0.5) / 0.25).transpose(0, 3, 1, 2).astype(np.float32)
+    np.testing.assert_array_equal(network.predict(pixels), network.predict(values, layout="nchw"))
+    assert set(network.predict(pixels)) <= set("abcdefghij")
 
 
 def test_what_is_read_can_be_saved(tmp_path: Path) -> None:

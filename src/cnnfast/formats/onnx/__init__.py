@@ -14,7 +14,9 @@ Nothing of a file is executed, and the `onnx` package is imported when a file is
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.blame import blame
@@ -23,8 +25,17 @@ from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Shape
 
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
 
-def read(path: str | os.PathLike[str], *, input_shape: Shape | None = None) -> Model:
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Shape | None = None,
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | None = None,
+) -> Model:
     """Read an ONNX file, opset 7 or newer.
 
     Parameters
@@ -33,6 +44,10 @@ def read(path: str | os.PathLike[str], *, input_shape: Shape | None = None) -> M
         Weights may lie in other files of the same folder (external data).
     input_shape : (C, H, W) or (F,), optional
         Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
+    classes : sequence of str, optional
+        The label of each output; no ONNX file holds them.
+    preprocess : Preprocess, optional
+        How a picture becomes the input.
 
     Returns
     -------
@@ -57,7 +72,9 @@ def read(path: str | os.PathLike[str], *, input_shape: Shape | None = None) -> M
             ) from error
         from cnnfast.formats.onnx.translate import translated
 
-        return Model(translated(load_model(path), path.parent, input_shape), notes={"source": "ONNX"})
+        graph = translated(load_model(path), path.parent, input_shape)
+        labels = None if classes is None else tuple(classes)
+        return Model(graph, preprocess, labels, notes={"source": "ONNX"})
 
 
 def _sniff(path: Path, head: bytes) -> bool:
