@@ -11,6 +11,9 @@
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 
+cdef extern from "pages.h" nogil:
+    void* alloc_streamed(size_t size)
+
 cdef enum:
     MAX_CHUNKS = 16
     SUM_BLOCK = 4096
@@ -140,10 +143,11 @@ cdef class Training(Program):
                 self._norm(&self._norms[index], norm)
 
     cdef float* _memory(self, Py_ssize_t floats) except NULL:
-        cdef float* memory = <float*>aligned_alloc(ALIGNMENT, (max(floats, <Py_ssize_t>1) * 4 + 63) // 64 * 64)
+        cdef size_t size = max(floats, <Py_ssize_t>1) * sizeof(float)
+        cdef float* memory = <float*>alloc_streamed(size)
         if memory == NULL:
-            raise MemoryError(f"no memory for {floats * 4} bytes of activations")
-        memset(memory, 0, (max(floats, <Py_ssize_t>1) * 4 + 63) // 64 * 64)
+            raise MemoryError(f"no memory for {size} bytes of activations")
+        memset(memory, 0, size)
         return memory
 
     cdef _norm(self, Norm* norm, fields):
