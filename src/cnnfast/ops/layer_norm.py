@@ -140,6 +140,8 @@ class GroupNorm(_Normalise):
 
     def shape(self, *inputs: Shape) -> Shape:
         x = inputs[0]
+        if not x:
+            raise GraphError("group_norm needs images with a channel axis, but they have no axes")
         if x[0] % self.groups:
             raise GraphError(f"groups of group_norm must divide the {x[0]} channels, but is {self.groups}")
         self._check_parameters(inputs, x[:1])
