@@ -116,7 +116,7 @@ class PRelu(Activation):
 
     def shape(self, *inputs: Shape) -> Shape:
         if inputs[1] not in ((1,), inputs[0][:1]):
-            raise GraphError(f"prelu on {inputs[0]} needs a slope of shape (1,) or ({inputs[0][0]},), not {inputs[1]}")
+            raise GraphError(f"prelu on {inputs[0]} needs a slope of shape (1,) or {inputs[0][:1]}, not {inputs[1]}")
         return inputs[0]
 
     def reference(self, *inputs: Array) -> Array:
