@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from fresh_python import output_of
 from test_network import photographs, small_net
+from workers import bits, mapped_kilobytes
 
 from cnnfast import ModelFileError, Network
 from cnnfast._dispatch import kernels
@@ -25,11 +26,6 @@ from cnnfast._dispatch import kernels
 METHODS = multiprocessing.get_all_start_methods()
 LIMIT = 120
 """Seconds after which a child counts as hanging."""
-
-
-def bits(net: Network, start: int, threads: int = 2) -> bytes:
-    """What a worker sends back; a function of the module, so that it can be pickled."""
-    return net.forward(photographs()[start:], threads=threads).tobytes()
 
 
 def expected(net: Network, start: int) -> bytes:
@@ -233,20 +229,6 @@ def test_a_relative_path_is_made_absolute(file: Path, monkeypatch: pytest.Monkey
 def test_copies_are_the_network_itself(warm: Network) -> None:
     assert copy.copy(warm) is warm
     assert copy.deepcopy([warm])[0] is warm
-
-
-def mapped_kilobytes(net: Network) -> dict[str, int]:
-    """Return what /proc says about the mapping in which all weights of a network lie."""
-    places = [array.ctypes.data for array in net.graph.constants.values()]
-    lines = Path("/proc/self/smaps").read_text().splitlines()
-    for index, line in enumerate(lines):
-        if not line.endswith(".safetensors"):
-            continue
-        low, high = (int(part, 16) for part in line.split()[0].split("-"))
-        if all(low <= place < high for place in places):
-            fields = (row.split() for row in lines[index + 1 : index + 22])
-            return {name.rstrip(":"): int(size) for name, size, *_ in fields if size.isdecimal()}
-    return {}
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells which memory is shared")
