@@ -11,6 +11,8 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `shelves`   copies and links of what was found
 `gallery`   the contact sheet of ``--report``
 `progress`  the bar, and all that is said on stderr
+`recipes`   the arguments of `train` that make a recipe
+`lessons`   what `train` begins with: a network, and the images it is to learn
 ==========  ==========================================================================
 """
 

@@ -5,6 +5,7 @@
 `png`, `html`     the two ways of drawing a sheet
 `thumbnail`       a picture, in the size of a tile
 `scores`          accuracy, precision, recall, F1, confusion matrix
+`plots`           curves of a training run, and its confusion matrix as a picture
 ================  ================================================================
 """
 
