@@ -21,7 +21,7 @@ def model(make: Make) -> Make:
     return make
 
 
-def randomise(model: Any, seed: int = 0) -> Any:
+def randomise(model: Any, seed: int = 0, gain: float = 1.5) -> Any:
     """Give every weight a random value that keeps the values of the network near 1; no statistic stays 0 or 1."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:
@@ -31,7 +31,7 @@ def randomise(model: Any, seed: int = 0) -> Any:
         if "kernel" in name:
             depthwise = len(shape) == 4 and ("depthwise" in variable.path or shape[3] == 1)
             fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
-            value = rng.standard_normal(shape) * np.sqrt(1.5 / fan_in)
+            value = rng.standard_normal(shape) * np.sqrt(gain / fan_in)
         elif "variance" in name or "gamma" in name:
             value = rng.uniform(0.5, 1.5, shape)
         elif "alpha" in name:
