@@ -1,7 +1,7 @@
 """Activations: functions of one element.
 
 All of them keep the shape, (N, ...), and propagate NaN. Each class is a formula, its attributes and what it is called
-elsewhere; `Activation` holds the rest.
+elsewhere; `Elementwise` holds the rest.
 """
 
 from __future__ import annotations
@@ -13,19 +13,11 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
-from cnnfast.ops.base import Array, Cost, Op, Shape, register
+from cnnfast.ops.base import Array, Elementwise, Shape, register
 
 
-class Activation(Op):
-    """Base of the functions of one element."""
-
-    flops: ClassVar[int] = 1
-
-    def shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def cost(self, *inputs: Shape) -> Cost:
-        return Cost(flops=self.flops * math.prod(inputs[0]))
+class Activation(Elementwise):
+    """Base of the activations."""
 
 
 @register

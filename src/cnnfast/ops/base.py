@@ -94,6 +94,18 @@ class Op:
         return self.data[0].startswith("*") or index < len(self.data)
 
 
+class Elementwise(Op):
+    """Base of the functions of one element: they keep the shape."""
+
+    flops: ClassVar[int] = 1
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def cost(self, *inputs: Shape) -> Cost:
+        return Cost(flops=self.flops * math.prod(inputs[0]))
+
+
 OpType = TypeVar("OpType", bound=type[Op])
 
 

@@ -6,26 +6,17 @@ a convolution it stands in ``activation.py``.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.ops.activation import erf
-from cnnfast.ops.base import Array, Cost, Op, Shape, register
+from cnnfast.ops.base import Array, Elementwise, register
 
 
-class Function(Op):
+class Function(Elementwise):
     """Base of the functions of one element that are never fused."""
-
-    flops: ClassVar[int] = 1
-
-    def shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def cost(self, *inputs: Shape) -> Cost:
-        return Cost(flops=self.flops * math.prod(inputs[0]))
 
 
 @register
