@@ -118,6 +118,30 @@ def test_a_teacher(data: Path, tmp_path: Path, run: Callable[..., Result]) -> No
     )
 
 
+def test_muon_on_a_whitened_network(data: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
+    out = tmp_path / "bars.safetensors"
+    words = (
+        "--whiten",
+        "--optimiser",
+        "muon",
+        "--rate",
+        0.1,
+        "--momentum",
+        0.6,
+        "--others",
+        0.01,
+        "--fixed",
+        "conv2.bias",
+    )
+    result = run("train", data, "--architecture", "lenet", "--out", out, *FAST[:4], "--schedule", "linear", *words)
+    assert result.status == 0, result.err
+    assert float(result.out.splitlines()[3].split("%")[0]) > 80
+    constants = Network.load(out).graph.constants
+    np.testing.assert_array_equal(constants["conv1.weight"][:3], -constants["conv1.weight"][3:6])
+    assert constants["conv1.bias"].any()
+    assert not constants["conv2.bias"].any()
+
+
 @pytest.mark.filterwarnings("ignore:.*encountered")
 def test_divergence_leaves_the_last_good_weights(
     data: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
@@ -148,7 +172,9 @@ def test_divergence_leaves_the_last_good_weights(
         (("--architecture", "lenet", "--augment", "shift=x"), "shift takes int after ="),
         (("--architecture", "lenet", "--augment", "flip=2"), "flip takes no value"),
         (("--architecture", "lenet", "--augment", "zoom=2"), "zoom must be a number above 0 and below 1"),
-        (("--architecture", "lenet", "--momentum", "0.9"), "belong to sgd"),
+        (("--architecture", "lenet", "--momentum", "0.9"), "belongs to sgd and muon"),
+        (("--architecture", "lenet", "--fixed", "conv9"), "no trained layer or parameter is called so"),
+        (("--architecture", "mlp", "--whiten"), "whitening needs a first layer that is a convolution"),
         (("--architecture", "lenet", "--rate", "-1"), "rate must be a number above 0"),
         (("--architecture", "lenet", "--epochs", "0"), "must be an integer from 1 up"),
         (("--base", "mnist-mlp", "--size", "16"), "leave --size out"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cnnfast.errors import ConfigError
-from cnnfast.train import OPTIMISERS, SGD, Adam, AdamW
-from cnnfast.train.optimisers import BLOCK, Optimiser, Pace, clip_gradients
+from cnnfast.train import OPTIMISERS, SGD, Adam, AdamW, Muon
+from cnnfast.train.optimisers import BLOCK, Optimiser, Pace, Role, clip_gradients, orthogonal
 
 STEPS = 12
 
@@ -34,7 +34,7 @@ def run(optimiser: Optimiser, weight: np.ndarray, gradients: list[np.ndarray]) -
     weight = weight.copy()
     slots = {slot: np.zeros_like(weight) for slot in optimiser.slots}
     for step, gradient in enumerate(gradients, 1):
-        optimiser.update(weight, gradient.copy(), slots, Pace(step), decays=True)
+        optimiser.update(weight, gradient.copy(), slots, Pace(step), Role.HIDDEN)
     return weight
 
 
@@ -92,26 +92,89 @@ def test_blocks_change_nothing(optimiser: Optimiser) -> None:
     np.testing.assert_array_equal(whole[ends], run(optimiser, weight[ends], [g[ends] for g in gradients[:3]]))
 
 
+SHAPES = [(8, 3, 3, 3), (20, 4, 1, 1), (16, 16), (5, 1, 3, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_orthogonal_is_nearly_so(shape: tuple[int, ...]) -> None:
+    """The directions are those of the singular value decomposition, their lengths all about 1."""
+    matrix = np.random.default_rng(1).standard_normal((shape[0], np.prod(shape[1:]))).astype(np.float32)
+    u, _, vt = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    lengths = u.T @ orthogonal(matrix) @ vt.T
+    assert 0.65 < np.diag(lengths).min() <= np.diag(lengths).max() < 1.25
+    assert np.abs(lengths - np.diag(np.diag(lengths))).max() < 1e-3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_muon_formula(shape: tuple[int, ...]) -> None:
+    """All but the orthogonal direction itself, in float64."""
+    muon, rng = Muon(rate=0.1, momentum=0.8, decay=0.5), np.random.default_rng(2)
+    weight = rng.standard_normal(shape).astype(np.float32)
+    gradients = rng.standard_normal((3, *shape)).astype(np.float32)
+    w, m = weight.astype(np.float64), np.zeros(shape)
+    slots = {slot: np.zeros_like(weight) for slot in muon.slots}
+    columns = int(np.prod(shape[1:]))
+    for step, gradient in enumerate(gradients, 1):
+        muon.update(weight, gradient, slots, Pace(step, 0.5), Role.HIDDEN)
+        m = 0.8 * m + gradient
+        direction = orthogonal((gradient + 0.8 * m).reshape(shape[0], columns).astype(np.float32)).reshape(shape)
+        w = w * (1 - 0.05 * 0.5) - 0.05 * max(1, shape[0] / columns) ** 0.5 * direction
+    np.testing.assert_allclose(weight, w, rtol=1e-4, atol=1e-5)
+    assert not slots["square"].any()
+
+
+@pytest.mark.parametrize("role", [Role.LAST, Role.VECTOR])
+def test_muon_leaves_the_rest_to_adamw(role: Role) -> None:
+    weight, gradients = start()
+    ours, theirs, muon, adam = (
+        weight.copy(),
+        weight.copy(),
+        Muon(others=0.03),
+        AdamW(0.03, beta2=0.95, eps=1e-10, decay=0),
+    )
+    slots, others = ({slot: np.zeros_like(weight) for slot in adam.slots} for _ in range(2))
+    for step, gradient in enumerate(gradients, 1):
+        muon.update(ours, gradient, slots, Pace(step), role)
+        adam.update(theirs, gradient, others, Pace(step), role)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_muon() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    rng = np.random.default_rng(4)
+    weight, gradients = rng.standard_normal((12, 30)).astype(np.float32), rng.standard_normal((5, 12, 30))
+    theirs = torch.nn.Parameter(torch.tensor(weight))
+    other = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.2, momentum=0.9, nesterov=True)
+    muon, slots = Muon(rate=0.1, momentum=0.9, decay=0.2), {"mean": np.zeros_like(weight)}
+    for step, gradient in enumerate(gradients.astype(np.float32), 1):
+        theirs.grad = torch.tensor(gradient)
+        other.step()
+        muon.update(weight, gradient, slots, Pace(step), Role.HIDDEN)
+    # theirs computes in bfloat16
+    np.testing.assert_allclose(weight, theirs.detach().numpy(), atol=0.02)
+
+
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_decay_can_be_left_out(name: str) -> None:
     optimiser = OPTIMISERS[name](decay=0.5)
-    weight = np.ones(3, np.float32)
+    weight = np.ones((1, 3), np.float32)
     slots = {slot: np.zeros_like(weight) for slot in optimiser.slots}
-    optimiser.update(weight, np.zeros(3, np.float32), slots, Pace(1), decays=False)
-    assert weight.tolist() == [1, 1, 1]
-    optimiser.update(weight, np.zeros(3, np.float32), slots, Pace(1), decays=True)
+    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), Role.VECTOR)
+    assert (weight == 1).all()
+    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), Role.HIDDEN)
     assert (weight < 1).all()
 
 
 def test_a_schedule_moves_momentum_but_brings_none() -> None:
     gradient, slots = np.ones(1, np.float32), {"velocity": np.ones(1, np.float32)}
-    SGD(rate=1, momentum=0.5).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), decays=False)
+    SGD(rate=1, momentum=0.5).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), Role.VECTOR)
     assert slots["velocity"] == 1.25
-    SGD(rate=1).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), decays=False)
+    SGD(rate=1).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), Role.VECTOR)
     assert slots["velocity"] == 1
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+@pytest.mark.parametrize("kind", OPTIMISERS.values())
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "fast", True])
 def test_rate_out_of_range(kind: type[SGD], value: Any) -> None:
     with pytest.raises(ConfigError, match=r"rate must be a number above 0"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnnfast.errors import ConfigError
-from cnnfast.train import SCHEDULES, Constant, Cosine, OneCycle, StepDecay
+from cnnfast.train import SCHEDULES, Constant, Cosine, Linear, OneCycle, StepDecay
 
 STEPS, EPOCHS = 40, 4
 
@@ -31,6 +31,12 @@ def test_cosine_with_warm_up_and_floor() -> None:
     assert found[10:] == pytest.approx([0.1 + 0.45 * (1 + math.cos(math.pi * i / 30)) for i in range(30)])
 
 
+def test_linear_with_warm_up_and_floor() -> None:
+    found = rates(Linear(warmup=0.25, floor=0.1))
+    assert found[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
+    assert found[10:] == pytest.approx([1 - 0.9 * i / 30 for i in range(30)])
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("steps", [1, 2, 3, 50])
 def test_every_schedule_for_any_number_of_steps(name: str, steps: int) -> None:
@@ -40,13 +46,14 @@ def test_every_schedule_for_any_number_of_steps(name: str, steps: int) -> None:
     assert all(pace.momentum is None or 0.85 <= pace.momentum <= 0.95 for pace in paces)
 
 
-@pytest.mark.parametrize("kind", ["cosine", "one-cycle", "step"])
+@pytest.mark.parametrize("kind", ["cosine", "linear", "one-cycle", "step"])
 @pytest.mark.filterwarnings("ignore")
 def test_torch(kind: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5, momentum=0.9)
     ours, theirs = {
         "cosine": (Cosine(), lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)),
+        "linear": (Linear(), lambda: torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, STEPS)),
         "one-cycle": (OneCycle(), lambda: torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.5, STEPS)),
         "step": (StepDecay(1, 0.3), lambda: torch.optim.lr_scheduler.StepLR(optimiser, STEPS // EPOCHS, 0.3)),
     }[kind]
@@ -59,7 +66,9 @@ def test_torch(kind: str) -> None:
         schedule.step()
 
 
-@pytest.mark.parametrize("make", [lambda: Cosine(warmup=1), lambda: StepDecay(every=0), lambda: OneCycle(peak=1)])
+@pytest.mark.parametrize(
+    "make", [lambda: Cosine(warmup=1), lambda: Linear(floor=1), lambda: StepDecay(every=0), lambda: OneCycle(peak=1)]
+)
 def test_out_of_range(make: Any) -> None:
     with pytest.raises(ConfigError, match="must be a number"):
         make()

@@ -9,15 +9,17 @@ To add one, write a function from (weights, input shape, classes) to layers and 
 `vgg`        VGG for small images and for ImageNet
 `resnet`     ResNet for CIFAR and for ImageNet
 `mobilenet`  MobileNetV2 for CIFAR and for ImageNet
+`airbench`   made to learn CIFAR-10 quickly
 ===========  ===========================================================
 """
 
 from __future__ import annotations
 
+import cnnfast.architectures.airbench
 import cnnfast.architectures.mobilenet
 import cnnfast.architectures.plain
 import cnnfast.architectures.resnet
-import cnnfast.architectures.vgg  # noqa: F401  (each of the four registers its networks)
+import cnnfast.architectures.vgg  # noqa: F401  (each registers its networks)
 from cnnfast.architectures.registry import ARCHITECTURES, Architecture, build, find, register
 from cnnfast.architectures.weights import Layers, Weights
 

@@ -8,10 +8,13 @@ from typing import Any
 
 from cnnfast.cli import options
 from cnnfast.errors import ConfigError
-from cnnfast.train import AUGMENTATIONS, EMA, OPTIMISERS, SCHEDULES, SGD, SWA, EarlyStopping, Recipe
+from cnnfast.train import AUGMENTATIONS, EMA, OPTIMISERS, SCHEDULES, SWA, EarlyStopping, Recipe
 from cnnfast.train.augment import Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.optimisers import Optimiser
+
+SETTINGS = ("rate", "decay", "momentum", "nesterov", "others")
+"""The arguments that are settings of an optimiser."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +22,13 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
     parser.add_argument("--batch", type=options.positive, metavar="N", help="images a step (128)")
     parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw", help="default: %(default)s")
-    parser.add_argument("--rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001)")
-    parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0)")
-    parser.add_argument("--nesterov", action="store_true", help="Nesterov's momentum, for sgd")
-    parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, others 0)")
+    parser.add_argument(
+        "--rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001, muon 0.02)"
+    )
+    parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
+    parser.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
+    parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
+    parser.add_argument("--others", type=float, metavar="R", help="muon's rate for what AdamW does (0.001)")
     parser.add_argument("--schedule", choices=tuple(SCHEDULES), default="one-cycle", help="default: %(default)s")
     parser.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
@@ -61,11 +67,11 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 def _optimiser(args: argparse.Namespace) -> Optimiser:
     kind = OPTIMISERS[args.optimiser]
-    given: dict[str, Any] = {key: getattr(args, key) for key in ("rate", "decay") if getattr(args, key) is not None}
-    if kind is SGD:
-        return SGD(**given, momentum=args.momentum or 0.0, nesterov=args.nesterov)
-    if args.momentum is not None or args.nesterov:
-        raise ConfigError(f"--momentum and --nesterov belong to sgd, but the optimiser is {args.optimiser}")
+    known = {field.name for field in dataclasses.fields(kind)}
+    given = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
+    if wrong := [key for key in given if key not in known]:
+        owners = [name for name, other in OPTIMISERS.items() if wrong[0] in {f.name for f in dataclasses.fields(other)}]
+        raise ConfigError(f"--{wrong[0]} belongs to {' and '.join(owners)}, but the optimiser is {args.optimiser}")
     return kind(**given)
 
 

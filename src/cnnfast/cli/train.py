@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from cnnfast import _threads
+from cnnfast import _threads, architectures
 from cnnfast.architectures import ARCHITECTURES
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
 from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
@@ -19,7 +19,7 @@ from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
-from cnnfast.train import Examples, feature_cache, fit, with_batch_norm, without_batch_norm
+from cnnfast.train import Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
 from cnnfast.train import trainer as ends
 from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
 from cnnfast.train.transfer import with_graph
@@ -34,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--freeze", nargs="?", const="", metavar="LAYER", help="with --base: train only what comes after (the head)"
     )
+    parser.add_argument(
+        "--fixed",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="keep a layer or parameter as it is, as in '*.scale'",
+    )
+    parser.add_argument("--whiten", action="store_true", help="first convolution: principal components, and fixed")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
     parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
     parser.add_argument(
@@ -47,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=options.probability, default=0.1, metavar="P", help="part set aside to measure with (0.1)"
     )
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the weights, stated in the model file")
     parser.add_argument("--run", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
@@ -69,6 +78,9 @@ def run(args: argparse.Namespace) -> int:
         if args.batch_norm:
             lesson = replace(lesson, net=with_graph(lesson.net, with_batch_norm(lesson.net.graph)))
         examples = lesson.examples
+        if args.whiten:
+            net, layer = whitened(lesson.net, examples.images)
+            lesson, args.fixed = replace(lesson, net=net), [*args.fixed, f"{layer}.weight"]
         if args.teacher is not None:
             examples = taught(examples, Network.load(args.teacher), args.teacher_share)
         try:
@@ -78,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
                 recipe,
                 validation=args.validation or None,
                 freeze=_frozen_up_to(args.freeze, lesson),
+                fixed=args.fixed,
                 cache=feature_cache(),
                 run=folder,
                 resume=args.resume,
@@ -112,7 +125,9 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     """Return the network with the command that made it, without folders of this machine."""
     words = [Path(word).name if "/" in word else word for word in args.words]
     notes = {"recipe": shlex.join(["cnnfast", *words])}
-    return with_graph(net, without_batch_norm(net.graph), notes)
+    if args.architecture is not None:
+        notes["description"] = architectures.find(args.architecture).description
+    return with_graph(net, without_batch_norm(net.graph), notes, args.licence)
 
 
 def _measure(net: Network, validation: Examples | None, lesson: Lesson, folder: Path, failures: Failures) -> None:

@@ -29,12 +29,12 @@ from cnnfast.train.augment import AUGMENTATIONS, Brightness, Cutout, Flip, Shift
 from cnnfast.train.averaging import EMA, SWA
 from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
 from cnnfast.train.fitting import Fitted, fit
-from cnnfast.train.initial import initialise
+from cnnfast.train.initial import initialise, whitened
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
-from cnnfast.train.optimisers import OPTIMISERS, SGD, Adam, AdamW
+from cnnfast.train.optimisers import OPTIMISERS, SGD, Adam, AdamW, Muon
 from cnnfast.train.recipe import EarlyStopping, Recipe
-from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, OneCycle, StepDecay
+from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, Linear, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache
 from cnnfast.train.warp import Crop, Rotate, Shear, Zoom
 
@@ -57,7 +57,9 @@ __all__ = [
     "Examples",
     "Fitted",
     "Flip",
+    "Linear",
     "MeanSquaredError",
+    "Muon",
     "OneCycle",
     "Recipe",
     "Rotate",
@@ -73,6 +75,7 @@ __all__ = [
     "initialise",
     "load_examples",
     "split",
+    "whitened",
     "with_batch_norm",
     "without_batch_norm",
 ]

@@ -23,6 +23,7 @@ An engine holds the parameters of a network and computes, for one batch, the los
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,32 @@ def trainable_names(graph: Graph) -> tuple[str, ...]:
             if not node.op.is_data_input(index) and not statistic:
                 names[value] = None
     return tuple(names)
+
+
+def all_but(graph: Graph, loss: Loss, fixed: Iterable[str]) -> tuple[str, ...]:
+    """Return the parameters below the scores that are trained if some are fixed; ``*`` stands for any characters.
+
+    Raises
+    ------
+    ConfigError
+        If a name is that of no layer and no parameter.
+
+    Examples
+    --------
+    >>> from cnnfast.layers import Flatten, Linear, build_graph
+    >>> from cnnfast.train.losses import SoftmaxCrossEntropy
+    >>> graph = build_graph([Flatten(), Linear(np.zeros((2, 12)), np.zeros(2))], (3, 2, 2))
+    >>> all_but(graph, SoftmaxCrossEntropy(), ["*.weight"])
+    ('linear_1.bias',)
+    """
+    known = trainable_names(scores_graph(graph, loss))
+    gone: set[str] = set()
+    for pattern in fixed:
+        found = [name for name in known if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
+        if not found:
+            raise ConfigError(f"{pattern!r} is to be fixed, but no trained layer or parameter is called so")
+        gone.update(found)
+    return tuple(name for name in known if name not in gone)
 
 
 def active_values(graph: Graph, trainable: Iterable[str]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from cnnfast import _threads
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
 from cnnfast.network import Network, with_probabilities
-from cnnfast.train.engine import Engine, make_engine, scores_graph
+from cnnfast.train.engine import Engine, all_but, make_engine, scores_graph
 from cnnfast.train.examples import Examples, as_examples, check_classes, split
 from cnnfast.train.history import Row
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
@@ -55,6 +55,7 @@ def fit(
     *,
     validation: float | Data | None = None,
     freeze: str | None = None,
+    fixed: Iterable[str] = (),
     cache: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -80,6 +81,9 @@ def fit(
     freeze : str, optional
         A layer up to which nothing is trained. Its values are computed once for all images, and for their mirror images
         if the recipe has a `Flip`.
+    fixed : iterable of str
+        Layers, or parameters, that stay as they are while others before and behind them learn; ``*`` stands for any
+        characters, as in ``"*.scale"``.
     cache : path, optional
         Folder where these values stay; see `cnnfast.train.feature_cache`.
     run : path, optional
@@ -136,7 +140,7 @@ def fit(
             _check_images(part, net)
     loss = recipe.loss or _default_loss(net, recipe)
     with nullcontext() if threads is None else _threads.threads(threads):
-        trainer = _trainer(net, examples, held, recipe, loss, freeze, cache, run)
+        trainer = _trainer(net, examples, held, recipe, loss, freeze, fixed, cache, run)
         classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
         check_classes(examples, classes)
         if held is not None:
@@ -153,6 +157,7 @@ def _trainer(
     recipe: Recipe,
     loss: Loss,
     freeze: str | None,
+    fixed: Iterable[str],
     cache: str | os.PathLike[str] | None,
     run: str | os.PathLike[str] | None,
 ) -> Trainer:
@@ -169,7 +174,12 @@ def _trainer(
         ]
     pixels = net.preprocess.affine() if net.preprocess is not None and freeze is None else None
     engine: Engine = make_engine(
-        graph, loss, min(recipe.batch, len(examples)), seed=recipe.seed % (1 << 32), pixels=pixels
+        graph,
+        loss,
+        min(recipe.batch, len(examples)),
+        trainable=all_but(graph, loss, fixed),
+        seed=recipe.seed % (1 << 32),
+        pixels=pixels,
     )
 
     def finish(trained: Graph) -> Network:

@@ -1,4 +1,4 @@
-"""How weights follow their gradients: gradient descent, Adam, AdamW.
+"""How weights follow their gradients: gradient descent, Adam, AdamW, Muon.
 
 An optimiser is its settings; what it remembers of each weight lies in arrays of the same shape, the slots, so that a
 checkpoint can hold them. To add one, write such a class and list it in `OPTIMISERS`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -18,6 +19,19 @@ from cnnfast.ops import Array
 
 BLOCK = 1 << 15
 """Elements updated at a time: a weight, its gradient and its slots stay in the cache from one operation to the next."""
+
+
+class Role(Enum):
+    """What a parameter does in its network; optimisers treat them differently."""
+
+    HIDDEN = "weights of a layer"
+    LAST = "weights of the layer that makes the scores"
+    VECTOR = "a bias, or a factor of each channel"
+
+    @property
+    def decays(self) -> bool:
+        """Whether weight decay applies."""
+        return self is not Role.VECTOR
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ class Optimiser(Protocol):
         """The learning rate before the schedule's factor."""
         ...
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
         """Change a weight and its slots in place; all are float32 arrays of one shape.
 
         Parameters
@@ -58,8 +72,7 @@ class Optimiser(Protocol):
         slots : mapping of str to array
             Zeros before the first step.
         pace : Pace
-        decays : bool
-            Whether weight decay applies to this one.
+        role : Role
         """
         ...
 
@@ -91,7 +104,7 @@ class SGD:
     Examples
     --------
     >>> w = np.ones(1, np.float32)
-    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), decays=False)
+    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), Role.LAST)
     >>> w
     array([0.5], dtype=float32)
     """
@@ -108,10 +121,10 @@ class SGD:
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
         """Change a weight and its velocity in place."""
         momentum = np.float32(self.momentum if pace.momentum is None or not self.momentum else pace.momentum)
-        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if decays else 0)
+        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if role.decays else 0)
         for w, g, v in _blocks(weight, gradient, slots["velocity"]):
             slope = g + decay * w if decay else g
             v *= momentum
@@ -156,9 +169,9 @@ class Adam:
         check_range("eps", self.eps, above=0)
         check_range("decay", self.decay)
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
         """Change a weight and its two averages in place."""
-        decay = np.float32(self.decay if decays else 0)
+        decay = np.float32(self.decay if role.decays else 0)
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             self._step(w, g + decay * w if decay else g, m, v, pace)
 
@@ -191,15 +204,102 @@ class AdamW(Adam):
 
     decay: float = 0.01
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
         """Change a weight and its two averages in place."""
-        keep = np.float32(1 - self.rate * pace.rate * (self.decay if decays else 0))
+        keep = np.float32(1 - self.rate * pace.rate * (self.decay if role.decays else 0))
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             w *= keep
             self._step(w, g, m, v, pace)
 
 
-OPTIMISERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+ZEROTH_POWER = (3.4445, -4.7750, 2.0315)
+"""Jordan's polynomial: it takes singular values from 0.01 to 1 to between 0.7 and 1.2 in five rounds."""
+
+
+@dataclass(frozen=True)
+class Muon:
+    """Momentum made orthogonal (Jordan 2024): a step of the same length in all directions that the gradients have seen.
+
+    For a layer's weights as a matrix (outputs, inputs): ``m = momentum m + g``, ``U S V^T = g + momentum m``, then
+    ``w -= rate decay w`` and ``w -= rate sqrt(max(1, outputs / inputs)) U V^T``. The layer that makes the scores,
+    biases and batch-norm follow ``AdamW(others, beta2=0.95)``, with the same schedule.
+
+    Parameters
+    ----------
+    rate : float
+    momentum : float
+        From 0, below 1. Schedules leave it alone.
+    decay : float
+        Weight decay of what is made orthogonal.
+    others : float
+        The rate of AdamW.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    ``U V^T`` is approximated by five rounds of a Newton-Schulz iteration in float32. Its products are NumPy's, so the
+    last bits depend on NumPy's BLAS and, for large dense layers, on how many threads that uses. Equals
+    ``torch.optim.Muon``, which takes matrices only and rounds to bfloat16.
+
+    Examples
+    --------
+    >>> w, slots = np.zeros((2, 2), np.float32), {"mean": np.zeros((2, 2), np.float32)}
+    >>> Muon(rate=1.0).update(w, np.diag([1, 100]).astype(np.float32), slots, Pace(1), Role.HIDDEN)
+    >>> bool(abs(w.diagonal() + 1).max() < 0.35)
+    True
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    rate: float = 0.02
+    momentum: float = 0.95
+    decay: float = 0.1
+    others: float = 0.001
+
+    def __post_init__(self) -> None:
+        check_range("rate", self.rate, above=0)
+        check_range("momentum", self.momentum, below=1)
+        check_range("decay", self.decay)
+        check_range("others", self.others, above=0)
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
+        """Change a weight and its slots in place."""
+        if role is not Role.HIDDEN:
+            adam = AdamW(rate=self.others, beta2=0.95, eps=1e-10, decay=0)
+            adam.update(weight, gradient, slots, Pace(pace.step, pace.rate), role)
+            return
+        mean, rate = slots["mean"], self.rate * pace.rate
+        mean *= np.float32(self.momentum)
+        mean += gradient
+        direction = orthogonal((gradient + np.float32(self.momentum) * mean).reshape(len(weight), -1))
+        rows, columns = direction.shape
+        weight *= np.float32(1 - rate * self.decay)
+        weight -= np.float32(rate * math.sqrt(max(1, rows / columns))) * direction.reshape(weight.shape)
+
+
+def orthogonal(matrix: Array) -> Array:
+    """Return about ``U V^T`` of the singular value decomposition ``U S V^T`` of a matrix.
+
+    Examples
+    --------
+    >>> found = orthogonal(np.array([[3, 0], [0, -0.5]], np.float32))
+    >>> found.round().tolist()
+    [[1.0, 0.0], [0.0, -1.0]]
+    """
+    a, b, c = map(np.float32, ZEROTH_POWER)
+    x: Array = matrix / (np.linalg.norm(matrix) + np.float32(1e-7))
+    wide: Array = x if len(x) <= x.shape[1] else x.T
+    for _ in range(5):
+        square = wide @ wide.T
+        wide = a * wide + (b * square + c * (square @ square)) @ wide
+    return wide if len(x) <= x.shape[1] else wide.T
+
+
+OPTIMISERS: dict[str, type[SGD] | type[Adam] | type[Muon]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "muon": Muon}
 """Every optimiser by the name that the command line knows; tests go through all of them."""
 
 

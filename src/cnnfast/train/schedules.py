@@ -90,10 +90,44 @@ class Cosine:
 
     def pace(self, step: int, steps: int, epochs: int) -> Pace:
         """Return the pace of a step."""
-        rise = self.warmup * steps
-        if step < rise:
-            return Pace(step + 1, (step + 1) / (rise + 1))
-        return Pace(step + 1, _cosine(1.0, self.floor, (step - rise) / (steps - rise)))
+        done = _after_warmup(step, steps, self.warmup)
+        if done < 0:
+            return Pace(step + 1, 1 + done)
+        return Pace(step + 1, _cosine(1.0, self.floor, done))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A straight line from the rate down to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Notes
+    -----
+    Without warm-up, ``torch.optim.lr_scheduler.LinearLR`` with a start factor of 1.
+
+    Examples
+    --------
+    >>> [Linear().pace(step, 4, 1).rate for step in range(4)]
+    [1.0, 0.75, 0.5, 0.25]
+    """
+
+    warmup: float = 0.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("warmup", self.warmup, below=1)
+        check_range("floor", self.floor, below=1)
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        done = _after_warmup(step, steps, self.warmup)
+        if done < 0:
+            return Pace(step + 1, 1 + done)
+        return Pace(step + 1, 1 - (1 - self.floor) * done)
 
 
 @dataclass(frozen=True)
@@ -143,14 +177,23 @@ class OneCycle:
         return Pace(step + 1, _cosine(1.0, lowest, part), _cosine(self.fast, self.calm, part))
 
 
+def _after_warmup(step: int, steps: int, warmup: float) -> float:
+    """Return what part of the way down is done; before it, how far the rate still is from its height, below 0."""
+    rise = warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1) - 1
+    return (step - rise) / (steps - rise)
+
+
 def _cosine(begin: float, end: float, part: float) -> float:
     return end + (begin - end) / 2 * (1 + math.cos(math.pi * part))
 
 
-SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Cosine] | type[OneCycle]] = {
+SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Cosine] | type[Linear] | type[OneCycle]] = {
     "constant": Constant,
     "step": StepDecay,
     "cosine": Cosine,
+    "linear": Linear,
     "one-cycle": OneCycle,
 }
 """Every schedule by the name that the command line knows; tests go through all of them."""

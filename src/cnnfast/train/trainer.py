@@ -17,9 +17,9 @@ from cnnfast.ops import Array
 from cnnfast.train import history as files
 from cnnfast.train.averaging import State, move
 from cnnfast.train.checkpoint import Checkpoint, check_identity, load_checkpoint
-from cnnfast.train.engine import Engine
+from cnnfast.train.engine import Engine, trainable_names
 from cnnfast.train.history import Row
-from cnnfast.train.optimisers import clip_gradients
+from cnnfast.train.optimisers import Role, clip_gradients
 from cnnfast.train.progress import Bar
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Source, batches
@@ -67,6 +67,7 @@ class Trainer:
             slot: {name: np.zeros_like(engine.parameters[name]) for name in engine.trainable}
             for slot in recipe.optimiser.slots
         }
+        self.roles = roles(engine)
         self.average: State | None = None if recipe.averaging is None else _copy(engine.parameters)
         self.good = _copy(engine.parameters)
         """The weights after the last finished epoch: averages where there are any."""
@@ -137,7 +138,7 @@ class Trainer:
         for name in engine.trainable:
             weight = engine.parameters[name]
             slots = {slot: arrays[name] for slot, arrays in self.slots.items()}
-            recipe.optimiser.update(weight, engine.gradients[name], slots, pace, decays=weight.ndim > 1)
+            recipe.optimiser.update(weight, engine.gradients[name], slots, pace, self.roles[name])
         self.step += 1
         if recipe.averaging is not None and self.average is not None:
             share = recipe.averaging.share(self.step, done, recipe.epochs)
@@ -232,6 +233,13 @@ class Trainer:
                 array[...] = checkpoint.arrays[f"{group}/{name}"]
         self.history, self.step = list(checkpoint.history), checkpoint.step
         self.good = _copy(self.engine.parameters if self.average is None else self.average)
+
+
+def roles(engine: Engine) -> dict[str, Role]:
+    """Return what each trained parameter does."""
+    matrices = [name for name in trainable_names(engine.graph) if engine.parameters[name].ndim > 1]
+    found = dict.fromkeys(engine.trainable, Role.VECTOR) | dict.fromkeys(matrices, Role.HIDDEN)
+    return found | dict.fromkeys(matrices[-1:], Role.LAST)
 
 
 def count_hits(scores: Array, numbers: Array) -> int:

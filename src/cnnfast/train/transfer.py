@@ -137,6 +137,8 @@ def model_classes(net: Network) -> tuple[str, ...] | None:
     return tuple(map(str, net.classes_))[1 if net.is_binary else 0 :]
 
 
-def with_graph(net: Network, graph: Graph, notes: Mapping[str, str] | None = None) -> Network:
-    """Return a network with another graph, and all else of the first one but for its notes, if others are given."""
-    return Network(Model(graph, net.preprocess, model_classes(net), net.licence, dict(notes or net.notes)))
+def with_graph(
+    net: Network, graph: Graph, notes: Mapping[str, str] | None = None, licence: str | None = None
+) -> Network:
+    """Return a network with another graph, and all else of the first one but for notes and licence, if given."""
+    return Network(Model(graph, net.preprocess, model_classes(net), licence or net.licence, dict(notes or net.notes)))
