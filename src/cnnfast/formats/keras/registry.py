@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.channels_last import ImageGraph, Value
+from cnnfast.formats.entering import entering
 from cnnfast.formats.keras.activations import Step, name_of, step_named
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer
@@ -82,17 +83,8 @@ LAYERS: dict[str, Reader] = {}
 """By the class of the layer; a function of keras.ops is ``ops.`` and its class."""
 
 
-def layer(*kinds: str) -> Callable[[Reader], Reader]:
-    """Enter a reader: it checks the attributes of a layer and returns what each call of it appends."""
-
-    def enter(reader: Reader) -> Reader:
-        for kind in kinds:
-            if kind in LAYERS:
-                raise AssertionError(f"two readers for {kind}")
-            LAYERS[kind] = reader
-        return reader
-
-    return enter
+layer = entering(LAYERS)
+"""Enter a reader: it checks the attributes of a layer and returns what each call of it appends."""
 
 
 def key_of(layer: Layer) -> str:

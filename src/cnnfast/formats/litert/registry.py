@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
+from cnnfast.formats.entering import entering
 from cnnfast.formats.litert.schema import LiteRtModel, Operator
 from cnnfast.ops import Array, Clip, Op, Relu, Shape, Tanh
 
@@ -115,14 +116,5 @@ OPERATORS: dict[str, Apply] = {}
 """By the name of the operator in the schema."""
 
 
-def operator(*kinds: str) -> Callable[[Apply], Apply]:
-    """Enter a function that appends an operator; it returns the first output, or a list of all of them."""
-
-    def enter(apply: Apply) -> Apply:
-        for kind in kinds:
-            if kind in OPERATORS:
-                raise AssertionError(f"two readers for {kind}")
-            OPERATORS[kind] = apply
-        return apply
-
-    return enter
+operator = entering(OPERATORS)
+"""Enter a function that appends an operator; it returns the first output, or a list of all of them."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
+
+from cnnfast.formats.entering import entering
 
 Handler = Callable[..., Any]
-AnyHandler = TypeVar("AnyHandler", bound=Handler)
 
 ATEN: dict[str, Handler] = {}
 """Every known op by its name in ATen, without ``aten.`` and without the overload."""
@@ -33,17 +34,8 @@ HINTS = {
 """What to do instead, where the nearest name would not help."""
 
 
-def aten(*names: str) -> Callable[[AnyHandler], AnyHandler]:
-    """Enter a function into `ATEN` under one or several names."""
-
-    def enter(handler: AnyHandler) -> AnyHandler:
-        for name in names:
-            if name in ATEN:
-                raise AssertionError(f"two entries for {name!r}")
-            ATEN[name] = handler
-        return handler
-
-    return enter
+aten = entering(ATEN)
+"""Enter a function into `ATEN` under one or several names."""
 
 
 def nearest(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from cnnfast.formats.entering import entering
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.values import Value
 
@@ -13,14 +14,5 @@ OPERATORS: dict[str, Operator] = {}
 """Every operator that may read images, by its name in ONNX."""
 
 
-def operator(*names: str) -> Callable[[Operator], Operator]:
-    """Register a function for one or more operators."""
-
-    def enter(function: Operator) -> Operator:
-        for name in names:
-            if name in OPERATORS:
-                raise AssertionError(f"two functions are registered for {name}")
-            OPERATORS[name] = function
-        return function
-
-    return enter
+operator = entering(OPERATORS)
+"""Enter a function for one or more operators."""
