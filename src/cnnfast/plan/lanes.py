@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cnnfast.graph import Graph
 from cnnfast.ops import Binary, Conv2d, Fused, Op
@@ -27,6 +28,22 @@ class WholeGraph(LanesLowering):
     """Steps in layout chwn<L>, some of them depth first: chains by the name of their last node."""
 
     chains: dict[str, Chain] = field(default_factory=dict)
+
+    @cached_property
+    def inner(self) -> frozenset[str]:
+        """The nodes of all chains but their last ones."""
+        return frozenset().union(*(chain.inner for chain in self.chains.values()))
+
+    def leaves_out(self, node: str) -> bool:
+        """Tell whether a node is computed as a part of another one."""
+        return node in self.inner
+
+    def lower(self, op: Op, site: Site) -> None:
+        """Emit the steps of one node, or those of the chain that it ends."""
+        if site.node in self.chains:
+            lower_chain(self, self.chains[site.node])
+        else:
+            super().lower(op, site)
 
 
 def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeGraph:
@@ -77,8 +94,7 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
 @rule(Op)
 def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
-    chains = lowering.chains if isinstance(lowering, WholeGraph) else {}
-    if any(site.node in chain.inner for chain in chains.values()):
+    if lowering.leaves_out(site.node):
         return
     inputs = list(site.inputs)
     base = op.base if isinstance(op, Fused) else op
@@ -89,8 +105,5 @@ def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
             inputs[index] = f"{site.result}<{value}"
             lowering.shapes[inputs[index]] = lowering.shapes[value]
             copy_value(lowering, Site(site.node, (value,), inputs[index]))
-    if site.node in chains:
-        lower_chain(lowering, chains[site.node])
-    else:
-        lowering.rules.apply(lowering, op, Site(site.node, tuple(inputs), site.result))
+    lowering.lower(op, Site(site.node, tuple(inputs), site.result))
     lowering.clear_halo(site.node, site.result)

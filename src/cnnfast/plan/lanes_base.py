@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeGuard
 import numpy as np
 
 from cnnfast._dispatch import kernels
-from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu
+from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lowering import Lowering, Rules, Site, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.pack import aligned
@@ -45,6 +45,14 @@ class LanesLowering(Lowering):
     layers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     halos: dict[str, Halo] = field(default_factory=dict)
     algorithms: Container[str] = ALGORITHMS
+
+    def leaves_out(self, node: str) -> bool:
+        """Tell whether a node is computed as a part of another one."""
+        return False
+
+    def lower(self, op: Op, site: Site) -> None:
+        """Emit the steps of one node."""
+        self.rules.apply(self, op, site)
 
     def extent(self, value: str) -> Triple:
         """Return how many vectors a value takes along each axis, without its halo."""

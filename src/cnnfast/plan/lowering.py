@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import UnsupportedError
-from cnnfast.graph import Graph
+from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan.step import Step
 
@@ -100,14 +100,18 @@ class Rules:
         UnsupportedError
             If an op or a rank has no kernel; all such nodes are listed.
         """
+        self.apply_each(lowering, lowering.graph.nodes, "no kernel for these nodes")
+
+    def apply_each(self, lowering: Lowering, nodes: Iterable[Node], failure: str) -> None:
+        """Emit the steps of some nodes; if some have no kernel raise `UnsupportedError` that lists them all."""
         problems = []
-        for node in lowering.graph.nodes:
+        for node in nodes:
             try:
                 self.apply(lowering, node.op, Site(node.name, node.inputs, node.name))
             except UnsupportedError as error:
                 problems.append(f"{node.name} ({node.op.name}): {error}")
         if problems:
-            raise UnsupportedError("no kernel for these nodes:\n  " + "\n  ".join(problems))
+            raise UnsupportedError(f"{failure}:\n  " + "\n  ".join(problems))
 
 
 def packed(array: Array) -> Array:

@@ -204,11 +204,6 @@ class TrainingLowering(LanesLowering):
         """Return the value that a layer stores: its own, or that of the last node that it swallows."""
         return self.endings[name].result if name in self.endings else name
 
-    @property
-    def swallowed(self) -> set[str]:
-        """The nodes that a layer before them does."""
-        return {node.name for ending in self.endings.values() for node in ending.nodes}
-
     def normalise(self, node: Node, target: str) -> None:
         """Emit what follows the statistics of a batch-norm: factor and shift, a residual, ReLU."""
         ending, x = self.endings.get(node.name), node.inputs[0]

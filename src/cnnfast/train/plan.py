@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Node
 from cnnfast.ops import Activation, BatchNorm, Conv2d, Dropout, Fused, Shape
 from cnnfast.plan.choose import ALGORITHMS
@@ -32,8 +31,10 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
     low = _lowering(engine)
     (entry,), (output,) = engine.graph.inputs, engine.graph.outputs
     low.clear_halo(entry, entry)
+    swallowed = {node.name for ending in low.endings.values() for node in ending.nodes}
     for node in engine.graph.nodes:
-        _forward(low, node, engine)
+        if node.name not in swallowed:
+            _forward(low, node, engine)
     reads = (output, TARGETS, LIVE)
     low.rename(grad(output), output)
     low.seconds[len(low.steps)] = LOSS
@@ -43,15 +44,8 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
 
 
 def _backward(low: TrainingLowering, engine: Engine) -> None:
-    problems = []
-    for node in reversed(engine.graph.nodes):
-        if node.name in engine.active:
-            try:
-                rule.apply(low, node.op, Site(node.name, node.inputs, node.name))
-            except UnsupportedError as error:
-                problems.append(f"{node.name} ({node.op.name}): {error}")
-    if problems:
-        raise UnsupportedError("no kernel passes gradients back through these nodes:\n  " + "\n  ".join(problems))
+    active = [node for node in reversed(engine.graph.nodes) if node.name in engine.active]
+    rule.apply_each(low, active, "no kernel passes gradients back through these nodes")
 
 
 def _lowering(engine: Engine) -> TrainingLowering:
@@ -100,8 +94,6 @@ def _gradient_halos(low: TrainingLowering) -> None:
 
 def _forward(low: TrainingLowering, node: Node, engine: Engine) -> None:
     ending = low.endings.get(node.name)
-    if node.name in low.swallowed:
-        return
     if isinstance(node.op, BatchNorm) and engine.trains_statistics(node.name):
         _norm(low, node)
     elif isinstance(node.op, Dropout):
