@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnfast.plan.pack import aligned, blocks, pack_blocks, pack_winograd
-from cnnfast.plan.winograd import transformed
+from cnnfast.plan.winograd import transformed_blocks
 
 
 def numbered(channels: int, terms: int) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_every_weight_is_there_once(most: int, groups: int) -> None:
 def test_winograd_weights_stand_by_element_channel_and_filter(kernel: int) -> None:
     weight = np.random.default_rng(0).standard_normal((5, 2, kernel, kernel)).astype(np.float32)
     side = kernel + 3
-    u = transformed(weight).reshape(5, 2, side, side).astype(np.float32)
+    u = transformed_blocks(weight, [0, 5]).reshape(side, side, 2, 5).transpose(3, 2, 1, 0)
     packed = pack_winograd(weight, most=4)
     assert packed.size == u.size
     start = 0

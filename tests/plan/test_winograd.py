@@ -12,7 +12,7 @@ from small_graphs import net
 
 from cnnfast.ops import Conv2d
 from cnnfast.plan import choose, make_plan
-from cnnfast.plan.winograd import OUTPUTS, transformed, transforms
+from cnnfast.plan.winograd import OUTPUTS, transformed_blocks, transforms
 
 LANES = [engine for engine in ENGINES if engine != "nchw"]
 
@@ -47,7 +47,7 @@ def test_weights_are_transformed_in_float64(kernel: int) -> None:
         w = np.random.default_rng(0).standard_normal((filters, channels, kernel, kernel)).astype(dtype)
         rows = summed(g, w.astype(np.float64))
         expected = summed(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
-        u = transformed(w)
+        u = transformed_blocks(w, [0, filters]).reshape(kernel + 3, kernel + 3, channels, filters).transpose(3, 2, 1, 0)
         assert u.dtype == np.float32
         np.testing.assert_array_equal(u, expected.astype(np.float32))
         np.testing.assert_allclose(expected[-1, -1], g @ w[-1, -1].astype(np.float64) @ g.T, rtol=1e-12, atol=1e-13)

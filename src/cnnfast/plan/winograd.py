@@ -69,18 +69,11 @@ def _floats(matrix: Matrix) -> Array:
     return np.array([[float(v) for v in row] for row in matrix])
 
 
-def transformed(weight: Array) -> Array:
-    """Return the weights (OC, C, K, K) as (OC, C, K + 3, K + 3), computed in float64 and rounded once to float32."""
-    oc, c, kernel, _ = weight.shape
-    u: Array = transformed_blocks(weight, [0, oc]).reshape(kernel + 3, kernel + 3, c, oc).transpose(3, 2, 1, 0)
-    return u
-
-
 def transformed_blocks(weight: Array, starts: Sequence[int]) -> Array:
-    """Return what `transformed` does in the order of the kernels, flat.
+    """Return the weights (OC, C, K, K) transformed, in the order of the kernels, flat.
 
-    The output channels are divided into blocks that begin at ``starts``, of which the last is OC. Each block is
-    (E, C, channels), the E = (K + 3)^2 elements of the transform by columns.
+    They are computed in float64 and rounded once to float32. The output channels are divided into blocks that begin at
+    ``starts``, of which the last is OC. Each block is (E, C, channels), the E = (K + 3)^2 elements by columns.
     """
     oc, c, kernel, _ = weight.shape
     _, g, _ = transforms(kernel)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.entering import entering
 from cnnfast.formats.onnx.call import Call, whole
 from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.values import Static
@@ -99,14 +100,8 @@ def _growth(kind: str, arrays: Sequence[Array]) -> int:
     return math.prod(sizes) * max(own, 1)
 
 
-def folds(*names: str) -> Callable[[Fold], Fold]:
-    """Register a function for one or more operators."""
-
-    def enter(function: Fold) -> Fold:
-        FOLDS.update(dict.fromkeys(names, function))
-        return function
-
-    return enter
+folds = entering(FOLDS)
+"""Enter a function for one or more operators."""
 
 
 def _simple(function: Callable[..., Any]) -> Fold:
@@ -308,7 +303,7 @@ def _split(call: Call, arrays: Sequence[Array]) -> list[Array]:
 @folds("DequantizeLinear")
 def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
     zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1])
-    scale, zero = (_along(call, part, arrays[0].ndim) for part in (arrays[1], zero))
+    scale, zero = (along(call, part, arrays[0].ndim, call.integer("axis", 1)) for part in (arrays[1], zero))
     return ((arrays[0].astype(np.float64) - zero.astype(np.float64)) * scale).astype(np.float32)
 
 
@@ -316,17 +311,17 @@ def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
 def _quantize(call: Call, arrays: Sequence[Array]) -> Array:
     zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1], np.uint8)
     dtype = zero.dtype
-    scale, zero = (_along(call, part, arrays[0].ndim) for part in (arrays[1], zero))
+    scale, zero = (along(call, part, arrays[0].ndim, call.integer("axis", 1)) for part in (arrays[1], zero))
     limits = np.iinfo(dtype)
     return np.clip(np.rint(arrays[0] / scale) + zero.astype(np.float64), limits.min, limits.max).astype(dtype)
 
 
-def _along(call: Call, part: Array, rank: int) -> Array:
-    """Return scales or zero points so that they broadcast along the axis of a quantised node."""
+def along(call: Call, part: Array, rank: int, axis: int) -> Array:
+    """Return scales or zero points so that they broadcast along an axis of a quantised node."""
     if part.size == 1:
         return part.reshape(())
     if part.ndim != 1 or call.attribute("block_size", 0):
         raise UnsupportedError("scales in blocks")
     shape = [1] * rank
-    shape[call.integer("axis", 1)] = -1
+    shape[axis] = -1
     return part.reshape(shape)

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.fold import along
 from cnnfast.formats.onnx.operators.elements import clipped
 from cnnfast.formats.onnx.operators.layers import convolved, multiplied
 from cnnfast.formats.onnx.operators.registry import operator
@@ -33,7 +34,9 @@ def dequantize(call: Call) -> Images:
         if not (np.array_equal(known[0], scale) and np.array_equal(known[1], zero)):
             raise UnsupportedError("its scale or zero point is not that of the node that made the integers")
         return x
-    scale, zero = (_along(call, part, len(x.shape)) for part in (scale, zero))
+    rank = len(x.shape)
+    axis = call.axis(call.integer("axis", 1), rank) - 1 if scale.size > 1 else 0
+    scale, zero = (along(call, part, rank, axis) for part in (scale, zero))
     shifted = call.emit(Sub(), x, zero.astype(np.float32)) if zero.any() else x
     return call.emit(Mul(), shifted, scale.astype(np.float32))
 
@@ -73,16 +76,6 @@ def _by_filter(part: Array, rank: int) -> Array:
 
 def _zero(call: Call, index: int, scale: Array) -> Array:
     return call.static(index) if call.has(index) else np.zeros(scale.shape, np.uint8)
-
-
-def _along(call: Call, part: Array, rank: int) -> Array:
-    if part.size == 1:
-        return part.reshape(())
-    if part.ndim != 1 or call.attribute("block_size", 0):
-        raise UnsupportedError("scales in blocks")
-    shape = [1] * rank
-    shape[call.axis(call.integer("axis", 1), rank) - 1] = -1
-    return part.reshape(shape)
 
 
 def _limited(call: Call, x: Images, scale: Array, zero: Array) -> Images:
