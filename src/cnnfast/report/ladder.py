@@ -80,6 +80,22 @@ class Subject:
         """What `reference` gives."""
         return self.reference()
 
+    def check(self, way: str, result: Array) -> float:
+        """Return the largest difference of a result from the reference.
+
+        Raises
+        ------
+        GraphError
+            If it is more than rounding explains: a defect of cnnfast.
+        """
+        difference = float(np.abs(result[: len(self.truth)] - self.truth).max())
+        if not difference <= PLAUSIBLE * float(np.abs(self.truth).max()):
+            raise GraphError(
+                f"{way}: the outputs are off by {difference:.3g}, which is more than rounding; please report this "
+                "network"
+            )
+        return difference
+
     def run(self, plan: Plan, images: int, threads: int) -> Array:
         """Compute the outputs of the first images by a plan."""
         result = np.empty((images, math.prod(self.graph.shapes[self.graph.outputs[0]])), np.float32)
@@ -113,19 +129,10 @@ def climb(subject: Subject, threads: int, seconds: float) -> Iterator[Result]:
 def _rung(
     name: str, compute: Callable[[], Array], subject: Subject, threads: int, images: int, seconds: float
 ) -> Result:
-    difference = _checked(name, compute(), subject.truth)
+    difference = subject.check(name, compute())
     times: list[float] = []
     while not times or sum(times) < seconds:
         start = time.perf_counter()
         compute()
         times.append(time.perf_counter() - start)
     return Result(name, threads, images, min(times), median(times), difference)
-
-
-def _checked(name: str, result: Array, truth: Array) -> float:
-    difference = float(np.abs(result[: len(truth)] - truth).max())
-    if not difference <= PLAUSIBLE * float(np.abs(truth).max()):
-        raise GraphError(
-            f"{name}: the outputs are off by {difference:.3g}, which is more than rounding; please report this network"
-        )
-    return difference
