@@ -21,6 +21,13 @@ def test_features_are_what_the_last_dense_layer_reads() -> None:
     )
 
 
+def test_features_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Network.load("cifar10-cs61c")
+    first = net.features(IMAGES)
+    monkeypatch.delattr(Network, "truncate")
+    np.testing.assert_array_equal(net.features(IMAGES), first)
+
+
 def test_features_of_a_map_are_flat() -> None:
     net = Network.load("cifar10-cs61c")
     maps = net.truncate("max_pool_1").forward(IMAGES)

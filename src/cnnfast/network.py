@@ -52,6 +52,8 @@ class Network:
     def __init__(self, model: Model, file: FileReference | None = None) -> None:
         self._model = model
         self._file = file
+        self._bases: dict[str, Network] = {}
+        """Beginnings of this network whose values were asked for, each planned once."""
 
     @classmethod
     def load(cls, source: str | PathLike[str], **options: Any) -> Network:
@@ -533,7 +535,8 @@ class Network:
         """
         from cnnfast import heads
 
-        base = self.truncate(heads.feature_layer(self.graph) if layer is None else layer)
+        layer = heads.feature_layer(self.graph) if layer is None else layer
+        base = self._bases.get(layer) or self._bases.setdefault(layer, self.truncate(layer))
         return base.forward(images, layout=layout, threads=threads).reshape(-1, math.prod(base.output_shape))
 
     def with_head(
