@@ -128,7 +128,7 @@ def test_muon_on_a_whitened_network(data: Path, tmp_path: Path, run: Callable[..
         0.1,
         "--momentum",
         0.6,
-        "--others",
+        "--last",
         0.01,
         "--fixed",
         "conv2.bias",

@@ -126,12 +126,8 @@ def test_muon_formula(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("role", [Role.LAST, Role.VECTOR])
 def test_muon_leaves_the_rest_to_adamw(role: Role) -> None:
     weight, gradients = start()
-    ours, theirs, muon, adam = (
-        weight.copy(),
-        weight.copy(),
-        Muon(others=0.03),
-        AdamW(0.03, beta2=0.95, eps=1e-10, decay=0),
-    )
+    muon, rate = Muon(last=0.03, biases=0.02), {Role.LAST: 0.03, Role.VECTOR: 0.02}[role]
+    ours, theirs, adam = weight.copy(), weight.copy(), AdamW(rate, beta2=0.95, eps=1e-10, decay=0)
     slots, others = ({slot: np.zeros_like(weight) for slot in adam.slots} for _ in range(2))
     for step, gradient in enumerate(gradients, 1):
         muon.update(ours, gradient, slots, Pace(step), role)

@@ -13,7 +13,7 @@ from cnnfast.train.augment import Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.optimisers import Optimiser
 
-SETTINGS = ("rate", "decay", "momentum", "nesterov", "others")
+SETTINGS = ("rate", "decay", "momentum", "nesterov", "last", "biases")
 """The arguments that are settings of an optimiser."""
 
 
@@ -28,7 +28,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
     parser.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
     parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
-    parser.add_argument("--others", type=float, metavar="R", help="muon's rate for what AdamW does (0.001)")
+    parser.add_argument("--last", type=float, metavar="R", help="muon's rate for the last layer (0.002)")
+    parser.add_argument("--biases", type=float, metavar="R", help="muon's rate for biases and batch-norm (0.01)")
     parser.add_argument("--schedule", choices=tuple(SCHEDULES), default="one-cycle", help="default: %(default)s")
     parser.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"

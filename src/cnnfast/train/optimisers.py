@@ -222,7 +222,7 @@ class Muon:
 
     For a layer's weights as a matrix (outputs, inputs): ``m = momentum m + g``, ``U S V^T = g + momentum m``, then
     ``w -= rate decay w`` and ``w -= rate sqrt(max(1, outputs / inputs)) U V^T``. The layer that makes the scores,
-    biases and batch-norm follow ``AdamW(others, beta2=0.95)``, with the same schedule.
+    biases and batch-norm follow AdamW without decay, with ``beta2=0.95`` and the same schedule.
 
     Parameters
     ----------
@@ -231,8 +231,8 @@ class Muon:
         From 0, below 1. Schedules leave it alone.
     decay : float
         Weight decay of what is made orthogonal.
-    others : float
-        The rate of AdamW.
+    last, biases : float
+        The rate of AdamW for the layer that makes the scores, and for biases and batch-norm.
 
     Raises
     ------
@@ -258,18 +258,21 @@ class Muon:
     rate: float = 0.02
     momentum: float = 0.95
     decay: float = 0.1
-    others: float = 0.001
+    last: float = 0.002
+    biases: float = 0.01
 
     def __post_init__(self) -> None:
         check_range("rate", self.rate, above=0)
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
-        check_range("others", self.others, above=0)
+        check_range("last", self.last, above=0)
+        check_range("biases", self.biases, above=0)
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
         """Change a weight and its slots in place."""
         if role is not Role.HIDDEN:
-            adam = AdamW(rate=self.others, beta2=0.95, eps=1e-10, decay=0)
+            rate = self.last if role is Role.LAST else self.biases
+            adam = AdamW(rate=rate, beta2=0.95, eps=1e-10, decay=0)
             adam.update(weight, gradient, slots, Pace(pace.step, pace.rate), role)
             return
         mean, rate = slots["mean"], self.rate * pace.rate
