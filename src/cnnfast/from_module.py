@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnfast.errors import ConfigError, UnsupportedError
+from cnnfast._optional import needs
+from cnnfast.errors import ConfigError
 from cnnfast.formats import Model
 from cnnfast.network import Network, frozen
 from cnnfast.ops import Shape
@@ -53,13 +54,8 @@ def from_torch(
     >>> from_torch(module, (3, 32, 32)).output_shape  # doctest: +SKIP
     (7200,)
     """
-    try:
+    with needs("reading a module", "cnnfast[torch]"):
         from cnnfast.formats.torch.read import read_module
-    except ImportError as error:
-        raise UnsupportedError(
-            f"modules are read with PyTorch, which cannot be imported ({error}); install it with: "
-            "pip install 'cnnfast[torch]'"
-        ) from error
     if not callable(getattr(module, "named_parameters", None)):
         raise ConfigError(f"module must be a torch.nn.Module, but is a {type(module).__name__}")
     shape: Any = preprocess.shape if input_shape is None and preprocess is not None else input_shape

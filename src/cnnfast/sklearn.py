@@ -15,9 +15,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from cnnfast._optional import needs
 from cnnfast.architectures import build
 from cnnfast.architectures.weights import Weights
-from cnnfast.errors import ConfigError, InputError
+from cnnfast.errors import InputError
 from cnnfast.layers import Relu
 from cnnfast.network import Network
 from cnnfast.ops import Array
@@ -25,13 +26,11 @@ from cnnfast.pictures import fit_images
 from cnnfast.preprocess import Preprocess
 from cnnfast.train import AdamW, Examples, Recipe, fit, fit_scaling, initialise
 
-try:
+with needs("cnnfast.sklearn", "cnnfast[sklearn]"):
     from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
     from sklearn.utils import check_random_state
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError:
-    raise ConfigError('cnnfast.sklearn needs scikit-learn 1.6 or newer: pip install "cnnfast[sklearn]"') from None
 
 HIDDEN = 64
 """Outputs of the hidden layer where rows of features are classified."""

@@ -117,4 +117,4 @@ def test_an_engine_that_is_not_there(run, model, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     result = run("compare", model, "--engine", "onnxruntime")
     assert result.status == 2
-    assert "install it with: pip install onnx" in result.err
+    assert 'install it: pip install "onnx' in result.err

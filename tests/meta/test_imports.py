@@ -14,8 +14,8 @@ from fresh_python import output_of
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
-    ("errors", "_frozen", "_kernels", "models", "__version__"),
-    ("_config", "ops", "preprocess", "_shipped"),
+    ("errors", "_bar", "_frozen", "_kernels", "models", "__version__"),
+    ("_config", "_optional", "ops", "preprocess", "_shipped"),
     ("_dispatch", "graph", "_inputs"),
     ("_threads", "layers"),
     ("architectures",),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any, Self
+from typing import Self
 
+from cnnfast._bar import above, open_bar
 from cnnfast.errors import PictureError
 
 MOST_LISTED = 1000
@@ -26,13 +26,9 @@ class Progress:
     """
 
     def __init__(self, total: int, done: int = 0) -> None:
-        self._bar: Any = None
+        self._bar = open_bar(total, done, " images")
         self.here = 0
         self._start = time.perf_counter()
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, initial=done, unit=" images", file=sys.stderr, dynamic_ncols=True)
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +46,7 @@ class Progress:
     def print(self, lines: Sequence[str]) -> None:
         """Print lines on stdout, above the bar."""
         if lines:
-            with nullcontext() if self._bar is None else self._bar.external_write_mode(file=sys.stdout):
+            with above(self._bar):
                 print("\n".join(lines), flush=True)
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._optional import needs
 from cnnfast.compare.sides import Side
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array, Shape
@@ -21,10 +22,8 @@ OUTPUT = "output"
 
 
 def _engine(name: str, package: str) -> Any:
-    try:
+    with needs("this engine", package):
         return import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"the engine cannot be imported ({error}); install it with: pip install {package}") from None
 
 
 def _in_pieces(images: Array, count: int | None, run: Callable[[Array], list[Array]]) -> list[Array]:

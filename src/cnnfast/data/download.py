@@ -11,7 +11,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -19,11 +18,12 @@ import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnfast._bar import open_bar
 from cnnfast.errors import ConfigError, DataError
 
 TIMEOUT_SECONDS = 30
@@ -190,19 +190,15 @@ def _receive(url: str, remote: Remote, part: Path) -> None:
 
 
 def _copy(response: Any, file: Any, remote: Remote, have: int) -> None:
-    from tqdm import tqdm
-
-    # disable=None means "unless on a terminal".
-    bar = tqdm(
-        total=remote.size, initial=have, unit="B", unit_scale=True, desc=remote.name, file=sys.stderr, disable=None
-    )
-    with bar:
+    bar = open_bar(remote.size, have, "B", unit_scale=True, desc=remote.name)
+    with nullcontext() if bar is None else bar:
         # One byte more than stated is taken, so that a file that is too long fails its checksum.
         left = remote.size + 1 - have
         while left > 0 and (piece := response.read(min(CHUNK, left))):
             file.write(piece)
             left -= len(piece)
-            bar.update(len(piece))
+            if bar is not None:
+                bar.update(len(piece))
 
 
 def _md5(file: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.preprocess import Array
 
@@ -118,10 +119,8 @@ def read_confusion(path: Path) -> tuple[Array, list[str], str]:
 
 
 def _figure(width: float, height: float) -> Any:
-    try:
+    with needs("a plot", "cnnfast[plots]"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError('plots need matplotlib: pip install "cnnfast[plots]"') from None
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager
+
+from cnnfast._bar import above, open_bar
 
 
 class Bar:
@@ -27,14 +27,8 @@ class Bar:
     """
 
     def __init__(self, images: int, epochs: int, done: int, shown: bool | None = None) -> None:
-        self._bar: Any = None
+        self._bar = open_bar(images * epochs, images * done, " images", shown)
         self._epoch, self._epochs = done, epochs
-        if sys.stderr.isatty() if shown is None else shown:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=images * epochs, initial=images * done, unit=" images", file=sys.stderr, dynamic_ncols=True
-            )
 
     def step(self, images: int, loss: float, accuracy: float) -> None:
         """Count some images as done; loss and accuracy are those of the epoch so far."""
@@ -49,7 +43,7 @@ class Bar:
 
     def aside(self) -> AbstractContextManager[None]:
         """Return a context in which others may print lines, above the bar."""
-        return nullcontext() if self._bar is None else self._bar.external_write_mode(file=sys.stdout)
+        return above(self._bar)
 
     def close(self) -> None:
         """End the bar."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnfast.errors import ConfigError, ModelFileError, UnsupportedError
+from cnnfast._optional import needs
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.keras.config import Model, parse_model
 from cnnfast.formats.keras.store import EXPANSION, Store, hdf5_errors
 from cnnfast.formats.keras.weights import ContainerWeights, LegacyWeights, Weights
@@ -45,10 +46,8 @@ def sniff(path: Path, head: bytes) -> bool:
 
 def need_h5py() -> None:
     """Raise `ConfigError` where h5py is missing."""
-    try:
+    with needs("reading a model of Keras", "cnnfast[keras]"):
         import h5py  # noqa: F401
-    except ImportError as error:
-        raise ConfigError("reading a model of Keras needs h5py: pip install 'cnnfast[keras]'") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
 from cnnfast.ops import Array, Shape
 
@@ -161,10 +162,8 @@ def _dequantised(tensor: Tensor, raw: Array) -> Array:
 
 def need_tflite() -> None:
     """Raise `ConfigError` where the package tflite is missing."""
-    try:
+    with needs("reading a model of LiteRT", "cnnfast[litert]"):
         import tflite  # noqa: F401
-    except ImportError as error:
-        raise ConfigError("reading a model of LiteRT needs tflite: pip install 'cnnfast[litert]'") from error
 
 
 def read_model(path: Path) -> LiteRtModel:

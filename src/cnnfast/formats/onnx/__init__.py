@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnfast.errors import UnsupportedError
+from cnnfast._optional import needs
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 from cnnfast.formats.onnx.sniff import looks_like_onnx
@@ -59,17 +59,14 @@ def read(
     ModelFileError
         If the file is damaged, or leaves the input's shape open and ``input_shape`` does not say it.
     UnsupportedError
-        If it holds operators that cnnfast does not run, all of which are listed; or if the package onnx is missing.
+        If it holds operators that cnnfast does not run, all of which are listed.
+    ConfigError
+        If the package onnx is missing.
     """
     path = Path(path)
     with blame(path):
-        try:
+        with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
-        except ImportError as error:
-            raise UnsupportedError(
-                f"ONNX files are read with the package onnx, which cannot be imported ({error}); "
-                "install it with: pip install 'cnnfast[onnx]'"
-            ) from error
         from cnnfast.formats.onnx.translate import translated
 
         graph = translated(load_model(path), path.parent, input_shape)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast._optional import needs
+from cnnfast.errors import ModelFileError
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -64,9 +65,7 @@ def read(
     ModelFileError
         If the file is damaged, holds a pickled module, no architecture is given, or the tensors do not fit it.
     ConfigError
-        If an option is not what it may be.
-    UnsupportedError
-        If PyTorch is not installed.
+        If an option is not what it may be, or PyTorch is not installed.
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename)
     with blame(path):
@@ -107,12 +106,8 @@ def _members(path: Path) -> list[zipfile.ZipInfo] | None:
 
 
 def _unpickled(path: Path) -> object:
-    try:
+    with needs("reading a state dict", "cnnfast[torch]"):
         import torch
-    except ImportError:
-        raise UnsupportedError(
-            "a state dict is read by PyTorch itself, which is not installed; run: pip install 'cnnfast[torch]'"
-        ) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
