@@ -10,7 +10,7 @@ from small_graphs import net
 
 from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimise
 from cnnfast.graph.passes import Pass
-from cnnfast.ops import Add, BatchNorm, Conv2d, Dropout, Fused, Gelu, MaxPool, Relu
+from cnnfast.ops import Add, BatchNorm, Conv2d, Dropout, Flatten, Fused, Gelu, MaxPool, Relu, Reshape
 
 
 def assert_same_outputs(before: Graph, after: Graph, inputs: dict[str, np.ndarray]) -> None:
@@ -24,6 +24,11 @@ def assert_same_outputs(before: Graph, after: Graph, inputs: dict[str, np.ndarra
         np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9 * scale, err_msg=name)
 
 
+def computing(graph: Graph) -> int:
+    """Return how many nodes compute something: a new shape is another name of the same memory."""
+    return sum(not isinstance(node.op, Reshape | Flatten) for node in graph.nodes)
+
+
 @pytest.mark.parametrize("simplify", [*PASSES, optimise], ids=lambda p: p.__name__)
 @given(seed=seeds())
 def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pass, seed: int) -> None:
@@ -32,7 +37,7 @@ def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pas
     after = simplify(graph)
     assert_same_outputs(graph, after, random_inputs(graph, rng))
     assert simplify(after) is after
-    assert len(after.nodes) <= len(graph.nodes)
+    assert computing(after) <= computing(graph)
 
 
 @settings(max_examples=20)

@@ -1,8 +1,9 @@
 """Passes: pure functions graph -> graph that leave the outputs' names, shapes and values and make the rest less.
 
-A pass that finds nothing to do returns the graph it was given. The order matters: what does nothing goes first, so that
-it hides no neighbour; dead ends go before the passes that ask whether a value has a single reader; fusion goes last,
-because no other pass looks inside a `Fused` node.
+A pass that finds nothing to do returns the graph it was given. The order matters: dead ends go first, because other
+passes ask whether a value has a single reader; then what does nothing, so that it hides no neighbour; fusion goes last,
+because no other pass looks inside a `Fused` node. What one pass does may give an earlier one more to do, so all of them
+run until none finds anything.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from cnnfast.graph.passes.fold_constants import fold_constants
 from cnnfast.graph.passes.fold_pad import fold_pad
 from cnnfast.graph.passes.fuse import fuse
 from cnnfast.graph.passes.push_transposes import push_transposes
+from cnnfast.graph.passes.recognise_activations import recognise_activations
 
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[Pass, ...] = (
+    drop_unused,
     drop_identities,
     fold_constants,
     push_transposes,
+    recognise_activations,
     fold_pad,
-    drop_unused,
     fold_batch_norm,
     fuse,
 )
@@ -41,11 +44,15 @@ __all__ = [
     "fuse",
     "optimise",
     "push_transposes",
+    "recognise_activations",
 ]
 
 
 def optimise(graph: Graph, passes: Sequence[Pass] = PASSES) -> Graph:
-    """Run the passes, by default all; the result computes the same outputs, and running it again changes nothing."""
-    for simplify in passes:
-        graph = simplify(graph)
+    """Run the passes, by default all, until none finds anything to do."""
+    before = None
+    while graph is not before:
+        before = graph
+        for simplify in passes:
+            graph = simplify(graph)
     return graph

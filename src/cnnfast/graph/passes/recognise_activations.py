@@ -1,0 +1,99 @@
+"""Put the activation in the place of what writes it out, as ``x * sigmoid(x)`` does with SiLU.
+
+There are many ways to write an activation, so what is compared is not the form but the function: its values at points
+that tell all activations apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cnnfast.graph.ir import Graph, Node
+from cnnfast.graph.passes.rewrite import rebuilt
+from cnnfast.ops import Binary, Clip, Gelu, HardSigmoid, HardSwish, Relu, Sigmoid, Silu, Tanh
+from cnnfast.ops.activation import Activation
+from cnnfast.ops.base import Array, Elementwise
+
+KNOWN: tuple[Activation, ...] = (
+    *(Silu(), Gelu(), Gelu("tanh"), HardSwish(), HardSigmoid(1 / 6, 0.5)),
+    *(Relu(), Sigmoid(), Tanh()),
+)
+
+MOST = 12
+"""How many nodes may write out one activation; the tanh form of GELU takes nine."""
+
+_SMALL = np.array([0.0, 1e-3, 0.1, 0.37, 0.5, 0.81, 1.0, 1.7, 2.3, 2.9, 3.0, 3.1, 4.2, 5.6, 6.1, 8.3, 13.0, 30.0])
+POINTS = np.concatenate([_SMALL, -_SMALL, [1e3, -1e3, 3e4, -3e4]])[None]
+"""Where functions are compared: where they bend, and far out."""
+
+CLOSE = 1e-6
+"""How far values may be apart: files hold the constants in float32."""
+
+
+def recognise_activations(graph: Graph) -> Graph:
+    """Replace every group of nodes that computes an activation of one value, element by element."""
+    position = {node.name: index for index, node in enumerate(graph.nodes)}
+    replaced: dict[str, Node] = {}
+    gone: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.name in gone or not isinstance(node.op, Binary | Clip):
+            continue
+        for group, value in _groups(graph, node, position):
+            activation = _activation(graph, group, value)
+            if activation is not None:
+                replaced[node.name] = Node(node.name, activation, (value,))
+                gone |= {member.name for member in group} - {node.name}
+                break
+    if not replaced:
+        return graph
+    nodes = (replaced.get(node.name, node) for node in graph.nodes if node.name not in gone)
+    return rebuilt(graph, nodes, graph.constants)
+
+
+def _groups(graph: Graph, last: Node, position: dict[str, int]) -> Iterator[tuple[list[Node], str]]:
+    """Yield the groups of nodes that end in one and read a single value, the smallest first, with that value."""
+    group: list[Node] = []
+    reads: set[str] = {last.name}
+    while len(group) < MOST:
+        latest = max(reads, key=lambda value: position.get(value, -1))
+        node = graph.by_name.get(latest)
+        if node is None or not _may_belong(graph, node, group):
+            return
+        group.append(node)
+        reads = (reads - {latest}) | {value for value in node.inputs if value not in graph.constants}
+        if len(reads) == 1:
+            yield group, next(iter(reads))
+
+
+def _may_belong(graph: Graph, node: Node, group: list[Node]) -> bool:
+    """Tell whether a node computes element by element, with equal numbers for all, and for the group alone."""
+    if not isinstance(node.op, Elementwise | Binary) or node.op.parameters:
+        return False
+    if group and (node.name in graph.outputs or any(reader not in group for reader in graph.consumers[node.name])):
+        return False
+    return all(
+        np.ptp(graph.constants[value]) == 0
+        if value in graph.constants
+        else graph.shapes[value] == graph.shapes[node.name]
+        for value in node.inputs
+    )
+
+
+def _activation(graph: Graph, group: list[Node], value: str) -> Activation | None:
+    """Return the activation that a group computes."""
+    values: dict[str, Array] = {value: POINTS}
+    with np.errstate(all="ignore"):
+        for node in reversed(group):
+            inputs = (
+                values[v] if v in values else np.full((1, 1), graph.constants[v].reshape(-1)[0], np.float64)
+                for v in node.inputs
+            )
+            values[node.name] = node.op.reference(*inputs)
+        found = values[group[0].name]
+        for activation in KNOWN:
+            truth = activation.reference(POINTS)
+            if (np.abs(found - truth) <= CLOSE * np.maximum(1, np.abs(truth))).all():
+                return activation
+    return None
