@@ -12,7 +12,6 @@ from formats.weights.small import safetensors
 
 from cnnfast import Network
 from cnnfast.architectures import build
-from cnnfast.formats import FORMATS
 from cnnfast.formats.weights.expected import wanted
 
 
@@ -99,15 +98,41 @@ def test_compare_needs_two(run, model, tmp_path):
     assert "how a picture becomes its input" in run("compare", bare, bare, "--data", model.parent).err
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+ON_ITS_OWN_FILE = {
+    "onnxruntime": ("mnist_cntk.onnx", ("onnx", "onnxruntime")),
+    "litert": ("mlperftiny_resnet8_cifar10_float.tflite", ("tflite", "ai_edge_litert")),
+    "keras": ("mlperftiny_resnet8_cifar10.h5", ("h5py", "keras")),
+}
+"""A file of shared/data/models for each engine, and the packages that it takes."""
+
+
+@pytest.mark.parametrize("engine", ON_ITS_OWN_FILE)
 def test_an_engine_on_its_own_file(engine, run, shared_data):
-    for package in {"onnxruntime": ("onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}[engine]:
+    name, packages = ON_ITS_OWN_FILE[engine]
+    for package in packages:
         pytest.importorskip(package, reason=f"the engine {engine} is not installed")
-    name = {"onnxruntime": "mnist_cntk.onnx", "litert": "mlperftiny_resnet8_cifar10_float.tflite"}[engine]
-    path = shared_data / "models" / name
-    if engine == "litert" and "litert" not in FORMATS:
-        pytest.skip("this cnnfast does not read .tflite files yet")
-    result = run("compare", path, "--engine", engine)
+    result = run("compare", shared_data / "models" / name, "--engine", engine)
+    assert result.status == 0, result.out + result.err
+    assert "16 of 16 agree" in result.out
+
+
+@pytest.mark.parametrize("way", ["jit", "export"])
+@pytest.mark.filterwarnings("ignore")
+def test_the_engine_torch_on_a_program(way, run, tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    graph, layers = Network.load("mnist-mlp").graph, [torch.nn.Flatten()]
+    for node in (node for node in graph.nodes if node.op.name == "linear"):
+        weight, bias = (torch.tensor(np.array(graph.constants[name], np.float32)) for name in node.inputs[1:])
+        layers += [torch.nn.Linear(*weight.shape[::-1]), torch.nn.Sigmoid()]
+        layers[-2].load_state_dict({"weight": weight, "bias": bias})
+    module, example = torch.nn.Sequential(*layers[:-1], torch.nn.Softmax(1)).eval(), torch.zeros(2, 1, 28, 28)
+    path = tmp_path / "program.pt"
+    if way == "jit":
+        torch.jit.trace(module, example).save(str(path))
+    else:
+        images = torch.export.Dim("images", min=1, max=4096)
+        torch.export.save(torch.export.export(module, (example,), dynamic_shapes=({0: images},)), str(path))
+    result = run("compare", "mnist-mlp", path, "--engine", "torch")
     assert result.status == 0, result.out + result.err
     assert "16 of 16 agree" in result.out
 
