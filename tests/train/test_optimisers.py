@@ -34,7 +34,7 @@ def run(optimiser: Optimiser, weight: np.ndarray, gradients: list[np.ndarray]) -
     weight = weight.copy()
     slots = {slot: np.zeros_like(weight) for slot in optimiser.slots}
     for step, gradient in enumerate(gradients, 1):
-        optimiser.update(weight, gradient.copy(), slots, Pace(step), Role.HIDDEN)
+        optimiser.update(weight, gradient.copy(), slots, Pace(step), decays=True)
     return weight
 
 
@@ -115,24 +115,28 @@ def test_muon_formula(shape: tuple[int, ...]) -> None:
     slots = {slot: np.zeros_like(weight) for slot in muon.slots}
     columns = int(np.prod(shape[1:]))
     for step, gradient in enumerate(gradients, 1):
-        muon.update(weight, gradient, slots, Pace(step, 0.5), Role.HIDDEN)
+        muon.update(weight, gradient, slots, Pace(step, 0.5), decays=True)
         m = 0.8 * m + gradient
         direction = orthogonal((gradient + 0.8 * m).reshape(shape[0], columns).astype(np.float32)).reshape(shape)
         w = w * (1 - 0.05 * 0.5) - 0.05 * max(1, shape[0] / columns) ** 0.5 * direction
     np.testing.assert_allclose(weight, w, rtol=1e-4, atol=1e-5)
-    assert not slots["square"].any()
 
 
-@pytest.mark.parametrize("role", [Role.LAST, Role.VECTOR])
-def test_muon_leaves_the_rest_to_adamw(role: Role) -> None:
-    weight, gradients = start()
-    muon, rate = Muon(last=0.03, biases=0.02), {Role.LAST: 0.03, Role.VECTOR: 0.02}[role]
-    ours, theirs, adam = weight.copy(), weight.copy(), AdamW(rate, beta2=0.95, eps=1e-10, decay=0)
-    slots, others = ({slot: np.zeros_like(weight) for slot in adam.slots} for _ in range(2))
-    for step, gradient in enumerate(gradients, 1):
-        muon.update(ours, gradient, slots, Pace(step), role)
-        adam.update(theirs, gradient, others, Pace(step), role)
-    np.testing.assert_array_equal(ours, theirs)
+def test_muon_leaves_the_rest_to_others() -> None:
+    muon = Muon(last=AdamW(0.03), biases=SGD(5.0, decay=0.1))
+    assert muon.part(Role.HIDDEN) == (muon, True)
+    assert muon.part(Role.LAST) == (AdamW(0.03), True)
+    assert muon.part(Role.VECTOR) == (SGD(5.0, decay=0.1), True)
+    assert SGD().part(Role.LAST) == (SGD(), True)
+    assert Adam().part(Role.VECTOR) == (Adam(), False)
+
+
+def test_muon_on_the_sphere() -> None:
+    rng = np.random.default_rng(3)
+    weight, slots = rng.standard_normal((9, 4, 3, 3)).astype(np.float32), {"mean": np.zeros((9, 4, 3, 3), np.float32)}
+    before, muon = weight.copy(), Muon(rate=1e-6, sphere=True)
+    muon.update(weight, rng.standard_normal(weight.shape).astype(np.float32), slots, Pace(1), decays=True)
+    np.testing.assert_allclose(weight, before * 3 / np.linalg.norm(before), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -146,7 +150,7 @@ def test_torch_muon() -> None:
     for step, gradient in enumerate(gradients.astype(np.float32), 1):
         theirs.grad = torch.tensor(gradient)
         other.step()
-        muon.update(weight, gradient, slots, Pace(step), Role.HIDDEN)
+        muon.update(weight, gradient, slots, Pace(step), decays=True)
     # theirs computes in bfloat16
     np.testing.assert_allclose(weight, theirs.detach().numpy(), atol=0.02)
 
@@ -156,17 +160,17 @@ def test_decay_can_be_left_out(name: str) -> None:
     optimiser = OPTIMISERS[name](decay=0.5)
     weight = np.ones((1, 3), np.float32)
     slots = {slot: np.zeros_like(weight) for slot in optimiser.slots}
-    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), Role.VECTOR)
+    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), decays=False)
     assert (weight == 1).all()
-    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), Role.HIDDEN)
+    optimiser.update(weight, np.zeros_like(weight), slots, Pace(1), decays=True)
     assert (weight < 1).all()
 
 
 def test_a_schedule_moves_momentum_but_brings_none() -> None:
     gradient, slots = np.ones(1, np.float32), {"velocity": np.ones(1, np.float32)}
-    SGD(rate=1, momentum=0.5).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), Role.VECTOR)
+    SGD(rate=1, momentum=0.5).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), decays=False)
     assert slots["velocity"] == 1.25
-    SGD(rate=1).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), Role.VECTOR)
+    SGD(rate=1).update(np.zeros(1, np.float32), gradient, slots, Pace(1, 1.0, 0.25), decays=False)
     assert slots["velocity"] == 1
 
 

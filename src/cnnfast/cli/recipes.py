@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from cnnfast.cli import options
@@ -13,8 +14,14 @@ from cnnfast.train.augment import Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.optimisers import Optimiser
 
-SETTINGS = ("rate", "decay", "momentum", "nesterov", "last", "biases")
+SETTINGS = ("rate", "decay", "momentum", "nesterov", "rounds", "sphere", "last", "biases")
 """The arguments that are settings of an optimiser."""
+
+BESIDE = {"last", "biases"}
+"""Those that name another optimiser."""
+
+CONVERT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: bool(int(text))}
+"""What makes a setting of a text, by its type."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +35,14 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
     parser.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
     parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
-    parser.add_argument("--last", type=float, metavar="R", help="muon's rate for the last layer (0.002)")
-    parser.add_argument("--biases", type=float, metavar="R", help="muon's rate for biases and batch-norm (0.01)")
+    parser.add_argument("--rounds", type=options.positive, metavar="N", help="rounds of muon's iteration (5)")
+    parser.add_argument("--sphere", action="store_true", default=None, help="muon keeps the norm of all weights")
+    parser.add_argument(
+        "--last",
+        metavar="HOW",
+        help="what the last layer follows beside muon, as in sgd:rate=0.01,momentum=0.9",
+    )
+    parser.add_argument("--biases", metavar="HOW", help="the same for biases and batch-norm")
     parser.add_argument("--schedule", choices=tuple(SCHEDULES), default="one-cycle", help="default: %(default)s")
     parser.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
@@ -69,10 +82,44 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def _optimiser(args: argparse.Namespace) -> Optimiser:
     kind = OPTIMISERS[args.optimiser]
     known = {field.name for field in dataclasses.fields(kind)}
-    given = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
+    given: dict[str, Any] = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
     if wrong := [key for key in given if key not in known]:
         owners = [name for name, other in OPTIMISERS.items() if wrong[0] in {f.name for f in dataclasses.fields(other)}]
         raise ConfigError(f"--{wrong[0]} belongs to {' and '.join(owners)}, but the optimiser is {args.optimiser}")
+    for key in BESIDE & given.keys():
+        given[key] = parse_optimiser(given[key])
+    return kind(**given)
+
+
+def parse_optimiser(text: str) -> Optimiser:
+    """Return the optimiser of a text such as ``sgd:rate=0.01,momentum=0.9,nesterov=1``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or a value that is no number or out of range.
+
+    Examples
+    --------
+    >>> parse_optimiser("adamw:rate=0.002,decay=0")
+    AdamW(rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, decay=0.0)
+    """
+    name, _, settings = text.partition(":")
+    kind = OPTIMISERS.get(name)
+    if kind is None:
+        raise ConfigError(f"there is no optimiser {name!r}; known: {', '.join(OPTIMISERS)}")
+    types = {field.name: CONVERT.get(str(field.type)) for field in dataclasses.fields(kind)}
+    given: dict[str, Any] = {}
+    for setting in filter(None, settings.split(",")):
+        key, _, value = setting.partition("=")
+        convert = types.get(key)
+        if convert is None:
+            known = ", ".join(key for key, convert in types.items() if convert)
+            raise ConfigError(f"the optimiser {name} has no setting {key!r}; it has: {known}")
+        try:
+            given[key] = convert(value)
+        except ValueError:
+            raise ConfigError(f"the setting {key} of {name} must be a number, but is {value!r}") from None
     return kind(**given)
 
 
@@ -100,7 +147,7 @@ def _augmentation(part: str) -> Augmentation:
     if not value:
         return kind()
     field = dataclasses.fields(kind)[0]  # type: ignore[arg-type]
-    convert = {"int": int, "float": float}.get(str(field.type))
+    convert = None if field.type == "bool" else CONVERT.get(str(field.type))
     try:
         if convert is None:
             raise ValueError

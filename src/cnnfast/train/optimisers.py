@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -21,17 +21,21 @@ BLOCK = 1 << 15
 """Elements updated at a time: a weight, its gradient and its slots stay in the cache from one operation to the next."""
 
 
+def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
+    """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
+        low = "from 0" if above is None else f"above {above:g}"
+        high = "" if below is None else f" and below {below:g}"
+        raise ConfigError(f"{name} must be a number {low}{high}, but is {value!r}")
+
+
 class Role(Enum):
     """What a parameter does in its network; optimisers treat them differently."""
 
     HIDDEN = "weights of a layer"
     LAST = "weights of the layer that makes the scores"
     VECTOR = "a bias, or a factor of each channel"
-
-    @property
-    def decays(self) -> bool:
-        """Whether weight decay applies."""
-        return self is not Role.VECTOR
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,11 @@ class Optimiser(Protocol):
         """The learning rate before the schedule's factor."""
         ...
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
+    def part(self, role: Role) -> tuple[Optimiser, bool]:
+        """Return what updates parameters of a role, and whether it lets them decay."""
+        ...
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its slots in place; all are float32 arrays of one shape.
 
         Parameters
@@ -72,13 +80,22 @@ class Optimiser(Protocol):
         slots : mapping of str to array
             Zeros before the first step.
         pace : Pace
-        role : Role
+        decays : bool
+            Whether weight decay applies to this one.
         """
         ...
 
 
+class Uniform:
+    """Base of the optimisers that treat all parameters alike, but let only weights decay."""
+
+    def part(self, role: Role) -> tuple[Optimiser, bool]:
+        """Return itself."""
+        return cast(Optimiser, self), role is not Role.VECTOR
+
+
 @dataclass(frozen=True)
-class SGD:
+class SGD(Uniform):
     """Stochastic gradient descent: ``v = momentum v + g + decay w``, then ``w -= rate v``.
 
     With Nesterov's momentum, ``w -= rate (g + decay w + momentum v)``.
@@ -104,7 +121,7 @@ class SGD:
     Examples
     --------
     >>> w = np.ones(1, np.float32)
-    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), Role.LAST)
+    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), decays=False)
     >>> w
     array([0.5], dtype=float32)
     """
@@ -121,10 +138,10 @@ class SGD:
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its velocity in place."""
         momentum = np.float32(self.momentum if pace.momentum is None or not self.momentum else pace.momentum)
-        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if role.decays else 0)
+        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if decays else 0)
         for w, g, v in _blocks(weight, gradient, slots["velocity"]):
             slope = g + decay * w if decay else g
             v *= momentum
@@ -133,7 +150,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Uniform):
     """Adam (Kingma and Ba 2015): steps of about the rate, whatever the size of the gradient.
 
     ``m = b1 m + (1 - b1) g``, ``v = b2 v + (1 - b2) g²``, both divided by ``1 - b^step``, then
@@ -169,9 +186,9 @@ class Adam:
         check_range("eps", self.eps, above=0)
         check_range("decay", self.decay)
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its two averages in place."""
-        decay = np.float32(self.decay if role.decays else 0)
+        decay = np.float32(self.decay if decays else 0)
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             self._step(w, g + decay * w if decay else g, m, v, pace)
 
@@ -204,9 +221,9 @@ class AdamW(Adam):
 
     decay: float = 0.01
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its two averages in place."""
-        keep = np.float32(1 - self.rate * pace.rate * (self.decay if role.decays else 0))
+        keep = np.float32(1 - self.rate * pace.rate * (self.decay if decays else 0))
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             w *= keep
             self._step(w, g, m, v, pace)
@@ -222,7 +239,7 @@ class Muon:
 
     For a layer's weights as a matrix (outputs, inputs): ``m = momentum m + g``, ``U S V^T = g + momentum m``, then
     ``w -= rate decay w`` and ``w -= rate sqrt(max(1, outputs / inputs)) U V^T``. The layer that makes the scores,
-    biases and batch-norm follow AdamW without decay, with ``beta2=0.95`` and the same schedule.
+    biases and batch-norm follow optimisers of their own, with the same schedule and always with their decay.
 
     Parameters
     ----------
@@ -231,8 +248,13 @@ class Muon:
         From 0, below 1. Schedules leave it alone.
     decay : float
         Weight decay of what is made orthogonal.
-    last, biases : float
-        The rate of AdamW for the layer that makes the scores, and for biases and batch-norm.
+    sphere : bool
+        Keep the norm of these weights at the root of ``outputs``: for layers with batch-norm behind them, whose result
+        does not depend on it.
+    rounds : int
+        Of the Newton-Schulz iteration that approximates ``U V^T``.
+    last, biases : SGD, Adam or AdamW
+        What the layer that makes the scores follows; what biases and batch-norm follow.
 
     Raises
     ------
@@ -241,50 +263,55 @@ class Muon:
 
     Notes
     -----
-    ``U V^T`` is approximated by five rounds of a Newton-Schulz iteration in float32. Its products are NumPy's, so the
-    last bits depend on NumPy's BLAS and, for large dense layers, on how many threads that uses. Equals
-    ``torch.optim.Muon``, which takes matrices only and rounds to bfloat16.
+    Products of matrices are NumPy's, in float32, so the last bits depend on NumPy's BLAS and, for large dense layers,
+    on how many threads that uses. Equals ``torch.optim.Muon``, which takes matrices only and rounds to bfloat16.
 
     Examples
     --------
     >>> w, slots = np.zeros((2, 2), np.float32), {"mean": np.zeros((2, 2), np.float32)}
-    >>> Muon(rate=1.0).update(w, np.diag([1, 100]).astype(np.float32), slots, Pace(1), Role.HIDDEN)
+    >>> Muon(rate=1.0).update(w, np.diag([1, 100]).astype(np.float32), slots, Pace(1), decays=True)
     >>> bool(abs(w.diagonal() + 1).max() < 0.35)
     True
     """
 
-    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+    slots: ClassVar[tuple[str, ...]] = ("mean",)
 
     rate: float = 0.02
     momentum: float = 0.95
     decay: float = 0.1
-    last: float = 0.002
-    biases: float = 0.01
+    sphere: bool = False
+    rounds: int = 5
+    last: SGD | Adam = AdamW(0.002, beta2=0.95, decay=0.0)
+    biases: SGD | Adam = AdamW(0.01, beta2=0.95, decay=0.0)
 
     def __post_init__(self) -> None:
         check_range("rate", self.rate, above=0)
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
-        check_range("last", self.last, above=0)
-        check_range("biases", self.biases, above=0)
+        check_range("rounds", self.rounds, above=0)
+        for name in ("last", "biases"):
+            if not isinstance(getattr(self, name), SGD | Adam):
+                raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {getattr(self, name)!r}")
 
-    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, role: Role) -> None:
-        """Change a weight and its slots in place."""
-        if role is not Role.HIDDEN:
-            rate = self.last if role is Role.LAST else self.biases
-            adam = AdamW(rate=rate, beta2=0.95, eps=1e-10, decay=0)
-            adam.update(weight, gradient, slots, Pace(pace.step, pace.rate), role)
-            return
+    def part(self, role: Role) -> tuple[Optimiser, bool]:
+        """Return itself for the weights of hidden layers, and what the others follow."""
+        return {Role.HIDDEN: cast(Optimiser, self), Role.LAST: self.last, Role.VECTOR: self.biases}[role], True
+
+    def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
+        """Change a weight and its momentum in place."""
         mean, rate = slots["mean"], self.rate * pace.rate
         mean *= np.float32(self.momentum)
         mean += gradient
-        direction = orthogonal((gradient + np.float32(self.momentum) * mean).reshape(len(weight), -1))
+        direction = orthogonal((gradient + np.float32(self.momentum) * mean).reshape(len(weight), -1), self.rounds)
         rows, columns = direction.shape
-        weight *= np.float32(1 - rate * self.decay)
+        if self.sphere:
+            weight *= np.float32(math.sqrt(rows) / max(float(np.linalg.norm(weight)), 1e-12))
+        elif decays:
+            weight *= np.float32(1 - rate * self.decay)
         weight -= np.float32(rate * math.sqrt(max(1, rows / columns))) * direction.reshape(weight.shape)
 
 
-def orthogonal(matrix: Array) -> Array:
+def orthogonal(matrix: Array, rounds: int = 5) -> Array:
     """Return about ``U V^T`` of the singular value decomposition ``U S V^T`` of a matrix.
 
     Examples
@@ -296,7 +323,7 @@ def orthogonal(matrix: Array) -> Array:
     a, b, c = map(np.float32, ZEROTH_POWER)
     x: Array = matrix / (np.linalg.norm(matrix) + np.float32(1e-7))
     wide: Array = x if len(x) <= x.shape[1] else x.T
-    for _ in range(5):
+    for _ in range(rounds):
         square = wide @ wide.T
         wide = a * wide + (b * square + c * (square @ square)) @ wide
     return wide if len(x) <= x.shape[1] else wide.T
@@ -333,12 +360,3 @@ def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     flat = [array.reshape(-1) for array in arrays]
     for start in range(0, flat[0].size, BLOCK):
         yield tuple(array[start : start + BLOCK] for array in flat)
-
-
-def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
-    """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
-        low = "from 0" if above is None else f"above {above:g}"
-        high = "" if below is None else f" and below {below:g}"
-        raise ConfigError(f"{name} must be a number {low}{high}, but is {value!r}")

@@ -63,11 +63,11 @@ class Trainer:
         self.finish, self.runner, self.folder = finish, runner, folder
         self.history: list[Row] = []
         self.step = 0
+        self.parts = {name: recipe.optimiser.part(role) for name, role in roles(engine).items()}
         self.slots = {
-            slot: {name: np.zeros_like(engine.parameters[name]) for name in engine.trainable}
-            for slot in recipe.optimiser.slots
+            name: {slot: np.zeros_like(engine.parameters[name]) for slot in part.slots}
+            for name, (part, _) in self.parts.items()
         }
-        self.roles = roles(engine)
         self.average: State | None = None if recipe.averaging is None else _copy(engine.parameters)
         self.good = _copy(engine.parameters)
         """The weights after the last finished epoch: averages where there are any."""
@@ -136,9 +136,8 @@ class Trainer:
             clip_gradients(engine.gradients, recipe.clip)
         pace = recipe.schedule.pace(self.step, steps * recipe.epochs, recipe.epochs)
         for name in engine.trainable:
-            weight = engine.parameters[name]
-            slots = {slot: arrays[name] for slot, arrays in self.slots.items()}
-            recipe.optimiser.update(weight, engine.gradients[name], slots, pace, self.roles[name])
+            part, decays = self.parts[name]
+            part.update(engine.parameters[name], engine.gradients[name], self.slots[name], pace, decays)
         self.step += 1
         if recipe.averaging is not None and self.average is not None:
             share = recipe.averaging.share(self.step, done, recipe.epochs)
@@ -216,7 +215,10 @@ class Trainer:
 
     def _groups(self) -> dict[str, State]:
         """Return all arrays that make up the state, by what they are."""
-        groups = {"weights": self.engine.parameters, **self.slots}
+        groups: dict[str, State] = {"weights": self.engine.parameters}
+        for name, slots in self.slots.items():
+            for slot, array in slots.items():
+                groups.setdefault(slot, {})[name] = array
         if self.average is not None:
             groups["average"] = self.average
         if self.best is not None:
@@ -238,8 +240,8 @@ class Trainer:
 def roles(engine: Engine) -> dict[str, Role]:
     """Return what each trained parameter does."""
     matrices = [name for name in trainable_names(engine.graph) if engine.parameters[name].ndim > 1]
-    found = dict.fromkeys(engine.trainable, Role.VECTOR) | dict.fromkeys(matrices, Role.HIDDEN)
-    return found | dict.fromkeys(matrices[-1:], Role.LAST)
+    known = dict.fromkeys(matrices, Role.HIDDEN) | dict.fromkeys(matrices[-1:], Role.LAST)
+    return {name: known.get(name, Role.VECTOR) for name in engine.trainable}
 
 
 def count_hits(scores: Array, numbers: Array) -> int:
