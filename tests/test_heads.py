@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cnnfast import GraphError, Network
-from cnnfast.layers import Dropout, GlobalAvgPool, Relu
+from cnnfast.layers import Conv2d, Dropout, Flatten, GlobalAvgPool, Layer, Linear, Relu, Sigmoid, Softmax
 
+RNG = np.random.default_rng(1)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
@@ -57,3 +58,27 @@ def test_what_cannot_be_a_head() -> None:
         net.with_head(["a", "b"], layer="pool_9")
     with pytest.raises(GraphError, match="no layer before a last dense one"):
         Network.from_layers([GlobalAvgPool()], (3, 4, 4)).features(IMAGES)
+
+
+@pytest.mark.parametrize("end", [[], [Sigmoid()], [Softmax()]], ids=["scores", "sigmoid", "softmax"])
+def test_mirrored_decides_by_the_mean_of_both_scores(end: list[Layer]) -> None:
+    scores = [
+        Conv2d(RNG.normal(size=(4, 3, 3, 3))),
+        Relu(),
+        GlobalAvgPool(),
+        Flatten(),
+        Linear(RNG.normal(size=(2, 4))),
+    ]
+    bare, net = (Network.from_layers([*scores, *last], (3, 8, 8), classes=["a", "b"]) for last in ([], end))
+    images = RNG.normal(size=(5, 3, 8, 8)).astype(np.float32)
+    views = (images, np.ascontiguousarray(images[..., ::-1]))
+    mean = sum(bare.forward(view, layout="nchw").astype(np.float64) for view in views) / 2
+    both = net.mirrored()
+    wanted = end[0].op.reference(mean) if end else mean
+    np.testing.assert_allclose(both.forward(images, layout="nchw"), wanted, atol=1e-6)
+    assert both.predict(images, layout="nchw").tolist() == net.classes_[mean.argmax(axis=1)].tolist()
+
+
+def test_only_images_have_mirror_images() -> None:
+    with pytest.raises(GraphError, match="only a network of one image"):
+        Network.from_layers([Linear(np.zeros((2, 3)))], (3,)).mirrored()

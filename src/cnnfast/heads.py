@@ -1,4 +1,4 @@
-"""The end of a network, where features become classes; and a new one in its place."""
+"""The end of a network, where features become classes: a new one in its place, and the mean over two views."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.architectures.weights import Weights
 from cnnfast.errors import GraphError
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import Flatten, Layer, build_graph
 
 
@@ -61,3 +61,31 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer], layer: 
     top = build_graph(head, shape)
     nodes = [Node(n.name, n.op, tuple(layer if v == "input" else v for v in n.inputs)) for n in top.nodes]
     return Graph(base.inputs, (*base.nodes, *nodes), {**base.constants, **top.constants}, top.outputs)
+
+
+def mirrored(graph: Graph) -> Graph:
+    """Return the graph that computes the scores of each image and of its mirror image, and goes on with their mean.
+
+    A softmax or sigmoid at the end stays there.
+
+    Raises
+    ------
+    GraphError
+        If the input is no image, or there are several inputs or outputs.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(next(iter(graph.inputs.values()))) != 3:
+        raise GraphError("only a network of one image, (C, H, W), and one output has a mirrored twin")
+    ((image, (c, h, w)),), (output,) = graph.inputs.items(), graph.outputs
+    last = graph.by_name.get(output)
+    ends = last is not None and isinstance(last.op, ops.Softmax | ops.Sigmoid)
+    base = graph.cut([last.inputs[0]]) if ends and last is not None else graph
+    (scores,) = base.outputs
+    turned = {name: f"mirror:{name}" for name in (image, *base.by_name)}
+    nodes = [*base.nodes, Node(turned[image], ops.Slice((0, 0, w - 1), (c, h, w), (1, 1, -1)), (image,))]
+    nodes += [Node(turned[n.name], n.op, tuple(turned.get(v, v) for v in n.inputs)) for n in base.nodes]
+    nodes.append(Node("mirror:sum", ops.Add(), (scores, turned[scores])))
+    nodes.append(Node("mirror:mean", ops.Mul(), ("mirror:sum", "mirror:half")))
+    if ends and last is not None:
+        nodes.append(Node(last.name, last.op, ("mirror:mean",)))
+    constants = {**base.constants, "mirror:half": constant(np.full((1,), 0.5))}
+    return Graph(graph.inputs, tuple(nodes), constants, (nodes[-1].name,))

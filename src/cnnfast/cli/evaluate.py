@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="an image counts as --class if its probability is above P (default: %(default)s)",
     )
+    parser.add_argument(
+        "--mirrored", action="store_true", help="take the mean of each image and its mirror image; twice the work"
+    )
     parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N images")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw the surest mistakes, as .png or .html")
     options.add_split(parser)
@@ -47,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compute the scores and print them."""
     net = Network.load(args.model)
+    net = net.mirrored() if args.mirrored else net
     names = class_names(net)
     has_names = net.classes_.dtype.kind == "U"
     wanted = None if args.wanted is None else class_index(net, args.wanted)
