@@ -27,11 +27,13 @@ from cnnfast.train import (
     Examples,
     Fitted,
     Flip,
+    Muon,
     Recipe,
     Shift,
     fit,
     split,
 )
+from cnnfast.train.engine import trainable_names
 from cnnfast.train.history import CHECKPOINT, HISTORY, read_history
 from cnnfast.train.trainer import Trainer
 
@@ -77,13 +79,28 @@ def test_the_first_network_stays_as_it_is() -> None:
     assert any((fitted.network.graph.constants[name] != array).any() for name, array in before.items())
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, FULL], ids=["plain", "full"])
+@pytest.mark.parametrize(
+    "recipe",
+    [RECIPE, FULL, dataclasses.replace(FULL, optimiser=Muon(rate=0.05, sphere=True))],
+    ids=["plain", "full", "muon"],
+)
 def test_the_same_bits_on_one_thread_and_on_two(recipe: Recipe) -> None:
     net = bars.network(norm=True, dropout=True)
     recipe = dataclasses.replace(recipe, epochs=2)
     one, two = (fit(net, data(), recipe, threads=threads, validation=0.2) for threads in (1, 2))
     assert bits(one) == bits(two)
     assert without_time(one.history) == without_time(two.history)
+
+
+def test_what_is_fixed_stays_as_it_is() -> None:
+    net = bars.network(norm=True)
+    trained = trainable_names(net.graph)
+    fixed = [name for name in trained if name.endswith(".scale") or name.startswith(trained[0].partition(".")[0])]
+    fitted = fit(net, data(), dataclasses.replace(RECIPE, epochs=1), fixed=["*.scale", trained[0].partition(".")[0]])
+    before, after = net.graph.constants, fitted.network.graph.constants
+    assert all((before[name] == after[name]).all() == (name in fixed) for name in trained)
+    with pytest.raises(ConfigError, match="'conv9' is to be fixed, but no trained layer or parameter is called so"):
+        fit(net, data(), RECIPE, fixed=["conv9"])
 
 
 def test_another_seed_gives_another_network() -> None:
@@ -107,7 +124,11 @@ def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("averaging", [None, EMA(0.9), SWA(0.25)], ids=repr)
-@pytest.mark.parametrize("optimiser", [SGD(rate=0.05, momentum=0.9), Adam(rate=0.01)], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    "optimiser",
+    [SGD(rate=0.05, momentum=0.9), Adam(rate=0.01), Muon(rate=0.05, last=SGD(rate=0.01, momentum=0.9))],
+    ids=lambda o: type(o).__name__,
+)
 def test_resumed_with_the_same_bits(
     optimiser: Any, averaging: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
