@@ -1,6 +1,6 @@
 """Write the card and the golden outputs of a model file, all of it computed by cnnfast.
 
-python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR
+python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR --run DIR
 """
 
 import argparse
@@ -10,10 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+import cnnfast
 from cnnfast import Network
+from cnnfast.config_report import cpu_model
 from cnnfast.data import open_dataset
+from cnnfast.train.history import HISTORY
 
 SEED, GOLDEN = 0, 4
+
+LEARNED = {
+    "cifar10": "the 50,000 training images of CIFAR-10 (Krizhevsky, 2009); nothing else",
+    "mnist": "the 60,000 training images of MNIST (LeCun, Cortes and Burges, 1998); nothing else",
+}
+"""What a network has seen, by what its name begins with."""
 
 
 def confusion_matrix(network, dataset):
@@ -57,7 +66,27 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
-def card(name, network, dataset, matrix, digest, size, remark):
+def training_time(network, run):
+    """Return how long training took, and on what: as the file says, or the history of its run."""
+    if "training" in network.notes:
+        return network.notes["training"]
+    last = json.loads((run / HISTORY).read_text().splitlines()[-1])
+    seconds, epochs = last["seconds"], last["epoch"]
+    taken = f"{seconds / 60:.0f} minutes" if seconds > 180 else f"{seconds:.0f} seconds"
+    return f"{taken}, {epochs} epochs, threads: {cnnfast.get_num_threads()}, {cpu_model()}"
+
+
+def rounded(values):
+    """Return numbers as people read them."""
+    return tuple(round(value, 4) for value in values)
+
+
+def sentence(text):
+    """Return a description as a sentence."""
+    return text[0].upper() + text[1:].rstrip(".") + "."
+
+
+def card(name, network, matrix, digest, size, run, remark):
     """Return the card as Markdown."""
     hits, total = matrix.diagonal(), matrix.sum(axis=1)
     graph, notes = network.graph, network.notes
@@ -71,11 +100,11 @@ def card(name, network, dataset, matrix, digest, size, remark):
         (
             "input",
             f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "
-            f"mean {preprocess.mean} and std {preprocess.std}",
+            f"mean {rounded(preprocess.mean)} and std {rounded(preprocess.std)}",
         ),
-        ("training data", f"the {notes['data']}; nothing else"),
+        ("training data", LEARNED[name.partition("-")[0]]),
         ("recipe", f"`{notes['recipe']}`"),
-        ("training time", notes["training"]),
+        ("training time", training_time(network, run)),
         ("licence of the weights", network.licence),
     ]
     classes = network.classes_
@@ -83,7 +112,7 @@ def card(name, network, dataset, matrix, digest, size, remark):
     rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix, strict=True)]
     parts = [
         f"# {name}",
-        notes["description"],
+        sentence(notes["description"]),
         table(("", ""), facts),
         remark,
         "## Layers",
@@ -106,6 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
+    parser.add_argument("--run", type=Path, help="folder of the run of `cnnfast train`, which holds its history")
     parser.add_argument("--remark", help="a sentence for the card")
     arguments = parser.parse_args()
 
@@ -115,7 +145,7 @@ def main():
     dataset = open_dataset(arguments.data, classes=network.classes_)
     matrix = confusion_matrix(network, dataset)
     print(f"{arguments.model.stem}: {matrix.trace() / matrix.sum():.4f}")
-    text = card(arguments.model.stem, network, dataset, matrix, digest, len(content), arguments.remark)
+    text = card(arguments.model.stem, network, matrix, digest, len(content), arguments.run, arguments.remark)
     arguments.model.with_suffix(".md").write_text(text)
     arguments.model.with_suffix(".golden.json").write_text(lines(golden(network, digest)))
 

@@ -1,4 +1,4 @@
-"""What the recipes share: reading the data, augmenting it, the training loop and its checkpoints."""
+"""What a recipe in PyTorch needs beside the network: the data, views of it, the loop over epochs and checkpoints."""
 
 import argparse
 import time
@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from cnnfast.data import open_dataset
 
 
-def parse_arguments(description, **files):
-    """Return the command line that every recipe understands, with one more required file per keyword."""
+def parse_arguments(description):
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official data files")
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the model file")
@@ -21,8 +21,6 @@ def parse_arguments(description, **files):
     parser.add_argument("--epochs", type=int, help="train for another number of epochs than the recipe's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    for name, meaning in files.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
     return parser.parse_args()
 
 
@@ -30,7 +28,7 @@ def parse_arguments(description, **files):
 
 
 def load(folder, split):
-    """Return the "train" or "test" images of CIFAR-10 or MNIST, uint8 (N, C, H, W), and their labels."""
+    """Return the "train" or "test" images of CIFAR-10, uint8 (N, C, H, W), and their labels."""
     dataset = open_dataset(folder, split=split)
     images = np.concatenate([batch.images for batch in dataset.batches(10_000)])
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(dataset.labels)

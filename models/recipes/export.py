@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from cnnfast import Network, layers
 from cnnfast.data import cifar10
@@ -20,7 +19,6 @@ class Task:
 
 
 CIFAR10 = Task("50,000 training images of CIFAR-10 (Krizhevsky, 2009)", cifar10.CLASSES)
-MNIST = Task("60,000 training images of MNIST (LeCun, Cortes and Burges, 1998)", tuple("0123456789"))
 
 
 def folded(layer, norm=None, scale=1.0):
@@ -39,26 +37,9 @@ def convolution(layer, norm=None):
     return layers.Conv2d(*folded(layer, norm), stride=layer.stride, padding=layer.padding)
 
 
-def dense(layer, norm=None, scale=1.0):
-    """Return the cnnfast layer of a torch dense layer, the batch normalization after it, and a factor."""
-    return layers.Linear(*folded(layer, norm, scale))
-
-
-def chain(model):
-    """Return the cnnfast layers of a Sequential, each batch normalization folded into the layer before it."""
-    plain = {nn.ReLU: layers.Relu, nn.Sigmoid: layers.Sigmoid, nn.Flatten: layers.Flatten}
-    modules, result = list(model), []
-    for module, following in zip(modules, [*modules[1:], None], strict=True):
-        norm = following if isinstance(following, (nn.BatchNorm1d, nn.BatchNorm2d)) else None
-        if isinstance(module, nn.Conv2d):
-            result.append(convolution(module, norm))
-        elif isinstance(module, nn.Linear):
-            result.append(dense(module, norm))
-        elif isinstance(module, nn.MaxPool2d):
-            result.append(layers.MaxPool(module.kernel_size))
-        elif type(module) in plain:
-            result.append(plain[type(module)]())
-    return result
+def dense(layer, scale=1.0):
+    """Return the cnnfast layer of a torch dense layer and a factor."""
+    return layers.Linear(*folded(layer, scale=scale))
 
 
 def write(name, description, task, chain, preprocess, seconds, arguments):
