@@ -631,7 +631,7 @@ class Network:
 
         Examples
         --------
-        >>> "linear" in Network.load("mnist-mlp").explain()
+        >>> "fc1" in Network.load("mnist-mlp").explain()
         True
         """
         if not few:
