@@ -631,7 +631,7 @@ class Network:
 
         Examples
         --------
-        >>> "fc1" in Network.load("mnist-mlp").explain()
+        >>> "dense_f32" in Network.load("mnist-mlp").explain()
         True
         """
         if not few:
