@@ -1,12 +1,11 @@
 """From a trained torch network to the model file of cnnfast."""
 
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from cnnfast import Network, layers
+from cnnfast.config_report import cpu_model
 from cnnfast.data import cifar10
 
 
@@ -48,7 +47,7 @@ def write(name, description, task, chain, preprocess, seconds, arguments):
         "description": description,
         "data": task.data,
         "recipe": f"models/recipes/{name.replace('-', '_')}.py --seed {arguments.seed}",
-        "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {processor()}, "
+        "training": f"{seconds / 60:.0f} minutes, threads: {arguments.threads}, {cpu_model()}, "
         f"torch {torch.__version__.partition('+')[0]}",
     }
     network = Network.from_layers(
@@ -60,11 +59,3 @@ def write(name, description, task, chain, preprocess, seconds, arguments):
         notes=notes,
     )
     network.save(arguments.out / f"{name}.safetensors")
-
-
-def processor():
-    """Return the name of this machine's processor."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -77,15 +77,15 @@ def mirrored(graph: Graph) -> Graph:
         raise GraphError("only a network of one image, (C, H, W), and one output has a mirrored twin")
     ((image, (c, h, w)),), (output,) = graph.inputs.items(), graph.outputs
     last = graph.by_name.get(output)
-    ends = last is not None and isinstance(last.op, ops.Softmax | ops.Sigmoid)
-    base = graph.cut([last.inputs[0]]) if ends and last is not None else graph
+    end = last if last is not None and isinstance(last.op, ops.Softmax | ops.Sigmoid) else None
+    base = graph if end is None else graph.cut([end.inputs[0]])
     (scores,) = base.outputs
     turned = {name: f"mirror:{name}" for name in (image, *base.by_name)}
     nodes = [*base.nodes, Node(turned[image], ops.Slice((0, 0, w - 1), (c, h, w), (1, 1, -1)), (image,))]
     nodes += [Node(turned[n.name], n.op, tuple(turned.get(v, v) for v in n.inputs)) for n in base.nodes]
     nodes.append(Node("mirror:sum", ops.Add(), (scores, turned[scores])))
     nodes.append(Node("mirror:mean", ops.Mul(), ("mirror:sum", "mirror:half")))
-    if ends and last is not None:
-        nodes.append(Node(last.name, last.op, ("mirror:mean",)))
+    if end is not None:
+        nodes.append(Node(end.name, end.op, ("mirror:mean",)))
     constants = {**base.constants, "mirror:half": constant(np.full((1,), 0.5))}
     return Graph(graph.inputs, tuple(nodes), constants, (nodes[-1].name,))

@@ -9,7 +9,7 @@ from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
 from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimise
-from cnnfast.graph.passes import Pass
+from cnnfast.graph.passes import Pass, push_transposes
 from cnnfast.ops import Add, BatchNorm, Conv2d, Dropout, Flatten, Fused, Gelu, MaxPool, Relu, Reshape
 
 
@@ -38,6 +38,8 @@ def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pas
     assert_same_outputs(graph, after, random_inputs(graph, rng))
     assert simplify(after) is after
     assert computing(after) <= computing(graph)
+    # these two may put reshapes where a transpose was
+    assert simplify in (push_transposes, optimise) or len(after.nodes) <= len(graph.nodes)
 
 
 @settings(max_examples=20)

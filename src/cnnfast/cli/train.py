@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from cnnfast import _threads, architectures
-from cnnfast.architectures import ARCHITECTURES
+from cnnfast import _threads
+from cnnfast.architectures import ARCHITECTURES, find
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
 from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
 from cnnfast.cli.progress import Failures, say
@@ -126,7 +126,7 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     words = [Path(word).name if "/" in word else word for word in args.words]
     notes = {"recipe": shlex.join(["cnnfast", *words])}
     if args.architecture is not None:
-        notes["description"] = architectures.find(args.architecture).description
+        notes["description"] = find(args.architecture).description
     return with_graph(net, without_batch_norm(net.graph), notes, args.licence)
 
 

@@ -63,7 +63,36 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Falling:
+    """Base of what falls from the rate to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+    """
+
+    warmup: float = 0.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("warmup", self.warmup, below=1)
+        check_range("floor", self.floor, below=1)
+
+    def pace(self, step: int, steps: int, epochs: int) -> Pace:
+        """Return the pace of a step."""
+        rise = self.warmup * steps
+        if step < rise:
+            return Pace(step + 1, (step + 1) / (rise + 1))
+        return Pace(step + 1, self.fall((step - rise) / (steps - rise)))
+
+    def fall(self, part: float) -> float:
+        """Return the factor of the rate where a part of the way down is done."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Cosine(Falling):
     """Half a cosine from the rate down to ``floor`` of it, after a linear rise over ``warmup`` of all steps.
 
     Raises
@@ -81,23 +110,13 @@ class Cosine:
     [1.0, 0.85, 0.5, 0.15]
     """
 
-    warmup: float = 0.0
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("warmup", self.warmup, below=1)
-        check_range("floor", self.floor, below=1)
-
-    def pace(self, step: int, steps: int, epochs: int) -> Pace:
-        """Return the pace of a step."""
-        done = _after_warmup(step, steps, self.warmup)
-        if done < 0:
-            return Pace(step + 1, 1 + done)
-        return Pace(step + 1, _cosine(1.0, self.floor, done))
+    def fall(self, part: float) -> float:
+        """Return the factor of the rate where a part of the way down is done."""
+        return _cosine(1.0, self.floor, part)
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Falling):
     """A straight line from the rate down to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
 
     Raises
@@ -115,19 +134,9 @@ class Linear:
     [1.0, 0.75, 0.5, 0.25]
     """
 
-    warmup: float = 0.0
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("warmup", self.warmup, below=1)
-        check_range("floor", self.floor, below=1)
-
-    def pace(self, step: int, steps: int, epochs: int) -> Pace:
-        """Return the pace of a step."""
-        done = _after_warmup(step, steps, self.warmup)
-        if done < 0:
-            return Pace(step + 1, 1 + done)
-        return Pace(step + 1, 1 - (1 - self.floor) * done)
+    def fall(self, part: float) -> float:
+        """Return the factor of the rate where a part of the way down is done."""
+        return 1 - (1 - self.floor) * part
 
 
 @dataclass(frozen=True)
@@ -175,14 +184,6 @@ class OneCycle:
             return Pace(step + 1, _cosine(low, 1.0, part), _cosine(self.calm, self.fast, part))
         part = (step - max(top, 0)) / (last - max(top, 0)) if last > max(top, 0) else 1.0
         return Pace(step + 1, _cosine(1.0, lowest, part), _cosine(self.fast, self.calm, part))
-
-
-def _after_warmup(step: int, steps: int, warmup: float) -> float:
-    """Return what part of the way down is done; before it, how far the rate still is from its height, below 0."""
-    rise = warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1) - 1
-    return (step - rise) / (steps - rise)
 
 
 def _cosine(begin: float, end: float, part: float) -> float:

@@ -7,6 +7,7 @@ that tell all activations apart.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -92,8 +93,14 @@ def _activation(graph: Graph, group: list[Node], value: str) -> Activation | Non
             )
             values[node.name] = node.op.reference(*inputs)
         found = values[group[0].name]
-        for activation in KNOWN:
-            truth = activation.reference(POINTS)
+        for activation, truth in _truths():
             if (np.abs(found - truth) <= CLOSE * np.maximum(1, np.abs(truth))).all():
                 return activation
     return None
+
+
+@cache
+def _truths() -> list[tuple[Activation, Array]]:
+    """Return what is known, with its values at the points."""
+    with np.errstate(all="ignore"):
+        return [(activation, activation.reference(POINTS)) for activation in KNOWN]
