@@ -58,7 +58,7 @@ def test_from_nothing(data: Path, tmp_path: Path, run: Callable[..., Result]) ->
 def test_resumed_file_is_the_same(
     data: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("train", data, "--architecture", "lenet", *FAST, "--augment", "shift", "--average", "ema")
+    words = ("train", data, "--architecture", "lenet", *FAST, "--augment", "shift", "--average", "ema:decay=0.9")
     one, two = tmp_path / "one" / "n.safetensors", tmp_path / "two" / "n.safetensors"
     for path in (one, two):
         path.parent.mkdir()
@@ -124,6 +124,8 @@ def test_muon_on_a_whitened_network(data: Path, tmp_path: Path, run: Callable[..
         "--whiten",
         "--optimiser",
         "muon",
+        "--start",
+        "identity",
         "--rate",
         0.1,
         "--momentum",
@@ -133,7 +135,9 @@ def test_muon_on_a_whitened_network(data: Path, tmp_path: Path, run: Callable[..
         "--fixed",
         "conv2.bias",
     )
-    result = run("train", data, "--architecture", "lenet", "--out", out, *FAST[:4], "--schedule", "linear", *words)
+    result = run(
+        "train", data, "--architecture", "lenet", "--out", out, *FAST[:4], "--schedule", "linear:warmup=0.1", *words
+    )
     assert result.status == 0, result.err
     assert float(result.out.splitlines()[3].split("%")[0]) > 80
     constants = Network.load(out).graph.constants
@@ -175,7 +179,11 @@ def test_divergence_leaves_the_last_good_weights(
         (("--architecture", "lenet", "--momentum", "0.9"), "belongs to sgd and muon"),
         (("--architecture", "lenet", "--fixed", "conv9"), "no trained layer or parameter is called so"),
         (("--architecture", "mlp", "--whiten"), "whitening needs a first layer that is a convolution"),
-        (("--architecture", "lenet", "--last", "sgd"), "--last belongs to muon, but the optimiser is adamw"),
+        (("--architecture", "lenet", "--rounds", "3"), "--rounds belongs to muon, but the optimiser is adamw"),
+        (("--architecture", "lenet", "--schedule", "up"), "there is no schedule 'up'; known: constant, step"),
+        (("--architecture", "lenet", "--schedule", "constant:floor=1"), "no setting 'floor'; it has: none"),
+        (("--architecture", "lenet", "--average", "ema:decay=2"), "decay must be a number from 0 and below 1"),
+        (("--base", "mnist-mlp", "--start", "identity"), "--start belongs to --architecture"),
         (("--architecture", "lenet", "--optimiser", "muon", "--last", "sdg:rate=1"), "there is no optimiser 'sdg'"),
         (("--architecture", "lenet", "--optimiser", "muon", "--last", "muon"), "last must be SGD, Adam or AdamW"),
         (("--architecture", "lenet", "--optimiser", "muon", "--last", "sgd:beta1=1"), "has no setting 'beta1'"),

@@ -27,6 +27,7 @@ from cnnfast.train import (
     Examples,
     Fitted,
     Flip,
+    Lookahead,
     Muon,
     Recipe,
     Shift,
@@ -81,8 +82,13 @@ def test_the_first_network_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "recipe",
-    [RECIPE, FULL, dataclasses.replace(FULL, optimiser=Muon(rate=0.05, sphere=True))],
-    ids=["plain", "full", "muon"],
+    [
+        RECIPE,
+        FULL,
+        dataclasses.replace(FULL, optimiser=Muon(rate=0.05, sphere=True)),
+        dataclasses.replace(FULL, optimiser=SGD(rate=0.05, last=Adam(), biases=SGD(0.5)), averaging=Lookahead()),
+    ],
+    ids=["plain", "full", "muon", "lookahead"],
 )
 def test_the_same_bits_on_one_thread_and_on_two(recipe: Recipe) -> None:
     net = bars.network(norm=True, dropout=True)
@@ -108,6 +114,26 @@ def test_another_seed_gives_another_network() -> None:
     assert bits(fit(bars.network(), data(), RECIPE)) != bits(fit(bars.network(), data(), other))
 
 
+def test_lookahead_goes_on_from_its_average() -> None:
+    """Three steps at a constant rate, in float64: the third begins where the average of the first two lies."""
+    images, labels = np.eye(4, dtype=np.float32)[[0, 1]].reshape(2, 4), np.array([0, 1])
+    net = Network.from_layers([Linear(np.ones((2, 4)) * [[1], [-1]])], (4,))
+    recipe = Recipe(epochs=3, batch=2, optimiser=SGD(rate=0.5), schedule=Constant(), averaging=Lookahead(2, 0.9))
+    found = fit(net, (images, labels), recipe).network.graph.constants["linear_1.weight"]
+
+    def stepped(w: np.ndarray) -> np.ndarray:
+        scores = images.astype(np.float64) @ w.T
+        shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        return w - 0.5 * (shares - np.eye(2)).T @ images / 2
+
+    start = np.ones((2, 4)) * [[1], [-1]]
+    keep = 0.9**2 * (2 / 3) ** 3
+    np.testing.assert_allclose(found, keep * start + (1 - keep) * stepped(stepped(start)), rtol=1e-5)
+    ended = fit(net, (images, labels), dataclasses.replace(recipe, epochs=4)).network.graph.constants["linear_1.weight"]
+    first = (1 - (keep := 0.9**2 * 0.5**3)) * stepped(stepped(start)) + keep * start
+    np.testing.assert_allclose(ended, 0.81 * first + 0.19 * stepped(stepped(first)), rtol=1e-5)
+
+
 # -- interruptions ---------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +149,7 @@ def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "_update", interrupting)
 
 
-@pytest.mark.parametrize("averaging", [None, EMA(0.9), SWA(0.25)], ids=repr)
+@pytest.mark.parametrize("averaging", [None, EMA(0.9), SWA(0.25), Lookahead(3, 0.9)], ids=repr)
 @pytest.mark.parametrize(
     "optimiser",
     [SGD(rate=0.05, momentum=0.9), Adam(rate=0.01), Muon(rate=0.05, last=SGD(rate=0.01, momentum=0.9))],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfast.architectures import build
-from cnnfast.errors import GraphError
+from cnnfast.errors import ConfigError, GraphError
 from cnnfast.graph import Graph, evaluate
 from cnnfast.layers import BatchNorm, Conv2d, Flatten, Layer, Linear, PRelu, Relu, Sigmoid, build_graph
 from cnnfast.network import Network
@@ -43,6 +43,21 @@ def test_what_is_not_random() -> None:
     assert all((constants[f"norm.{name}"] == value).all() for name, value in wanted.items())
     assert not constants["dense.bias"].any()
     assert (constants["prelu.slope"] == 0.25).all()
+
+
+def test_identity_start() -> None:
+    """Convolutions copy their channels, those with groups within each; scores do not depend on the image."""
+    x = np.random.default_rng(1).standard_normal((2, 32, 4, 4)).astype(np.float32)
+    fresh = initialise(graph(), seed=0, start="identity")
+    values = evaluate(fresh, x)
+    np.testing.assert_array_equal(values["he"][:, :32], x)
+    assert (fresh.constants["he.weight"][32:] == initialise(graph(), seed=0).constants["he.weight"][32:]).all()
+    glorot, below = values["glorot"], values[fresh.by_name["glorot"].inputs[0]]
+    np.testing.assert_array_equal(glorot[:, :32], below[:, :32])
+    np.testing.assert_array_equal(glorot[:, 32:], below[:, 32:])
+    assert not values["dense"].any()
+    with pytest.raises(ConfigError, match="start must be one of random, identity, but is 'dirac'"):
+        initialise(graph(), start="dirac")
 
 
 def test_seeds() -> None:

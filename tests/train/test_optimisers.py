@@ -122,13 +122,19 @@ def test_muon_formula(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(weight, w, rtol=1e-4, atol=1e-5)
 
 
-def test_muon_leaves_the_rest_to_others() -> None:
+def test_companions() -> None:
     muon = Muon(last=AdamW(0.03), biases=SGD(5.0, decay=0.1))
     assert muon.part(Role.HIDDEN) == (muon, True)
     assert muon.part(Role.LAST) == (AdamW(0.03), True)
     assert muon.part(Role.VECTOR) == (SGD(5.0, decay=0.1), True)
     assert SGD().part(Role.LAST) == (SGD(), True)
     assert Adam().part(Role.VECTOR) == (Adam(), False)
+    assert SGD(biases=SGD(9.0)).part(Role.VECTOR) == (SGD(9.0), True)
+    assert AdamW(last=SGD(9.0)).part(Role.LAST) == (SGD(9.0), True)
+    with pytest.raises(ConfigError, match="biases must be SGD, Adam or AdamW"):
+        SGD(biases=Muon())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="last has an optimiser for the last layer or for biases itself"):
+        Adam(last=SGD(biases=SGD()))
 
 
 def test_muon_on_the_sphere() -> None:

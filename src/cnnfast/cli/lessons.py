@@ -44,7 +44,13 @@ class Lesson:
 
 
 def begin(
-    data: str, architecture: str | None, base: str | None, size: int | None, seed: int, failures: Failures
+    data: str,
+    architecture: str | None,
+    base: str | None,
+    size: int | None,
+    seed: int,
+    start: str,
+    failures: Failures,
 ) -> Lesson:
     """Read the images, and make the network that fits them.
 
@@ -65,7 +71,7 @@ def begin(
         preprocess = fit_scaling(examples.images, preprocess)
     graph = architectures.build(architecture, preprocess.shape, examples.class_count)
     net = Network.from_graph(
-        initialise(graph, seed),
+        initialise(graph, seed, start),
         classes=examples.classes,
         preprocess=preprocess if examples.images.dtype == np.uint8 else None,
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnnfast.cli import options
 from cnnfast.errors import ConfigError
-from cnnfast.train import AUGMENTATIONS, EMA, OPTIMISERS, SCHEDULES, SWA, EarlyStopping, Recipe
+from cnnfast.train import AUGMENTATIONS, AVERAGES, OPTIMISERS, SCHEDULES, EarlyStopping, Recipe
 from cnnfast.train.augment import Augmentation
-from cnnfast.train.averaging import Averaging
 from cnnfast.train.optimisers import Optimiser
 
 SETTINGS = ("rate", "decay", "momentum", "nesterov", "rounds", "sphere", "last", "biases")
@@ -40,16 +39,23 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last",
         metavar="HOW",
-        help="what the last layer follows beside muon, as in sgd:rate=0.01,momentum=0.9",
+        help="another optimiser for the last layer, as in sgd:rate=0.01,momentum=0.9",
     )
     parser.add_argument("--biases", metavar="HOW", help="the same for biases and batch-norm")
-    parser.add_argument("--schedule", choices=tuple(SCHEDULES), default="one-cycle", help="default: %(default)s")
+    parser.add_argument(
+        "--schedule",
+        metavar="HOW",
+        default="one-cycle",
+        help=f"one of {', '.join(SCHEDULES)}; as in linear:warmup=0.1 (%(default)s)",
+    )
     parser.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
     )
     parser.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
     parser.add_argument("--clip", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
-    parser.add_argument("--average", choices=("ema", "swa"), help="take an average of the weights")
+    parser.add_argument(
+        "--average", metavar="HOW", help=f"average the weights: one of {', '.join(AVERAGES)}; as in ema:decay=0.99"
+    )
     parser.add_argument(
         "--patience", type=options.positive, metavar="N", help="stop after N epochs without a better validation loss"
     )
@@ -64,16 +70,15 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     ConfigError
         If a value is out of range, or an argument belongs to something that was not chosen.
     """
-    averages: dict[str | None, Averaging | None] = {None: None, "ema": EMA(), "swa": SWA()}
     given: dict[str, Any] = {key: getattr(args, key) for key in ("epochs", "batch") if getattr(args, key) is not None}
     return Recipe(
         **given,
         optimiser=_optimiser(args),
-        schedule=SCHEDULES[args.schedule](),
+        schedule=parse_named(args.schedule, SCHEDULES, "schedule"),
         augment=parse_augment(args.augment),
         smoothing=args.smoothing,
         clip=args.clip,
-        averaging=averages[args.average],
+        averaging=None if args.average is None else parse_named(args.average, AVERAGES, "average"),
         stopping=None if args.patience is None else EarlyStopping(args.patience),
         seed=args.seed,
     )
@@ -87,12 +92,12 @@ def _optimiser(args: argparse.Namespace) -> Optimiser:
         owners = [name for name, other in OPTIMISERS.items() if wrong[0] in {f.name for f in dataclasses.fields(other)}]
         raise ConfigError(f"--{wrong[0]} belongs to {' and '.join(owners)}, but the optimiser is {args.optimiser}")
     for key in BESIDE & given.keys():
-        given[key] = parse_optimiser(given[key])
+        given[key] = parse_named(given[key], OPTIMISERS, "optimiser")
     return kind(**given)
 
 
-def parse_optimiser(text: str) -> Optimiser:
-    """Return the optimiser of a text such as ``sgd:rate=0.01,momentum=0.9,nesterov=1``.
+def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
+    """Return what a text such as ``sgd:rate=0.01,momentum=0.9,nesterov=1`` names, of the kinds that there are.
 
     Raises
     ------
@@ -101,13 +106,13 @@ def parse_optimiser(text: str) -> Optimiser:
 
     Examples
     --------
-    >>> parse_optimiser("adamw:rate=0.002,decay=0")
-    AdamW(rate=0.002, beta1=0.9, beta2=0.999, eps=1e-08, decay=0.0)
+    >>> parse_named("linear:warmup=0.1", SCHEDULES, "schedule")
+    Linear(warmup=0.1, floor=0.0)
     """
     name, _, settings = text.partition(":")
-    kind = OPTIMISERS.get(name)
+    kind = kinds.get(name)
     if kind is None:
-        raise ConfigError(f"there is no optimiser {name!r}; known: {', '.join(OPTIMISERS)}")
+        raise ConfigError(f"there is no {what} {name!r}; known: {', '.join(kinds)}")
     types = {field.name: CONVERT.get(str(field.type)) for field in dataclasses.fields(kind)}
     given: dict[str, Any] = {}
     for setting in filter(None, settings.split(",")):
@@ -115,7 +120,7 @@ def parse_optimiser(text: str) -> Optimiser:
         convert = types.get(key)
         if convert is None:
             known = ", ".join(key for key, convert in types.items() if convert)
-            raise ConfigError(f"the optimiser {name} has no setting {key!r}; it has: {known}")
+            raise ConfigError(f"the {what} {name} has no setting {key!r}; it has: {known or 'none'}")
         try:
             given[key] = convert(value)
         except ValueError:

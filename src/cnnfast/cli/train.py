@@ -19,7 +19,7 @@ from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
-from cnnfast.train import Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
+from cnnfast.train import STARTS, Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
 from cnnfast.train import trainer as ends
 from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
 from cnnfast.train.transfer import with_graph
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="keep a layer or parameter as it is, as in '*.scale'",
     )
+    parser.add_argument("--start", choices=STARTS, help="what new convolutions do first: random, or pass values on")
     parser.add_argument("--whiten", action="store_true", help="first convolution: principal components, and fixed")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
     parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
@@ -69,12 +70,16 @@ def run(args: argparse.Namespace) -> int:
     recipe = recipe_of(args)
     if args.freeze is not None and args.base is None:
         raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
+    if args.start is not None and args.base is not None:
+        raise ConfigError("--start belongs to --architecture: a base starts with the weights that it has")
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
         raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
     failures = Failures()
     with nullcontext() if args.threads is None else _threads.threads(args.threads):
-        lesson = begin(args.data, args.architecture, args.base, args.size, recipe.seed, failures)
+        lesson = begin(
+            args.data, args.architecture, args.base, args.size, recipe.seed, args.start or STARTS[0], failures
+        )
         if args.batch_norm:
             lesson = replace(lesson, net=with_graph(lesson.net, with_batch_norm(lesson.net.graph)))
         examples = lesson.examples

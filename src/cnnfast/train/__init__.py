@@ -26,10 +26,10 @@
 """
 
 from cnnfast.train.augment import AUGMENTATIONS, Brightness, Cutout, Flip, Shift
-from cnnfast.train.averaging import EMA, SWA
+from cnnfast.train.averaging import AVERAGES, EMA, SWA, Lookahead
 from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
 from cnnfast.train.fitting import Fitted, fit
-from cnnfast.train.initial import initialise, whitened
+from cnnfast.train.initial import STARTS, initialise, whitened
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
 from cnnfast.train.optimisers import OPTIMISERS, SGD, Adam, AdamW, Muon
@@ -40,11 +40,13 @@ from cnnfast.train.warp import Crop, Rotate, Shear, Zoom
 
 __all__ = [
     "AUGMENTATIONS",
+    "AVERAGES",
     "EMA",
     "LOSSES",
     "OPTIMISERS",
     "SCHEDULES",
     "SGD",
+    "STARTS",
     "SWA",
     "Adam",
     "AdamW",
@@ -58,6 +60,7 @@ __all__ = [
     "Fitted",
     "Flip",
     "Linear",
+    "Lookahead",
     "MeanSquaredError",
     "Muon",
     "OneCycle",

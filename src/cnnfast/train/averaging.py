@@ -1,11 +1,14 @@
-"""Averages of the weights on their way, which are often better than where the way ends."""
+"""Averages of the weights on their way, which are often better than where the way ends.
+
+To add a rule, write such a class and list it in `AVERAGES`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -18,13 +21,18 @@ State = dict[str, Array]
 class Averaging(Protocol):
     """A rule that moves an average towards the weights."""
 
-    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+    leads: ClassVar[bool]
+    """Whether the weights go on from the average each time that it has moved."""
+
+    def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:
         """Return the weight of the newest values in the average; None leaves it alone, 1 starts it afresh.
 
         Parameters
         ----------
         step : int
             The number of the step, from 1.
+        steps : int
+            How many there will be.
         done : int or None
             How many epochs are finished, if this step has finished one.
         epochs : int
@@ -49,16 +57,18 @@ class EMA:
 
     Examples
     --------
-    >>> EMA(0.99).share(1, None, 5), round(EMA(0.99).share(5000, None, 5), 4)
+    >>> EMA(0.99).share(1, 5000, None, 5), round(EMA(0.99).share(5000, 5000, None, 5), 4)
     (0.9, 0.01)
     """
+
+    leads: ClassVar[bool] = False
 
     decay: float = 0.999
 
     def __post_init__(self) -> None:
         check_range("decay", self.decay, below=1)
 
-    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+    def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:
         """Return the weight of the newest values."""
         return 1 - min(self.decay, step / (step + 9))
 
@@ -79,20 +89,64 @@ class SWA:
 
     Examples
     --------
-    >>> [SWA(0.5).share(0, done, 4) for done in (1, 2, 3, 4)]
+    >>> [SWA(0.5).share(done, 4, done, 4) for done in (1, 2, 3, 4)]
     [1.0, 1.0, 0.5, 0.3333333333333333]
     """
+
+    leads: ClassVar[bool] = False
 
     start: float = 0.75
 
     def __post_init__(self) -> None:
         check_range("start", self.start, below=1)
 
-    def share(self, step: int, done: int | None, epochs: int) -> float | None:
+    def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:
         """Return the weight of the newest values."""
         if done is None:
             return None
         return 1 / max(1, done - math.ceil(self.start * epochs) + 1)
+
+
+@dataclass(frozen=True)
+class Lookahead:
+    """Slow weights (Zhang et al. 2019), from which the fast ones go on every few steps, slower towards the end.
+
+    After Jordan 2024 (arXiv 2404.00498): the average keeps ``decay**every (step / steps)**3`` of itself.
+
+    Parameters
+    ----------
+    every : int
+        Steps from one move of the average to the next.
+    decay : float
+        What the average keeps in one step, at the end of training.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> [Lookahead(every=2, decay=0.5).share(step, 4, None, 1) for step in (1, 2, 3, 4)]
+    [None, 0.96875, None, 0.75]
+    """
+
+    leads: ClassVar[bool] = True
+
+    every: int = 5
+    decay: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_range("every", self.every, above=0)
+        check_range("decay", self.decay, below=1)
+
+    def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:
+        """Return the weight of the newest values."""
+        return None if step % self.every else 1 - self.decay**self.every * (step / steps) ** 3
+
+
+AVERAGES: dict[str, type[EMA] | type[SWA] | type[Lookahead]] = {"ema": EMA, "swa": SWA, "lookahead": Lookahead}
+"""Every rule by the name that the command line knows; tests go through all of them."""
 
 
 def move(average: State, weights: Mapping[str, Array], share: float) -> None:

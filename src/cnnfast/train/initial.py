@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cnnfast.errors import GraphError
+from cnnfast.errors import ConfigError, GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.network import Network
 from cnnfast.ops import Array, BatchNorm, Conv2d, Identity, Linear, MaxPool, PRelu
@@ -22,12 +22,28 @@ PATCHES = 5_000_000
 """How many patches whitening looks at, at most: their covariance does not need more."""
 
 
-def initialise(graph: Graph, seed: int = 0) -> Graph:
+STARTS = ("random", "identity")
+
+
+def initialise(graph: Graph, seed: int = 0, start: str = "random") -> Graph:
     """Return a graph with fresh weights; the same seed gives the same ones.
 
     Weights of convolutions and dense layers are normal numbers. Before a rectifier (ReLU and its kin) their variance is
     ``2 / inputs``, after He et al. (2015), else ``2 / (inputs + outputs)``, after Glorot and Bengio (2010); inputs and
     outputs are the products that make an output or come from an input. Biases are 0; batch-norm does nothing yet.
+
+    Parameters
+    ----------
+    graph : Graph
+    seed : int
+    start : {"random", "identity"}
+        With ``"identity"`` convolutions begin by passing their input channels on, one to a filter, as far as they have
+        filters (Dirac's start), and the last layer with weights of 0: no class is preferred.
+
+    Raises
+    ------
+    ConfigError
+        For another start.
 
     Examples
     --------
@@ -36,9 +52,16 @@ def initialise(graph: Graph, seed: int = 0) -> Graph:
     >>> round(float(graph.constants["fc1.weight"].std()), 2), float(graph.constants["fc1.bias"].max())
     (0.07, 0.0)
     """
+    if start not in STARTS:
+        raise ConfigError(f"start must be one of {', '.join(STARTS)}, but is {start!r}")
     constants = dict(graph.constants)
+    layers = [node for node in graph.nodes if isinstance(node.op, Conv2d | Linear)]
     for node in graph.nodes:
         fresh = _fresh(graph, node, seed)
+        if start == "identity" and node is layers[-1]:
+            fresh[1] = np.zeros_like(fresh[1])
+        elif start == "identity" and isinstance(node.op, Conv2d):
+            _pass_on(fresh[1], node.op.groups)
         constants.update({node.inputs[i]: constant(array) for i, array in fresh.items() if i < len(node.inputs)})
     return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
 
@@ -128,6 +151,15 @@ def _fresh(graph: Graph, node: Node, seed: int) -> dict[int, Array]:
     if isinstance(node.op, PRelu):
         return {1: np.full(graph.shapes[node.inputs[1]], 0.25)}
     return {}
+
+
+def _pass_on(weight: Array, groups: int) -> None:
+    """Set the first filters of each group, in place, to those that copy its channels."""
+    outputs, inputs, height, width = weight.shape
+    for group in weight.reshape(groups, outputs // groups, inputs, height, width):
+        count = min(group.shape[:2])
+        group[:count] = 0
+        group[range(count), range(count), height // 2, width // 2] = 1
 
 
 def _meets_rectifier(graph: Graph, node: Node) -> bool:

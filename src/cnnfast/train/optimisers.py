@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar, Protocol, cast
 
@@ -86,16 +86,38 @@ class Optimiser(Protocol):
         ...
 
 
-class Uniform:
-    """Base of the optimisers that treat all parameters alike, but let only weights decay."""
+@dataclass(frozen=True, kw_only=True)
+class Companions:
+    """Base of all optimisers: what the layer that makes the scores follows instead, and what biases and batch-norm do.
+
+    They keep the schedule. Without one of their own, biases and batch-norm do not decay.
+
+    Raises
+    ------
+    ConfigError
+        For something else than SGD, Adam or AdamW, or one that has companions itself.
+    """
+
+    last: SGD | Adam | None = None
+    biases: SGD | Adam | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("last", self.last), ("biases", self.biases)):
+            if value is None:
+                continue
+            if not isinstance(value, SGD | Adam):
+                raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {value!r}")
+            if value.last or value.biases:
+                raise ConfigError(f"{name} has an optimiser for the last layer or for biases itself: {value!r}")
 
     def part(self, role: Role) -> tuple[Optimiser, bool]:
-        """Return itself."""
-        return cast(Optimiser, self), role is not Role.VECTOR
+        """Return what parameters of a role follow, and whether it lets them decay."""
+        other = {Role.HIDDEN: None, Role.LAST: self.last, Role.VECTOR: self.biases}[role]
+        return (cast(Optimiser, self), role is not Role.VECTOR) if other is None else (other, True)
 
 
 @dataclass(frozen=True)
-class SGD(Uniform):
+class SGD(Companions):
     """Stochastic gradient descent: ``v = momentum v + g + decay w``, then ``w -= rate v``.
 
     With Nesterov's momentum, ``w -= rate (g + decay w + momentum v)``.
@@ -134,6 +156,7 @@ class SGD(Uniform):
     decay: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("rate", self.rate, above=0)
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
@@ -150,7 +173,7 @@ class SGD(Uniform):
 
 
 @dataclass(frozen=True)
-class Adam(Uniform):
+class Adam(Companions):
     """Adam (Kingma and Ba 2015): steps of about the rate, whatever the size of the gradient.
 
     ``m = b1 m + (1 - b1) g``, ``v = b2 v + (1 - b2) g²``, both divided by ``1 - b^step``, then
@@ -180,6 +203,7 @@ class Adam(Uniform):
     decay: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("rate", self.rate, above=0)
         check_range("beta1", self.beta1, below=1)
         check_range("beta2", self.beta2, below=1)
@@ -234,12 +258,12 @@ ZEROTH_POWER = (3.4445, -4.7750, 2.0315)
 
 
 @dataclass(frozen=True)
-class Muon:
+class Muon(Companions):
     """Momentum made orthogonal (Jordan 2024): a step of the same length in all directions that the gradients have seen.
 
     For a layer's weights as a matrix (outputs, inputs): ``m = momentum m + g``, ``U S V^T = g + momentum m``, then
     ``w -= rate decay w`` and ``w -= rate sqrt(max(1, outputs / inputs)) U V^T``. The layer that makes the scores,
-    biases and batch-norm follow optimisers of their own, with the same schedule and always with their decay.
+    biases and batch-norm have other optimisers, by default AdamW.
 
     Parameters
     ----------
@@ -254,7 +278,7 @@ class Muon:
     rounds : int
         Of the Newton-Schulz iteration that approximates ``U V^T``.
     last, biases : SGD, Adam or AdamW
-        What the layer that makes the scores follows; what biases and batch-norm follow.
+        See `Companions`.
 
     Raises
     ------
@@ -281,21 +305,15 @@ class Muon:
     decay: float = 0.1
     sphere: bool = False
     rounds: int = 5
-    last: SGD | Adam = AdamW(0.002, beta2=0.95, decay=0.0)
-    biases: SGD | Adam = AdamW(0.01, beta2=0.95, decay=0.0)
+    last: SGD | Adam | None = field(default=AdamW(0.002, beta2=0.95, decay=0.0), kw_only=True)
+    biases: SGD | Adam | None = field(default=AdamW(0.01, beta2=0.95, decay=0.0), kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("rate", self.rate, above=0)
         check_range("momentum", self.momentum, below=1)
         check_range("decay", self.decay)
         check_range("rounds", self.rounds, above=0)
-        for name in ("last", "biases"):
-            if not isinstance(getattr(self, name), SGD | Adam):
-                raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {getattr(self, name)!r}")
-
-    def part(self, role: Role) -> tuple[Optimiser, bool]:
-        """Return itself for the weights of hidden layers, and what the others follow."""
-        return {Role.HIDDEN: cast(Optimiser, self), Role.LAST: self.last, Role.VECTOR: self.biases}[role], True
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its momentum in place."""

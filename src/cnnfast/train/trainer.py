@@ -140,9 +140,11 @@ class Trainer:
             part.update(engine.parameters[name], engine.gradients[name], self.slots[name], pace, decays)
         self.step += 1
         if recipe.averaging is not None and self.average is not None:
-            share = recipe.averaging.share(self.step, done, recipe.epochs)
+            share = recipe.averaging.share(self.step, steps * recipe.epochs, done, recipe.epochs)
             if share is not None:
                 move(self.average, engine.parameters, share)
+                if recipe.averaging.leads:
+                    move(engine.parameters, self.average, 1)
         return recipe.optimiser.rate * pace.rate
 
     # -- after an epoch ----------------------------------------------------------------------------------------------
