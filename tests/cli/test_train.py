@@ -112,6 +112,13 @@ def test_a_teacher(data: Path, tmp_path: Path, run: Callable[..., Result]) -> No
     result = run("train", data, "--architecture", "cs61c", "--teacher", teacher, "--out", out, *FAST)
     assert result.status == 0, result.err
     assert float(result.out.splitlines()[3].split("%")[0]) > 80
+    pupil, answers = Network.load(out), {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.npy")}
+    assert len(answers) == 2
+    again = run("train", data, "--architecture", "cs61c", "--teacher", teacher, "--out", out, *FAST, "--force")
+    assert again.status == 0, again.err
+    constants = Network.load(out).graph.constants
+    assert all((constants[name] == array).all() for name, array in pupil.graph.constants.items())
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.npy")} == answers
     assert (
         "the teacher tells 10 classes apart, but the images show 3"
         in run("train", data, "--architecture", "lenet", "--teacher", "mnist-mlp", "--out", out, *FAST, "--force").err

@@ -13,7 +13,8 @@ from cnnfast.errors import ConfigError, DataError
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import Examples, fit_scaling, initialise, load_examples
+from cnnfast.train import Examples, feature_cache, fit_scaling, initialise, load_examples
+from cnnfast.train.transfer import kept
 
 CHANNELS = {1: "grey", 3: "rgb"}
 
@@ -142,7 +143,7 @@ def part_to_test(lesson: Lesson, net: Network, failures: Failures) -> Examples |
 def taught(examples: Examples, teacher: Network, share: float) -> Examples:
     """Return examples whose labels are mixed with the probabilities of another network.
 
-    Those are the mean over an image and its mirror image (Hinton, Vinyals and Dean 2015).
+    Those are the mean over an image and its mirror image (Hinton, Vinyals and Dean 2015), and stay in the cache folder.
 
     Raises
     ------
@@ -153,7 +154,8 @@ def taught(examples: Examples, teacher: Network, share: float) -> Examples:
         raise ConfigError(
             f"the teacher tells {len(teacher.classes_)} classes apart, but the images show {examples.class_count}"
         )
-    views = [teacher.predict_proba(view) for view in (examples.images, examples.images[:, :, ::-1])]
+    views = (examples.images, examples.images[:, :, ::-1])
+    answers = [kept(teacher, view, feature_cache(), probabilities=True) for view in views]
     truth = np.eye(examples.class_count, dtype=np.float32)[examples.labels]
-    soft = np.float32(1 - share) * truth + np.float32(share / 2) * (views[0] + views[1])
+    soft = np.float32(1 - share) * truth + np.float32(share / 2) * (answers[0] + answers[1])
     return replace(examples, labels=soft)

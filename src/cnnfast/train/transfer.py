@@ -84,7 +84,7 @@ def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe
     views = [examples.images]
     if recipe.augment and examples.images.ndim == 4:
         views.append(examples.images[:, :, ::-1])
-    return Features(examples, [_computed(base, view, cache) for view in views], recipe)
+    return Features(examples, [kept(base, view, cache) for view in views], recipe)
 
 
 def feature_cache() -> Path:
@@ -92,14 +92,22 @@ def feature_cache() -> Path:
     return _config.cache_dir() / "features"
 
 
-def _computed(base: Network, images: Array, cache: Path | None) -> Array:
+def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = False) -> Array:
+    """Return the output of a network for images (N, H, W, C), or its probabilities, from the cache if they are there.
+
+    Parameters
+    ----------
+    cache : Path or None
+        Folder where the result stays for the next run; None keeps nothing.
+    """
+    compute = net.predict_proba if probabilities else net.forward
     if cache is None:
-        return base.forward(images, layout="nhwc")
-    file = cache / f"{_key(base, images)}.npy"
-    shape = (len(images), *base.output_shape)
+        return compute(images, layout="nhwc")
+    file = cache / f"{_key(net, images)}{'-probabilities' * probabilities}.npy"
+    shape = (len(images), *((len(net.classes_),) if probabilities else net.output_shape))
     if (found := _cached(file, shape)) is not None:
         return found
-    computed = base.forward(images, layout="nhwc")
+    computed = compute(images, layout="nhwc")
     cache.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.stem}.{secrets.token_hex(4)}.npy")
     try:
