@@ -50,20 +50,34 @@ cdef void dense_weight_f32_chwn_outer(const Step* s, float* arena) noexcept nogi
                 dw[o * F + f] += rest[o * L + f - whole * L]
 
 
+cdef inline void into_columns(const _csrc.cnnfast_kernels* isa, Py_ssize_t Q, Py_ssize_t channels, Py_ssize_t T,
+                              const float* x, float* out) noexcept nogil:
+    # (channels, T) vectors of images to (Q, T * L) vectors of channels
+    cdef Py_ssize_t L = isa.lanes, q, t
+    for q in range(Q):
+        for t in range(T):
+            isa.transpose_f32(min(L, channels - q * L), x + (q * L * T + t) * L, T, out + (q * T + t) * L * L)
+
+
 cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csrc.winograd_t spread_x,
                                  _csrc.tile_back_t spread_dy, _csrc.collect_t collect) noexcept nogil:
-    # sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns
-    cdef Py_ssize_t C = s.g[0], OC = s.g[1], tiles = s.g[6], swap = s.g[7], L = _csrc.cnnfast_active().lanes
+    # Sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns.
+    # A block of sums is finished for all elements before the next begins, so that it stays in the cache.
+    cdef Py_ssize_t C = s.g[0], OC = s.g[1], tiles = s.g[6], swap = s.g[7], BR = s.g[8], BQ = s.g[9]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t T = 1 if tiles == 1 else 4, R = C if swap else OC, columns = OC if swap else C
-    cdef Py_ssize_t Q = (columns + L - 1) // L, tile, e, i, q, t, r, l, k
+    cdef Py_ssize_t L = isa.lanes, Q = (columns + L - 1) // L, tile, e, i, j, q, r, l, k, r0, q0
+    cdef Py_ssize_t u_step = BR * BQ + 1                   # odd: elements do not share a set of the cache
     cdef float* v = arena + s.workspace                    # (E, C + 1, T) vectors
     cdef float* m = v + E * (C + 1) * T * L                # (E, OC + 1, T)
-    cdef float* turned = m + E * (OC + 1) * T * L          # (Q, T * L)
-    cdef float* u = turned + Q * T * L * L                 # (E, R, Q)
-    cdef float* kernel = u + E * R * Q * L                 # (K * K,)
+    cdef float* turned = m + E * (OC + 1) * T * L          # (E, Q, T * L); one element where no other block needs it
+    cdef Py_ssize_t turned_step = 0 if BR == R else Q * T * L * L
+    cdef float* u = turned + ((E - 1) * turned_step + Q * T * L * L)   # (E, u_step), of which (BR, BQ) are used
+    cdef float* kernel = u + E * u_step * L                # (K * K,)
     cdef float* dw = arena + s.dst                         # (OC, C, K * K)
-    cdef const float* source
+    cdef const float* rows = v if swap else m
+    cdef const float* source = m if swap else v
+    cdef Py_ssize_t row_plane = (R + 1) * T * L, plane = (columns + 1) * T * L
     cdef Py_ssize_t r_step = K * K if swap else C * K * K, q_step = C * K * K if swap else K * K
     cdef _csrc.winograd_run forward
     cdef _csrc.tile_back_run back
@@ -72,28 +86,36 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     forward.v = v
     back.channels, back.y_channel, back.y_row, back.T, back.dy = OC, s.g[4], s.g[5], T, operand(s, 1, arena)
     back.m = m
-    run.R, run.row_step, run.columns, run.Q, run.K, run.out_step = R, T * L, turned, Q, T * L, Q * L
-    for i in range(tiles // T):
-        tile = i * T
+    run.row_step, run.K, run.out_step = T * L, T * L, BQ * L
+    tile = 0
+    while tile < tiles:
         forward.xpos, back.ypos, back.used = s.t[0] + tile, s.t[1] + tile, s.t[2] + tile
         spread_x(&forward)
         spread_dy(&back)
         run.set = tile == 0
-        for e in range(E):
-            source = m + e * (OC + 1) * T * L if swap else v + e * (C + 1) * T * L
-            for q in range(Q):
-                for t in range(T):
-                    isa.transpose_f32(min(L, columns - q * L), source + (q * L * T + t) * L, T,
-                                      turned + (q * T + t) * L * L)
-            run.rows = v + e * (C + 1) * T * L if swap else m + e * (OC + 1) * T * L
-            run.out = u + e * R * Q * L
-            isa.outer_f32(&run)
-    for r in range(R):
-        for q in range(Q):
-            collect(u + (r * Q + q) * L, R * Q, s.p[0], kernel)
-            for l in range(min(L, columns - q * L)):
-                for k in range(K * K):
-                    dw[r * r_step + (q * L + l) * q_step + k] += kernel[k * L + l]
+        for i in range((R + BR - 1) // BR):
+            r0 = i * BR
+            run.R = min(BR, R - r0)
+            for j in range((Q + BQ - 1) // BQ):
+                q0 = j * BQ
+                run.Q = min(BQ, Q - q0)
+                for e in range(E):
+                    run.rows = rows + e * row_plane + r0 * T * L
+                    run.columns = turned + e * turned_step + q0 * T * L * L
+                    if r0 == 0:
+                        into_columns(isa, run.Q, columns - q0 * L, T, source + e * plane + q0 * L * T * L,
+                                     <float*>run.columns)
+                    run.out = u + e * u_step * L
+                    isa.outer_f32(&run)
+                if tile + T < tiles:
+                    continue
+                for r in range(run.R):
+                    for q in range(run.Q):
+                        collect(u + (r * BQ + q) * L, u_step, s.p[0], kernel)
+                        for l in range(min(L, columns - (q0 + q) * L)):
+                            for k in range(K * K):
+                                dw[(r0 + r) * r_step + ((q0 + q) * L + l) * q_step + k] += kernel[k * L + l]
+        tile += T
 
 
 cdef void conv2d_weight_f32_chwn_winograd4x3(const Step* s, float* arena) noexcept nogil:
@@ -299,9 +321,9 @@ cdef dict _BACKWARD = {
     "conv2d_weight_f32_chwn_direct": (
         <size_t>conv2d_weight_f32_chwn_direct, "groups K OC x_group y_c positions block", ""),
     "conv2d_weight_f32_chwn_winograd4x3": (
-        <size_t>conv2d_weight_f32_chwn_winograd4x3, "C OC x_c x_r dy_c dy_r tiles swap", ""),
+        <size_t>conv2d_weight_f32_chwn_winograd4x3, "C OC x_c x_r dy_c dy_r tiles swap block_rows block_columns", ""),
     "conv2d_weight_f32_chwn_winograd4x5": (
-        <size_t>conv2d_weight_f32_chwn_winograd4x5, "C OC x_c x_r dy_c dy_r tiles swap", ""),
+        <size_t>conv2d_weight_f32_chwn_winograd4x5, "C OC x_c x_r dy_c dy_r tiles swap block_rows block_columns", ""),
     "dense_weight_f32_chwn_outer": (<size_t>dense_weight_f32_chwn_outer, "F O", ""),
     "affine_activate_f32_chwn_direct": (
         <size_t>affine_activate_f32_chwn_direct, "C H W x_c x_r dy_c dy_r y_c y_r relu", ""),

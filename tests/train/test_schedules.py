@@ -32,8 +32,8 @@ def test_cosine_with_warm_up_and_floor() -> None:
 
 
 def test_linear_with_warm_up_and_floor() -> None:
-    found = rates(Linear(warmup=0.25, floor=0.1))
-    assert found[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
+    found = rates(Linear(warmup=0.25, floor=0.1, start=0.2))
+    assert found[:10] == pytest.approx([0.2 + 0.8 * (i + 1) / 11 for i in range(10)])
     assert found[10:] == pytest.approx([1 - 0.9 * i / 30 for i in range(30)])
 
 

@@ -107,7 +107,7 @@ def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
     Examples
     --------
     >>> parse_named("linear:warmup=0.1", SCHEDULES, "schedule")
-    Linear(warmup=0.1, floor=0.0)
+    Linear(warmup=0.1, floor=0.0, start=0.0)
     """
     name, _, settings = text.partition(":")
     kind = kinds.get(name)

@@ -66,6 +66,8 @@ class StepDecay:
 class Falling:
     """Base of what falls from the rate to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
 
+    The rise begins at ``start`` of the rate.
+
     Raises
     ------
     ConfigError
@@ -74,16 +76,18 @@ class Falling:
 
     warmup: float = 0.0
     floor: float = 0.0
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("warmup", self.warmup, below=1)
         check_range("floor", self.floor, below=1)
+        check_range("start", self.start, below=1)
 
     def pace(self, step: int, steps: int, epochs: int) -> Pace:
         """Return the pace of a step."""
         rise = self.warmup * steps
         if step < rise:
-            return Pace(step + 1, (step + 1) / (rise + 1))
+            return Pace(step + 1, self.start + (1 - self.start) * (step + 1) / (rise + 1))
         return Pace(step + 1, self.fall((step - rise) / (steps - rise)))
 
     def fall(self, part: float) -> float:

@@ -60,6 +60,9 @@ def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> Non
     low.emit(Site(node.name, (x, dy), grad(node.inputs[1])), "conv2d_weight", (x, dy), ints=ints, tables=tables)
 
 
+SUMS = (64, 4)
+"""Rows, and vectors of columns, of the sums that Winograd finishes together: 36 or 64 times as many fit the cache."""
+
 WIDTH = 16
 """What the cost of a weight gradient by Winograd is counted with, whatever the lanes of the machine."""
 
@@ -104,10 +107,13 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     tiles, swap, lanes = len(places.xpos), _swaps(c, oc), kernels.lanes()
     used = np.zeros(tiles, np.int32)
     used[: -(-oh // OUTPUTS) * -(-ow // OUTPUTS)] = 1
-    ints = dict(C=c, OC=oc, x_c=a[0], x_r=a[1], dy_c=b[0], dy_r=b[1], tiles=tiles, swap=int(swap))
     elements, at_once = (k + OUTPUTS - 1) ** 2, min(tiles, 4)
-    rows, blocks = (c if swap else oc), -(-(oc if swap else c) // lanes)
-    spread = elements * (c + oc + 2) * at_once + blocks * at_once * lanes
+    rows, columns = (c if swap else oc), -(-(oc if swap else c) // lanes)
+    # Sums of more tiles than go through at once are met again, and so are kept as a whole.
+    block_rows, block_columns = (rows, columns) if tiles > at_once else (min(rows, SUMS[0]), min(columns, SUMS[1]))
+    turned = columns * at_once * lanes * (1 if block_rows == rows else elements)
+    ints = dict(C=c, OC=oc, x_c=a[0], x_r=a[1], dy_c=b[0], dy_r=b[1], tiles=tiles, swap=int(swap))
+    ints |= dict(block_rows=block_rows, block_columns=block_columns)
     low.emit(
         Site(node.name, (x, dy), grad(node.inputs[1])),
         f"conv2d_weight:winograd{OUTPUTS}x{k}",
@@ -115,5 +121,5 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
         ints=ints,
         parameters=(spreading(k),),
         tables=(places.xpos, places.ypos, used),
-        workspace=spread + elements * rows * blocks + k * k,
+        workspace=elements * ((c + oc + 2) * at_once + block_rows * block_columns + 1) + turned + k * k,
     )
