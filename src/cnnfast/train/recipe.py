@@ -73,9 +73,9 @@ class Recipe:
         How often all images are seen.
     batch : int
         The most images of a step; an epoch is divided into batches of equal size but for one image.
-    optimiser : SGD, Adam or AdamW
-        Weight decay applies to arrays of more than one dimension: not to biases and batch-norm.
-    schedule : Constant, StepDecay, Cosine or OneCycle
+    optimiser : SGD, Adam, AdamW or Muon
+        Weight decay does not apply to biases and batch-norm, unless they have an optimiser of their own.
+    schedule : Constant, StepDecay, Cosine, Linear or OneCycle
     augment : sequence of augmentations
         See `cnnfast.train.augment`; applied in this order.
     loss : Loss, optional
@@ -84,7 +84,7 @@ class Recipe:
         Label smoothing of the default loss.
     clip : float, optional
         The largest norm of all gradients together.
-    averaging : EMA or SWA, optional
+    averaging : EMA, SWA or Lookahead, optional
         The network is then the average of the weights; statistics of batch-norm are averaged like weights.
     stopping : EarlyStopping, optional
     seed : int
