@@ -9,7 +9,7 @@ from PIL import Image
 from cnnfast import ConfigError
 from cnnfast.report import Scores, Tile, contact_sheet
 from cnnfast.report.png import CELL_WIDTH, GAP, MARGIN, draw
-from cnnfast.report.sheet import Mark
+from cnnfast.report.tile import Mark
 
 GREY = np.full((32, 32, 3), 128, np.uint8)
 

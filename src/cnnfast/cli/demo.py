@@ -19,7 +19,8 @@ from cnnfast.errors import ConfigError
 from cnnfast.network import Network
 from cnnfast.pictures import read_picture
 from cnnfast.preprocess import Array
-from cnnfast.report.sheet import Tile, check_suffix, contact_sheet
+from cnnfast.report.sheet import check_suffix, contact_sheet
+from cnnfast.report.tile import Tile
 
 WANTED = "cat"
 THRESHOLD = 0.5

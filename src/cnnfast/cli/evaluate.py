@@ -20,7 +20,7 @@ from cnnfast.errors import DataError, InputError
 from cnnfast.network import Network
 from cnnfast.preprocess import Array
 from cnnfast.report.scores import Scores
-from cnnfast.report.sheet import Tile
+from cnnfast.report.tile import Tile
 from cnnfast.stream import prefetched
 
 

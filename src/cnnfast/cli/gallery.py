@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.report.sheet import Tile, check_suffix, contact_sheet
+from cnnfast.report.sheet import check_suffix, contact_sheet
+from cnnfast.report.tile import Tile
 
 MOST_TILES = 96
 """More nobody looks at, and memory must stay constant."""

@@ -24,7 +24,7 @@ from cnnfast.cli.shelves import Shelf
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.network import Network
 from cnnfast.preprocess import Array, Preprocess
-from cnnfast.report.sheet import Tile
+from cnnfast.report.tile import Tile
 from cnnfast.stream import Outcome, Pipeline, default_batch
 
 Cells = tuple[object, ...]

@@ -1,7 +1,8 @@
 """What people look at after a run: contact sheets of pictures, and the scores of a network.
 
 ================  ================================================================
-`sheet`           `Tile` and `contact_sheet`: PNG or HTML, by the suffix of the file
+`sheet`           `contact_sheet`: PNG or HTML, by the suffix of the file
+`tile`            `Tile`: one picture of a sheet
 `png`, `html`     the two ways of drawing a sheet
 `thumbnail`       a picture, in the size of a tile
 `scores`          accuracy, precision, recall, F1, confusion matrix
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 from cnnfast.report.scores import Scores
-from cnnfast.report.sheet import Tile, contact_sheet
+from cnnfast.report.sheet import contact_sheet
+from cnnfast.report.tile import Tile
 
 __all__ = ["Scores", "Tile", "contact_sheet"]

@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from html import escape
 
-from cnnfast.report.sheet import Mark, Tile, marks_in_use
 from cnnfast.report.thumbnail import thumbnail
+from cnnfast.report.tile import Mark, Tile, marks_in_use
 
 SIDE = 160
 

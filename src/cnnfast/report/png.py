@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cnnfast.report.sheet import Mark, Tile, marks_in_use
 from cnnfast.report.thumbnail import thumbnail
+from cnnfast.report.tile import Mark, Tile, marks_in_use
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

@@ -3,81 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from os import PathLike
 from pathlib import Path
 
 from cnnfast.errors import ConfigError
-from cnnfast.preprocess import Array
-
-
-class Mark(Enum):
-    """How a tile is framed: the word of the legend, and the colour (those of Okabe and Ito, for every kind of eye)."""
-
-    FOUND = ("found", "#009e73")
-    FALSE_ALARM = ("false alarm", "#d55e00")
-    MISSED = ("missed", "#b0307a")
-    PLAIN = ("", "#d5d9e0")
-
-    @property
-    def word(self) -> str:
-        """The word of the legend."""
-        return self.value[0]
-
-    @property
-    def colour(self) -> str:
-        """As ``#rrggbb``."""
-        return self.value[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """One picture of a sheet.
-
-    Attributes
-    ----------
-    picture : path, or uint8 array of shape (H, W, C)
-        C is 1, 3 (red, green, blue) or 4.
-    name : str
-        What it is called; of a path only the last part is shown.
-    label : str
-        What the network takes it for.
-    probability : float
-        How sure the network is of the label.
-    found : bool
-        Whether the picture is framed as found.
-    wanted : bool, optional
-        Whether it should have been found; None where nobody knows.
-    truth : str, optional
-        What it really shows, where that is known; shown instead of the name.
-    """
-
-    picture: str | PathLike[str] | Array
-    name: str
-    label: str
-    probability: float
-    found: bool = False
-    wanted: bool | None = None
-    truth: str | None = None
-
-    @property
-    def mark(self) -> Mark:
-        """How the tile is framed."""
-        if self.found:
-            return Mark.FALSE_ALARM if self.wanted is False else Mark.FOUND
-        return Mark.MISSED if self.wanted else Mark.PLAIN
-
-    @property
-    def caption(self) -> str:
-        """The small line below the label."""
-        return Path(self.name).name if self.truth is None else f"truth: {self.truth}"
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether the label is known to be wrong."""
-        return self.truth is not None and self.truth != self.label
-
+from cnnfast.report.tile import Tile
 
 SUFFIXES = (".png", ".html")
 
@@ -126,9 +56,3 @@ def check_suffix(path: str | PathLike[str]) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: a report is written as {' or '.join(SUFFIXES)}; name a file that ends so")
     return path
-
-
-def marks_in_use(tiles: Sequence[Tile]) -> list[Mark]:
-    """Return the marks that a legend of these tiles has to explain."""
-    used = {tile.mark for tile in tiles}
-    return [mark for mark in Mark if mark in used and mark is not Mark.PLAIN]

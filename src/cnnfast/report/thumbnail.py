@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast.errors import PictureError
 from cnnfast.pictures import fit_images, read_picture
 from cnnfast.preprocess import Preprocess
-from cnnfast.report.sheet import Tile
+from cnnfast.report.tile import Tile
 
 if TYPE_CHECKING:
     from PIL import Image
