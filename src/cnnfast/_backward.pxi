@@ -59,6 +59,19 @@ cdef inline void into_columns(const _csrc.cnnfast_kernels* isa, Py_ssize_t Q, Py
             isa.transpose_f32(min(L, channels - q * L), x + (q * L * T + t) * L, T, out + (q * T + t) * L * L)
 
 
+cdef inline void add_kernels(const _csrc.outer_run* block, const float* u, Py_ssize_t u_step, _csrc.collect_t collect,
+                             const float* g, int K, float* kernel, Py_ssize_t channels, Py_ssize_t L,
+                             float* dw, Py_ssize_t r_step, Py_ssize_t q_step) noexcept nogil:
+    # A finished block of sums back into kernels, which are added to those of its channels.
+    cdef Py_ssize_t r, q, l, k
+    for r in range(block.R):
+        for q in range(block.Q):
+            collect(u + r * block.out_step + q * L, u_step, g, kernel)
+            for l in range(min(L, channels - q * L)):
+                for k in range(K * K):
+                    dw[r * r_step + (q * L + l) * q_step + k] += kernel[k * L + l]
+
+
 cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csrc.winograd_t spread_x,
                                  _csrc.tile_back_t spread_dy, _csrc.collect_t collect) noexcept nogil:
     # Sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns.
@@ -66,8 +79,8 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     cdef Py_ssize_t C = s.g[0], OC = s.g[1], tiles = s.g[6], swap = s.g[7], BR = s.g[8], BQ = s.g[9]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t T = 1 if tiles == 1 else 4, R = C if swap else OC, columns = OC if swap else C
-    cdef Py_ssize_t L = isa.lanes, Q = (columns + L - 1) // L, tile, e, i, j, q, r, l, k, r0, q0
-    cdef Py_ssize_t u_step = BR * BQ + 1                   # odd: elements do not share a set of the cache
+    cdef Py_ssize_t L = isa.lanes, Q = (columns + L - 1) // L, tile, e, t, i, j, r0, q0
+    cdef Py_ssize_t u_step = BR * BQ + 1                   # one more: elements share no set of the cache
     cdef float* v = arena + s.workspace                    # (E, C + 1, T) vectors
     cdef float* m = v + E * (C + 1) * T * L                # (E, OC + 1, T)
     cdef float* turned = m + E * (OC + 1) * T * L          # (E, Q, T * L); one element where no other block needs it
@@ -75,6 +88,7 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     cdef float* u = turned + ((E - 1) * turned_step + Q * T * L * L)   # (E, u_step), of which (BR, BQ) are used
     cdef float* kernel = u + E * u_step * L                # (K * K,)
     cdef float* dw = arena + s.dst                         # (OC, C, K * K)
+    cdef float* panel
     cdef const float* rows = v if swap else m
     cdef const float* source = m if swap else v
     cdef Py_ssize_t row_plane = (R + 1) * T * L, plane = (columns + 1) * T * L
@@ -87,8 +101,8 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     back.channels, back.y_channel, back.y_row, back.T, back.dy = OC, s.g[4], s.g[5], T, operand(s, 1, arena)
     back.m = m
     run.row_step, run.K, run.out_step = T * L, T * L, BQ * L
-    tile = 0
-    while tile < tiles:
+    for t in range(tiles // T):
+        tile = t * T
         forward.xpos, back.ypos, back.used = s.t[0] + tile, s.t[1] + tile, s.t[2] + tile
         spread_x(&forward)
         spread_dy(&back)
@@ -101,21 +115,15 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
                 run.Q = min(BQ, Q - q0)
                 for e in range(E):
                     run.rows = rows + e * row_plane + r0 * T * L
-                    run.columns = turned + e * turned_step + q0 * T * L * L
+                    panel = turned + e * turned_step + q0 * T * L * L
                     if r0 == 0:
-                        into_columns(isa, run.Q, columns - q0 * L, T, source + e * plane + q0 * L * T * L,
-                                     <float*>run.columns)
+                        into_columns(isa, run.Q, columns - q0 * L, T, source + e * plane + q0 * L * T * L, panel)
+                    run.columns = panel
                     run.out = u + e * u_step * L
                     isa.outer_f32(&run)
-                if tile + T < tiles:
-                    continue
-                for r in range(run.R):
-                    for q in range(run.Q):
-                        collect(u + (r * BQ + q) * L, u_step, s.p[0], kernel)
-                        for l in range(min(L, columns - (q0 + q) * L)):
-                            for k in range(K * K):
-                                dw[(r0 + r) * r_step + ((q0 + q) * L + l) * q_step + k] += kernel[k * L + l]
-        tile += T
+                if tile + T == tiles:
+                    add_kernels(&run, u, u_step, collect, s.p[0], K, kernel, columns - q0 * L, L,
+                                dw + r0 * r_step + q0 * L * q_step, r_step, q_step)
 
 
 cdef void conv2d_weight_f32_chwn_winograd4x3(const Step* s, float* arena) noexcept nogil:
