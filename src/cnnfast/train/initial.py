@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from cnnfast.network import Network
 from cnnfast.ops import Array, BatchNorm, Conv2d, Identity, Linear, MaxPool, PRelu
 from cnnfast.ops.activation import Elu, Gelu, HardSwish, LeakyRelu, Relu, Silu
 from cnnfast.train import draws
+from cnnfast.train.engine import weighted_layers
 from cnnfast.train.transfer import with_graph
 
 RECTIFIERS = (Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, HardSwish)
@@ -55,14 +57,11 @@ def initialise(graph: Graph, seed: int = 0, start: str = "random") -> Graph:
     if start not in STARTS:
         raise ConfigError(f"start must be one of {', '.join(STARTS)}, but is {start!r}")
     constants = dict(graph.constants)
-    layers = [node for node in graph.nodes if isinstance(node.op, Conv2d | Linear)]
     for node in graph.nodes:
         fresh = _fresh(graph, node, seed)
-        if start == "identity" and node is layers[-1]:
-            fresh[1] = np.zeros_like(fresh[1])
-        elif start == "identity" and isinstance(node.op, Conv2d):
-            _pass_on(fresh[1], node.op.groups)
         constants.update({node.inputs[i]: constant(array) for i, array in fresh.items() if i < len(node.inputs)})
+    if start == "identity":
+        constants |= _identity(graph, constants)
     return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
 
 
@@ -153,13 +152,23 @@ def _fresh(graph: Graph, node: Node, seed: int) -> dict[int, Array]:
     return {}
 
 
-def _pass_on(weight: Array, groups: int) -> None:
-    """Set the first filters of each group, in place, to those that copy its channels."""
+def _identity(graph: Graph, constants: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights with which convolutions pass their channels on, and the last layer prefers no class."""
+    layers = weighted_layers(graph)
+    convolutions = ((node.inputs[1], node.op) for node in layers[:-1] if isinstance(node.op, Conv2d))
+    passing = {weight: _passing(constants[weight], op.groups) for weight, op in convolutions}
+    return passing | {node.inputs[1]: constant(np.zeros_like(constants[node.inputs[1]])) for node in layers[-1:]}
+
+
+def _passing(weight: Array, groups: int) -> Array:
+    """Return filters of which the first of each group copy its channels."""
+    weight = weight.copy()
     outputs, inputs, height, width = weight.shape
     for group in weight.reshape(groups, outputs // groups, inputs, height, width):
         count = min(group.shape[:2])
         group[:count] = 0
         group[range(count), range(count), height // 2, width // 2] = 1
+    return constant(weight)
 
 
 def _meets_rectifier(graph: Graph, node: Node) -> bool:

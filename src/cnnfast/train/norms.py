@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.ops import Array, BatchNorm, Conv2d, Linear
+from cnnfast.ops import Array, BatchNorm
+from cnnfast.train.engine import weighted_layers
 
 SUFFIX = ":norm"
 """What the name of an added batch-norm ends in."""
@@ -20,8 +21,9 @@ def with_batch_norm(graph: Graph) -> Graph:
     >>> [node.name for node in with_batch_norm(build("cs61c")).nodes][:3]
     ['conv1', 'conv1:norm', 'relu_1']
     """
-    layers = [node for node in graph.nodes if isinstance(node.op, Conv2d | Linear)][:-1]
-    chosen = [n for n in layers if not any(isinstance(r.op, BatchNorm) for r in graph.consumers[n.name])]
+    chosen = [
+        n for n in weighted_layers(graph)[:-1] if not any(isinstance(r.op, BatchNorm) for r in graph.consumers[n.name])
+    ]
     names = {node.name: node.name + SUFFIX for node in chosen}
     nodes: list[Node] = []
     constants = dict(graph.constants)
