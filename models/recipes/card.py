@@ -66,10 +66,8 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
-def training_time(network, run):
-    """Return how long training took, and on what: as the file says, or the history of its run."""
-    if "training" in network.notes:
-        return network.notes["training"]
+def training_time(run):
+    """Return how long training took by the history of its run, and on what."""
     last = json.loads((run / HISTORY).read_text().splitlines()[-1])
     seconds, epochs = last["seconds"], last["epoch"]
     taken = f"{seconds / 60:.0f} minutes" if seconds > 180 else f"{seconds:.0f} seconds"
@@ -104,7 +102,7 @@ def card(name, network, matrix, digest, size, run, remark):
         ),
         ("training data", LEARNED[name.partition("-")[0]]),
         ("recipe", f"`{notes['recipe']}`"),
-        ("training time", training_time(network, run)),
+        ("training time", training_time(run)),
         ("licence of the weights", network.licence),
     ]
     classes = network.classes_
@@ -135,7 +133,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
-    parser.add_argument("--run", type=Path, help="folder of the run of `cnnfast train`, which holds its history")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder of the run of `cnnfast train`, which holds its history"
+    )
     parser.add_argument("--remark", help="a sentence for the card")
     arguments = parser.parse_args()
 
