@@ -76,17 +76,17 @@ def _torch_step(bench: Bench, batch: int, how: str) -> Step:
         return values[graph.outputs[0]]
 
     run = torch.compile(scores, dynamic=False) if how == "compiled" else scores
-    optimiser = torch.optim.SGD(trained, lr=RATE, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(trained, lr=RATE, momentum=MOMENTUM)
     pictures = torch.from_numpy(bench.pictures(batch))
     labels = torch.arange(batch) % graph.shapes[graph.outputs[0]][0]
 
     def step() -> float:
         x = pictures.permute(0, 3, 1, 2).float() * factor + shift
         x = x.contiguous(memory_format=torch.channels_last if how == "last" else torch.contiguous_format)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(run(x), labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return float(loss.detach())
 
     return step

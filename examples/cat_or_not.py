@@ -27,7 +27,7 @@ from cnnfast.train import (
     Shift,
     fit,
     fit_scaling,
-    initialise,
+    initialize,
 )
 
 CLASSES = ("not cat", "cat")
@@ -69,7 +69,7 @@ def network(side: int, preprocess: Preprocess) -> Network:
         Flatten(),
         make.linear("dense", 32 * (side // 4) ** 2, 2),
     ]
-    graph = initialise(Network.from_layers(layers, (3, side, side)).graph)
+    graph = initialize(Network.from_layers(layers, (3, side, side)).graph)
     return Network.from_graph(graph, classes=CLASSES, preprocess=preprocess)
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     recipe = Recipe(
         epochs=args.epochs or (100 if few else 10),
         batch=16 if few else 64,
-        optimiser=AdamW(rate=0.002 if few else 0.005, decay=0.05),
+        optimizer=AdamW(learning_rate=0.002 if few else 0.005, weight_decay=0.05),
         augment=views,
         averaging=EMA(0.99),
     )

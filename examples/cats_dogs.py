@@ -10,7 +10,7 @@ from showing import arguments, both_parts, print_row, show
 from cnnfast import Network, Preprocess
 from cnnfast.architectures import Weights
 from cnnfast.layers import Dropout, Flatten, MaxPool, Relu
-from cnnfast.train import EMA, AdamW, Crop, Flip, Recipe, Shear, Zoom, fit, fit_scaling, initialise
+from cnnfast.train import EMA, AdamW, Crop, Flip, Recipe, Shear, Zoom, fit, fit_scaling, initialize
 
 SIDE = 64
 
@@ -26,7 +26,7 @@ def network(preprocess: Preprocess) -> Network:
         layers += [Relu(), MaxPool(2)]
         channels = filters
     layers += [Flatten(), Dropout(0.5), make.linear("dense", channels * (SIDE // 16) ** 2, 2)]
-    graph = initialise(Network.from_layers(layers, (3, SIDE, SIDE)).graph)
+    graph = initialize(Network.from_layers(layers, (3, SIDE, SIDE)).graph)
     return Network.from_graph(graph, classes=["cat", "dog"], preprocess=preprocess)
 
 
@@ -38,10 +38,10 @@ def main() -> None:
     recipe = Recipe(
         epochs=args.epochs,
         batch=32,
-        optimiser=AdamW(rate=0.003, decay=0.05),
+        optimizer=AdamW(learning_rate=0.003, weight_decay=0.05),
         augment=[Flip(), Shear(0.2), Zoom(0.2), Crop(0.8)],
         averaging=EMA(0.99),
-        smoothing=0.1,
+        label_smoothing=0.1,
     )
     fitted = fit(network(preprocess), training, recipe, validation=0.1, report=print_row)
     show(fitted, test, args.plots, "cats-dogs")

@@ -9,7 +9,7 @@ from showing import arguments, both_parts, print_row, show
 
 from cnnfast import Network, Preprocess
 from cnnfast.architectures import build
-from cnnfast.train import AdamW, Flip, Recipe, Shift, fit, fit_scaling, initialise
+from cnnfast.train import AdamW, Flip, Recipe, Shift, fit, fit_scaling, initialize
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     args = arguments(__doc__ or "", "a folder with CIFAR-10", epochs=15)
     training, test = both_parts(args.data, None, args.limit)
     preprocess = fit_scaling(training.images, Preprocess(size=(32, 32)))
-    net = Network.from_graph(initialise(build("lenet")), classes=training.classes, preprocess=preprocess)
-    recipe = Recipe(epochs=args.epochs, optimiser=AdamW(rate=0.003), augment=[Flip(), Shift(2)])
+    net = Network.from_graph(initialize(build("lenet")), classes=training.classes, preprocess=preprocess)
+    recipe = Recipe(epochs=args.epochs, optimizer=AdamW(learning_rate=0.003), augment=[Flip(), Shift(2)])
     fitted = fit(net, training, recipe, validation=0.1, report=print_row)
     show(fitted, test, args.plots, "cifar10-cnn")
 

@@ -9,7 +9,7 @@ from showing import arguments, both_parts, print_row, show
 
 from cnnfast import Network, Preprocess
 from cnnfast.architectures import build
-from cnnfast.train import SGD, Cosine, Recipe, fit, fit_scaling, initialise
+from cnnfast.train import SGD, Cosine, Recipe, fit, fit_scaling, initialize
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     args = arguments(__doc__ or "", "a folder with MNIST", epochs=10)
     training, test = both_parts(args.data, None, args.limit)
     preprocess = fit_scaling(training.images, Preprocess(size=(28, 28), channels="grey"))
-    net = Network.from_graph(initialise(build("mlp")), classes=training.classes, preprocess=preprocess)
-    recipe = Recipe(epochs=args.epochs, batch=32, optimiser=SGD(rate=0.5), schedule=Cosine())
+    net = Network.from_graph(initialize(build("mlp")), classes=training.classes, preprocess=preprocess)
+    recipe = Recipe(epochs=args.epochs, batch=32, optimizer=SGD(learning_rate=0.5), schedule=Cosine())
     fitted = fit(net, training, recipe, validation=0.1, report=print_row)
     show(fitted, test, args.plots, "mlp-mnist")
 

@@ -18,15 +18,19 @@ def main() -> None:
     training, test = both_parts(args.data, base.preprocess, args.limit)
 
     net = base.with_head(["cat", "dog"])
-    recipe = Recipe(epochs=args.epochs, optimiser=AdamW(rate=0.002, decay=0.1), augment=[Flip()])
+    recipe = Recipe(epochs=args.epochs, optimizer=AdamW(learning_rate=0.002, weight_decay=0.1), augment=[Flip()])
     common = dict(validation=0.1, cache=feature_cache(), report=print_row)
     head = fit(net, training, recipe, freeze="flatten_1", **common)
     print(f"new head: {scores_of(head.network, test).accuracy:.2%}")
 
     finer = Recipe(
-        epochs=args.epochs, batch=64, optimiser=AdamW(rate=2e-4, decay=0.1), augment=[Flip()], smoothing=0.1,
+        epochs=args.epochs,
+        batch=64,
+        optimizer=AdamW(learning_rate=2e-4, weight_decay=0.1),
+        augment=[Flip()],
+        label_smoothing=0.1,
         stopping=EarlyStopping(5),
-    )  # fmt: skip
+    )
     whole = fit(head.network, training, finer, freeze="gelu_6", **common)
     print(f"last block too: {scores_of(whole.network, test).accuracy:.2%}")
     show(head, test, args.plots, "new-head")

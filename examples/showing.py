@@ -11,7 +11,7 @@ import numpy as np
 from cnnfast import Network, Preprocess, open_dataset
 from cnnfast.report.plots import draw_confusion, draw_curves
 from cnnfast.report.scores import Scores
-from cnnfast.train import Examples, Fitted, load_examples
+from cnnfast.train import Examples, FitResult, load_examples
 from cnnfast.train.history import as_line
 
 
@@ -41,7 +41,7 @@ def print_row(row: dict[str, float]) -> None:
     print(as_line(row, 0).replace("/0", ""), flush=True)
 
 
-def show(fitted: Fitted, test: Examples, folder: Path, name: str) -> None:
+def show(fitted: FitResult, test: Examples, folder: Path, name: str) -> None:
     """Print the accuracy on the test images, and draw the curves and the confusion matrix."""
     scores = scores_of(fitted.network, test)
     title = f"{scores.accuracy:.2%} of {scores.total:,} test images right"

@@ -92,7 +92,7 @@ def test_grid_search_and_cross_validation() -> None:
     images, labels = digits(240)
     search = GridSearchCV(CNNClassifier(random_state=0), {"epochs": [1, 6]}, cv=2).fit(images, labels)
     assert search.best_params_ == {"epochs": 6}
-    recipe = Recipe(epochs=6, batch=16, optimiser=SGD(rate=0.05, momentum=0.9))
+    recipe = Recipe(epochs=6, batch=16, optimizer=SGD(learning_rate=0.05, momentum=0.9))
     scores = cross_val_score(CNNClassifier(recipe=recipe, random_state=0), images, labels, cv=2)
     assert scores.mean() > 0.7
 

@@ -24,7 +24,7 @@ from cnnfast.network import Network
 from cnnfast.ops import Array
 from cnnfast.pictures import fit_images
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import AdamW, Examples, Recipe, fit, fit_scaling, initialise
+from cnnfast.train import AdamW, Examples, Recipe, fit, fit_scaling, initialize
 
 with needs("cnnfast.sklearn", "cnnfast[sklearn]"):
     from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -125,7 +125,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _recipe(self, seed: int) -> Recipe:
-        base = self.recipe or Recipe(batch=32, optimiser=AdamW(rate=0.01))
+        base = self.recipe or Recipe(batch=32, optimizer=AdamW(learning_rate=0.01))
         changed = {"epochs": self.epochs, "batch": self.batch}
         fields = {name: getattr(base, name) for name in Recipe.__dataclass_fields__}
         return Recipe(**{**fields, **{k: v for k, v in changed.items() if v is not None}, "seed": seed})
@@ -168,12 +168,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(shape) == 1:
             make, features = Weights(0), shape[0]
             hidden = [make.linear("hidden", features, HIDDEN), Relu(), make.linear("scores", HIDDEN, classes)]
-            return Network.from_graph(initialise(Network.from_layers(hidden, shape).graph, seed))
+            return Network.from_graph(initialize(Network.from_layers(hidden, shape).graph, seed))
         name = self.architecture
         if name == "auto":
             name = "cnn-16-32-64" if min(shape[:2]) >= SMALLEST else "mlp"
         graph = build(name, (shape[2], *shape[:2]), classes)
-        return Network.from_graph(initialise(graph, seed), preprocess=preprocess)
+        return Network.from_graph(initialize(graph, seed), preprocess=preprocess)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, float32 (N, K), in the order of `classes_`."""

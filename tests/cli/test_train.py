@@ -15,7 +15,7 @@ from train import bars
 from cnnfast import Network, TrainingError
 from cnnfast.train.trainer import Trainer
 
-FAST = ("--epochs", 3, "--batch", 20, "--rate", 0.02)
+FAST = ("--epochs", 3, "--batch", 20, "--learning-rate", 0.02)
 
 
 @pytest.fixture(scope="session")
@@ -129,17 +129,17 @@ def test_muon_on_a_whitened_network(data: Path, tmp_path: Path, run: Callable[..
     out = tmp_path / "bars.safetensors"
     words = (
         "--whiten",
-        "--optimiser",
+        "--optimizer",
         "muon",
-        "--start",
+        "--init",
         "identity",
-        "--rate",
+        "--learning-rate",
         0.1,
         "--momentum",
         0.6,
-        "--last",
-        "adamw:rate=0.01",
-        "--fixed",
+        "--head-optimizer",
+        "adamw:learning_rate=0.01",
+        "--frozen-params",
         "conv2.bias",
     )
     result = run(
@@ -184,18 +184,30 @@ def test_divergence_leaves_the_last_good_weights(
         (("--architecture", "lenet", "--augment", "flip=2"), "flip takes no value"),
         (("--architecture", "lenet", "--augment", "zoom=2"), "zoom must be a number above 0 and below 1"),
         (("--architecture", "lenet", "--momentum", "0.9"), "belongs to sgd and muon"),
-        (("--architecture", "lenet", "--fixed", "conv9"), "no trained layer or parameter is called so"),
+        (("--architecture", "lenet", "--frozen-params", "conv9"), "no trained layer or parameter is called so"),
         (("--architecture", "mlp", "--whiten"), "whitening needs a first layer that is a convolution"),
-        (("--architecture", "lenet", "--rounds", "3"), "--rounds belongs to muon, but the optimiser is adamw"),
+        (("--architecture", "lenet", "--rounds", "3"), "--rounds belongs to muon, but the optimizer is adamw"),
         (("--architecture", "lenet", "--schedule", "up"), "there is no schedule 'up'; known: constant, step"),
         (("--architecture", "lenet", "--schedule", "constant:floor=1"), "no setting 'floor'; it has: none"),
         (("--architecture", "lenet", "--average", "ema:decay=2"), "decay must be a number from 0 and below 1"),
-        (("--base", "mnist-mlp", "--start", "identity"), "--start belongs to --architecture"),
-        (("--architecture", "lenet", "--optimiser", "muon", "--last", "sdg:rate=1"), "there is no optimiser 'sdg'"),
-        (("--architecture", "lenet", "--optimiser", "muon", "--last", "muon"), "last must be SGD, Adam or AdamW"),
-        (("--architecture", "lenet", "--optimiser", "muon", "--last", "sgd:beta1=1"), "has no setting 'beta1'"),
-        (("--architecture", "lenet", "--optimiser", "muon", "--biases", "sgd:rate=x"), "must be a number, but is 'x'"),
-        (("--architecture", "lenet", "--rate", "-1"), "rate must be a number above 0"),
+        (("--base", "mnist-mlp", "--init", "identity"), "--init belongs to --architecture"),
+        (
+            ("--architecture", "lenet", "--optimizer", "muon", "--head-optimizer", "sdg:learning_rate=1"),
+            "there is no optimizer 'sdg'",
+        ),
+        (
+            ("--architecture", "lenet", "--optimizer", "muon", "--head-optimizer", "muon"),
+            "head_optimizer must be SGD, Adam or AdamW",
+        ),
+        (
+            ("--architecture", "lenet", "--optimizer", "muon", "--head-optimizer", "sgd:beta1=1"),
+            "has no setting 'beta1'",
+        ),
+        (
+            ("--architecture", "lenet", "--optimizer", "muon", "--bias-optimizer", "sgd:learning_rate=x"),
+            "must be a number, but is 'x'",
+        ),
+        (("--architecture", "lenet", "--learning-rate", "-1"), "learning_rate must be a number above 0"),
         (("--architecture", "lenet", "--epochs", "0"), "must be an integer from 1 up"),
         (("--base", "mnist-mlp", "--size", "16"), "leave --size out"),
         ((), "one of the arguments --architecture --base is required"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
-from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimise
+from cnnfast.graph import PASSES, Graph, Node, constant, evaluate, optimize
 from cnnfast.graph.passes import Pass, push_transposes
 from cnnfast.ops import Add, BatchNorm, Conv2d, Dropout, Flatten, Fused, Gelu, MaxPool, Relu, Reshape
 
@@ -29,7 +29,7 @@ def computing(graph: Graph) -> int:
     return sum(not isinstance(node.op, Reshape | Flatten) for node in graph.nodes)
 
 
-@pytest.mark.parametrize("simplify", [*PASSES, optimise], ids=lambda p: p.__name__)
+@pytest.mark.parametrize("simplify", [*PASSES, optimize], ids=lambda p: p.__name__)
 @given(seed=seeds())
 def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pass, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -39,7 +39,7 @@ def test_outputs_stay_the_same_and_the_second_time_changes_nothing(simplify: Pas
     assert simplify(after) is after
     assert computing(after) <= computing(graph)
     # these two may put reshapes where a transpose was
-    assert simplify in (push_transposes, optimise) or len(after.nodes) <= len(graph.nodes)
+    assert simplify in (push_transposes, optimize) or len(after.nodes) <= len(graph.nodes)
 
 
 @settings(max_examples=20)
@@ -48,7 +48,7 @@ def test_passes_do_not_depend_on_the_order_of_the_nodes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     graph = random_graph(rng)
     turned = Graph(graph.inputs, graph.nodes[::-1], graph.constants, graph.outputs)
-    assert_same_outputs(graph, optimise(turned), random_inputs(graph, rng))
+    assert_same_outputs(graph, optimize(turned), random_inputs(graph, rng))
 
 
 @settings(max_examples=20)
@@ -64,7 +64,7 @@ def test_passes_in_any_order_are_correct(seed: int) -> None:
 def test_fusing_leaves_no_layer_before_its_activation() -> None:
     """Every convolution or linear layer whose only reader is an activation or a batch-norm has taken it."""
     for seed in range(30):
-        graph = optimise(random_graph(np.random.default_rng(seed)))
+        graph = optimize(random_graph(np.random.default_rng(seed)))
         for node in graph.nodes:
             if isinstance(node.op, Conv2d) and node.name not in graph.outputs:
                 readers = graph.consumers[node.name]
@@ -81,7 +81,7 @@ def test_the_shapes_of_airbench_and_of_resnet() -> None:
         w=(4, 3, 3, 3),
         p=[0.5, 1.0, 1.5, 2.0],
     )
-    assert [node.op for node in optimise(airbench).nodes] == [Fused(Conv2d(), (MaxPool(2),), 3), Gelu()]
+    assert [node.op for node in optimize(airbench).nodes] == [Fused(Conv2d(), (MaxPool(2),), 3), Gelu()]
     same = Conv2d(padding=1)
     resnet = net(
         ("conv1", same, "x", "w"),
@@ -95,7 +95,7 @@ def test_the_shapes_of_airbench_and_of_resnet() -> None:
         w=(3, 3, 3, 3),
         p=[0.5, 1.0, 1.5],
     )
-    assert [node.op for node in optimise(resnet).nodes] == [Fused(same, (Relu(),), 3), Fused(same, (Add(), Relu()), 3)]
+    assert [node.op for node in optimize(resnet).nodes] == [Fused(same, (Relu(),), 3), Fused(same, (Add(), Relu()), 3)]
 
 
 def test_fifty_thousand_nodes() -> None:
@@ -105,6 +105,6 @@ def test_fifty_thousand_nodes() -> None:
         Node(f"n{i + 1}", ops[i % 2], (f"n{i}", "w") if i % 2 == 0 else (f"n{i}",)) for i in range(50_000)
     ]  # fmt: skip
     graph = Graph({"n0": (1, 2, 2)}, tuple(nodes), {"w": constant(np.ones((1, 1, 1, 1)))}, ("n50000",))
-    after = optimise(graph)
+    after = optimize(graph)
     assert len(after.nodes) == 25_000
     assert all(isinstance(node.op, Fused) for node in after.nodes)

@@ -7,7 +7,7 @@ from hypothesis import given
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
-from cnnfast.graph import Graph, Node, constant, evaluate, optimise
+from cnnfast.graph import Graph, Node, constant, evaluate, optimize
 from cnnfast.graph.passes import push_transposes
 from cnnfast.ops import (
     Add,
@@ -67,7 +67,7 @@ def test_a_network_with_channels_last_keeps_no_transpose() -> None:
     after = push_transposes(graph)
     assert Transpose not in kinds(after)
     assert_equal(graph, after)
-    assert Transpose not in kinds(optimise(graph))
+    assert Transpose not in kinds(optimize(graph))
 
 
 def test_a_pad_and_a_softmax_follow_their_axes() -> None:

@@ -9,7 +9,7 @@ import pytest
 from small_graphs import names, net
 
 from cnnfast.graph import Graph, evaluate
-from cnnfast.graph.passes import optimise, recognise_activations
+from cnnfast.graph.passes import optimize, recognise_activations
 from cnnfast.ops import (
     Add,
     Clip,
@@ -112,7 +112,7 @@ def test_what_comes_before_stays(form: str) -> None:
 
 def test_a_convolution_takes_the_activation() -> None:
     graph = net(("c", Conv2d(padding=1), "x", "w"), ("s", Sigmoid(), "c"), ("y", Mul(), "s", "c"), w=(4, 3, 3, 3))
-    assert names(optimise(graph)) == ["y"]
+    assert names(optimize(graph)) == ["y"]
 
 
 def test_constants_may_be_one_for_each_channel_if_they_are_equal() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from random_graphs import random_graph, seeds
 from small_graphs import net
 
-from cnnfast.graph import Graph, optimise
+from cnnfast.graph import Graph, optimize
 from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid, Softmax
 from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Lowering
@@ -51,12 +51,12 @@ class Memory:
 
 def check(lower: Lower, graph: Graph) -> int:
     """Run a graph over names, and return the size of its arena."""
-    optimised = optimise(graph)
-    lowering = lower(optimised)
-    outputs = [lowering.results.get(v, v) for v in optimised.outputs]
-    places, workspaces, end = place(lowering.steps, lowering.size, optimised.inputs, outputs, lowering.aliases)
+    optimized = optimize(graph)
+    lowering = lower(optimized)
+    outputs = [lowering.results.get(v, v) for v in optimized.outputs]
+    places, workspaces, end = place(lowering.steps, lowering.size, optimized.inputs, outputs, lowering.aliases)
     memory = Memory(lowering, places, end)
-    for name in optimised.inputs:
+    for name in optimized.inputs:
         memory.write(name)
     for step, workspace in zip(lowering.steps, workspaces, strict=True):
         for value in step.reads():
@@ -88,9 +88,9 @@ def test_long_chains_reuse_two_places() -> None:
 
 def step_named(lower: Lower, graph: Graph, node: str) -> tuple[Step, dict[str, int]]:
     """Return the last step of a node and the places of all values."""
-    optimised = optimise(graph)
-    lowering = lower(optimised)
-    places, _, _ = place(lowering.steps, lowering.size, optimised.inputs, optimised.outputs, lowering.aliases)
+    optimized = optimize(graph)
+    lowering = lower(optimized)
+    places, _, _ = place(lowering.steps, lowering.size, optimized.inputs, optimized.outputs, lowering.aliases)
     return [step for step in lowering.steps if step.node == node][-1], places
 
 

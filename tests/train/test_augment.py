@@ -10,8 +10,8 @@ import pytest
 
 from cnnfast.errors import ConfigError
 from cnnfast.train import AUGMENTATIONS, Brightness, Crop, Cutout, Flip, Rotate, Shear, Shift, Zoom
+from cnnfast.train.affine_augment import Warp, resample
 from cnnfast.train.augment import Views
-from cnnfast.train.warp import Warp, resample
 
 N, H, W, C = 6, 9, 7, 3
 

@@ -25,7 +25,7 @@ from cnnfast.train import (
     Cutout,
     EarlyStopping,
     Examples,
-    Fitted,
+    FitResult,
     Flip,
     Lookahead,
     Muon,
@@ -38,8 +38,10 @@ from cnnfast.train.engine import trainable_names
 from cnnfast.train.history import CHECKPOINT, HISTORY, read_history
 from cnnfast.train.trainer import Trainer
 
-RECIPE = Recipe(epochs=8, batch=20, optimiser=AdamW(rate=0.02), seed=7)
-FULL = dataclasses.replace(RECIPE, augment=(Shift(1), Cutout(2)), averaging=EMA(0.9), clip=1.0, smoothing=0.1)
+RECIPE = Recipe(epochs=8, batch=20, optimizer=AdamW(learning_rate=0.02), seed=7)
+FULL = dataclasses.replace(
+    RECIPE, augment=(Shift(1), Cutout(2)), averaging=EMA(0.9), clip_norm=1.0, label_smoothing=0.1
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def data(count: int = 120) -> tuple[np.ndarray, np.ndarray]:
     return bars.pictures(count, seed=0)
 
 
-def bits(fitted: Fitted) -> dict[str, bytes]:
+def bits(fitted: FitResult) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in fitted.network.graph.constants.items()}
 
 
@@ -85,8 +87,12 @@ def test_the_first_network_stays_as_it_is() -> None:
     [
         RECIPE,
         FULL,
-        dataclasses.replace(FULL, optimiser=Muon(rate=0.05, sphere=True)),
-        dataclasses.replace(FULL, optimiser=SGD(rate=0.05, last=Adam(), biases=SGD(0.5)), averaging=Lookahead()),
+        dataclasses.replace(FULL, optimizer=Muon(learning_rate=0.05, sphere=True)),
+        dataclasses.replace(
+            FULL,
+            optimizer=SGD(learning_rate=0.05, head_optimizer=Adam(), bias_optimizer=SGD(0.5)),
+            averaging=Lookahead(),
+        ),
     ],
     ids=["plain", "full", "muon", "lookahead"],
 )
@@ -102,11 +108,13 @@ def test_what_is_fixed_stays_as_it_is() -> None:
     net = bars.network(norm=True)
     trained = trainable_names(net.graph)
     fixed = [name for name in trained if name.endswith(".scale") or name.startswith(trained[0].partition(".")[0])]
-    fitted = fit(net, data(), dataclasses.replace(RECIPE, epochs=1), fixed=["*.scale", trained[0].partition(".")[0]])
+    fitted = fit(
+        net, data(), dataclasses.replace(RECIPE, epochs=1), frozen_params=["*.scale", trained[0].partition(".")[0]]
+    )
     before, after = net.graph.constants, fitted.network.graph.constants
     assert all((before[name] == after[name]).all() == (name in fixed) for name in trained)
     with pytest.raises(ConfigError, match="'conv9' is to be fixed, but no trained layer or parameter is called so"):
-        fit(net, data(), RECIPE, fixed=["conv9"])
+        fit(net, data(), RECIPE, frozen_params=["conv9"])
 
 
 def test_another_seed_gives_another_network() -> None:
@@ -118,7 +126,9 @@ def test_lookahead_goes_on_from_its_average() -> None:
     """Three steps at a constant rate, in float64: the third begins where the average of the first two lies."""
     images, labels = np.eye(4, dtype=np.float32)[[0, 1]].reshape(2, 4), np.array([0, 1])
     net = Network.from_layers([Linear(np.ones((2, 4)) * [[1], [-1]])], (4,))
-    recipe = Recipe(epochs=3, batch=2, optimiser=SGD(rate=0.5), schedule=Constant(), averaging=Lookahead(2, 0.9))
+    recipe = Recipe(
+        epochs=3, batch=2, optimizer=SGD(learning_rate=0.5), schedule=Constant(), averaging=Lookahead(2, 0.9)
+    )
     found = fit(net, (images, labels), recipe).network.graph.constants["linear_1.weight"]
 
     def stepped(w: np.ndarray) -> np.ndarray:
@@ -151,27 +161,31 @@ def interrupted_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("averaging", [None, EMA(0.9), SWA(0.25), Lookahead(3, 0.9)], ids=repr)
 @pytest.mark.parametrize(
-    "optimiser",
-    [SGD(rate=0.05, momentum=0.9), Adam(rate=0.01), Muon(rate=0.05, last=SGD(rate=0.01, momentum=0.9))],
+    "optimizer",
+    [
+        SGD(learning_rate=0.05, momentum=0.9),
+        Adam(learning_rate=0.01),
+        Muon(learning_rate=0.05, head_optimizer=SGD(learning_rate=0.01, momentum=0.9)),
+    ],
     ids=lambda o: type(o).__name__,
 )
 def test_resumed_with_the_same_bits(
-    optimiser: Any, averaging: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    optimizer: Any, averaging: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = dataclasses.replace(FULL, optimiser=optimiser, averaging=averaging)
+    recipe = dataclasses.replace(FULL, optimizer=optimizer, averaging=averaging)
     net = bars.network(norm=True, dropout=True)
-    undisturbed = fit(net, data(), recipe, validation=0.2, run=tmp_path / "a")
+    undisturbed = fit(net, data(), recipe, validation=0.2, run_dir=tmp_path / "a")
     with monkeypatch.context() as patch:
         interrupted_after(2 * 5 + 3, patch)
-        first = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b")
+        first = fit(net, data(), recipe, validation=0.2, run_dir=tmp_path / "b")
     assert first.ended == "interrupted"
     assert len(first.history) == 2
-    again = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b", resume=True)
+    again = fit(net, data(), recipe, validation=0.2, run_dir=tmp_path / "b", resume=True)
     assert bits(again) == bits(undisturbed)
     assert without_time(again.history) == without_time(undisturbed.history)
     for name in "ab":
         assert without_time(read_history(tmp_path / name / HISTORY)) == without_time(undisturbed.history)
-    once_more = fit(net, data(), recipe, validation=0.2, run=tmp_path / "b", resume=True)
+    once_more = fit(net, data(), recipe, validation=0.2, run_dir=tmp_path / "b", resume=True)
     assert bits(once_more) == bits(undisturbed)
 
 
@@ -183,7 +197,7 @@ def test_ctrl_c_before_the_end_of_the_first_epoch_is_not_swallowed(monkeypatch: 
 
 def test_resume_without_a_checkpoint_simply_starts(tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1)
-    assert bits(fit(bars.network(), data(), recipe, run=tmp_path / "new", resume=True)) == bits(
+    assert bits(fit(bars.network(), data(), recipe, run_dir=tmp_path / "new", resume=True)) == bits(
         fit(bars.network(), data(), recipe)
     )
     with pytest.raises(ConfigError, match="resume needs run"):
@@ -192,16 +206,20 @@ def test_resume_without_a_checkpoint_simply_starts(tmp_path: Path) -> None:
 
 def test_early_stopping_goes_back_to_the_best(tmp_path: Path) -> None:
     recipe = dataclasses.replace(
-        RECIPE, epochs=40, optimiser=SGD(rate=0.2), schedule=Constant(), stopping=EarlyStopping(3, "val_accuracy")
+        RECIPE,
+        epochs=40,
+        optimizer=SGD(learning_rate=0.2),
+        schedule=Constant(),
+        stopping=EarlyStopping(3, "val_accuracy"),
     )
     images, labels = bars.pictures(90, seed=1)
-    fitted = fit(bars.network(), data(), recipe, validation=(images, labels), run=tmp_path)
+    fitted = fit(bars.network(), data(), recipe, validation=(images, labels), run_dir=tmp_path)
     assert fitted.ended == "early"
     accuracies = [row["val_accuracy"] for row in fitted.history]
     best = int(np.argmax(accuracies))
     assert len(accuracies) == best + 1 + 3
     assert (fitted.network.predict(images) == fitted.network.classes_[labels]).mean() == accuracies[best]
-    again = fit(bars.network(), data(), recipe, validation=(images, labels), run=tmp_path, resume=True)
+    again = fit(bars.network(), data(), recipe, validation=(images, labels), run_dir=tmp_path, resume=True)
     assert bits(again) == bits(fitted)
     with pytest.raises(ConfigError, match="early stopping watches the validation"):
         fit(bars.network(), data(), recipe)
@@ -225,19 +243,19 @@ def test_divergence_keeps_the_last_good_weights(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(
         TrainingError, match=r"epoch 2, step 13.*rate \(it is 0.02\).*after epoch 1.*checkpoint"
     ) as error:
-        fit(bars.network(), data(), recipe, run=tmp_path)
+        fit(bars.network(), data(), recipe, run_dir=tmp_path)
     kept = error.value.network
     assert isinstance(kept, Network)
     assert {name: array.tobytes() for name, array in kept.graph.constants.items()} == bits(good)
     monkeypatch.undo()
-    resumed = fit(bars.network(), data(), recipe, run=tmp_path, resume=True)
+    resumed = fit(bars.network(), data(), recipe, run_dir=tmp_path, resume=True)
     assert bits(resumed) == bits(fit(bars.network(), data(), recipe))
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered")
 def test_divergence_by_a_rate_that_is_too_high() -> None:
-    recipe = dataclasses.replace(RECIPE, optimiser=SGD(rate=1e25), schedule=Constant())
-    with pytest.raises(TrainingError, match=r"epoch 1.*lower the rate.*no good weights yet") as error:
+    recipe = dataclasses.replace(RECIPE, optimizer=SGD(learning_rate=1e25), schedule=Constant())
+    with pytest.raises(TrainingError, match=r"epoch 1.*lower the learning rate.*no good weights yet") as error:
         fit(bars.network(), data(), recipe)
     assert error.value.network is None
 
@@ -260,40 +278,40 @@ def test_a_label_out_of_range(label: int) -> None:
 
 def test_data_that_changed_since_the_checkpoint(tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1)
-    fit(bars.network(), data(), recipe, run=tmp_path)
+    fit(bars.network(), data(), recipe, run_dir=tmp_path)
     images, labels = data()
     images[3, 4, 4] ^= 1
     before = (tmp_path / CHECKPOINT).read_bytes()
     with pytest.raises(DataError, match="the data set has changed since the checkpoint"):
-        fit(bars.network(), (images, labels), recipe, run=tmp_path, resume=True)
+        fit(bars.network(), (images, labels), recipe, run_dir=tmp_path, resume=True)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("change", "name"), [({"batch": 10}, "batch"), ({"optimiser": SGD()}, "optimiser"), ({"epochs": 9}, "epochs")]
+    ("change", "name"), [({"batch": 10}, "batch"), ({"optimizer": SGD()}, "optimizer"), ({"epochs": 9}, "epochs")]
 )
 def test_a_recipe_that_changed_since_the_checkpoint(change: dict[str, Any], name: str, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1)
-    fit(bars.network(), data(), recipe, run=tmp_path)
+    fit(bars.network(), data(), recipe, run_dir=tmp_path)
     with pytest.raises(ConfigError, match=f"was made with {name} = .* but now it is"):
-        fit(bars.network(), data(), dataclasses.replace(recipe, **change), run=tmp_path, resume=True)
+        fit(bars.network(), data(), dataclasses.replace(recipe, **change), run_dir=tmp_path, resume=True)
 
 
 def test_another_network_than_that_of_the_checkpoint(tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1)
-    fit(bars.network(), data(), recipe, run=tmp_path)
+    fit(bars.network(), data(), recipe, run_dir=tmp_path)
     with pytest.raises(ConfigError, match="another network"):
-        fit(bars.network(norm=True), data(), recipe, run=tmp_path, resume=True)
+        fit(bars.network(norm=True), data(), recipe, run_dir=tmp_path, resume=True)
 
 
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=1)
-    fit(bars.network(), data(), recipe, run=tmp_path)
+    fit(bars.network(), data(), recipe, run_dir=tmp_path)
     content = (tmp_path / CHECKPOINT).read_bytes()
     for damaged in (content[:-7], content[:30], b"", content.replace(b"cnnfast.checkpoint", b"cnnfast.checkpoinX")):
         (tmp_path / CHECKPOINT).write_bytes(damaged)
         with pytest.raises(ModelFileError, match="cannot be resumed"):
-            fit(bars.network(), data(), recipe, run=tmp_path, resume=True)
+            fit(bars.network(), data(), recipe, run_dir=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +346,7 @@ def test_a_single_output_is_yes_or_no(end: list[Any]) -> None:
     rows = rng.standard_normal((200, 4)).astype(np.float32)
     labels = (rows @ [1, -1, 2, 0.5] > 0).astype(int)
     net = Network.from_layers([Linear(np.zeros((1, 4)), np.zeros(1)), *end], (4,), classes=["cat"])
-    fitted = fit(net, (rows, labels), dataclasses.replace(RECIPE, optimiser=AdamW(rate=0.2)), validation=0.2)
+    fitted = fit(net, (rows, labels), dataclasses.replace(RECIPE, optimizer=AdamW(learning_rate=0.2)), validation=0.2)
     assert fitted.history[-1]["val_accuracy"] > 0.9
     assert fitted.network.classes_.tolist() == ["not cat", "cat"]
     found = fitted.network.predict(rows) == np.array(["not cat", "cat"])[labels]

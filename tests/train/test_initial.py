@@ -11,7 +11,7 @@ from cnnfast.graph import Graph, evaluate
 from cnnfast.layers import BatchNorm, Conv2d, Flatten, Layer, Linear, PRelu, Relu, Sigmoid, build_graph
 from cnnfast.network import Network
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import initialise, whitened
+from cnnfast.train import initialize, whitened
 
 
 def graph() -> Graph:
@@ -30,7 +30,7 @@ def graph() -> Graph:
 
 
 def test_variances() -> None:
-    constants = initialise(graph(), seed=0).constants
+    constants = initialize(graph(), seed=0).constants
     for name, variance in (("he", 2 / 288), ("glorot", 2 / (288 + 64 * 9 / 2)), ("dense", 2 / (1024 + 100))):
         weight = constants[f"{name}.weight"]
         assert weight.var() == pytest.approx(variance, rel=0.03)
@@ -38,7 +38,7 @@ def test_variances() -> None:
 
 
 def test_what_is_not_random() -> None:
-    constants = initialise(graph(), seed=0).constants
+    constants = initialize(graph(), seed=0).constants
     wanted = {"scale": 1, "shift": 0, "mean": 0, "var": 1}
     assert all((constants[f"norm.{name}"] == value).all() for name, value in wanted.items())
     assert not constants["dense.bias"].any()
@@ -48,20 +48,20 @@ def test_what_is_not_random() -> None:
 def test_identity_start() -> None:
     """Convolutions copy their channels, those with groups within each; scores do not depend on the image."""
     x = np.random.default_rng(1).standard_normal((2, 32, 4, 4)).astype(np.float32)
-    fresh = initialise(graph(), seed=0, start="identity")
+    fresh = initialize(graph(), seed=0, init="identity")
     values = evaluate(fresh, x)
     np.testing.assert_array_equal(values["he"][:, :32], x)
-    assert (fresh.constants["he.weight"][32:] == initialise(graph(), seed=0).constants["he.weight"][32:]).all()
+    assert (fresh.constants["he.weight"][32:] == initialize(graph(), seed=0).constants["he.weight"][32:]).all()
     glorot, below = values["glorot"], values[fresh.by_name["glorot"].inputs[0]]
     np.testing.assert_array_equal(glorot[:, :32], below[:, :32])
     np.testing.assert_array_equal(glorot[:, 32:], below[:, 32:])
     assert not values["dense"].any()
-    with pytest.raises(ConfigError, match="start must be one of random, identity, but is 'dirac'"):
-        initialise(graph(), start="dirac")
+    with pytest.raises(ConfigError, match="init must be one of random, identity, but is 'dirac'"):
+        initialize(graph(), init="dirac")
 
 
 def test_seeds() -> None:
-    one, same, other = (initialise(graph(), seed).constants for seed in (3, 3, 4))
+    one, same, other = (initialize(graph(), seed).constants for seed in (3, 3, 4))
     assert all((one[name] == same[name]).all() for name in one)
     assert (one["he.weight"] != other["he.weight"]).any()
 
@@ -69,7 +69,7 @@ def test_seeds() -> None:
 @pytest.mark.parametrize("name", ["cs61c", "lenet", "mlp", "cnn-16-32-64"])
 def test_a_fresh_network_keeps_the_size_of_its_values(name: str) -> None:
     """Before the softmax, scores are of the order of one."""
-    fresh = initialise(build(name), seed=0)
+    fresh = initialize(build(name), seed=0)
     (shape,) = fresh.inputs.values()
     x = np.random.default_rng(0).standard_normal((4, *shape)).astype(np.float32)
     scores = evaluate(fresh, x)[fresh.outputs[0]]

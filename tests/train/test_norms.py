@@ -12,7 +12,7 @@ from cnnfast.train import AdamW, Recipe, fit, with_batch_norm, without_batch_nor
 
 
 def trained(net: Network) -> Network:
-    recipe = Recipe(epochs=3, batch=20, optimiser=AdamW(rate=0.02))
+    recipe = Recipe(epochs=3, batch=20, optimizer=AdamW(learning_rate=0.02))
     with threads(1):
         return fit(net, bars.pictures(120, 0), recipe).network
 

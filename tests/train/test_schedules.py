@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnnfast.errors import ConfigError
-from cnnfast.train import SCHEDULES, Constant, Cosine, Linear, OneCycle, StepDecay
+from cnnfast.train import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 
 STEPS, EPOCHS = 40, 4
 
@@ -32,7 +32,7 @@ def test_cosine_with_warm_up_and_floor() -> None:
 
 
 def test_linear_with_warm_up_and_floor() -> None:
-    found = rates(Linear(warmup=0.25, floor=0.1, start=0.2))
+    found = rates(LinearDecay(warmup=0.25, floor=0.1, start=0.2))
     assert found[:10] == pytest.approx([0.2 + 0.8 * (i + 1) / 11 for i in range(10)])
     assert found[10:] == pytest.approx([1 - 0.9 * i / 30 for i in range(30)])
 
@@ -50,24 +50,25 @@ def test_every_schedule_for_any_number_of_steps(name: str, steps: int) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_torch(kind: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5, momentum=0.9)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5, momentum=0.9)
     ours, theirs = {
-        "cosine": (Cosine(), lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)),
-        "linear": (Linear(), lambda: torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, STEPS)),
-        "one-cycle": (OneCycle(), lambda: torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.5, STEPS)),
-        "step": (StepDecay(1, 0.3), lambda: torch.optim.lr_scheduler.StepLR(optimiser, STEPS // EPOCHS, 0.3)),
+        "cosine": (Cosine(), lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)),
+        "linear": (LinearDecay(), lambda: torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)),
+        "one-cycle": (OneCycle(), lambda: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.5, STEPS)),
+        "step": (StepDecay(1, 0.3), lambda: torch.optim.lr_scheduler.StepLR(optimizer, STEPS // EPOCHS, 0.3)),
     }[kind]
     schedule = theirs()
     for step in range(STEPS):
-        pace, group = ours.pace(step, STEPS, EPOCHS), optimiser.param_groups[0]  # type: ignore[attr-defined]
+        pace, group = ours.pace(step, STEPS, EPOCHS), optimizer.param_groups[0]  # type: ignore[attr-defined]
         assert 0.5 * pace.rate == pytest.approx(group["lr"], abs=1e-7)
         assert pace.momentum is None or pace.momentum == pytest.approx(group["momentum"], abs=1e-6)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Cosine(warmup=1), lambda: Linear(floor=1), lambda: StepDecay(every=0), lambda: OneCycle(peak=1)]
+    "make",
+    [lambda: Cosine(warmup=1), lambda: LinearDecay(floor=1), lambda: StepDecay(every=0), lambda: OneCycle(peak=1)],
 )
 def test_out_of_range(make: Any) -> None:
     with pytest.raises(ConfigError, match="must be a number"):

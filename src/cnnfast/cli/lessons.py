@@ -13,7 +13,7 @@ from cnnfast.errors import ConfigError, DataError
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import Examples, feature_cache, fit_scaling, initialise, load_examples
+from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
 from cnnfast.train.transfer import kept
 
 CHANNELS = {1: "grey", 3: "rgb"}
@@ -72,7 +72,7 @@ def begin(
         preprocess = fit_scaling(examples.images, preprocess)
     graph = architectures.build(architecture, preprocess.shape, examples.class_count)
     net = Network.from_graph(
-        initialise(graph, seed, start),
+        initialize(graph, seed, start),
         classes=examples.classes,
         preprocess=preprocess if examples.images.dtype == np.uint8 else None,
     )

@@ -9,15 +9,18 @@ from typing import Any
 
 from cnnfast.cli import options
 from cnnfast.errors import ConfigError
-from cnnfast.train import AUGMENTATIONS, AVERAGES, OPTIMISERS, SCHEDULES, EarlyStopping, Recipe
+from cnnfast.train import AUGMENTATIONS, AVERAGES, OPTIMIZERS, SCHEDULES, EarlyStopping, Recipe
 from cnnfast.train.augment import Augmentation
-from cnnfast.train.optimisers import Optimiser
+from cnnfast.train.optimizers import Optimizer
 
-SETTINGS = ("rate", "decay", "momentum", "nesterov", "rounds", "sphere", "last", "biases")
-"""The arguments that are settings of an optimiser."""
+SETTINGS = (
+    *("learning_rate", "weight_decay", "momentum", "nesterov", "rounds", "sphere"),
+    *("head_optimizer", "bias_optimizer"),
+)
+"""The arguments that are settings of an optimizer."""
 
-BESIDE = {"last", "biases"}
-"""Those that name another optimiser."""
+BESIDE = {"head_optimizer", "bias_optimizer"}
+"""Those that name another optimizer."""
 
 CONVERT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: bool(int(text))}
 """What makes a setting of a text, by its type."""
@@ -27,21 +30,21 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; what is not said is as in `Recipe`."""
     parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
     parser.add_argument("--batch", type=options.positive, metavar="N", help="images a step (128)")
-    parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw", help="default: %(default)s")
+    parser.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="default: %(default)s")
     parser.add_argument(
-        "--rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001, muon 0.02)"
+        "--learning-rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001, muon 0.02)"
     )
     parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
     parser.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
-    parser.add_argument("--decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
+    parser.add_argument("--weight-decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
     parser.add_argument("--rounds", type=options.positive, metavar="N", help="rounds of muon's iteration (5)")
     parser.add_argument("--sphere", action="store_true", default=None, help="muon keeps the norm of all weights")
     parser.add_argument(
-        "--last",
+        "--head-optimizer",
         metavar="HOW",
-        help="another optimiser for the last layer, as in sgd:rate=0.01,momentum=0.9",
+        help="another optimizer for the last layer, as in sgd:learning_rate=0.01,momentum=0.9",
     )
-    parser.add_argument("--biases", metavar="HOW", help="the same for biases and batch-norm")
+    parser.add_argument("--bias-optimizer", metavar="HOW", help="the same for biases and batch-norm")
     parser.add_argument(
         "--schedule",
         metavar="HOW",
@@ -51,8 +54,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
     )
-    parser.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
-    parser.add_argument("--clip", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
+    parser.add_argument("--label-smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
+    parser.add_argument("--clip-norm", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
     parser.add_argument(
         "--average", metavar="HOW", help=f"average the weights: one of {', '.join(AVERAGES)}; as in ema:decay=0.99"
     )
@@ -73,31 +76,33 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     given: dict[str, Any] = {key: getattr(args, key) for key in ("epochs", "batch") if getattr(args, key) is not None}
     return Recipe(
         **given,
-        optimiser=_optimiser(args),
+        optimizer=_optimizer(args),
         schedule=parse_named(args.schedule, SCHEDULES, "schedule"),
         augment=parse_augment(args.augment),
-        smoothing=args.smoothing,
-        clip=args.clip,
+        label_smoothing=args.label_smoothing,
+        clip_norm=args.clip_norm,
         averaging=None if args.average is None else parse_named(args.average, AVERAGES, "average"),
         stopping=None if args.patience is None else EarlyStopping(args.patience),
         seed=args.seed,
     )
 
 
-def _optimiser(args: argparse.Namespace) -> Optimiser:
-    kind = OPTIMISERS[args.optimiser]
+def _optimizer(args: argparse.Namespace) -> Optimizer:
+    kind = OPTIMIZERS[args.optimizer]
     known = {field.name for field in dataclasses.fields(kind)}
     given: dict[str, Any] = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
     if wrong := [key for key in given if key not in known]:
-        owners = [name for name, other in OPTIMISERS.items() if wrong[0] in {f.name for f in dataclasses.fields(other)}]
-        raise ConfigError(f"--{wrong[0]} belongs to {' and '.join(owners)}, but the optimiser is {args.optimiser}")
+        owners = [name for name, other in OPTIMIZERS.items() if wrong[0] in {f.name for f in dataclasses.fields(other)}]
+        raise ConfigError(
+            f"--{wrong[0].replace('_', '-')} belongs to {' and '.join(owners)}, but the optimizer is {args.optimizer}"
+        )
     for key in BESIDE & given.keys():
-        given[key] = parse_named(given[key], OPTIMISERS, "optimiser")
+        given[key] = parse_named(given[key], OPTIMIZERS, "optimizer")
     return kind(**given)
 
 
 def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
-    """Return what a text such as ``sgd:rate=0.01,momentum=0.9,nesterov=1`` names, of the kinds that there are.
+    """Return what a text such as ``sgd:learning_rate=0.01,momentum=0.9,nesterov=1`` names, of the kinds that there are.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
     Examples
     --------
     >>> parse_named("linear:warmup=0.1", SCHEDULES, "schedule")
-    Linear(warmup=0.1, floor=0.0, start=0.0)
+    LinearDecay(warmup=0.1, floor=0.0, start=0.0)
     """
     name, _, settings = text.partition(":")
     kind = kinds.get(name)

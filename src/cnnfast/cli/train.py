@@ -19,7 +19,7 @@ from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
-from cnnfast.train import STARTS, Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
+from cnnfast.train import INITS, Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
 from cnnfast.train import trainer as ends
 from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
 from cnnfast.train.transfer import with_graph
@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--freeze", nargs="?", const="", metavar="LAYER", help="with --base: train only what comes after (the head)"
     )
     parser.add_argument(
-        "--fixed",
+        "--frozen-params",
         action="append",
         default=[],
         metavar="NAME",
         help="keep a layer or parameter as it is, as in '*.scale'",
     )
-    parser.add_argument("--start", choices=STARTS, help="what new convolutions do first: random, or pass values on")
+    parser.add_argument("--init", choices=INITS, help="what new convolutions do first: random, or pass values on")
     parser.add_argument("--whiten", action="store_true", help="first convolution: principal components, and fixed")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
     parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation", type=options.probability, default=0.1, metavar="P", help="part set aside to measure with (0.1)"
     )
     parser.add_argument("--licence", metavar="TEXT", help="licence of the weights, stated in the model file")
-    parser.add_argument("--run", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     existing.add_argument("--force", action="store_true", help="start afresh where an earlier run has left its folder")
@@ -70,22 +70,20 @@ def run(args: argparse.Namespace) -> int:
     recipe = recipe_of(args)
     if args.freeze is not None and args.base is None:
         raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
-    if args.start is not None and args.base is not None:
-        raise ConfigError("--start belongs to --architecture: a base starts with the weights that it has")
+    if args.init is not None and args.base is not None:
+        raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
         raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
     failures = Failures()
     with nullcontext() if args.threads is None else _threads.threads(args.threads):
-        lesson = begin(
-            args.data, args.architecture, args.base, args.size, recipe.seed, args.start or STARTS[0], failures
-        )
+        lesson = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
         if args.batch_norm:
             lesson = replace(lesson, net=with_graph(lesson.net, with_batch_norm(lesson.net.graph)))
         examples = lesson.examples
         if args.whiten:
             net, layer = whitened(lesson.net, examples.images)
-            lesson, args.fixed = replace(lesson, net=net), [*args.fixed, f"{layer}.weight"]
+            lesson, args.frozen_params = replace(lesson, net=net), [*args.frozen_params, f"{layer}.weight"]
         if args.teacher is not None:
             examples = taught(examples, Network.load(args.teacher), args.teacher_share)
         try:
@@ -95,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
                 recipe,
                 validation=args.validation or None,
                 freeze=_frozen_up_to(args.freeze, lesson),
-                fixed=args.fixed,
+                frozen_params=args.frozen_params,
                 cache=feature_cache(),
-                run=folder,
+                run_dir=folder,
                 resume=args.resume,
                 report=lambda row: _print_row(row, recipe.epochs),
             )

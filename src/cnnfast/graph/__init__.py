@@ -2,6 +2,6 @@
 
 from cnnfast.graph.interpreter import evaluate
 from cnnfast.graph.ir import Graph, Node, constant
-from cnnfast.graph.passes import PASSES, optimise
+from cnnfast.graph.passes import PASSES, optimize
 
-__all__ = ["PASSES", "Graph", "Node", "constant", "evaluate", "optimise"]
+__all__ = ["PASSES", "Graph", "Node", "constant", "evaluate", "optimize"]

@@ -11,7 +11,7 @@ from typing import Any
 from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
-from cnnfast.graph import Graph, optimise
+from cnnfast.graph import Graph, optimize
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
 from cnnfast.plan.channels import lower_channels
@@ -160,22 +160,22 @@ def make_plan(
     UnsupportedError
         If an op has no kernel for its shape; all such nodes are listed.
     """
-    optimised = optimise(graph, passes)
-    lowered = _lower(optimised, layout, algorithms)
+    optimized = optimize(graph, passes)
+    lowered = _lower(optimized, layout, algorithms)
     lanes = 1 if layout == "nchw" else kernels.lanes()
     group = lanes if layout == "chwn" else 1
-    results = tuple(lowered.results.get(v, v) for v in optimised.outputs)
-    places, workspaces, arena = place(lowered.steps, lowered.size, optimised.inputs, results, lowered.aliases)
+    results = tuple(lowered.results.get(v, v) for v in optimized.outputs)
+    places, workspaces, arena = place(lowered.steps, lowered.size, optimized.inputs, results, lowered.aliases)
     if arena * lanes > MAX_ARENA:
         raise GraphError(
             f"{group} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
             f"{MAX_ARENA * 4 >> 30} GiB are allowed. Use a smaller input."
         )
     places = {value: start + lowered.origin(value) for value, start in places.items()}
-    strides = {v: input_strides(lowered.strides(v), s) for v, s in optimised.inputs.items()}
+    strides = {v: input_strides(lowered.strides(v), s) for v, s in optimized.inputs.items()}
     steps = tuple(lowered.steps)
     return Plan(
-        optimised,
+        optimized,
         layout,
         lanes,
         group,

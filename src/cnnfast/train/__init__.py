@@ -3,19 +3,19 @@
 >>> import numpy as np
 >>> from cnnfast import Network, Preprocess
 >>> from cnnfast.architectures import build
->>> from cnnfast.train import SGD, Flip, Recipe, fit, initialise
+>>> from cnnfast.train import SGD, Flip, Recipe, fit, initialize
 >>> images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
->>> net = Network.from_graph(initialise(build("lenet", classes=2)), preprocess=Preprocess(size=(32, 32)))
->>> fitted = fit(net, (images, np.arange(8) % 2), Recipe(epochs=1, optimiser=SGD(rate=0.01), augment=[Flip()]))
+>>> net = Network.from_graph(initialize(build("lenet", classes=2)), preprocess=Preprocess(size=(32, 32)))
+>>> fitted = fit(net, (images, np.arange(8) % 2), Recipe(epochs=1, optimizer=SGD(learning_rate=0.01), augment=[Flip()]))
 >>> fitted.network.predict_proba(images).shape
 (8, 2)
 
 =========================  =======================================================================================
 `fitting`                  `fit`: checks, and puts together what follows
 `recipe`                   everything that decides how a network is trained
-`optimisers`, `schedules`  how weights follow gradients; how the rate changes
+`optimizers`, `schedules`  how weights follow gradients; how the rate changes
 `averaging`                averages of the weights
-`augment`, `warp`          views of the images; `draws` are their random numbers
+`augment`, `affine_augment`  views of the images; `rng` are their random numbers
 `examples`, `sources`      images in memory, and how a step gets them
 `trainer`                  the loop over epochs
 `checkpoint`, `history`    what a run leaves in its folder
@@ -25,28 +25,28 @@
 =========================  =======================================================================================
 """
 
+from cnnfast.train.affine_augment import Crop, Rotate, Shear, Zoom
 from cnnfast.train.augment import AUGMENTATIONS, Brightness, Cutout, Flip, Shift
 from cnnfast.train.averaging import AVERAGES, EMA, SWA, Lookahead
 from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
-from cnnfast.train.fitting import Fitted, fit
-from cnnfast.train.initial import STARTS, initialise, whitened
+from cnnfast.train.fitting import FitResult, fit
+from cnnfast.train.initial import INITS, initialize, whitened
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
-from cnnfast.train.optimisers import OPTIMISERS, SGD, Adam, AdamW, Muon
+from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from cnnfast.train.recipe import EarlyStopping, Recipe
-from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, Linear, OneCycle, StepDecay
+from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache
-from cnnfast.train.warp import Crop, Rotate, Shear, Zoom
 
 __all__ = [
     "AUGMENTATIONS",
     "AVERAGES",
     "EMA",
+    "INITS",
     "LOSSES",
-    "OPTIMISERS",
+    "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
-    "STARTS",
     "SWA",
     "Adam",
     "AdamW",
@@ -57,9 +57,9 @@ __all__ = [
     "Cutout",
     "EarlyStopping",
     "Examples",
-    "Fitted",
+    "FitResult",
     "Flip",
-    "Linear",
+    "LinearDecay",
     "Lookahead",
     "MeanSquaredError",
     "Muon",
@@ -75,7 +75,7 @@ __all__ = [
     "feature_cache",
     "fit",
     "fit_scaling",
-    "initialise",
+    "initialize",
     "load_examples",
     "split",
     "whitened",

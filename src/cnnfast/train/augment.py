@@ -1,8 +1,9 @@
 """Views of the training images: mirrored, shifted, bent, lit and covered, anew in every epoch.
 
-An augmentation is a function of images and of random numbers, a row of them an image; the numbers come from `draws`, so
+An augmentation is a function of images and of random numbers, a row of them an image; the numbers come from `rng`, so
 that a view depends on nothing but the seed, the epoch and the image. Images are uint8 or float32, (N, H, W, C). Those
-that move pixels along straight lines are in `warp`. To add one, write such a class and list it in `AUGMENTATIONS`.
+that move pixels along straight lines are in `affine_augment`. To add one, write such a class and list it in
+`AUGMENTATIONS`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
-from cnnfast.train import draws as random
-from cnnfast.train.optimisers import check_range
-from cnnfast.train.warp import Crop, Rotate, Shear, Warp, Zoom, resample
+from cnnfast.train import rng
+from cnnfast.train.affine_augment import Crop, Rotate, Shear, Warp, Zoom, resample
+from cnnfast.train.optimizers import check_range
 
 
 @runtime_checkable
@@ -221,6 +222,6 @@ def _table(augmentation: Augmentation, use: str, seed: int, epoch: int, images: 
     """Return the numbers of one augmentation in one epoch, (images, k)."""
     if isinstance(augmentation, Flip) and augmentation.alternate:
         # Every other epoch has the numbers of epoch 0 turned round a half.
-        table = random.uniform(seed, 0, use, images, augmentation.draws)
+        table = rng.uniform(seed, 0, use, images, augmentation.draws)
         return (table + np.float32(0.5 * (epoch % 2))) % np.float32(1)
-    return random.uniform(seed, epoch, use, images, augmentation.draws)
+    return rng.uniform(seed, epoch, use, images, augmentation.draws)

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from cnnfast.ops import Array
-from cnnfast.train.optimisers import check_range
+from cnnfast.train.optimizers import check_range
 
 State = dict[str, Array]
 

@@ -32,7 +32,7 @@ class Checkpoint:
     history : list of dict
         A row an epoch.
     arrays : dict of str to array
-        Weights, slots of the optimiser, averages, best weights: float32.
+        Weights, slots of the optimizer, averages, best weights: float32.
     """
 
     epoch: int

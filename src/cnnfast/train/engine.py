@@ -7,7 +7,7 @@ An engine holds the parameters of a network and computes, for one batch, the los
     for name in engine.trainable:
         engine.parameters[name] -= rate * engine.gradients[name]
 
-- ``parameters[name]`` are float32 arrays, writable, one for each constant of the graph. An optimiser changes them in
+- ``parameters[name]`` are float32 arrays, writable, one for each constant of the graph. An optimizer changes them in
   place between steps, never replaces them. An engine changes only the running averages of batch-norm.
 - ``gradients[name]`` are float32 arrays, one for each name in ``trainable``: the derivative of the mean loss over
   the images of the batch. Each step fills the same arrays anew.

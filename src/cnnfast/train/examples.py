@@ -14,7 +14,7 @@ from cnnfast.data import Dataset
 from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import draws
+from cnnfast.train import rng
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def split(examples: Examples, fraction: float, seed: int = 0) -> tuple[Examples,
     """
     if not 0 < fraction < 1:
         raise DataError(f"the part for validation must be between 0 and 1, but is {fraction!r}")
-    order = draws.generator(seed, 0, "validation").permutation(len(examples))
+    order = rng.generator(seed, 0, "validation").permutation(len(examples))
     chosen = np.zeros(len(examples), bool)
     for label in np.unique(examples.numbers):
         members = order[examples.numbers[order] == label]

@@ -27,7 +27,7 @@ Data = Examples | tuple[object, object]
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FitResult:
     """What `fit` returns.
 
     Attributes
@@ -55,14 +55,14 @@ def fit(
     *,
     validation: float | Data | None = None,
     freeze: str | None = None,
-    fixed: Iterable[str] = (),
+    frozen_params: Iterable[str] = (),
     cache: str | os.PathLike[str] | None = None,
-    run: str | os.PathLike[str] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
     threads: int | None = None,
     progress: bool | None = None,
     report: Callable[[Row], None] | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train a network, beginning with the weights it has; it is not changed, a new one is returned.
 
     The result depends on network, data and recipe only: not on threads or interruptions.
@@ -70,7 +70,7 @@ def fit(
     Parameters
     ----------
     net : Network
-        For fresh weights see `cnnfast.train.initialise`.
+        For fresh weights see `cnnfast.train.initialize`.
     data : Examples or (images, labels)
         Images as uint8 or floats (N, H, W, C), or rows (N, F); labels as numbers of classes (N,), or as probabilities
         (N, K).
@@ -81,15 +81,15 @@ def fit(
     freeze : str, optional
         A layer up to which nothing is trained. Its values are computed once for all images, and for their mirror images
         if the recipe has a `Flip`.
-    fixed : iterable of str
+    frozen_params : iterable of str
         Layers, or parameters, that stay as they are while others before and behind them learn; ``*`` stands for any
         characters, as in ``"*.scale"``.
     cache : path, optional
         Folder where these values stay; see `cnnfast.train.feature_cache`.
-    run : path, optional
+    run_dir : path, optional
         Folder for history and checkpoint.
     resume : bool
-        Go on from the checkpoint in ``run``, if there is one.
+        Go on from the checkpoint in ``run_dir``, if there is one.
     threads : int, optional
         By default what `cnnfast.get_num_threads` says.
     progress : bool, optional
@@ -99,7 +99,7 @@ def fit(
 
     Returns
     -------
-    Fitted
+    FitResult
 
     Raises
     ------
@@ -121,13 +121,13 @@ def fit(
     >>> rows = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
     >>> labels = (rows[:, 0] > rows[:, 1]).astype(int)
     >>> net = Network.from_layers([Linear(np.zeros((2, 2)), np.zeros(2))], input_shape=(2,))
-    >>> fitted = fit(net, (rows, labels), Recipe(epochs=10, batch=16, optimiser=AdamW(rate=0.1)))
+    >>> fitted = fit(net, (rows, labels), Recipe(epochs=10, batch=16, optimizer=AdamW(learning_rate=0.1)))
     >>> bool((fitted.network.predict(rows) == labels).mean() > 0.9)
     True
     """
     recipe = Recipe() if recipe is None else recipe
-    if resume and run is None:
-        raise ConfigError("resume needs run=FOLDER, the folder of the run that goes on")
+    if resume and run_dir is None:
+        raise ConfigError("resume needs run_dir=FOLDER, the folder of the run that goes on")
     names = model_classes(net)
     examples = as_examples(data, "the training images", names)
     held = _validation(examples, validation, recipe.seed, names)
@@ -140,14 +140,14 @@ def fit(
             _check_images(part, net)
     loss = recipe.loss or _default_loss(net, recipe)
     with nullcontext() if threads is None else _threads.threads(threads):
-        trainer = _trainer(net, examples, held, recipe, loss, freeze, fixed, cache, run)
+        trainer = _trainer(net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir)
         classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
         check_classes(examples, classes)
         if held is not None:
             check_classes_of_validation(held, classes)
         trainer.begin(resume)
         ended = trainer.run(progress, report)
-    return Fitted(trainer.network(), tuple(trainer.history), ended, held)
+    return FitResult(trainer.network(), tuple(trainer.history), ended, held)
 
 
 def _trainer(
@@ -157,11 +157,11 @@ def _trainer(
     recipe: Recipe,
     loss: Loss,
     freeze: str | None,
-    fixed: Iterable[str],
+    frozen_params: Iterable[str],
     cache: str | os.PathLike[str] | None,
-    run: str | os.PathLike[str] | None,
+    run_dir: str | os.PathLike[str] | None,
 ) -> Trainer:
-    folder = None if run is None else Path(run)
+    folder = None if run_dir is None else Path(run_dir)
     graph, source, watched = net.graph, Pictures(examples, recipe), None if held is None else Pictures(held, recipe)
     parts: list[Source | None] = [source, watched]
     if freeze is not None:
@@ -177,7 +177,7 @@ def _trainer(
         graph,
         loss,
         min(recipe.batch, len(examples)),
-        trainable=all_but(graph, loss, fixed),
+        trainable=all_but(graph, loss, frozen_params),
         seed=recipe.seed % (1 << 32),
         pixels=pixels,
     )
@@ -231,4 +231,4 @@ def _default_loss(net: Network, recipe: Recipe) -> Loss:
     graph = scores_graph(net.graph, SoftmaxCrossEntropy())
     if graph.shapes[graph.outputs[0]] == (1,):
         return SigmoidBinaryCrossEntropy()
-    return SoftmaxCrossEntropy(recipe.smoothing)
+    return SoftmaxCrossEntropy(recipe.label_smoothing)

@@ -12,7 +12,7 @@ from cnnfast.graph import Graph, Node, constant
 from cnnfast.network import Network
 from cnnfast.ops import Array, BatchNorm, Conv2d, Identity, Linear, MaxPool, PRelu
 from cnnfast.ops.activation import Elu, Gelu, HardSwish, LeakyRelu, Relu, Silu
-from cnnfast.train import draws
+from cnnfast.train import rng
 from cnnfast.train.engine import weighted_layers
 from cnnfast.train.transfer import with_graph
 
@@ -24,10 +24,10 @@ PATCHES = 5_000_000
 """How many patches whitening looks at, at most: their covariance does not need more."""
 
 
-STARTS = ("random", "identity")
+INITS = ("random", "identity")
 
 
-def initialise(graph: Graph, seed: int = 0, start: str = "random") -> Graph:
+def initialize(graph: Graph, seed: int = 0, init: str = "random") -> Graph:
     """Return a graph with fresh weights; the same seed gives the same ones.
 
     Weights of convolutions and dense layers are normal numbers. Before a rectifier (ReLU and its kin) their variance is
@@ -38,29 +38,29 @@ def initialise(graph: Graph, seed: int = 0, start: str = "random") -> Graph:
     ----------
     graph : Graph
     seed : int
-    start : {"random", "identity"}
+    init : {"random", "identity"}
         With ``"identity"`` convolutions begin by passing their input channels on, one to a filter, as far as they have
-        filters (Dirac's start), and the last layer with weights of 0: no class is preferred.
+        filters (Dirac's initialization), and the last layer with weights of 0: no class is preferred.
 
     Raises
     ------
     ConfigError
-        For another start.
+        For another init.
 
     Examples
     --------
     >>> from cnnfast.architectures import build
-    >>> graph = initialise(build("lenet"), seed=1)
+    >>> graph = initialize(build("lenet"), seed=1)
     >>> round(float(graph.constants["fc1.weight"].std()), 2), float(graph.constants["fc1.bias"].max())
     (0.07, 0.0)
     """
-    if start not in STARTS:
-        raise ConfigError(f"start must be one of {', '.join(STARTS)}, but is {start!r}")
+    if init not in INITS:
+        raise ConfigError(f"init must be one of {', '.join(INITS)}, but is {init!r}")
     constants = dict(graph.constants)
     for node in graph.nodes:
         fresh = _fresh(graph, node, seed)
         constants.update({node.inputs[i]: constant(array) for i, array in fresh.items() if i < len(node.inputs)})
-    if start == "identity":
+    if init == "identity":
         constants |= _identity(graph, constants)
     return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
 
@@ -142,7 +142,7 @@ def _fresh(graph: Graph, node: Node, seed: int) -> dict[int, Array]:
         inputs = math.prod(shape[1:])
         outputs = shape[0] * math.prod(shape[2:]) // (node.op.groups if isinstance(node.op, Conv2d) else 1)
         variance = 2 / inputs if _meets_rectifier(graph, node) else 2 / (inputs + outputs)
-        weight = draws.generator(seed, 0, f"weight {node.name}").standard_normal(shape, np.float32)
+        weight = rng.generator(seed, 0, f"weight {node.name}").standard_normal(shape, np.float32)
         return {1: weight * np.float32(math.sqrt(variance)), 2: np.zeros(shape[0])}
     if isinstance(node.op, BatchNorm):
         channels = graph.shapes[node.inputs[1]]

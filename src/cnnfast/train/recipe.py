@@ -10,10 +10,10 @@ from cnnfast.errors import ConfigError
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.losses import Loss
-from cnnfast.train.optimisers import AdamW, Optimiser, check_range
+from cnnfast.train.optimizers import AdamW, Optimizer, check_range
 from cnnfast.train.schedules import OneCycle, Schedule
 
-WATCHED = ("val_loss", "val_accuracy")
+MONITORED = ("val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class EarlyStopping:
     ----------
     patience : int
         Epochs without an improvement.
-    watch : {"val_loss", "val_accuracy"}
-    least : float
+    monitor : {"val_loss", "val_accuracy"}
+    min_delta : float
         What counts as an improvement.
 
     Raises
@@ -40,21 +40,21 @@ class EarlyStopping:
     """
 
     patience: int = 5
-    watch: str = "val_loss"
-    least: float = 0.0
+    monitor: str = "val_loss"
+    min_delta: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("patience", self.patience, above=0)
-        check_range("least", self.least)
-        if self.watch not in WATCHED:
-            raise ConfigError(f"watch must be one of {', '.join(WATCHED)}, but is {self.watch!r}")
+        check_range("min_delta", self.min_delta)
+        if self.monitor not in MONITORED:
+            raise ConfigError(f"monitor must be one of {', '.join(MONITORED)}, but is {self.monitor!r}")
 
     def best_epoch(self, history: list[dict[str, Any]]) -> int:
         """Return the index of the epoch that was the last improvement."""
-        sign = 1 if self.watch == "val_loss" else -1
+        sign = 1 if self.monitor == "val_loss" else -1
         best = 0
         for epoch, row in enumerate(history):
-            if sign * row[self.watch] < sign * history[best][self.watch] - self.least:
+            if sign * row[self.monitor] < sign * history[best][self.monitor] - self.min_delta:
                 best = epoch
         return best
 
@@ -73,16 +73,16 @@ class Recipe:
         How often all images are seen.
     batch : int
         The most images of a step; an epoch is divided into batches of equal size but for one image.
-    optimiser : SGD, Adam, AdamW or Muon
-        Weight decay does not apply to biases and batch-norm, unless they have an optimiser of their own.
+    optimizer : SGD, Adam, AdamW or Muon
+        Weight decay does not apply to biases and batch-norm, unless they have an optimizer of their own.
     schedule : Constant, StepDecay, Cosine, Linear or OneCycle
     augment : sequence of augmentations
         See `cnnfast.train.augment`; applied in this order.
     loss : Loss, optional
         By default cross-entropy: of a sigmoid for a network with one output, else of a softmax.
-    smoothing : float
+    label_smoothing : float
         Label smoothing of the default loss.
-    clip : float, optional
+    clip_norm : float, optional
         The largest norm of all gradients together.
     averaging : EMA, SWA or Lookahead, optional
         The network is then the average of the weights; statistics of batch-norm are averaged like weights.
@@ -97,18 +97,18 @@ class Recipe:
 
     Examples
     --------
-    >>> Recipe(epochs=5).to_dict()["optimiser"]["rate"]
+    >>> Recipe(epochs=5).to_dict()["optimizer"]["learning_rate"]
     0.001
     """
 
     epochs: int = 20
     batch: int = 128
-    optimiser: Optimiser = field(default_factory=AdamW)
+    optimizer: Optimizer = field(default_factory=AdamW)
     schedule: Schedule = field(default_factory=OneCycle)
     augment: tuple[Augmentation, ...] = ()
     loss: Loss | None = None
-    smoothing: float = 0.0
-    clip: float | None = None
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
     averaging: Averaging | None = None
     stopping: EarlyStopping | None = None
     seed: int = 0
@@ -118,9 +118,9 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
                 raise ConfigError(f"{name} must be an integer from {least} up, but is {value!r}")
-        check_range("smoothing", self.smoothing, below=1)
-        if self.clip is not None:
-            check_range("clip", self.clip, above=0)
+        check_range("label_smoothing", self.label_smoothing, below=1)
+        if self.clip_norm is not None:
+            check_range("clip_norm", self.clip_norm, above=0)
         object.__setattr__(self, "augment", tuple(self.augment))
         for augmentation in self.augment:
             if type(augmentation) not in AUGMENTATIONS.values():

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from cnnfast.train.optimisers import Pace, check_range
+from cnnfast.train.optimizers import Pace, check_range
 
 
 class Schedule(Protocol):
@@ -22,7 +22,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """Always the optimiser's rate.
+    """Always the optimizer's rate.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class Cosine(Falling):
 
 
 @dataclass(frozen=True)
-class Linear(Falling):
+class LinearDecay(Falling):
     """A straight line from the rate down to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
 
     Raises
@@ -134,7 +134,7 @@ class Linear(Falling):
 
     Examples
     --------
-    >>> [Linear().pace(step, 4, 1).rate for step in range(4)]
+    >>> [LinearDecay().pace(step, 4, 1).rate for step in range(4)]
     [1.0, 0.75, 0.5, 0.25]
     """
 
@@ -194,11 +194,11 @@ def _cosine(begin: float, end: float, part: float) -> float:
     return end + (begin - end) / 2 * (1 + math.cos(math.pi * part))
 
 
-SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Cosine] | type[Linear] | type[OneCycle]] = {
+SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Cosine] | type[LinearDecay] | type[OneCycle]] = {
     "constant": Constant,
     "step": StepDecay,
     "cosine": Cosine,
-    "linear": Linear,
+    "linear": LinearDecay,
     "one-cycle": OneCycle,
 }
 """Every schedule by the name that the command line knows; tests go through all of them."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnfast.network import Network
 from cnnfast.ops import Array
-from cnnfast.train import draws
+from cnnfast.train import rng
 from cnnfast.train.augment import Flip, Views
 from cnnfast.train.examples import Examples
 from cnnfast.train.recipe import Recipe
@@ -104,7 +104,7 @@ class Features:
 def batches(source: Source, recipe: Recipe, epoch: int) -> Iterator[tuple[Array, Array]]:
     """Yield the numbers of the images of each step, (n,), and its input, (n, ...)."""
     count = len(source.examples)
-    order = draws.order(recipe.seed, epoch, count)
+    order = rng.order(recipe.seed, epoch, count)
     parts = np.array_split(order, -(-count // recipe.batch))
     make = source.views(epoch)
     if not recipe.augment:

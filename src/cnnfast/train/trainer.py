@@ -19,7 +19,7 @@ from cnnfast.train.averaging import State, move
 from cnnfast.train.checkpoint import Checkpoint, check_identity, load_checkpoint
 from cnnfast.train.engine import Engine, trainable_names
 from cnnfast.train.history import Row
-from cnnfast.train.optimisers import Role, clip_gradients
+from cnnfast.train.optimizers import Role, clip_gradients
 from cnnfast.train.progress import Bar
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Source, batches
@@ -63,7 +63,7 @@ class Trainer:
         self.finish, self.runner, self.folder = finish, runner, folder
         self.history: list[Row] = []
         self.step = 0
-        self.parts = {name: recipe.optimiser.part(role) for name, role in roles(engine).items()}
+        self.parts = {name: recipe.optimizer.part(role) for name, role in roles(engine).items()}
         self.slots = {
             name: {slot: np.zeros_like(engine.parameters[name]) for slot in part.slots}
             for name, (part, _) in self.parts.items()
@@ -132,8 +132,8 @@ class Trainer:
     def _update(self, steps: int, done: int | None) -> float:
         """Change all weights by one step; return the rate."""
         engine, recipe = self.engine, self.recipe
-        if recipe.clip is not None:
-            clip_gradients(engine.gradients, recipe.clip)
+        if recipe.clip_norm is not None:
+            clip_gradients(engine.gradients, recipe.clip_norm)
         pace = recipe.schedule.pace(self.step, steps * recipe.epochs, recipe.epochs)
         for name in engine.trainable:
             part, decays = self.parts[name]
@@ -145,7 +145,7 @@ class Trainer:
                 move(self.average, engine.parameters, share)
                 if recipe.averaging.leads:
                     move(engine.parameters, self.average, 1)
-        return recipe.optimiser.rate * pace.rate
+        return recipe.optimizer.learning_rate * pace.rate
 
     # -- after an epoch ----------------------------------------------------------------------------------------------
 
@@ -185,8 +185,8 @@ class Trainer:
             kept = f"the last good weights, those after epoch {epoch}, are kept in {where}"
         return TrainingError(
             f"training diverged: in epoch {epoch + 1}, step {self.step + 1}, the loss is {loss:g} or a weight is not "
-            f"finite; lower the rate (it is {self.recipe.optimiser.rate:g}), clip gradients (clip=1.0), or look at the "
-            f"scale of the input; {kept}",
+            f"finite; lower the learning rate (it is {self.recipe.optimizer.learning_rate:g}), clip gradients "
+            f"(clip_norm=1.0), or look at the scale of the input; {kept}",
             self.network() if self.history else None,
         )
 

@@ -42,13 +42,13 @@ __all__ = [
     "fold_constants",
     "fold_pad",
     "fuse",
-    "optimise",
+    "optimize",
     "push_transposes",
     "recognise_activations",
 ]
 
 
-def optimise(graph: Graph, passes: Sequence[Pass] = PASSES) -> Graph:
+def optimize(graph: Graph, passes: Sequence[Pass] = PASSES) -> Graph:
     """Run the passes, by default all, until none finds anything to do."""
     before = None
     while graph is not before:

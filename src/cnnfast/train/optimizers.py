@@ -1,7 +1,7 @@
 """How weights follow their gradients: gradient descent, Adam, AdamW, Muon.
 
-An optimiser is its settings; what it remembers of each weight lies in arrays of the same shape, the slots, so that a
-checkpoint can hold them. To add one, write such a class and list it in `OPTIMISERS`.
+An optimizer is its settings; what it remembers of each weight lies in arrays of the same shape, the slots, so that a
+checkpoint can hold them. To add one, write such a class and list it in `OPTIMIZERS`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_range(name: str, value: float, above: float | None = None, below: floa
 
 
 class Role(Enum):
-    """What a parameter does in its network; optimisers treat them differently."""
+    """What a parameter does in its network; optimizers treat them differently."""
 
     HIDDEN = "weights of a layer"
     LAST = "weights of the layer that makes the scores"
@@ -47,9 +47,9 @@ class Pace:
     step : int
         The number of the step, from 1.
     rate : float
-        Factor of the optimiser's rate.
+        Factor of the optimizer's rate.
     momentum : float, optional
-        Instead of the optimiser's own momentum (the first beta of Adam).
+        Instead of the optimizer's own momentum (the first beta of Adam).
     """
 
     step: int
@@ -57,17 +57,17 @@ class Pace:
     momentum: float | None = None
 
 
-class Optimiser(Protocol):
-    """The settings of an optimiser, and its formula for one weight."""
+class Optimizer(Protocol):
+    """The settings of an optimizer, and its formula for one weight."""
 
     slots: ClassVar[tuple[str, ...]]
 
     @property
-    def rate(self) -> float:
+    def learning_rate(self) -> float:
         """The learning rate before the schedule's factor."""
         ...
 
-    def part(self, role: Role) -> tuple[Optimiser, bool]:
+    def part(self, role: Role) -> tuple[Optimizer, bool]:
         """Return what updates parameters of a role, and whether it lets them decay."""
         ...
 
@@ -88,7 +88,7 @@ class Optimiser(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Companions:
-    """Base of all optimisers: what the layer that makes the scores follows instead, and what biases and batch-norm do.
+    """Base of all optimizers: what the layer that makes the scores follows instead, and what biases and batch-norm do.
 
     They keep the schedule. Without one of their own, biases and batch-norm do not decay.
 
@@ -98,22 +98,22 @@ class Companions:
         For something else than SGD, Adam or AdamW, or one that has companions itself.
     """
 
-    last: SGD | Adam | None = None
-    biases: SGD | Adam | None = None
+    head_optimizer: SGD | Adam | None = None
+    bias_optimizer: SGD | Adam | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("last", self.last), ("biases", self.biases)):
+        for name, value in (("head_optimizer", self.head_optimizer), ("bias_optimizer", self.bias_optimizer)):
             if value is None:
                 continue
             if not isinstance(value, SGD | Adam):
                 raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {value!r}")
-            if value.last or value.biases:
-                raise ConfigError(f"{name} has an optimiser for the last layer or for biases itself: {value!r}")
+            if value.head_optimizer or value.bias_optimizer:
+                raise ConfigError(f"{name} has an optimizer for the last layer or for biases itself: {value!r}")
 
-    def part(self, role: Role) -> tuple[Optimiser, bool]:
+    def part(self, role: Role) -> tuple[Optimizer, bool]:
         """Return what parameters of a role follow, and whether it lets them decay."""
-        other = {Role.HIDDEN: None, Role.LAST: self.last, Role.VECTOR: self.biases}[role]
-        return (cast(Optimiser, self), role is not Role.VECTOR) if other is None else (other, True)
+        other = {Role.HIDDEN: None, Role.LAST: self.head_optimizer, Role.VECTOR: self.bias_optimizer}[role]
+        return (cast(Optimizer, self), role is not Role.VECTOR) if other is None else (other, True)
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,11 @@ class SGD(Companions):
 
     Parameters
     ----------
-    rate : float
+    learning_rate : float
     momentum : float
         From 0, below 1. A schedule may move it, unless it is 0.
     nesterov : bool
-    decay : float
+    weight_decay : float
         Weight decay, as a part of the gradient.
 
     Raises
@@ -143,28 +143,29 @@ class SGD(Companions):
     Examples
     --------
     >>> w = np.ones(1, np.float32)
-    >>> SGD(rate=0.5).update(w, np.ones(1, np.float32), {"velocity": np.zeros(1, np.float32)}, Pace(1), decays=False)
+    >>> slots = {"velocity": np.zeros(1, np.float32)}
+    >>> SGD(learning_rate=0.5).update(w, np.ones(1, np.float32), slots, Pace(1), decays=False)
     >>> w
     array([0.5], dtype=float32)
     """
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
-    rate: float = 0.05
+    learning_rate: float = 0.05
     momentum: float = 0.0
     nesterov: bool = False
-    decay: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("rate", self.rate, above=0)
+        check_range("learning_rate", self.learning_rate, above=0)
         check_range("momentum", self.momentum, below=1)
-        check_range("decay", self.decay)
+        check_range("weight_decay", self.weight_decay)
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its velocity in place."""
         momentum = np.float32(self.momentum if pace.momentum is None or not self.momentum else pace.momentum)
-        rate, decay = np.float32(self.rate * pace.rate), np.float32(self.decay if decays else 0)
+        rate, decay = np.float32(self.learning_rate * pace.rate), np.float32(self.weight_decay if decays else 0)
         for w, g, v in _blocks(weight, gradient, slots["velocity"]):
             slope = g + decay * w if decay else g
             v *= momentum
@@ -190,29 +191,29 @@ class Adam(Companions):
 
     Examples
     --------
-    >>> Adam(rate=0.01).slots
+    >>> Adam(learning_rate=0.01).slots
     ('mean', 'square')
     """
 
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
 
-    rate: float = 0.001
+    learning_rate: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
-    decay: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("rate", self.rate, above=0)
+        check_range("learning_rate", self.learning_rate, above=0)
         check_range("beta1", self.beta1, below=1)
         check_range("beta2", self.beta2, below=1)
         check_range("eps", self.eps, above=0)
-        check_range("decay", self.decay)
+        check_range("weight_decay", self.weight_decay)
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its two averages in place."""
-        decay = np.float32(self.decay if decays else 0)
+        decay = np.float32(self.weight_decay if decays else 0)
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             self._step(w, g + decay * w if decay else g, m, v, pace)
 
@@ -225,7 +226,7 @@ class Adam(Companions):
         root *= np.float32(1 / (1 - self.beta2**pace.step) ** 0.5)
         root += np.float32(self.eps)
         np.divide(m, root, out=root)
-        root *= np.float32(self.rate * pace.rate / (1 - beta1**pace.step))
+        root *= np.float32(self.learning_rate * pace.rate / (1 - beta1**pace.step))
         w -= root
 
 
@@ -239,15 +240,15 @@ class AdamW(Adam):
 
     Examples
     --------
-    >>> AdamW().decay
+    >>> AdamW().weight_decay
     0.01
     """
 
-    decay: float = 0.01
+    weight_decay: float = 0.01
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its two averages in place."""
-        keep = np.float32(1 - self.rate * pace.rate * (self.decay if decays else 0))
+        keep = np.float32(1 - self.learning_rate * pace.rate * (self.weight_decay if decays else 0))
         for w, g, m, v in _blocks(weight, gradient, slots["mean"], slots["square"]):
             w *= keep
             self._step(w, g, m, v, pace)
@@ -263,21 +264,21 @@ class Muon(Companions):
 
     For a layer's weights as a matrix (outputs, inputs): ``m = momentum m + g``, ``U S V^T = g + momentum m``, then
     ``w -= rate decay w`` and ``w -= rate sqrt(max(1, outputs / inputs)) U V^T``. The layer that makes the scores,
-    biases and batch-norm have other optimisers, by default AdamW.
+    biases and batch-norm have other optimizers, by default AdamW.
 
     Parameters
     ----------
-    rate : float
+    learning_rate : float
     momentum : float
         From 0, below 1. Schedules leave it alone.
-    decay : float
+    weight_decay : float
         Weight decay of what is made orthogonal.
     sphere : bool
         Keep the norm of these weights at the root of ``outputs``: for layers with batch-norm behind them, whose result
         does not depend on it.
     rounds : int
         Of the Newton-Schulz iteration that approximates ``U V^T``.
-    last, biases : SGD, Adam or AdamW
+    head_optimizer, bias_optimizer : SGD, Adam or AdamW
         See `Companions`.
 
     Raises
@@ -293,31 +294,31 @@ class Muon(Companions):
     Examples
     --------
     >>> w, slots = np.zeros((2, 2), np.float32), {"mean": np.zeros((2, 2), np.float32)}
-    >>> Muon(rate=1.0).update(w, np.diag([1, 100]).astype(np.float32), slots, Pace(1), decays=True)
+    >>> Muon(learning_rate=1.0).update(w, np.diag([1, 100]).astype(np.float32), slots, Pace(1), decays=True)
     >>> bool(abs(w.diagonal() + 1).max() < 0.35)
     True
     """
 
     slots: ClassVar[tuple[str, ...]] = ("mean",)
 
-    rate: float = 0.02
+    learning_rate: float = 0.02
     momentum: float = 0.95
-    decay: float = 0.1
+    weight_decay: float = 0.1
     sphere: bool = False
     rounds: int = 5
-    last: SGD | Adam | None = field(default=AdamW(0.002, beta2=0.95, decay=0.0), kw_only=True)
-    biases: SGD | Adam | None = field(default=AdamW(0.01, beta2=0.95, decay=0.0), kw_only=True)
+    head_optimizer: SGD | Adam | None = field(default=AdamW(0.002, beta2=0.95, weight_decay=0.0), kw_only=True)
+    bias_optimizer: SGD | Adam | None = field(default=AdamW(0.01, beta2=0.95, weight_decay=0.0), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("rate", self.rate, above=0)
+        check_range("learning_rate", self.learning_rate, above=0)
         check_range("momentum", self.momentum, below=1)
-        check_range("decay", self.decay)
+        check_range("weight_decay", self.weight_decay)
         check_range("rounds", self.rounds, above=0)
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its momentum in place."""
-        mean, rate = slots["mean"], self.rate * pace.rate
+        mean, rate = slots["mean"], self.learning_rate * pace.rate
         mean *= np.float32(self.momentum)
         mean += gradient
         direction = orthogonal((gradient + np.float32(self.momentum) * mean).reshape(len(weight), -1), self.rounds)
@@ -325,7 +326,7 @@ class Muon(Companions):
         if self.sphere:
             weight *= np.float32(math.sqrt(rows) / max(float(np.linalg.norm(weight)), 1e-12))
         elif decays:
-            weight *= np.float32(1 - rate * self.decay)
+            weight *= np.float32(1 - rate * self.weight_decay)
         weight -= np.float32(rate * math.sqrt(max(1, rows / columns))) * direction.reshape(weight.shape)
 
 
@@ -347,12 +348,12 @@ def orthogonal(matrix: Array, rounds: int = 5) -> Array:
     return wide if len(x) <= x.shape[1] else wide.T
 
 
-OPTIMISERS: dict[str, type[SGD] | type[Adam] | type[Muon]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "muon": Muon}
-"""Every optimiser by the name that the command line knows; tests go through all of them."""
+OPTIMIZERS: dict[str, type[SGD] | type[Adam] | type[Muon]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "muon": Muon}
+"""Every optimizer by the name that the command line knows; tests go through all of them."""
 
 
-def clip_gradients(gradients: Mapping[str, Array], most: float) -> float:
-    """Scale all gradients in place so that their common Euclidean norm is at most ``most``; return what it was.
+def clip_gradients(gradients: Mapping[str, Array], max_norm: float) -> float:
+    """Scale all gradients in place so that their common Euclidean norm is at most ``max_norm``; return what it was.
 
     Notes
     -----
@@ -367,9 +368,9 @@ def clip_gradients(gradients: Mapping[str, Array], most: float) -> float:
     squares = [float(np.sum(np.square(gradients[name], dtype=np.float64))) for name in sorted(gradients)]
     norm = math.sqrt(sum(squares))
     # A norm that is not finite is left alone: the loss tells of it, by epoch and step.
-    if most < norm < math.inf:
+    if max_norm < norm < math.inf:
         for gradient in gradients.values():
-            gradient *= np.float32(most / norm)
+            gradient *= np.float32(max_norm / norm)
     return norm
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from cnnfast.ops import Array
-from cnnfast.train.optimisers import check_range
+from cnnfast.train.optimizers import check_range
 
 
 class Warp(ABC):
