@@ -107,7 +107,7 @@ class Prepared(BackendRep):
             translation.inputs[name] = x.shape[1:]
             translation.values[name] = Images(name, x.shape[1:])
         if images:
-            graph = translation.run()
+            graph = translation.run(self.model.graph.node, [v.name for v in self.model.graph.output])
             results = _run(graph, [feed[name] for name in graph.inputs])
             wanted = [v.type.tensor_type.elem_type for v in self.model.graph.output]
             results = [

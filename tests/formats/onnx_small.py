@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from cnnfast.formats.onnx.ends import Said, entrance
+from cnnfast.formats.onnx.translate import Translation
+from cnnfast.graph import Graph
+
 
 def model(
     nodes: Sequence[NodeProto],
@@ -25,6 +29,14 @@ def model(
         [numpy_helper.from_array(np.asarray(array), name) for name, array in (weights or {}).items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def whole(proto: ModelProto) -> Graph:
+    """Return the graph of a model with all its inputs and outputs."""
+    translation = Translation(proto, None)
+    for value in translation.graph.input:
+        translation.enter(entrance(translation.graph, value, Said()))
+    return translation.run(translation.graph.node, [value.name for value in translation.graph.output])
 
 
 def node(kind: str, inputs: str, output: str = "y", **attributes: Any) -> NodeProto:

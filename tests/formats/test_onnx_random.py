@@ -14,9 +14,8 @@ from cnnfast.graph import Graph, Node, evaluate
 
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
+from formats.onnx_small import whole
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-
-from cnnfast.formats.onnx.translate import translated
 
 
 def _window(op: Any) -> dict[str, Any]:
@@ -134,7 +133,7 @@ def written(graph: Graph) -> ModelProto:
 def test_reading_gives_the_network_that_was_written(seed: int) -> None:
     rng = np.random.default_rng(seed)
     graph = random_graph(rng)
-    read = translated(written(graph), None)
+    read = whole(written(graph))
     inputs = random_inputs(graph, rng)
     expected, actual = evaluate(graph, inputs), evaluate(read, inputs)
     for before, after in zip(graph.outputs, read.outputs, strict=True):
@@ -156,7 +155,7 @@ def test_onnx_runtime_computes_the_same(seed: int) -> None:
     proto = written(graph)
     inputs = {n: x.astype(np.float32) for n, x in random_inputs(graph, rng).items()}
     session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    read = translated(proto, None)
+    read = whole(proto)
     actual = evaluate(read, inputs)
     for value, name in zip(session.run(None, inputs), read.outputs, strict=True):
         scale = max(1.0, float(np.abs(value).max()))

@@ -16,7 +16,7 @@ from cnnfast.ops import Shape
 from cnnfast.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
 
 PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std")
-READING = ("architecture", "input_shape", "layout", "flatten", "rename")
+READING = ("architecture", "input_shape", "input_layout", "output", "layout", "flatten", "rename")
 
 
 def add_reader(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,8 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     file = parser.add_argument_group("what the file does not say")
     file.add_argument("--architecture", metavar="NAME", help="the network that a file of weights belongs to")
     file.add_argument("--input-shape", type=numbers(int), metavar="C,H,W", help="of one image")
+    file.add_argument("--input-layout", metavar="nchw|nhwc", help="how the file has its images, where it is ambiguous")
+    file.add_argument("--output", metavar="NAME", help="the value at which the network ends, where a file has several")
     file.add_argument("--layout", metavar="oihw|ohwi|hwio", help="of the filters in a file of weights")
     file.add_argument("--flatten", metavar="chw|hwc", help="order of the features behind a flatten, likewise")
     file.add_argument(

@@ -6,6 +6,8 @@
     call.py       a node of the file with its attributes and inputs, as the operators see it
     fold.py       operators on constants: NumPy, with a budget
     operators/    one file for each family of operators: what each becomes in ops of cnnfast
+    layout.py     N, C, H, W or N, H, W, C? What the file does to its images shows it
+    ends.py       the one input and the one output; what the user says where the file leaves them open
     translate.py  walks the nodes; gathers everything that is not supported
 
 Nothing of a file is executed, and the `onnx` package is imported when a file is read, not before.
@@ -22,6 +24,7 @@ from cnnfast._optional import needs
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 from cnnfast.formats.onnx.sniff import looks_like_onnx
+from cnnfast.formats.pixels import check_preprocess
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Shape
 
@@ -33,8 +36,10 @@ def read(
     path: str | os.PathLike[str],
     *,
     input_shape: Shape | None = None,
+    input_layout: str | None = None,
+    output: str | None = None,
     classes: Sequence[str] | None = None,
-    preprocess: Preprocess | None = None,
+    preprocess: Preprocess | str | None = None,
 ) -> Model:
     """Read an ONNX file, opset 7 or newer.
 
@@ -44,10 +49,17 @@ def read(
         Weights may lie in other files of the same folder (external data).
     input_shape : (C, H, W) or (F,), optional
         Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
+    input_layout : {"nchw", "nhwc"}, optional
+        How the file has its images. By default its first operators tell: "nhwc" if they bring the channels from the
+        last axis to the front, else "nchw", which leaves the axes as the file has them.
+    output : str, optional
+        The value at which the network ends: one of several outputs, or any value inside of it. What comes behind is not
+        looked at.
     classes : sequence of str, optional
         The label of each output; no ONNX file holds them.
-    preprocess : Preprocess, optional
-        How a picture becomes the input.
+    preprocess : Preprocess or str, optional
+        How a picture becomes the input. By default an input of bytes takes them as they are. "raw" does so for an input
+        of floats; "tf", "torch" and "caffe" are the modes of ``preprocess_input`` of keras.applications.
 
     Returns
     -------
@@ -61,17 +73,25 @@ def read(
     UnsupportedError
         If it holds operators that cnnfast does not run, all of which are listed.
     ConfigError
-        If the package onnx is missing.
+        For an unknown ``preprocess``, or if the package onnx is missing.
     """
     path = Path(path)
+    check_preprocess(preprocess)
     with blame(path):
         with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
+        from cnnfast.formats.onnx.ends import Said, takes_bytes
         from cnnfast.formats.onnx.translate import translated
+        from cnnfast.formats.pixels import with_pixels
 
-        graph = translated(load_model(path), path.parent, input_shape)
+        model = load_model(path)
+        graph = translated(model, path.parent, Said(input_shape, input_layout, output))
+        ((name, shape),) = graph.inputs.items()
+        if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
+            preprocess = "raw"
+        rule = None if preprocess is None else with_pixels(graph, preprocess)[1]
         labels = None if classes is None else tuple(classes)
-        return Model(graph, preprocess, labels, notes={"source": "ONNX"})
+        return Model(graph, rule, labels, notes={"source": "ONNX"})
 
 
 def _sniff(path: Path, head: bytes) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call, plain
+from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
 from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
 from cnnfast.formats.onnx.nearest import nearest
 from cnnfast.formats.onnx.operators import OPERATORS
@@ -24,25 +25,31 @@ DOMAINS = ("", "ai.onnx")
 MOST_LISTED = 40
 
 
-def translated(model: ModelProto, folder: Path | None, input_shape: Shape | None = None) -> Graph:
-    """Return the graph of a model.
+def translated(model: ModelProto, folder: Path | None, said: Said | None = None) -> Graph:
+    """Return the graph of a model: one input, one output.
 
     Parameters
     ----------
     model : ModelProto
     folder : Path, optional
         Where external data may lie.
-    input_shape : Shape, optional
-        Of one image, where the file leaves it open.
+    said : Said, optional
+        What the user says about it.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, or leaves sizes open that ``input_shape`` does not state.
+        If the file is damaged, or leaves open what the user does not say.
     UnsupportedError
         If operators are not supported; all of them are listed.
     """
-    return Translation(model, folder).run(input_shape)
+    said = said or Said()
+    translation = Translation(model, folder)
+    output = wanted_output(translation.graph, said.output)
+    nodes = needed(translation.graph, [output])
+    images = only_input(translation.graph, nodes, output, translation.values)
+    translation.enter(entrance(translation.graph, images, said))
+    return translation.run(nodes, [output])
 
 
 class Translation:
@@ -78,52 +85,29 @@ class Translation:
             raise UnsupportedError("sparse weights")
         yield from constant_inputs.items()
 
-    def run(self, input_shape: Shape | None = None) -> Graph:
-        """Translate every node and return the graph."""
-        for value in self.graph.input:
-            if value.name not in self.values:
-                self.enter(value, input_shape)
-        for node in self.graph.node:
+    def run(self, nodes: Iterable[NodeProto], outputs: Sequence[str]) -> Graph:
+        """Translate nodes, with the inputs already entered, and return the graph of some of their results."""
+        for node in nodes:
             self.step(node)
         if self.problems:
             raise UnsupportedError(_report(self.problems))
-        outputs = tuple(self._output(value.name) for value in self.graph.output)
-        graph = Graph(self.inputs, tuple(self.nodes), self.constants, outputs)
-        return graph.cut(outputs)
+        names = tuple(self._output(name) for name in outputs)
+        graph = Graph(self.inputs, tuple(self.nodes), self.constants, names)
+        return graph.cut(names)
 
     # ---- inputs and outputs
 
-    def enter(self, value: ValueInfoProto, input_shape: Shape | None) -> None:
+    def enter(self, entrance: Entrance) -> None:
         """Make a graph input; images that come as N, H, W, C are taken as N, C, H, W."""
-        name = value.name
-        whole = _declared(value)
-        if input_shape is not None and len(self.inputs) == 0:
-            shape = tuple(input_shape)
-            self._check_given(name, whole, shape)
-        else:
-            shape = _known(name, whole)
-        self.batch = whole[0] if whole and isinstance(whole[0], int) else None
-        if input_shape is None and len(shape) == 3 and _is_channels_last(self.graph, name):
-            shape = (shape[2], shape[0], shape[1])
-        elif len(shape) != 3 or not _is_channels_last(self.graph, name):
-            self.inputs[name] = shape
+        name, shape = entrance.name, entrance.shape
+        self.batch = entrance.batch
+        self.inputs[name] = shape
+        if not entrance.is_nhwc:
             self.values[name] = Images(name, shape)
             return
-        self.inputs[name] = shape
         turned = self._fresh(f"{name}.nhwc")
         self.nodes.append(Node(turned, Transpose((0, 2, 3, 1)), (name,)))
         self.values[name] = Images(turned, (shape[1], shape[2], shape[0]))
-
-    def _check_given(self, name: str, whole: list[int | str], shape: Shape) -> None:
-        own = [*whole[1:]]
-        if len(own) == 3 and _is_channels_last(self.graph, name):
-            own = [own[2], own[0], own[1]]
-        if whole and (
-            len(own) != len(shape) or any(isinstance(o, int) and o != s for o, s in zip(own, shape, strict=False))
-        ):
-            raise ModelFileError(
-                f"input_shape={shape} does not fit the input {name!r}, which is {tuple(own)} in the file"
-            )
 
     def _output(self, name: str) -> str:
         value = self.values.get(name)
@@ -268,71 +252,16 @@ def _flat(model: ModelProto) -> GraphProto:
 
 
 def _opset(model: ModelProto) -> int:
-    versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
+    versions = sorted({entry.version for entry in model.opset_import if entry.domain in DOMAINS})
     newest = onnx.defs.onnx_opset_version()
     if len(versions) != 1:
-        raise ModelFileError(f"it states {len(versions)} versions of the operator set; there must be one")
+        raise ModelFileError(f"it states the versions {versions} of the operator set; there must be one")
     if not OLDEST <= versions[0] <= newest:
         raise UnsupportedError(
             f"it uses operator set {versions[0]}; {OLDEST} to {newest} are read (the newest follows from the installed "
             "package onnx). Convert it with onnx.version_converter"
         )
     return int(versions[0])
-
-
-def _declared(value: ValueInfoProto) -> list[int | str]:
-    """Return the axes of an input as the file declares them: sizes, or names of what is open."""
-    kind = value.type.tensor_type
-    if value.type.WhichOneof("value") != "tensor_type" or kind.elem_type not in IMAGE_TYPES:
-        raise UnsupportedError(f"the input {value.name!r} is no tensor of floats or bytes")
-    return [d.dim_value if d.dim_value > 0 else d.dim_param or "?" for d in kind.shape.dim]
-
-
-def _known(name: str, whole: list[int | str]) -> Shape:
-    if len(whole) < 2:
-        raise ModelFileError(
-            f"the input {name!r} has the shape {tuple(whole)}; images need an axis that counts them and more. "
-            "State the shape of one image: input_shape=(C, H, W)"
-        )
-    if any(isinstance(size, str) for size in whole[1:]):
-        raise ModelFileError(
-            f"the input {name!r} leaves sizes open: {tuple(whole)}. State the shape of one image, "
-            f"input_shape=(C, H, W), for example input_shape={_example(whole)}"
-        )
-    return tuple(int(size) for size in whole[1:])
-
-
-def _example(whole: list[int | str]) -> Shape:
-    return tuple(size if isinstance(size, int) else 224 for size in whole[1:])
-
-
-IMAGE_TYPES = (
-    *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
-    *(TensorProto.UINT8, TensorProto.INT8),
-)
-"""Elements that images may have in a file; they are floats here."""
-
-THROUGH = ("Cast", "Sub", "Add", "Mul", "Div", "Identity", "Clip", "DequantizeLinear", "QuantizeLinear")
-"""What may stand between an input and the transpose that tells its layout."""
-
-
-def _is_channels_last(graph: GraphProto, name: str) -> bool:
-    """Tell whether images come as N, H, W, C: the first thing done to their axes is to put the channels in front."""
-    names = {name}
-    found = False
-    for node in graph.node:
-        if not names & set(node.input):
-            continue
-        if node.op_type == "Transpose":
-            orders = [tuple(a.ints) for a in node.attribute if a.name == "perm"]
-            if orders != [(0, 3, 1, 2)]:
-                return False
-            found = True
-        elif node.op_type in THROUGH:
-            names.update(node.output)
-        else:
-            return False
-    return found
 
 
 def _called(node: NodeProto) -> str:
