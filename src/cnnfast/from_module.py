@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.errors import ConfigError
@@ -27,9 +29,10 @@ def from_torch(
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Called with one tensor of images it returns one tensor, whatever mode it is in: a copy of it is put into
-        evaluation mode. float64 weights stay float64, all others become float32.
+    module : torch.nn.Module, torch.jit.ScriptModule or torch.export.ExportedProgram
+        Called with one tensor of images it returns one tensor. A copy of it is put on the CPU and into evaluation
+        mode; the module itself keeps its mode, device and numbers. float64 weights stay float64, all others become
+        float32. What DataParallel, DistributedDataParallel or torch.compile wrap is taken out of them.
     input_shape : (C, H, W) or (F,), optional
         Of one image; by default that of the preprocessing.
     classes : sequence of str, optional
@@ -41,11 +44,11 @@ def from_torch(
     ------
     UnsupportedError
         If the module runs ops that cnnfast does not have, all of which are listed with name, arguments, shape and what
-        is nearest; if it cannot be traced; or if PyTorch is not installed.
+        is nearest; if it cannot be copied or traced; or if what it computes for an image depends on how many there are.
     GraphError
         If it does not take images of that shape, or labels or preprocessing do not fit.
     ConfigError
-        If no input shape is given, or what is given is no module.
+        If no input shape is given, what is given is no module or one on the meta device, or PyTorch is not installed.
 
     Examples
     --------
@@ -56,12 +59,17 @@ def from_torch(
     """
     with needs("reading a module", "cnnfast[torch]"):
         from cnnfast.formats.torch.read import read_module
-    if not callable(getattr(module, "named_parameters", None)):
-        raise ConfigError(f"module must be a torch.nn.Module, but is a {type(module).__name__}")
-    shape: Any = preprocess.shape if input_shape is None and preprocess is not None else input_shape
-    if not isinstance(shape, tuple | list) or not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ConfigError(
-            f"input_shape must be that of one image, (C, H, W) or (F,), without the number of images, but is {shape!r}"
-        )
-    model = read_module(module, tuple(shape), classes, preprocess)
+    shape = _shape_of_one(preprocess.shape if input_shape is None and preprocess is not None else input_shape)
+    model = read_module(module, shape, classes, preprocess)
     return Network(Model(frozen(model.graph), model.preprocess, model.classes, None, model.notes))
+
+
+def _shape_of_one(shape: object) -> Shape:
+    sizes = list(shape) if isinstance(shape, tuple | list) else []
+    whole = [int(size) for size in sizes if isinstance(size, int | np.integer) and not isinstance(size, bool)]
+    if not sizes or len(whole) < len(sizes) or min(whole) < 1:
+        raise ConfigError(
+            "input_shape must be that of one image, (C, H, W) or (F,), without the number of images, "
+            f"but is {shape!r:.80}"
+        )
+    return tuple(whole)

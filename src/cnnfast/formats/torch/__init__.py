@@ -1,6 +1,7 @@
 """Modules of PyTorch become graphs, through ``torch.export`` and without a file in between.
 
 ===============  ====================================================================
+`given`          what the user hands over → a module in evaluation mode
 `export`         a module → the nodes of ATen, functional, for a batch of images
 `values`         what a node stands for: images, or a constant; and how images lie
 `builder`        the graph under construction
@@ -9,8 +10,9 @@
 `pools`          pools and reductions
 `elementwise`    activations and arithmetic
 `moves`          reshapes, permutations, slices, joins, borders
+`batch`          whether the number of images changes anything
 `read`           walks the nodes, gathers what is not supported, returns a `Model`
 ===============  ====================================================================
 
-Only `export` imports torch; nothing here is imported before `cnnfast.from_torch` is called.
+`given`, `export` and `batch` import torch; nothing here is imported before `cnnfast.from_torch` is called.
 """

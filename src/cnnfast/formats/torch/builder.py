@@ -17,10 +17,13 @@ class Builder:
     ----------
     shapes : list of tuple
         What the present node returns, as PyTorch says: the shape of one image for each result.
+    batch : int
+        How many images PyTorch was given.
     """
 
-    def __init__(self, name: str, shape: Shape) -> None:
+    def __init__(self, name: str, shape: Shape, batch: int) -> None:
         self.shapes: list[Shape] = []
+        self.batch = batch
         self.source = Images(name, shape)
         self._inputs = {name: shape}
         self._nodes: list[Node] = []

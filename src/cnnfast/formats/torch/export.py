@@ -1,8 +1,7 @@
-"""A module becomes the nodes of ATen that it runs, for a batch of images; the only file here that imports torch."""
+"""A module becomes the nodes of ATen that it runs, for a batch of images."""
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,13 @@ from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as tree
 
 from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.formats.torch.given import precision
 from cnnfast.formats.torch.values import Constant
 from cnnfast.ops import Shape
 
-BATCH = 13
-"""How many images the module is traced with: a prime, so that hardly any other size is mistaken for it."""
+BATCHES = (13, 17)
+"""How many images the module is traced with: primes, so that hardly any other size is mistaken for them; and two of
+them, so that what depends on their number shows."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,21 @@ class Exported:
     ----------
     source, result : str
         The nodes that are the images, and the scores.
+    batch : int
+        How many images it was traced with.
     constants : dict of str to Constant
     steps : list of Step
     """
 
     source: str
     result: str
+    batch: int = BATCHES[0]
     constants: dict[str, Constant] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
 
-def export(module: torch.nn.Module, input_shape: Shape) -> Exported:
-    """Trace a copy of a module, in evaluation mode.
+def export(module: torch.nn.Module, input_shape: Shape, batch: int = BATCHES[0]) -> Exported:
+    """Trace a module, which is in evaluation mode and on the CPU.
 
     Raises
     ------
@@ -81,14 +85,10 @@ def export(module: torch.nn.Module, input_shape: Shape) -> Exported:
     GraphError
         If it does not take images of that shape.
     """
-    module = copy.deepcopy(module).cpu().eval()
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    if dtype != torch.float64:
-        module, dtype = module.float(), torch.float32
-    images = torch.zeros(BATCH, *input_shape, dtype=dtype)
+    images = torch.zeros(batch, *input_shape, dtype=precision(module))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        _try(module, images)
+        run(module, images)
         try:
             program = torch.export.export(module, (images,)).run_decompositions({})
         # whatever the user's code makes the tracer stumble over
@@ -97,12 +97,19 @@ def export(module: torch.nn.Module, input_shape: Shape) -> Exported:
                 f"torch.export cannot trace the module ({type(error).__name__}: {str(error).strip():.400}); "
                 "what it does must not depend on the values of the images"
             ) from error
-    return _read(program)
+    return _read(program, batch)
 
 
-def _try(module: torch.nn.Module, images: torch.Tensor) -> None:
+def run(module: torch.nn.Module, images: torch.Tensor) -> Any:
+    """Return what a module makes of images.
+
+    Raises
+    ------
+    GraphError
+        If it does not take them.
+    """
     try:
-        module(images)
+        return module(images)
     # a module is the user's code and raises what it likes
     except Exception as error:
         raise GraphError(
@@ -110,14 +117,14 @@ def _try(module: torch.nn.Module, images: torch.Tensor) -> None:
         ) from error
 
 
-def _read(program: torch.export.ExportedProgram) -> Exported:
+def _read(program: torch.export.ExportedProgram, batch: int) -> Exported:
     signature = program.graph_signature
     if len(signature.user_outputs) != 1:
         raise UnsupportedError(
             f"the module returns {len(signature.user_outputs)} values; wrap it so that it returns one"
         )
     sources = [spec.arg.name for spec in signature.input_specs if spec.kind == InputKind.USER_INPUT]
-    exported = Exported(sources[0], str(signature.user_outputs[0]))
+    exported = Exported(sources[0], str(signature.user_outputs[0]), batch)
     held = {**program.state_dict, **program.constants}
     for spec in signature.input_specs:
         if spec.kind != InputKind.USER_INPUT and spec.target in held:
@@ -164,7 +171,15 @@ def references(arguments: dict[str, Any]) -> Sequence[str]:
 
 
 def fold(step: Step, arguments: dict[str, Any]) -> Any:
-    """Compute a node that reads constants only."""
+    """Compute a node that reads constants only.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is random.
+    """
+    if torch.Tag.nondeterministic_seeded in getattr(step.target, "tags", ()):
+        raise UnsupportedError("it is random; the numbers of the trace would stay in the network")
     tensors = tree.tree_map(lambda leaf: leaf.tensor if isinstance(leaf, Constant) else leaf, arguments)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.builder import Builder, need_constant, need_images
-from cnnfast.formats.torch.table import aten
+from cnnfast.formats.torch.table import HINTS, aten
 from cnnfast.formats.torch.values import Constant, Images
 from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear
 
@@ -34,6 +34,25 @@ def conv2d(
     kernel = filters.tensor.shape[2:]
     op = Conv2d(twice(stride), _sides(padding, kernel, twice(dilation)), twice(dilation), groups)
     return b.emit(op, x, parameters=_given(filters, bias))
+
+
+@aten("convolution")
+def convolution(
+    b: Builder,
+    input: object,
+    weight: object,
+    bias: Constant | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    transposed: bool,
+    output_padding: Sizes,
+    groups: int,
+) -> Images:
+    """Return a convolution of any rank, as programs of TorchScript hold it."""
+    if transposed:
+        raise UnsupportedError(f"it is transposed; {HINTS['conv_transpose2d']}")
+    return conv2d(b, input, weight, bias, stride, padding, dilation, groups)
 
 
 def twice(values: Sizes) -> tuple[int, int]:

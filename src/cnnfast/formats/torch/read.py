@@ -11,8 +11,10 @@ import cnnfast.formats.torch.moves
 import cnnfast.formats.torch.pools  # noqa: F401  (each of the four enters its ops into the table)
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats.model import Model
+from cnnfast.formats.torch.batch import check_alone, same_for_any
 from cnnfast.formats.torch.builder import Builder, need_images
-from cnnfast.formats.torch.export import BATCH, Exported, Reference, Step, export, fold, references, resolve
+from cnnfast.formats.torch.export import BATCHES, Exported, Reference, Step, export, fold, references, resolve
+from cnnfast.formats.torch.given import module_of
 from cnnfast.formats.torch.table import ATEN, nearest
 from cnnfast.formats.torch.values import Constant, Images
 from cnnfast.graph import Graph
@@ -43,11 +45,17 @@ def read_module(
     Raises
     ------
     UnsupportedError
-        If it runs ops that cnnfast does not have, all of which are listed, or cannot be traced.
+        If it runs ops that cnnfast does not have, all of which are listed, cannot be traced, or gives an image another
+        result in another batch.
     GraphError
         If it does not take images of that shape.
+    ConfigError
+        If it is no module, or one without numbers.
     """
-    graph = graph_of(export(module, input_shape), tuple(input_shape))
+    shape = tuple(input_shape)
+    ours = module_of(module, shape, BATCHES[0])
+    graph = same_for_any(lambda batch: graph_of(export(ours, shape, batch), shape))
+    check_alone(ours, shape)
     labels = None if classes is None else tuple(classes)
     return Model(graph, preprocess, labels, notes={"source": f"PyTorch module {type(module).__qualname__}"})
 
@@ -60,14 +68,14 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     UnsupportedError
         If some are not known, all of which are listed.
     """
-    builder = Builder(exported.source, input_shape)
+    builder = Builder(exported.source, input_shape, exported.batch)
     known: dict[str, Any] = {exported.source: builder.source, **exported.constants}
     refused: list[str] = []
     for step in exported.steps:
         known[step.name] = _result(builder, step, known, refused)
     if refused:
         raise UnsupportedError(complaint(refused, len(exported.steps)))
-    output = known[exported.result]
+    output = known.get(exported.result)
     if not isinstance(output, Images):
         raise UnsupportedError("what the module returns does not depend on the images")
     return builder.graph(output)
@@ -76,7 +84,7 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
 def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[str]) -> Any:
     arguments = resolve(step.arguments, known)
     if not any(_depends(known[name]) for name in references(step.arguments)):
-        return fold(step, arguments)
+        return _folded(builder, step, arguments, refused)
     if step.op in SILENT:
         return None
     if "getitem" in step.op:
@@ -88,6 +96,14 @@ def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[s
     try:
         return _translated(builder, step, arguments)
     except (UnsupportedError, GraphError) as error:
+        refused.append(_row(step, str(error)))
+        return _stand_in(builder, step)
+
+
+def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: list[str]) -> Any:
+    try:
+        return fold(step, arguments)
+    except UnsupportedError as error:
         refused.append(_row(step, str(error)))
         return _stand_in(builder, step)
 
@@ -105,21 +121,21 @@ def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
     try:
         result = handler(builder, **arguments)
     except GraphError:
-        _check_batch(step.shapes[:1])
+        _check_batch(step.shapes[:1], builder.batch)
         raise
     for value, shape in zip(result if isinstance(result, tuple) else (result,), step.shapes, strict=False):
         if value is None or isinstance(value, Constant):
             continue
-        _check_batch([shape])
+        _check_batch([shape], builder.batch)
         if need_images(value).shape != shape[1:]:
             raise UnsupportedError(f"it would give {value.shape}, but PyTorch says {shape[1:]}")
     return result
 
 
-def _check_batch(shapes: Sequence[Shape]) -> None:
+def _check_batch(shapes: Sequence[Shape], batch: int) -> None:
     for shape in shapes:
-        if shape[:1] != (BATCH,):
-            raise UnsupportedError(f"it mixes the images of a batch: of {BATCH} images it makes {shape}")
+        if shape[:1] != (batch,):
+            raise UnsupportedError(f"it mixes the images of a batch: of {batch} images it makes {shape}")
 
 
 def _stand_in(builder: Builder, step: Step) -> Any:
