@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,37 @@ def test_imports_point_downward(path: Path) -> None:
         if package == "cnnfast" and rest:
             other = rest.split(".")[0]
             assert other == own or HEIGHT[other] < HEIGHT[own], f"{own} imports {name}"
+
+
+def module_name(path: Path) -> str:
+    """Return the full name of the module that a file is."""
+    parts = ("cnnfast", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_at_run_time(path: Path, known: set[str]) -> set[str]:
+    """Return the modules of the package that a file imports, wherever in it, but for the sake of types alone."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node not in for_types:
+            found |= {name if (name := f"{node.module}.{alias.name}") in known else node.module for alias in node.names}
+        elif isinstance(node, ast.Import) and node not in for_types:
+            found |= {alias.name for alias in node.names}
+    return (found & known) - {module_name(path)}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Inside of a folder too, and an import inside a function counts: it would only hide the circle."""
+    files = {module_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+    order = TopologicalSorter({name: imported_at_run_time(path, set(files)) for name, path in files.items()})
+    order.prepare()
 
 
 def test_the_kernels_import_nothing_of_the_package() -> None:

@@ -15,8 +15,7 @@ from cnnfast.layers import Flatten, Linear, build_graph
 from cnnfast.ops import OPS, Conv2d, Exp, ReduceMean
 from cnnfast.ops import Flatten as Flatten_
 from cnnfast.ops.gradients import has_gradient
-from cnnfast.train.engine import make_engine
-from cnnfast.train.lanes import LanesEngine
+from cnnfast.train.lanes import LanesEngine, make_engine
 from cnnfast.train.losses import LOSSES, Loss, SoftmaxCrossEntropy
 from cnnfast.train.reference import ReferenceEngine
 

@@ -17,14 +17,13 @@ An engine holds the parameters of a network and computes, for one batch, the los
 - If the network ends in the softmax or sigmoid that belongs to the loss, ``scores`` are the values before it.
 - Results depend on graph, parameters, batch, seed and step number only: not on the number of threads.
 
-`ReferenceEngine` computes in NumPy, slowly, and is taken as the truth. `make_engine` returns the fastest there is.
+`ReferenceEngine` computes in NumPy, slowly, and is taken as the truth. `make_engine`, in `lanes`, returns the fastest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 
@@ -241,19 +240,3 @@ def _check_gradients(graph: Graph, active: frozenset[str]) -> None:
         raise UnsupportedError(
             "these nodes have no gradient, so nothing before them can be trained:\n  " + "\n  ".join(problems)
         )
-
-
-def make_engine(graph: Graph, loss: Loss, batch: int, *, threads: int | None = None, **options: Any) -> Engine:
-    """Return the engine that trains a graph; arguments are those of `Engine`, ``threads`` as everywhere in cnnfast.
-
-    Examples
-    --------
-    >>> from cnnfast.layers import Linear, build_graph
-    >>> from cnnfast.train.losses import SoftmaxCrossEntropy
-    >>> graph = build_graph([Linear(np.zeros((2, 3)), np.zeros(2))], (3,))
-    >>> make_engine(graph, SoftmaxCrossEntropy(), batch=4).classes
-    2
-    """
-    from cnnfast.train.lanes import LanesEngine
-
-    return LanesEngine(graph, loss, batch, threads=threads, **options)

@@ -14,9 +14,10 @@ from cnnfast import _threads
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
 from cnnfast.network import Network, with_probabilities
-from cnnfast.train.engine import Engine, all_but, make_engine, scores_graph
+from cnnfast.train.engine import Engine, all_but, scores_graph
 from cnnfast.train.examples import Examples, as_examples, check_classes, split
 from cnnfast.train.history import Row
+from cnnfast.train.lanes import make_engine
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Pictures, Source

@@ -59,3 +59,17 @@ class LanesEngine(Engine):
 
 def _as_images(array: Array) -> Array:
     return array.reshape(*array.shape, *(1,) * (4 - array.ndim))
+
+
+def make_engine(graph: Graph, loss: Loss, batch: int, *, threads: int | None = None, **options: Any) -> Engine:
+    """Return the engine that trains a graph; arguments are those of `Engine`, ``threads`` as everywhere in cnnfast.
+
+    Examples
+    --------
+    >>> from cnnfast.layers import Linear, build_graph
+    >>> from cnnfast.train.losses import SoftmaxCrossEntropy
+    >>> graph = build_graph([Linear(np.zeros((2, 3)), np.zeros(2))], (3,))
+    >>> make_engine(graph, SoftmaxCrossEntropy(), batch=4).classes
+    2
+    """
+    return LanesEngine(graph, loss, batch, threads=threads, **options)
