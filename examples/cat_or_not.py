@@ -13,8 +13,7 @@ import numpy as np
 from showing import arguments, both_parts, print_row, show, shuffled
 
 from cnnfast import Network, Preprocess
-from cnnfast.architectures import Weights
-from cnnfast.layers import Flatten, MaxPool, Relu
+from cnnfast.layers import Conv2d, Flatten, Linear, MaxPool, Relu
 from cnnfast.train import (
     EMA,
     AdamW,
@@ -27,7 +26,6 @@ from cnnfast.train import (
     Shift,
     fit,
     fit_scaling,
-    initialize,
 )
 
 CLASSES = ("not cat", "cat")
@@ -55,22 +53,20 @@ def cats_and_others(examples: Examples) -> Examples:
 
 def network(side: int, preprocess: Preprocess) -> Network:
     """Return the network with random weights."""
-    make = Weights()
     layers = [
-        make.conv("conv1", 3, 16, 3),
+        Conv2d(16, 3, padding="same", name="conv1"),
         Relu(),
-        make.conv("conv2", 16, 16, 3),
+        Conv2d(16, 3, padding="same", name="conv2"),
         Relu(),
         MaxPool(2),
         Relu(),
-        make.conv("conv3", 16, 32, 3),
+        Conv2d(32, 3, padding="same", name="conv3"),
         Relu(),
         MaxPool(2),
         Flatten(),
-        make.linear("dense", 32 * (side // 4) ** 2, 2),
+        Linear(2, name="dense"),
     ]
-    graph = initialize(Network.from_layers(layers, (3, side, side)).graph)
-    return Network.from_graph(graph, classes=CLASSES, preprocess=preprocess)
+    return Network.build(layers, input_shape=(3, side, side), classes=CLASSES, preprocess=preprocess)
 
 
 def main() -> None:

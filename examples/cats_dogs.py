@@ -8,26 +8,24 @@ from __future__ import annotations
 from showing import arguments, both_parts, print_row, show
 
 from cnnfast import Network, Preprocess
-from cnnfast.architectures import Weights
-from cnnfast.layers import Dropout, Flatten, MaxPool, Relu
-from cnnfast.train import EMA, AdamW, Crop, Flip, Recipe, Shear, Zoom, fit, fit_scaling, initialize
+from cnnfast.layers import BatchNorm, Conv2d, Dropout, Flatten, Linear, MaxPool, Relu
+from cnnfast.train import EMA, AdamW, Crop, Flip, Recipe, Shear, Zoom, fit, fit_scaling
 
 SIDE = 64
 
 
 def network(preprocess: Preprocess) -> Network:
     """Return four convolutions with batch-norm and pools, and a dense layer."""
-    make, layers, channels = Weights(), [], 3
+    layers = []
     for number, filters in enumerate((16, 32, 64, 128), 1):
         layers += [
-            make.conv(f"conv{number}", channels, filters, 3, bias=False),
-            make.batch_norm(f"norm{number}", filters),
+            Conv2d(filters, 3, padding="same", bias=False, name=f"conv{number}"),
+            BatchNorm(name=f"norm{number}"),
+            Relu(),
+            MaxPool(2),
         ]
-        layers += [Relu(), MaxPool(2)]
-        channels = filters
-    layers += [Flatten(), Dropout(0.5), make.linear("dense", channels * (SIDE // 16) ** 2, 2)]
-    graph = initialize(Network.from_layers(layers, (3, SIDE, SIDE)).graph)
-    return Network.from_graph(graph, classes=["cat", "dog"], preprocess=preprocess)
+    layers += [Flatten(), Dropout(0.5), Linear(2, name="dense")]
+    return Network.build(layers, input_shape=(3, SIDE, SIDE), classes=["cat", "dog"], preprocess=preprocess)
 
 
 def main() -> None:

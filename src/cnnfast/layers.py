@@ -1,9 +1,18 @@
-"""Layers: ops with their weights, for people who write a network down.
+"""Layers, for people who write a network down: with their weights, or with their sizes alone.
 
-A list of layers is a chain; `Residual` and `Branches` hold lists of their own.
+A list of layers is a chain; `Residual`, `Gate` and `Branches` hold lists of their own. Layers that are given sizes get
+random weights from `cnnfast.Network.build`:
+
+>>> from cnnfast import Network
+>>> net = Network.build(
+...     [Conv2d(8, 3, padding="same"), Relu(), MaxPool(2), Flatten(), Linear(2), Softmax()],
+...     input_shape=(3, 32, 32), classes=["cat", "not cat"])
+>>> net.graph.constants["conv2d_1.weight"].shape
+(8, 3, 3, 3)
+
+Layers that are given arrays have the weights already:
 
 >>> import numpy as np
->>> from cnnfast import Network
 >>> net = Network.from_layers(
 ...     [Conv2d(np.zeros((8, 3, 3, 3)), np.zeros(8), padding=1), Relu(), MaxPool(2), Flatten(),
 ...      Linear(np.zeros((2, 2048)), np.zeros(2)), Softmax()],
@@ -14,17 +23,15 @@ A list of layers is a chain; `Residual` and `Branches` hold lists of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from cnnfast import ops
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
+from cnnfast.lazy_layers import LazyLayer, Padding, Size, is_number, lazy_channels, lazy_conv2d, lazy_linear
 from cnnfast.ops import Array, Op, Shape
-
-Size = int | tuple[int, int]
-Padding = int | tuple[int, int] | tuple[int, int, int, int]
 
 
 @frozen
@@ -77,7 +84,7 @@ class Branches:
     name: str | None = None
 
 
-AnyLayer = Layer | Residual | Gate | Branches
+AnyLayer = Layer | LazyLayer | Residual | Gate | Branches
 
 
 def _layer(op: Op, name: str | None = None, **parameters: object) -> Layer:
@@ -85,6 +92,19 @@ def _layer(op: Op, name: str | None = None, **parameters: object) -> Layer:
     return Layer(op, given, name)
 
 
+@overload
+def Conv2d(
+    weight: int,
+    kernel: Size,
+    bias: bool = True,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    name: str | None = None,
+) -> LazyLayer: ...
+@overload
 def Conv2d(
     weight: object,
     bias: object = None,
@@ -94,22 +114,71 @@ def Conv2d(
     dilation: Size = 1,
     groups: int = 1,
     name: str | None = None,
-) -> Layer:
-    """Convolution; weight (OC, C / groups, KH, KW), bias (OC,). See `cnnfast.ops.Conv2d`."""
+) -> Layer: ...
+def Conv2d(  # type: ignore[misc]
+    weight: object,
+    kernel: object = None,
+    bias: object = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    name: str | None = None,
+) -> Layer | LazyLayer:
+    """Convolution; see `cnnfast.ops.Conv2d`.
+
+    ``Conv2d(weight, bias)`` has the weights (OC, C / groups, KH, KW) and, optionally, (OC,). ``Conv2d(OC, kernel)``
+    gets them from `cnnfast.Network.build`; its padding may be ``"same"``, and ``bias=False`` leaves the bias out.
+    """
+    if is_number(weight):
+        with_bias = bias is None or bool(bias)
+        return lazy_conv2d(weight, kernel, stride, padding, dilation, groups, with_bias, name)  # type: ignore[arg-type]
+    if isinstance(padding, str):
+        raise GraphError(f"padding={padding!r} is for Conv2d(filters, kernel); with arrays, padding is numbers")
     op = ops.Conv2d(stride, padding, dilation, groups)  # type: ignore[arg-type]
-    return _layer(op, name, weight=weight, bias=bias)
+    return _layer(op, name, weight=weight, bias=kernel if bias is None else bias)
 
 
-def Linear(weight: object, bias: object = None, *, name: str | None = None) -> Layer:
-    """Dense layer; weight (O, F), bias (O,). See `cnnfast.ops.Linear`."""
+@overload
+def Linear(  # type: ignore[overload-overlap]
+    weight: int, bias: bool = True, *, name: str | None = None
+) -> LazyLayer: ...
+@overload
+def Linear(weight: object, bias: object = None, *, name: str | None = None) -> Layer: ...
+def Linear(weight: object, bias: object = None, *, name: str | None = None) -> Layer | LazyLayer:
+    """Dense layer; see `cnnfast.ops.Linear`.
+
+    ``Linear(weight, bias)`` has the weights (O, F) and, optionally, (O,). ``Linear(O)`` gets them from
+    `cnnfast.Network.build`; ``bias=False`` leaves the bias out.
+    """
+    if is_number(weight):
+        return lazy_linear(weight, bias is None or bool(bias), name)  # type: ignore[arg-type]
     return _layer(ops.Linear(), name, weight=weight, bias=bias)
 
 
+@overload
+def BatchNorm(*, eps: float = 1e-5, name: str | None = None) -> LazyLayer: ...
+@overload
 def BatchNorm(
     scale: object, shift: object, mean: object, var: object, *, eps: float = 1e-5, name: str | None = None
-) -> Layer:
-    """Batch normalisation; each parameter (C,). See `cnnfast.ops.BatchNorm`."""
-    return _layer(ops.BatchNorm(eps), name, scale=scale, shift=shift, mean=mean, var=var)
+) -> Layer: ...
+def BatchNorm(
+    scale: object = None,
+    shift: object = None,
+    mean: object = None,
+    var: object = None,
+    *,
+    eps: float = 1e-5,
+    name: str | None = None,
+) -> Layer | LazyLayer:
+    """Batch normalization; each parameter (C,), or none for `cnnfast.Network.build`. See `cnnfast.ops.BatchNorm`."""
+    op, given = ops.BatchNorm(eps), {"scale": scale, "shift": shift, "mean": mean, "var": var}
+    if all(value is None for value in given.values()):
+        return lazy_channels("BatchNorm()", op, tuple(given), name)
+    if missing := [key for key, value in given.items() if value is None]:
+        raise GraphError(f"BatchNorm needs scale, shift, mean and var, or none of them, but has no {missing[0]}")
+    return _layer(op, name, **given)
 
 
 def LayerNorm(
@@ -131,8 +200,14 @@ def GroupNorm(
     return _layer(ops.GroupNorm(groups, eps), name, scale=scale, shift=shift)
 
 
-def PRelu(slope: object, *, name: str | None = None) -> Layer:
-    """ReLU with a trained slope, (C,) or (1,). See `cnnfast.ops.PRelu`."""
+@overload
+def PRelu(*, name: str | None = None) -> LazyLayer: ...
+@overload
+def PRelu(slope: object, *, name: str | None = None) -> Layer: ...
+def PRelu(slope: object = None, *, name: str | None = None) -> Layer | LazyLayer:
+    """ReLU with a trained slope, (C,) or (1,), or none for `cnnfast.Network.build`. See `cnnfast.ops.PRelu`."""
+    if slope is None:
+        return lazy_channels("PRelu()", ops.PRelu(), ("slope",), name)
     return _layer(ops.PRelu(), name, slope=slope)
 
 
@@ -193,11 +268,19 @@ def Relu6(name: str | None = None) -> Layer:
 
 
 class Builder:
-    """Turns layers into the nodes of a graph, naming each after its op and its number."""
+    """Turns layers into the nodes of a graph, naming each after its op and its number.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    fresh : set of str
+        Names of the layers that had no weights, and have zeros.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.input_shape = tuple(input_shape)
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
+        self.fresh: set[str] = set()
         self._counts: dict[str, int] = {}
 
     def chain(self, layers: Sequence[AnyLayer], value: str) -> str:
@@ -206,6 +289,10 @@ class Builder:
             value = self._add(layer, value)
         return value
 
+    def graph(self, output: str) -> Graph:
+        """Return the graph that ends in a value."""
+        return Graph({"input": self.input_shape}, tuple(self.nodes), self.constants, (output,))
+
     def _add(self, layer: AnyLayer, value: str) -> str:
         if isinstance(layer, Residual):
             return self._join(ops.Add(), layer.name, [self.chain(layer.body, value), self.chain(layer.shortcut, value)])
@@ -213,17 +300,22 @@ class Builder:
             return self._join(ops.Mul(), layer.name, [value, self.chain(layer.body, value)])
         if isinstance(layer, Branches):
             return self._join(ops.Concat(), layer.name, [self.chain(b, value) for b in layer.branches])
-        if isinstance(layer, Layer):
-            name = layer.name or self._next_name(layer.op)
-            weights = []
-            for parameter, array in layer.parameters.items():
-                weights.append(f"{name}.{parameter}")
-                self.constants[weights[-1]] = array
-            self.nodes.append(Node(name, layer.op, (value, *weights)))
+        if isinstance(layer, LazyLayer):
+            op, parameters = layer.make(self.graph(value).shapes[value])
+            name = self._append(op, layer.name, parameters, value)
+            self.fresh.add(name)
             return name
+        if isinstance(layer, Layer):
+            return self._append(layer.op, layer.name, layer.parameters, value)
         raise GraphError(
             f"a network is a list of layers such as Conv2d(...), Relu(), Residual([...]), but one of them is {layer!r}"
         )
+
+    def _append(self, op: Op, name: str | None, parameters: Mapping[str, Array], value: str) -> str:
+        name = name or self._next_name(op)
+        self.constants.update({f"{name}.{parameter}": array for parameter, array in parameters.items()})
+        self.nodes.append(Node(name, op, (value, *(f"{name}.{parameter}" for parameter in parameters))))
+        return name
 
     def _join(self, op: Op, name: str | None, values: list[str]) -> str:
         name = name or self._next_name(op)
@@ -236,13 +328,36 @@ class Builder:
 
 
 def build_graph(layers: Sequence[AnyLayer], input_shape: Shape) -> Graph:
-    """Return the graph of a list of layers.
+    """Return the graph of a list of layers with weights.
+
+    Raises
+    ------
+    GraphError
+        If something in the list is no layer or has no weights, or shapes do not fit.
+    """
+    graph, fresh = graph_without_weights(layers, input_shape)
+    if fresh:
+        raise GraphError(
+            f"{min(fresh)!r} has sizes, but no weights; Network.build(layers, ...) makes them at random, and layers "
+            "such as Conv2d(weight, bias) are given theirs"
+        )
+    return graph
+
+
+def graph_without_weights(layers: Sequence[AnyLayer], input_shape: Shape) -> tuple[Graph, frozenset[str]]:
+    """Return the graph of a list of layers, and the names of those that have zeros for weights.
 
     Raises
     ------
     GraphError
         If something in the list is no layer, or shapes do not fit.
+
+    Examples
+    --------
+    >>> graph, fresh = graph_without_weights([Flatten(), Linear(10), Relu()], (1, 28, 28))
+    >>> graph.shapes["linear_1.weight"], sorted(fresh)
+    ((10, 784), ['linear_1'])
     """
-    builder = Builder()
+    builder = Builder(input_shape)
     output = builder.chain(layers, "input")
-    return Graph({"input": tuple(input_shape)}, tuple(builder.nodes), builder.constants, (output,))
+    return builder.graph(output), frozenset(builder.fresh)

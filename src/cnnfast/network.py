@@ -21,7 +21,7 @@ from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
 from cnnfast.formats.reference import FileReference, load_again, refer_to
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.layers import AnyLayer, Layer, build_graph
+from cnnfast.layers import AnyLayer, Layer, build_graph, graph_without_weights
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.plan import as_chw
@@ -38,9 +38,9 @@ FLOPS_A_CHUNK = 2_000_000_000
 class Network:
     """A trained network; immutable, and safe to share between threads.
 
-    Made by `load`, `from_layers` or `from_graph`. It can be pickled: one that was loaded from a file of cnnfast's own
-    format, as long as that file is untouched, as a reference to the file, which processes of one machine then share;
-    any other with all its weights.
+    Made by `load`, `build`, `from_layers` or `from_graph`. It can be pickled: one that was loaded from a file of
+    cnnfast's own format, as long as that file is untouched, as a reference to the file, which processes of one machine
+    then share; any other with all its weights.
 
     Examples
     --------
@@ -125,6 +125,46 @@ class Network:
         """
         graph = build_graph(layers, input_shape)
         return cls.from_graph(graph, classes=classes, preprocess=preprocess, licence=licence, notes=notes)
+
+    @classmethod
+    def build(
+        cls,
+        layers: Sequence[AnyLayer],
+        input_shape: Shape,
+        *,
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | None = None,
+        licence: str | None = None,
+        seed: int = 0,
+    ) -> Network:
+        """Build a network that has learned nothing yet from layers that are given sizes alone; see `cnnfast.layers`.
+
+        Parameters
+        ----------
+        layers : sequence of layers
+            Such as ``Conv2d(16, 3, padding="same")`` and ``Linear(10)``; those that are given arrays keep them.
+        input_shape, classes, preprocess, licence
+            As for `from_layers`.
+        seed : int
+            Of the random weights; see `cnnfast.train.initialize`.
+
+        Raises
+        ------
+        GraphError
+            If shapes do not fit.
+
+        Examples
+        --------
+        >>> from cnnfast.layers import Conv2d, Flatten, Linear, MaxPool, Relu
+        >>> layers = [Conv2d(16, 3, padding="same"), Relu(), MaxPool(2), Flatten(), Linear(2)]
+        >>> Network.build(layers, input_shape=(3, 64, 64), classes=["cat", "not cat"])
+        <cnnfast.Network (3, 64, 64) -> (2,), 5 nodes>
+        """
+        from cnnfast.architectures.initial import initialize
+
+        graph, fresh = graph_without_weights(layers, input_shape)
+        graph = initialize(graph, seed, only=fresh)
+        return cls.from_graph(graph, classes=classes, preprocess=preprocess, licence=licence)
 
     @classmethod
     def from_graph(

@@ -16,8 +16,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
     ("errors", "_bar", "_frozen", "_kernels", "models", "__version__"),
-    ("_config", "_optional", "ops", "preprocess", "_shipped"),
-    ("_dispatch", "graph", "_inputs"),
+    ("_config", "_optional", "_random", "ops", "preprocess", "_shipped"),
+    ("_dispatch", "graph", "_inputs", "lazy_layers"),
     ("_threads", "layers"),
     ("architectures",),
     ("plan", "formats", "pictures", "summary", "compiled", "heads"),

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from train import bars
 
 import cnnfast
-from cnnfast import Network
+from cnnfast import Network, Preprocess, open_dataset
 from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, TrainingError
-from cnnfast.layers import Linear, Sigmoid, Softmax
+from cnnfast.layers import Conv2d, Flatten, Linear, Sigmoid, Softmax
 from cnnfast.train import (
     EMA,
     SGD,
@@ -409,3 +410,38 @@ def test_split_takes_the_same_part_of_each_class() -> None:
     assert sorted(map(bytes, both)) == sorted(map(bytes, images.reshape(100, -1)))
     with pytest.raises(DataError, match="too few"):
         split(Examples(images[:4], labels[:4]), 0.3)
+
+
+def folder_of_pictures(root: Path, *names: str) -> Path:
+    """Make a folder a class: its pictures are all of one brightness."""
+    for number, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for i in range(6):
+            image = np.full((8, 8, 3), 40 + 160 * number + i, np.uint8)
+            Image.fromarray(image).save(root / name / f"{i}.png")
+    return root
+
+
+def test_a_data_set_is_taken_as_it_is(tmp_path: Path) -> None:
+    """Its classes are found by name among the network's, which has them in another order."""
+    layers = [Conv2d(4, 3), Flatten(), Linear(2)]
+    net = Network.build(layers, (3, 8, 8), classes=["dog", "cat"], preprocess=Preprocess(size=(8, 8)))
+    dataset = open_dataset(folder_of_pictures(tmp_path / "photos", "cats", "dogs"))
+    recipe = Recipe(epochs=8, batch=4, optimizer=AdamW(learning_rate=0.02))
+    fitted = fit(net, dataset, recipe, validation=dataset)
+    assert fitted.history[-1]["val_accuracy"] == 1
+    bright = np.full((1, 8, 8, 3), 200, np.uint8)
+    assert fitted.network.predict(np.concatenate([bright, bright - 160])).tolist() == ["dog", "cat"]
+
+
+def test_pictures_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    photos = folder_of_pictures(tmp_path / "photos", "cat", "dog")
+    (photos / "cat" / "3.png").write_bytes(b"no picture")
+    net = Network.build([Flatten(), Linear(2)], (3, 8, 8), classes=["cat", "dog"], preprocess=Preprocess((8, 8)))
+    with pytest.warns(UserWarning, match=r"1 of 12 pictures cannot be read and are left out; the first: .*3\.png"):
+        fit(net, open_dataset(photos), Recipe(epochs=1))
+
+
+def test_a_path_is_no_data_set() -> None:
+    with pytest.raises(InputError, match=r"cnnfast.open_dataset\('photos', split='train'\)"):
+        fit(bars.network(), "photos", RECIPE)  # type: ignore[arg-type]

@@ -20,23 +20,24 @@
 `trainer`                  the loop over epochs
 `checkpoint`, `history`    what a run leaves in its folder
 `transfer`                 learning on top of a frozen part
-`initial`, `norms`          random weights; batch-norm that is gone after training
+`whitening`, `norms`       a first layer computed from the images; batch-norm that is gone after training
 `engine`, `losses`         gradients, computed in `reference` or with images in the lanes
 =========================  =======================================================================================
 """
 
+from cnnfast.architectures.initial import INITS, initialize
 from cnnfast.train.affine_augment import Crop, Rotate, Shear, Zoom
 from cnnfast.train.augment import AUGMENTATIONS, Brightness, Cutout, Flip, Shift
 from cnnfast.train.averaging import AVERAGES, EMA, SWA, Lookahead
 from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
 from cnnfast.train.fitting import FitResult, fit
-from cnnfast.train.initial import INITS, initialize, whitened
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
 from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from cnnfast.train.recipe import EarlyStopping, Recipe
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache
+from cnnfast.train.whitening import whitened
 
 __all__ = [
     "AUGMENTATIONS",

@@ -28,9 +28,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from cnnfast.errors import ConfigError, GraphError, InputError, UnsupportedError
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import Graph
 from cnnfast.graph.passes import drop_unused
-from cnnfast.ops import Array, BatchNorm, Conv2d, Linear
+from cnnfast.ops import Array, BatchNorm
 from cnnfast.ops.gradients import has_gradient
 from cnnfast.train.losses import Loss
 
@@ -185,18 +185,6 @@ def trainable_names(graph: Graph) -> tuple[str, ...]:
             if not node.op.is_data_input(index) and not statistic:
                 names[value] = None
     return tuple(names)
-
-
-def weighted_layers(graph: Graph) -> list[Node]:
-    """Return the convolutions and dense layers, of which the last makes the scores.
-
-    Examples
-    --------
-    >>> from cnnfast.architectures import build
-    >>> [node.name for node in weighted_layers(build("cs61c"))]
-    ['conv1', 'conv2', 'conv3', 'fc']
-    """
-    return [node for node in graph.nodes if isinstance(node.op, Conv2d | Linear)]
 
 
 def all_but(graph: Graph, loss: Loss, fixed: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.data import Dataset
+from cnnfast._random import generator
+from cnnfast.data import Dataset, relabel
 from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.preprocess import Preprocess
-from cnnfast.train import rng
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,7 @@ def split(examples: Examples, fraction: float, seed: int = 0) -> tuple[Examples,
     """
     if not 0 < fraction < 1:
         raise DataError(f"the part for validation must be between 0 and 1, but is {fraction!r}")
-    order = rng.generator(seed, 0, "validation").permutation(len(examples))
+    order = generator(seed, 0, "validation").permutation(len(examples))
     chosen = np.zeros(len(examples), bool)
     for label in np.unique(examples.numbers):
         members = order[examples.numbers[order] == label]
@@ -237,21 +238,47 @@ def fit_scaling(images: Array, preprocess: Preprocess) -> Preprocess:
     return replace(preprocess, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
-def as_examples(data: object, name: str, classes: Sequence[str] | None = None) -> Examples:
-    """Return examples, or a pair (images, labels) as examples.
+def as_examples(
+    data: object, name: str, classes: Sequence[str] | None = None, preprocess: Preprocess | None = None
+) -> Examples:
+    """Return examples, a pair (images, labels) as examples, or a data set read into memory.
+
+    Parameters
+    ----------
+    classes : sequence of str, optional
+        Those of the network; the labels of a data set with other names or another order are found among them.
+    preprocess : Preprocess, optional
+        What fits pictures to the network.
 
     Raises
     ------
     InputError
         For anything else.
+    DataError
+        If a data set has no labels, no readable picture, or a class that the network does not know.
+
+    Warns
+    -----
+    UserWarning
+        If pictures of a data set cannot be read.
     """
     if isinstance(data, Examples):
         return data
+    if isinstance(data, Dataset):
+        return _read(data if classes is None else relabel(data, list(map(str, classes))), preprocess)
     if isinstance(data, tuple | list) and len(data) == 2:
         return Examples(data[0], data[1], None if classes is None else tuple(map(str, classes)), name)
-    if isinstance(data, Dataset | Path | str):
-        raise InputError(
-            f"{name}: read a data set into memory first: "
-            "cnnfast.train.load_examples(cnnfast.open_dataset(path, split='train'), preprocess)[0]"
+    if isinstance(data, Path | str):
+        raise InputError(f"{name}: open the data set first: cnnfast.open_dataset({str(data)!r}, split='train')")
+    raise InputError(f"{name}: must be a data set, Examples or a pair (images, labels), but is a {type(data).__name__}")
+
+
+def _read(dataset: Dataset, preprocess: Preprocess | None) -> Examples:
+    examples, failed = load_examples(dataset, preprocess)
+    if failed:
+        warnings.warn(
+            f"{dataset.name}: {len(failed)} of {len(dataset)} pictures cannot be read and are left out; the first: "
+            f"{failed[0]}. cnnfast.train.load_examples returns them all",
+            stacklevel=4,
         )
-    raise InputError(f"{name}: must be Examples or a pair (images, labels), but is a {type(data).__name__}")
+    return examples

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from cnnfast import _threads
+from cnnfast.data import Dataset
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
 from cnnfast.network import Network, with_probabilities
+from cnnfast.preprocess import Preprocess
 from cnnfast.train.engine import Engine, all_but, scores_graph
 from cnnfast.train.examples import Examples, as_examples, check_classes, split
 from cnnfast.train.history import Row
@@ -24,7 +26,7 @@ from cnnfast.train.sources import Pictures, Source
 from cnnfast.train.trainer import Trainer
 from cnnfast.train.transfer import frozen_features, joined, model_classes, upper_part, with_graph
 
-Data = Examples | tuple[object, object]
+Data = Examples | Dataset | tuple[object, object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +74,12 @@ def fit(
     ----------
     net : Network
         For fresh weights see `cnnfast.train.initialize`.
-    data : Examples or (images, labels)
-        Images as uint8 or floats (N, H, W, C), or rows (N, F); labels as numbers of classes (N,), or as probabilities
-        (N, K).
+    data : Dataset, Examples or (images, labels)
+        A data set is read into memory, and its classes are found by name among those of the network. Images are uint8
+        or floats (N, H, W, C), or rows (N, F); labels are numbers of classes (N,), or probabilities (N, K).
     recipe : Recipe, optional
         How; by default ``Recipe()``.
-    validation : float, Examples or (images, labels), optional
+    validation : float, Dataset, Examples or (images, labels), optional
         What is measured after each epoch and not learned from; a number is a part of ``data``, the same of each class.
     freeze : str, optional
         A layer up to which nothing is trained. Its values are computed once for all images, and for their mirror images
@@ -130,8 +132,8 @@ def fit(
     if resume and run_dir is None:
         raise ConfigError("resume needs run_dir=FOLDER, the folder of the run that goes on")
     names = model_classes(net)
-    examples = as_examples(data, "the training images", names)
-    held = _validation(examples, validation, recipe.seed, names)
+    examples = as_examples(data, "the training images", names, net.preprocess)
+    held = _validation(examples, validation, recipe.seed, names, net.preprocess)
     if isinstance(held, tuple):
         examples, held = held
     if recipe.stopping is not None and held is None:
@@ -197,13 +199,17 @@ def _trainer(
 
 
 def _validation(
-    examples: Examples, validation: float | Data | None, seed: int, names: tuple[str, ...] | None
+    examples: Examples,
+    validation: float | Data | None,
+    seed: int,
+    names: tuple[str, ...] | None,
+    preprocess: Preprocess | None,
 ) -> Examples | tuple[Examples, Examples] | None:
     if validation is None:
         return None
     if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
         return split(examples, float(validation), seed) if validation else None
-    return as_examples(validation, "the validation images", names)
+    return as_examples(validation, "the validation images", names, preprocess)
 
 
 def check_classes_of_validation(held: Examples, classes: int) -> None:

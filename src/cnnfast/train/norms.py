@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast.architectures.initial import weighted_layers
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm
-from cnnfast.train.engine import weighted_layers
 
 SUFFIX = ":norm"
 """What the name of an added batch-norm ends in."""
@@ -22,7 +22,9 @@ def with_batch_norm(graph: Graph) -> Graph:
     ['conv1', 'conv1:norm', 'relu_1']
     """
     chosen = [
-        n for n in weighted_layers(graph)[:-1] if not any(isinstance(r.op, BatchNorm) for r in graph.consumers[n.name])
+        n
+        for n in weighted_layers(graph.nodes)[:-1]
+        if not any(isinstance(r.op, BatchNorm) for r in graph.consumers[n.name])
     ]
     names = {node.name: node.name + SUFFIX for node in chosen}
     nodes: list[Node] = []

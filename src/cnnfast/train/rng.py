@@ -1,28 +1,15 @@
 """Random numbers that depend on nothing but the seed, the epoch, what they are for, and the image.
 
-Philox is a function of a key and a counter (Salmon, Moraes, Dror and Shaw 2011). Every use in every epoch has a key of
-its own, and every image its place in the table. So threads, batches and interruptions change nothing.
+Every use in every epoch has a generator of its own (see `cnnfast._random`), and every image its place in the table. So
+threads, batches and interruptions change nothing.
 """
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 
+from cnnfast._random import generator
 from cnnfast.ops import Array
-
-
-def generator(seed: int, epoch: int, use: str) -> np.random.Generator:
-    """Return the generator of one use in one epoch.
-
-    Examples
-    --------
-    >>> float(generator(0, 3, "order").random()) == float(generator(0, 3, "order").random())
-    True
-    """
-    key = np.array([seed, epoch << 32 | zlib.crc32(use.encode())], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
 
 
 def uniform(seed: int, epoch: int, use: str, images: int, draws: int) -> Array:
