@@ -14,7 +14,7 @@ from cnnfast.errors import ConfigError, ModelFileError, UnsupportedError
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
 from formats.onnx_small import model, node
-from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from cnnfast.plan import make_plan
@@ -271,6 +271,74 @@ def test_images_of_other_elements_are_refused_by_name(tmp_path: Path) -> None:
         UnsupportedError, match=r"the input 'x' is no tensor of floats or bytes.*INT64.*float32 or uint8"
     ):
         Network.load(saved(proto, tmp_path))
+
+
+# ---- branches
+
+
+def branch(name: str, nodes: list[NodeProto], output: str) -> GraphProto:
+    return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
+
+
+def squeezing(name: str, of: str, to: str) -> list[NodeProto]:
+    """Return what PyTorch's older exporter writes for ``x.squeeze(1)``; branches of several may use the same names."""
+    one = branch("then", [node("Squeeze", f"{of} one", "inner"), node("Relu", "inner", "out")], "out")
+    other = branch("else", [node("Sign", of, "inner"), node("ArgMax", "inner", "out")], "out")
+    return [
+        node("Shape", of, f"{name}.shape"),
+        node("Gather", f"{name}.shape one", f"{name}.size", axis=0),
+        node("Equal", f"{name}.size one", f"{name}.is_one"),
+        helper.make_node("If", [f"{name}.is_one"], [to], name=name, then_branch=one, else_branch=other),
+    ]
+
+
+def test_a_branch_that_is_always_taken_is_run(tmp_path: Path) -> None:
+    nodes = [*squeezing("If_1", "x", "a"), node("Unsqueeze", "a one", "b"), *squeezing("If_2", "b", "y")]
+    proto = model(nodes, ("N", 1, 6, 8), {"one": np.array([1])}, opset=13)
+    net = Network.load(saved(proto, tmp_path))
+    x = floats(3, 1, 6, 8)
+    np.testing.assert_array_equal(net.forward(x, layout="nchw"), np.maximum(x[:, 0], 0))
+    assert "a" in net.graph.shapes
+
+
+def test_channels_last_is_recognized_inside_of_a_branch(tmp_path: Path) -> None:
+    one = branch("then", [node("Transpose", "x", "t", perm=[0, 3, 1, 2])], "t")
+    other = branch("else", [node("Transpose", "x", "u", perm=[0, 3, 1, 2])], "u")
+    nodes = [helper.make_node("If", ["yes"], ["z"], then_branch=one, else_branch=other), node("Conv", "z w", "y")]
+    proto = model(nodes, ("N", 6, 8, 3), {"w": FILTERS, "yes": np.array(True)})
+    assert Network.load(saved(proto, tmp_path)).input_shape == (3, 6, 8)
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ([node("Sqrt", "x", "c")], "its condition is computed from the images"),
+        ([node("Cast", "n", "c", to=TensorProto.BOOL), node("Shape", "c", "d")], "its condition has the shape"),
+        ([node("Equal", "n one", "c")], "compares the number of images"),
+        ([node("Greater", "n five", "c")], "compares the number of images"),
+        ([node("Div", "n five", "d"), node("Cast", "d", "c", to=TensorProto.BOOL)], "divides the number of images"),
+        ([node("Max", "n five", "d"), node("Equal", "d five", "c")], "compares the number of images"),
+    ],
+)
+def test_a_branch_that_depends_on_the_images_or_their_number_is_refused(
+    condition: list[NodeProto], why: str, tmp_path: Path
+) -> None:
+    keep, turn = branch("t", [node("Relu", "x", "r")], "r"), branch("e", [node("Neg", "x", "m")], "m")
+    nodes = [node("Shape", "x", "s"), node("Gather", "s zero", "n"), *condition]
+    nodes.append(helper.make_node("If", ["c"], ["y"], name="if_7", then_branch=keep, else_branch=turn))
+    proto = model(nodes, weights={"one": np.array(1), "zero": np.array([0, 0]), "five": np.array(5)})
+    with pytest.raises(UnsupportedError, match=why):
+        Network.load(saved(proto, tmp_path))
+
+
+def test_a_number_of_images_may_be_compared_with_what_it_never_is(tmp_path: Path) -> None:
+    """As PyTorch writes ``expand(-1, ...)``: sizes that are -1 are replaced, and N is never -1."""
+    nodes = [
+        *(node("Shape", "x", "s"), node("Equal", "s minus", "e"), node("Where", "e ones s", "t")),
+        node("Expand", "x t", "y"),
+    ]
+    weights = {"minus": np.full(4, -1), "ones": np.ones(4, np.int64)}
+    assert Network.load(saved(model(nodes, weights=weights), tmp_path)).output_shape == (3, 8, 8)
 
 
 # ---- operator sets

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.entering import entering
+from cnnfast.formats.onnx.any_number import check_for_any_number
 from cnnfast.formats.onnx.call import Call, whole
 from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.values import Static
@@ -57,6 +58,7 @@ def fold(call: Call, budget: Budget) -> list[Static]:
         raise UnsupportedError("all its inputs are constants, and cnnfast does not compute it in advance")
     columns: list[tuple[Array, ...]] = [v.pair for v in call.inputs if isinstance(v, Static)]
     same = all(a is b for a, b in columns)
+    check_for_any_number(call.kind, columns)
     results = []
     for index in range(1 if same else 2):
         arrays = [column[index] for column in columns]

@@ -66,11 +66,13 @@ def parse_model(data: bytes) -> onnx.ModelProto:
 
 def _check_names(graph: onnx.GraphProto) -> None:
     """Refuse names that are no UTF-8: protobuf hands them over as bytes, which no code behind this expects."""
-    named = [*graph.node, *graph.input, *graph.output, *graph.initializer]
-    named += [attribute for node in graph.node for attribute in node.attribute]
-    texts = [message.name for message in named]
+    texts = [message.name for message in (*graph.node, *graph.input, *graph.output, *graph.initializer)]
     for node in graph.node:
         texts += [node.op_type, node.domain, *node.input, *node.output]
+        for attribute in node.attribute:
+            texts.append(attribute.name)
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _check_names(attribute.g)
     for text in texts:
         if not isinstance(text, str):
             raise ModelFileError(f"a name is {text!r:.80}, which is no UTF-8 text")

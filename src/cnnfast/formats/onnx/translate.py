@@ -72,8 +72,8 @@ class Translation:
         self.constants: dict[str, Array] = {}
         self.quantised: dict[str, tuple[Array, Array]] = {}
         self.problems: list[str] = []
-        self._taken = {name for node in self.graph.node for name in node.output}
-        self._taken |= {value.name for value in self.graph.input}
+        self._reserved = {name for node in self.graph.node for name in node.output}
+        self._taken = self._reserved | {value.name for value in self.graph.input}
         for name, array in self._given(constant_inputs or {}):
             self.values[name] = Static.of(array)
         self.budget = Budget(budget + 4 * sum(v.pair[0].size for v in self.values.values() if isinstance(v, Static)))
@@ -125,6 +125,9 @@ class Translation:
 
     def step(self, node: NodeProto) -> None:
         """Translate one node; what is not supported is noted, and what depends on it is left alone."""
+        if node.op_type == "If" and node.domain in DOMAINS:
+            self._take_branch(node)
+            return
         inputs = [None if name == "" else self._find(node, name) for name in node.input]
         if unknown := [value for value in inputs if isinstance(value, Unknown)]:
             why = (
@@ -148,6 +151,31 @@ class Translation:
         except ModelFileError as error:
             raise ModelFileError(f"node {_called(node)}: {error}") from error
         self._bind(node, self._named(node, results, before))
+
+    def _take_branch(self, node: NodeProto) -> None:
+        """Translate the branch of an If that is always taken; its own names end with it."""
+        condition = self._find(node, node.input[0] if node.input else "")
+        reason = _not_always(condition)
+        if reason is not None or not isinstance(condition, Static):
+            if reason:
+                self._note(node, [condition], reason)
+            self._bind(node, [Unknown()] * len(node.output))
+            return
+        graph = _branch(node, "then_branch" if condition.array.any() else "else_branch")
+        before, own = len(self.nodes), set()
+        for tensor in graph.initializer:
+            own.add(tensor.name)
+            self.values[tensor.name] = Static.of(array_of(tensor, self.folder))
+        for inner in graph.node:
+            own.update(inner.output)
+            self.step(inner)
+        results = [self._find(node, value.name) for value in graph.output]
+        for name in own:
+            self.values.pop(name, None)
+        if any(isinstance(value, Unknown) for value in results):
+            self._bind(node, results)
+        else:
+            self._bind(node, self._named(node, results, before))  # type: ignore[arg-type]
 
     def _find(self, node: NodeProto, name: str) -> Value | Unknown:
         if name not in self.values:
@@ -187,8 +215,12 @@ class Translation:
         named: list[Value] = []
         read = {name for made in self.nodes[before:] for name in made.inputs}
         for wanted, value in zip(node.output, results, strict=False):
+            if wanted not in self._reserved:
+                # inside of a branch, where others may use the name too
+                named.append(value)
+                continue
             made = {n.name: i for i, n in enumerate(self.nodes) if i >= before} if isinstance(value, Images) else {}
-            if isinstance(value, Images) and value.name in made and value.name not in read and wanted:
+            if isinstance(value, Images) and value.name in made and value.name not in read:
                 old = self.nodes[made[value.name]]
                 self.nodes[made[value.name]] = Node(wanted, old.op, old.inputs)
                 if value.name in self.quantised:
@@ -236,6 +268,25 @@ class Translation:
             name, number = f"{wanted}.{number}", number + 1
         self._taken.add(name)
         return name
+
+
+def _not_always(condition: Value | Unknown) -> str | None:
+    """Return why it is open which branch of an If is taken, None if it is not; "" if that was reported before."""
+    if isinstance(condition, Unknown):
+        return condition.why
+    if not isinstance(condition, Static):
+        return "its condition is computed from the images"
+    if not condition.is_fixed:
+        return "its condition depends on the number of images"
+    return None if condition.array.size == 1 else f"its condition has the shape {condition.array.shape}"
+
+
+def _branch(node: NodeProto, name: str) -> GraphProto:
+    for attribute in node.attribute:
+        if attribute.name == name:
+            graph: GraphProto = attribute.g
+            return graph
+    raise ModelFileError(f"node {_called(node)} (If) has no {name}")
 
 
 def _flat(model: ModelProto) -> GraphProto:
