@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 from networks import BENCHES
-from rows import NAIVE, Row, Table
+from rows import NAIVE, NUMPY, Row, Table
 
 from cnnfast import get_num_threads
 from cnnfast._dispatch import kernels
@@ -25,7 +25,7 @@ from cnnfast.report.ladder import DIRECT, FEW, Subject
 UNFUSED = [simplify for simplify in PASSES if simplify is not fuse]
 
 RUNGS: dict[str, dict | None] = {
-    "NumPy, float64": None,
+    f"{NUMPY}, float64": None,
     NAIVE: {"layout": "nchw"},
     "lanes, direct": {"passes": UNFUSED, "algorithms": DIRECT},
     "lanes, direct, fused": {"algorithms": DIRECT},
@@ -50,9 +50,12 @@ def subject(request: pytest.FixtureRequest) -> tuple[str, Subject]:
 @pytest.mark.parametrize("rung", RUNGS)
 def test_rung(subject: tuple[str, Subject], rung: str, benchmark, table: Table) -> None:
     name, network = subject
+    benchmark.group = name
     compute, images, threads = way(network, rung)
     difference = network.check(rung, compute())
     benchmark(compute)
+    if benchmark.stats is None:  # --benchmark-disable: checked, not timed
+        return
     stats = benchmark.stats.stats
     best, median = stats.min / images, stats.median / images
     row = Row(name, rung, kernels.active_isa(), best, median, best, network.flops, threads)

@@ -1,71 +1,114 @@
-"""Every op of real networks, in every way this machine can run it: each result is checked, then timed.
+"""Every op in every way this machine can run it, naive first: each result is checked, then timed.
 
+    pytest bench/bench_ops.py
     pytest bench/bench_ops.py -k "cs61c and conv2d"
+    pytest bench/bench_ops.py -k "naive or avx2" --benchmark-autosave
+    pytest bench/bench_ops.py -k "naive or avx2" --benchmark-compare
 
-The shapes are those that ``tests/cases.py`` tags with "bench".
+The shapes are those that ``tests/cases.py`` tags with "bench", and the largest shape of every op that has no such tag.
+All ways of a case get the same images, so that pytest-benchmark's table of the case compares like with like.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
+
+import numpy as np
 import pytest
 from bounds import assert_close
-from cases import Case, cases_of
-from kernels.engines import ENGINES, execute, using
-from rows import NAIVE, Row, Table
+from cases import CASES, Case
+from kernels.engines import ENGINES, plan_of, using
+from rows import NAIVE, NUMPY, Row, Table
 
 from cnnfast._dispatch import kernels
-from cnnfast.plan import Plan, make_plan
+from cnnfast.plan import Plan
 
-REFERENCE_IMAGES = 2
-NAIVE_IMAGES = 4
-IMAGES = 64
-"""Slow ways get few images: a call of theirs costs nothing to speak of beside the work."""
+pytestmark = pytest.mark.benchmark(max_time=0.1, min_rounds=3)
 
-SETTINGS = pytest.mark.benchmark(max_time=0.3, min_rounds=3)
+WORK = 30e6
+"""Operations of a call: enough that the call itself costs nothing to speak of, and little enough for naive loops."""
 
-CASES = cases_of(tag="bench")
+FEWEST, MOST = 16, 1024
+"""Images of a call, and their number is a power of two: they fill the lanes of any instruction set."""
+
+ROUNDS = 20
+
+WAYS = {NAIVE: "nchw", NUMPY: None} | {engine: engine for engine in ENGINES if engine != "nchw"}
 
 
-@SETTINGS
-@pytest.mark.parametrize("engine", ["reference", *ENGINES])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_op(case: Case, engine: str, benchmark, table: Table) -> None:
-    if engine == "reference":
-        measure_reference(case, benchmark, table)
-        return
-    images = NAIVE_IMAGES if engine == "nchw" else IMAGES
-    feed = list(case.feed(images=images).values())
+def bench_cases() -> list[Case]:
+    """Return the cases to time: those with the tag, and the largest one of each op that has none with it."""
+    tagged = [case for case in CASES if "bench" in case.tags]
+    largest: dict[str, Case] = {}
+    for case in CASES:
+        if case.op.name not in {case.op.name for case in tagged}:
+            largest[case.op.name] = max(largest.get(case.op.name, case), case, key=work)
+    return [*tagged, *largest.values()]
+
+
+def work(case: Case) -> int:
+    """Return the floating-point operations of an image, convolutions counted as direct; elements count as well."""
+    return max(case.op.cost(*case.inputs, *case.parameters).flops, sum(map(prod, [*case.inputs, case.output_shape])))
+
+
+def images_of(case: Case) -> int:
+    """Return how many images a call gets."""
+    return int(np.clip(2 ** round(np.log2(WORK / work(case))), FEWEST, MOST))
+
+
+@pytest.fixture
+def plan(case: Case, way: str) -> Plan | None:
+    """The plan of a case; the test is skipped where a way has none, and None stands for NumPy."""
+    engine = WAYS[way]
+    if engine is None:
+        return None
     with using(engine) as layout:
-        plan = make_plan(case.graph(), layout)
-        (result,) = execute(plan, feed)
-        assert_close(result.reshape(images, *case.output_shape), case.reference(images=images), case, layout)
-        benchmark(execute, plan, feed)
-        way, isa = NAIVE if layout == "nchw" else engine, kernels.active_isa()
-        kernel = seconds_of_kernels(plan, feed) if len(feed) == 1 else benchmark.stats.stats.min / images
-    stats = benchmark.stats.stats
-    row = Row(case.id, way, isa, stats.min / images, stats.median / images, kernel, flops(case))
-    benchmark.extra_info.update(table.add(row), kernels=[step.kernel for step in plan.steps])
+        return plan_of(case.graph(), layout)
 
 
-def measure_reference(case: Case, benchmark, table: Table) -> None:
-    """Time NumPy in float32."""
-    inputs, parameters = case.arrays(images=REFERENCE_IMAGES)
-    benchmark(case.op.reference, *inputs, *parameters)
-    stats, images = benchmark.stats.stats, REFERENCE_IMAGES
-    best = stats.min / images
-    row = Row(case.id, "NumPy", kernels.active_isa(), best, stats.median / images, best, flops(case))
-    benchmark.extra_info.update(table.add(row))
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", bench_cases(), ids=str)
+def test_op(case: Case, way: str, plan: Plan | None, benchmark, table: Table) -> None:
+    benchmark.group = case.id
+    if plan is None:
+        inputs, parameters = case.arrays(images=images_of(case))
+        benchmark(case.op.reference, *inputs, *parameters)
+        kernel = None
+    else:
+        with using(WAYS[way]):
+            kernel = time_plan(case, plan, benchmark)
+            isa = kernels.active_isa()
+    if benchmark.stats is None:  # --benchmark-disable: checked, not timed
+        return
+    stats, images = benchmark.stats.stats, images_of(case)
+    best, isa = stats.min / images, kernels.active_isa() if plan is None else isa
+    flops = case.op.cost(*case.inputs, *case.parameters).flops
+    row = Row(case.id, way, isa, best, stats.median / images, best if kernel is None else kernel, flops)
+    steps = [] if plan is None else [step.kernel for step in plan.steps]
+    benchmark.extra_info.update(table.add(row), images=images, kernels=steps)
 
 
-def seconds_of_kernels(plan: Plan, feed: list) -> float:
+def time_plan(case: Case, plan: Plan, benchmark) -> float:
+    """Check the result of a plan, time it, and return the seconds of an image in its steps alone."""
+    images = images_of(case)
+    feed = [a.reshape(*a.shape, *(1,) * (4 - a.ndim)) for a in case.feed(images=images).values()]
+    result = np.full((images, prod(case.output_shape)), np.nan, np.float32)
+    plan.program.run(feed, [result], 1)
+    assert_close(result.reshape(images, *case.output_shape), truth(case), case, plan.layout)
+    benchmark(plan.program.run, feed, [result], 1)
+    return seconds_of_kernels(plan, feed)
+
+
+@lru_cache(maxsize=1)
+def truth(case: Case) -> np.ndarray:
+    """Return what NumPy makes of a case in float64."""
+    return case.reference(images=images_of(case))
+
+
+def seconds_of_kernels(plan: Plan, feed: list[np.ndarray]) -> float:
     """Return the time of an image in the steps alone, without the changes of layout at both ends."""
-    group = feed[0][: plan.lanes]
-    images = group.reshape(*group.shape, *(1,) * (4 - group.ndim))
-    (result,) = execute(plan, [group])
-    _, *steps, _ = plan.program.profile([images], [result], 20)
-    return sum(steps) / len(group)
-
-
-def flops(case: Case) -> int:
-    """Return the floating-point operations of an image, convolutions counted as direct."""
-    return case.op.cost(*case.inputs, *case.parameters).flops
+    group = [images[: plan.group] for images in feed]
+    result = np.empty((plan.group, prod(plan.shapes[plan.graph.outputs[0]])), np.float32)
+    _, *steps, _ = plan.program.profile(group, [result], ROUNDS)
+    return sum(steps) / plan.group

@@ -2,27 +2,34 @@
 
     pytest bench/bench_ops.py bench/bench_networks.py
 
-The table of pytest-benchmark itself is left out; its options for saving and comparing work as ever.
+The table stands behind that of pytest-benchmark, whose options for grouping, saving and comparing work as ever.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # so that benchmarks find the modules beside them
+import warnings
 
 import machine
 import peak
+import pytest
+from pytest_benchmark.logger import PytestBenchmarkWarning
 from rows import Table
+
+collect_ignore = ["peers"]
+"""What needs the packages of other engines."""
 
 TABLE = pytest.StashKey[Table]()
 
 
+COLUMNS = ["min", "median", "mean", "stddev", "rounds"]
+"""What pytest-benchmark's table shows unless ``--benchmark-columns`` says otherwise: the whole is 220 characters wide."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.benchmark_quiet = True
+    # What pytest-benchmark warns of, as that there is nothing to compare with, ends no run.
+    warnings.simplefilter("default", PytestBenchmarkWarning)
+    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
+    config.option.benchmark_columns = config.option.benchmark_columns or COLUMNS
     config.stash[TABLE] = Table(peaks=peak.peaks())
 
 
@@ -37,6 +44,7 @@ def table(request: pytest.FixtureRequest) -> Table:
     return request.config.stash[TABLE]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.stash[TABLE].rows:
         terminalreporter.section("what was measured")

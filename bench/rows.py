@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-NAIVE = "naive"
+NAIVE, NUMPY = "naive", "NumPy"
 
 HEADER = f"{'':30} {'':24} {'µs/image':>10} {'median':>10} {'kernel':>10} {'GFLOP/s':>9} {'% peak':>7} {'× naive':>8}"
 NOTES = (
-    "µs/image: of the fastest run, layout changes at both ends included; kernel: without them.\n"
-    "The rest: of the kernel; convolutions are counted as direct, so Winograd may exceed the FMA peak."
+    "µs/image: of the fastest run, layout changes at both ends included; kernel: without them, with NumPy all of it.\n"
+    "The rest: of the kernel. % peak: of what multiply-adds of the same instruction set reach on one core here, now;\n"
+    "naive and NumPy beside the widest set. Convolutions count as direct ones, so Winograd may exceed the peak."
 )
 
 
@@ -48,14 +49,18 @@ class Table:
         return self.facts(row)
 
     def facts(self, row: Row) -> dict[str, Any]:
-        """Return speed, share of the peak, and speed-up over the naive kernels of the same subject."""
-        gflops = row.flops / row.kernel / 1e9
+        """Return speed, share of the peak, and speed-up over the naive kernels of the same subject; None for what is not.
+
+        What moves values and computes nothing has no speed, and an op that vanishes when it is planned takes no time.
+        """
+        gflops = row.flops / row.kernel / 1e9 if row.flops and row.kernel else None
+        peak = self.peaks[row.isa] * row.threads
         naive = next((r.kernel for r in self.rows if (r.subject, r.way) == (row.subject, NAIVE)), None)
         return {
             "isa": row.isa,
-            "gflops": round(gflops, 2),
-            "percent_of_peak": round(100 * gflops / (self.peaks[row.isa] * row.threads), 1),
-            "times_naive": naive and round(naive / row.kernel, 2),
+            "gflops": gflops and round(gflops, 2),
+            "percent_of_peak": gflops and round(100 * gflops / peak, 1),
+            "times_naive": round(naive / row.kernel, 2) if naive and row.kernel else None,
         }
 
     def __str__(self) -> str:
@@ -68,6 +73,6 @@ class Table:
     def _line(self, row: Row, named: bool) -> str:
         facts = self.facts(row)
         times = " ".join(f"{1e6 * seconds:10.2f}" for seconds in (row.best, row.median, row.kernel))
-        speed = f"{facts['gflops']:9.1f} {facts['percent_of_peak']:7.1f}"
-        gain = "" if facts["times_naive"] is None else f"{facts['times_naive']:8.1f}"
-        return f"{row.subject if named else '':30} {row.way:24} {times} {speed} {gain}".rstrip()
+        cells = [(facts["gflops"], 9), (facts["percent_of_peak"], 7), (facts["times_naive"], 8)]
+        speeds = " ".join(" " * width if value is None else f"{value:{width}.1f}" for value, width in cells)
+        return f"{row.subject if named else '':30} {row.way:24} {times} {speeds}".rstrip()

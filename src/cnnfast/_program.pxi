@@ -256,6 +256,11 @@ cdef class Program:
         """
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
+        cdef Py_ssize_t N = self._bind(sources, images, pixels, sinks, results)
+        self._run_groups(sources, len(images), sinks, len(results), N, threads)
+
+    cdef Py_ssize_t _bind(self, Source* sources, images, pixels, Sink* sinks, results) except -1:
+        # where images come from and where results go; returns how many images there are
         cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i
         cdef Py_ssize_t N
         if not 1 <= n_sources == len(images) <= MAX_ENDS or not 1 <= n_sinks == len(results) <= MAX_ENDS:
@@ -265,7 +270,7 @@ cdef class Program:
             _bind_source(&sources[i], images[i], self._inputs[i], pixels, N, self._lanes)
         for i in range(n_sinks):
             _bind_sink(&sinks[i], results[i], self._outputs[i], N, self._lanes)
-        self._run_groups(sources, n_sources, sinks, n_sinks, N, threads)
+        return N
 
     cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                          Py_ssize_t N, int threads) except -1:
@@ -401,7 +406,7 @@ cdef class Program:
             store_nchw(sink, group, arena)
 
     def profile(self, images, results, int rounds, pixels=None):
-        """Time the steps over one group of images on one thread.
+        """Time the steps over one group of images, or a part of one, on one thread; takes the arrays that `run` takes.
 
         Returns
         -------
@@ -410,27 +415,30 @@ cdef class Program:
         """
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
-        cdef Py_ssize_t N = len(images[0]), i, r
+        cdef Py_ssize_t N = self._bind(sources, images, pixels, sinks, results), i, r
+        cdef int n_sources = len(images), n_sinks = len(results)
         cdef double start
         cdef Block block
         cdef float* arena
         cdef floating_mode before
-        _bind_source(&sources[0], images[0], self._inputs[0], pixels, N, self._lanes)
-        _bind_sink(&sinks[0], results[0], self._outputs[0], N, self._lanes)
+        if N > self._group:
+            raise ValueError(f"{N} images are more than one group of {self._group}")
         best = [float("inf")] * (self._count + 2)
         block = borrow(self._arena * sizeof(float))
         arena = <float*>block.data
         before = floating_begin()
         for r in range(rounds):
             start = openmp.omp_get_wtime()
-            self._load(&sources[0], 0, N, arena)
+            for i in range(n_sources):
+                self._load(&sources[i], 0, N, arena)
             best[0] = min(best[0], openmp.omp_get_wtime() - start)
             for i in range(self._count):
                 start = openmp.omp_get_wtime()
                 self._steps[i].run(&self._steps[i], arena)
                 best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
             start = openmp.omp_get_wtime()
-            self._store(&sinks[0], 0, N, arena)
+            for i in range(n_sinks):
+                self._store(&sinks[i], 0, N, arena)
             best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
         floating_end(before)
         give_back(block)

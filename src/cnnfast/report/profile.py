@@ -52,7 +52,7 @@ def profile(plan: Plan, images: Array, pixels: tuple[Array, Array] | None, secon
     seconds : float
     """
     ((source, shape),), (output,) = plan.graph.inputs.items(), plan.graph.outputs
-    group = images[: plan.lanes]
+    group = images[: plan.group]
     result = np.empty((len(group), math.prod(plan.shapes[output])), np.float32)
     best = np.full(len(plan.steps) + 2, np.inf)
     start = time.perf_counter()

@@ -1,0 +1,105 @@
+"""``pytest bench/bench_ops.py``: what it covers, that both tables are there, that figures mean what they say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from bench_ops import bench_cases, images_of, seconds_of_kernels
+from cases import CASES
+from kernels.engines import ENGINES
+from rows import NAIVE, NUMPY, Row, Table
+
+from cnnfast.ops import OPS
+
+pytest.importorskip("pytest_benchmark")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bench(*options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/bench_ops.py", *map(str, options)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_every_registered_op_is_timed() -> None:
+    cases = bench_cases()
+    assert {case.op.name for case in cases} == set(OPS)
+    assert {case for case in CASES if "bench" in case.tags} <= set(cases)
+    assert len({case.id for case in cases}) == len(cases)
+
+
+def test_a_call_computes_enough_and_not_too_much() -> None:
+    for case in bench_cases():
+        images = images_of(case)
+        assert 16 <= images <= 1024
+        assert images & (images - 1) == 0
+
+
+def test_both_tables_and_the_speed_up_over_naive(tmp_path: Path) -> None:
+    """Of an op that channels in the lanes have no kernel for: that way is skipped, and the run is green."""
+    path = tmp_path / "results.json"
+    ran = bench("-k", "layer_norm-convnext", "--benchmark-json", path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "benchmark 'layer_norm-convnext'" in ran.stdout
+    assert "what was measured" in ran.stdout
+    assert ran.stdout.index("StdDev") < ran.stdout.index("× naive")
+    found = json.loads(path.read_text())["benchmarks"]
+    ways = {entry["params"]["way"]: entry for entry in found}
+    assert {entry["group"] for entry in found} == {"layer_norm-convnext"}
+    assert set(ways) == {NAIVE, NUMPY} | {engine for engine in ENGINES if engine.startswith("chwn-")}
+    assert len({entry["extra_info"]["images"] for entry in found}) == 1
+    assert ways[NAIVE]["extra_info"]["times_naive"] == 1
+    assert all(0 < entry["extra_info"]["percent_of_peak"] < 100 for entry in found)
+
+
+def test_naive_is_a_word_for_k() -> None:
+    ran = bench("-k", "naive", "--collect-only", "-q")
+    assert ran.returncode == 0
+    chosen = [line for line in ran.stdout.splitlines() if "::" in line]
+    assert len(chosen) == len(bench_cases())
+    assert all(line.endswith("-naive]") for line in chosen)
+
+
+def test_nothing_is_timed_where_benchmarks_are_disabled() -> None:
+    ran = bench("-k", "relu-image", "--benchmark-disable")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "what was measured" not in ran.stdout
+
+
+@pytest.mark.parametrize("group", [1, 16])
+def test_the_time_of_an_image_is_that_of_a_group_shared_by_its_images(group: int) -> None:
+    """Channels in the lanes compute one image at a time, however many lanes there are."""
+
+    def profile(images: list[np.ndarray], results: list[np.ndarray], rounds: int) -> list[float]:
+        assert [len(array) for array in [*images, *results]] == [group] * 3
+        return [7.0, 2.0, 3.0, 9.0]
+
+    plan = SimpleNamespace(
+        lanes=16,
+        group=group,
+        shapes={"y": (2, 2)},
+        graph=SimpleNamespace(outputs=("y",)),
+        program=SimpleNamespace(profile=profile),
+    )
+    assert seconds_of_kernels(plan, [np.zeros((64, 4)), np.zeros((64, 4))]) == 5.0 / group
+
+
+def test_rows_are_related_to_naive_of_their_subject_and_to_the_peak_of_their_instruction_set() -> None:
+    table = Table({"avx2": 100.0, "avx512": 200.0})
+    table.add(Row("conv", NAIVE, "avx512", 9.0, 9.0, 8.0, 0))
+    facts = table.add(Row("conv", "chwn-avx2", "avx2", 9.0, 9.0, 2.0, 50_000_000_000, threads=2))
+    assert facts == {"isa": "avx2", "gflops": 25.0, "percent_of_peak": 12.5, "times_naive": 4.0}
+    table.add(Row("relu", NAIVE, "avx512", 9.0, 9.0, 4.0, 0))
+    assert str(table).count("conv") == 1
+
+
+def test_what_vanishes_has_no_speed() -> None:
+    table = Table({"avx2": 100.0})
+    assert table.add(Row("identity", NAIVE, "avx2", 1.0, 1.0, 0.0, 0))["times_naive"] is None
+    assert "identity" in str(table)
