@@ -22,7 +22,7 @@ TABLE = pytest.StashKey[Table]()
 
 
 COLUMNS = ["min", "median", "mean", "stddev", "rounds"]
-"""What pytest-benchmark's table shows unless ``--benchmark-columns`` says otherwise: the whole is 220 characters wide."""
+"""What pytest-benchmark's table shows unless ``--benchmark-columns`` says otherwise: the whole is 220 letters wide."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -49,7 +49,7 @@ class Table:
         return self.facts(row)
 
     def facts(self, row: Row) -> dict[str, Any]:
-        """Return speed, share of the peak, and speed-up over the naive kernels of the same subject; None for what is not.
+        """Return speed, share of the peak, and speed-up over the naive kernels of the same subject.
 
         What moves values and computes nothing has no speed, and an op that vanishes when it is planned takes no time.
         """
