@@ -475,7 +475,60 @@ MOVES = (
     _plain("features", "does nothing after training", Dropout(0.25), (37,)),
 )
 
-CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *FUNCTION, *NORMALISATION, *JOINS, *MOVES)
+RANK = {1: (10,), 2: (6, 20), 3: (6, 4, 5)}
+"""One shape of each rank; two axes hold more elements behind a channel than there are channels."""
+
+
+def _at_every_rank(*ops: Op) -> tuple[Case, ...]:
+    """Return the cases of ops that take values of any rank, as many operands as they have."""
+    return tuple(
+        _plain(f"rank-{rank}{_attributes(op)}", "the same rule at every rank", op, *(x,) * len(op.data))
+        for op in ops
+        for rank, x in RANK.items()
+    )
+
+
+def _attributes(op: Op) -> str:
+    """Return the attributes of an op as a part of an id."""
+    return "".join(f"-{value}".lower().replace(" ", "") for value in op.attributes().values())
+
+
+def _over_axes() -> tuple[Case, ...]:
+    """Return the cases of ops over axes: all sets of axes at one and two axes, with and without weights."""
+    cases = []
+    for rank, sets in {1: ((1,),), 2: ((1,), (2,), (1, 2))}.items():
+        x = RANK[rank]
+        for axes in sets:
+            name, weight = "-".join(map(str, (f"rank-{rank}", *axes))), tuple(x[axis - 1] for axis in axes)
+            cases.append(Case(f"layer_norm-{name}", LayerNorm(axes), (x,), (weight,) * 2, "two axes or one"))
+            cases += [
+                _plain(f"{name}-{keep}", "two axes or one", op(axes, keep), x)
+                for op in (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
+                for keep in (True, False)
+            ]
+        for groups in (1, 2, x[0]):
+            weights = ((x[0],),) * 2
+            cases.append(Case(f"group_norm-rank-{rank}-{groups}", GroupNorm(groups), (x,), weights, "two axes or one"))
+        for axis in range(1, rank + 1):
+            cases += [_plain(f"rank-{rank}-{axis}", "two axes or one", op(axis), x) for op in (Softmax, LogSoftmax)]
+            cases.append(_plain(f"rank-{rank}-{axis}", "two axes or one", Concat(axis), x, x))
+    cases.append(Case("prelu-rank-2", PRelu(), ((6, 20),), ((6,),), "channels of long rows"))
+    return tuple(cases)
+
+
+RANKS = (
+    *_at_every_rank(Relu(), Clip(-0.5, 0.5), LeakyRelu(), Elu(), Sigmoid(), Tanh(), HardSigmoid(), HardSwish(), Silu()),
+    *_at_every_rank(Gelu(), Gelu("tanh"), Abs(), Sqrt(), Exp(), Log(), Erf(), Softplus(), Softsign(), Mish()),
+    *_at_every_rank(ThresholdedRelu(0.5), Identity(), Dropout(0.25), Flatten(), Reshape((2, -1))),
+    *_at_every_rank(Add(), Sub(), Mul(), Div(), Maximum(), Minimum()),
+    *_over_axes(),
+    _plain("rank-2-turned", "a row of columns", Transpose((0, 2, 1)), (6, 20)),
+    _plain("rank-2-flip", "both axes of two", Slice((5, 0), (3, 10), (-2, 2)), (6, 20)),
+    _plain("rank-2-rows", "a number for each row of two axes", Mul(), (6, 20), (6, 1)),
+    _plain("rank-2-columns", "a row on every row of two axes", Add(), (20,), (6, 20)),
+)
+
+CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *FUNCTION, *NORMALISATION, *JOINS, *MOVES, *RANKS)
 
 
 def cases_of(*ops: type[Op], tag: str | None = None) -> list[Case]:

@@ -2,7 +2,8 @@
 
 `random_graph` grows one from a seed, block by block: convolutions with what usually follows them, residual adds,
 concats of branches, squeeze-and-excitation gates, pools on odd sizes, values that nothing reads, values read twice,
-nodes that depend on constants alone, several outputs.
+nodes that depend on constants alone, several outputs. With ``any_rank`` values have one to four axes, and there are
+norms, reductions, slices and interpolations among them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import any_rank_blocks
 import numpy as np
 from hypothesis import strategies as st
 
@@ -68,11 +70,12 @@ ACTIVATIONS: tuple[Op, ...] = (
 )
 
 
-def random_graph(rng: np.random.Generator, blocks: int = 8) -> Graph:
-    """Return a random network of about ``blocks`` blocks on one image input ``x`` of shape (C, H, W)."""
-    net = _Network(rng)
+def random_graph(rng: np.random.Generator, blocks: int = 8, any_rank: bool = False) -> Graph:
+    """Return a random network of about ``blocks`` blocks on one input ``x``, of shape (C, H, W) or of any rank."""
+    net = _Network(rng, rank=int(rng.integers(1, 4)) if any_rank else 3)
+    known = (*BLOCKS, *any_rank_blocks.BLOCKS) if any_rank else BLOCKS
     for _ in range(blocks):
-        block = BLOCKS[rng.integers(len(BLOCKS))]
+        block = known[rng.integers(len(known))]
         net.frontier.append(block(net, net.pick()))
     if net.maybe():
         net.frontier.append(_head(net, net.pick()))
@@ -102,10 +105,10 @@ def seeds() -> st.SearchStrategy[int]:
 class _Network:
     """A network while it grows."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, rank: int = 3) -> None:
         self.rng = rng
         shape = (int(rng.integers(1, 5)), int(rng.integers(3, 12)), int(rng.integers(3, 12)))
-        self.shapes: dict[str, Shape] = {"x": shape}
+        self.shapes: dict[str, Shape] = {"x": shape[3 - rank :]}
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self.frontier = ["x"]

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from kernels.engines import ENGINES, FUSED, execute, run, using
+from hypothesis import assume, given, settings
+from kernels.engines import ENGINES, FUSED, execute, has_kernels, run, using
 from kernels.guarded import guarded, guarded_plan
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
@@ -23,10 +23,13 @@ from cnnfast.ops import (
     Flatten,
     Gelu,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
     LeakyRelu,
     Linear,
     MaxPool,
     Op,
+    Reduce,
     Relu,
     Silu,
     Softmax,
@@ -50,14 +53,17 @@ def assert_close(graph: Graph, feed: dict[str, np.ndarray], engine: str, slack: 
     """Fail unless every output is as good as what NumPy makes of the graph in float32, up to a factor.
 
     That yardstick knows how ill-conditioned a graph is, which no formula on its shapes does; a rounding of the largest
-    output is added to it, because NumPy is exact where a graph only copies.
+    output is added to it, because NumPy is exact where a graph only copies. Norms and reductions leave small
+    differences of large values: in a graph that has them the rounding is that of its largest value.
     """
     truth, yardstick = evaluate(graph, feed), evaluate(graph, feed, np.float32)
     results = run(engine, graph, list(feed.values()))
+    subtracts = any(isinstance(node.op, LayerNorm | GroupNorm | Reduce) for node in graph.nodes)
+    floor = EPS * max(float(np.abs(v).max()) for v in truth.values()) if subtracts else 0.0
     for name, result in zip(graph.outputs, results, strict=True):
         expected, single = (np.broadcast_to(v[name], (len(result), *graph.shapes[name])) for v in (truth, yardstick))
         error = np.abs(result - expected.reshape(result.shape)).max()
-        allowed = slack * (np.abs(single - expected).max() + EPS * np.abs(expected).max())
+        allowed = slack * (np.abs(single - expected).max() + max(floor, EPS * np.abs(expected).max()))
         assert error <= allowed, f"{name}: off by {error:.3g}, allowed {allowed:.3g}"
 
 
@@ -136,7 +142,8 @@ NETWORKS = {"resnet": resnet, "cs61c": cs61c}
 @given(seed=seeds())
 def test_random_graphs_are_close_to_the_reference(engine: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng)
+    graph = random_graph(rng, any_rank=bool(rng.random() < 0.5))
+    assume(has_kernels(engine, graph))
     assert_close(graph, random_inputs(graph, rng, images=3), engine, SLACK)
 
 
@@ -193,7 +200,7 @@ def assert_bits_do_not_depend_on_anything(graph: Graph, rng: np.random.Generator
         equal([y[::-1] for y in execute(plan, backwards)], whole, slice(None), "backwards")
     for isa in FUSED[:-1]:
         equal(run(f"chwn-{isa}", graph, feed), whole, slice(None), isa)
-    for isa in FUSED:
+    for isa in FUSED if has_kernels(f"nchwc-{FUSED[-1]}", graph) else ():
         equal(run(f"nchwc-{isa}", graph, [x[:3] for x in feed]), whole, slice(3), f"channels in the lanes, {isa}")
 
 
@@ -202,7 +209,7 @@ def assert_bits_do_not_depend_on_anything(graph: Graph, rng: np.random.Generator
 @given(seed=seeds())
 def test_equal_bits_on_random_graphs(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    assert_bits_do_not_depend_on_anything(random_graph(rng), rng)
+    assert_bits_do_not_depend_on_anything(random_graph(rng, any_rank=bool(rng.random() < 0.5)), rng)
 
 
 @needs_fma
@@ -233,7 +240,8 @@ def test_equal_bits_in_every_batch_size(name: str) -> None:
 def test_nothing_left_in_the_arena_is_ever_read(engine: str, seed: int) -> None:
     """The first group fills the arena with NaN; the second one runs in the same arena."""
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng) if rng.random() < 0.7 else wide_block(rng)
+    graph = random_graph(rng, any_rank=bool(rng.random() < 0.5)) if rng.random() < 0.7 else wide_block(rng)
+    assume(has_kernels(engine, graph))
     with using(engine) as layout:
         plan = make_plan(graph, layout)
         clean = list(random_inputs(graph, rng, plan.group).values())
@@ -248,7 +256,8 @@ def test_nothing_left_in_the_arena_is_ever_read(engine: str, seed: int) -> None:
 @given(seed=seeds())
 def test_no_access_beyond_images_weights_tables_and_results(engine: str, at_end: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng) if rng.random() < 0.6 else wide_block(rng)
+    graph = random_graph(rng, any_rank=bool(rng.random() < 0.5)) if rng.random() < 0.6 else wide_block(rng)
+    assume(has_kernels(engine, graph))
     beside = partial(guarded, at_end=at_end)
     with using(engine) as layout:
         plan = make_plan(graph, layout)

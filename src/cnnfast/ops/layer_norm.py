@@ -103,7 +103,7 @@ class LayerNorm(_Normalise):
 class GroupNorm(_Normalise):
     """Normalise each group of channels of each image, then scale and shift each channel.
 
-    Shapes: x (N, C, H, W) or (N, C), scale and shift (C,), y as x. ``groups=C`` is instance norm.
+    Shapes: x (N, C, ...), scale and shift (C,), y as x. ``groups=C`` is instance norm.
 
     Parameters
     ----------

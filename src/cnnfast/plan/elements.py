@@ -5,6 +5,7 @@ Functions of one element, reductions, normalisation over axes of an image, slice
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,8 +49,14 @@ def both(*ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
 
 @both(Function)
 def _function(lowering: Either, op: Function, site: Site) -> None:
-    c, h, w = three_axes(lowering.shapes[site.result])
-    x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
+    shape = lowering.shapes[site.result]
+    if len(shape) > 3:
+        # values of more axes have no border
+        c, h, w = 1, 1, math.prod(shape)
+        x = y = strides_of((c, h, w))
+    else:
+        c, h, w = three_axes(shape)
+        x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
     options = dict(floats=dict(f0=getattr(op, "alpha", 0.0)), in_place=_same_place(lowering, site, x, y))
     lowering.emit(site, "function", site.inputs, ints=ints, **options)
@@ -102,9 +109,14 @@ def _layer_norm(lowering: Either, op: LayerNorm, site: Site) -> None:
 
 @both(GroupNorm)
 def _group_norm(lowering: Either, op: GroupNorm, site: Site) -> None:
-    shape = (*lowering.shapes[site.result], 1, 1)[:3]
+    """Emit the normalization of each group: the channels are its first axis, wherever that stands among three."""
+    shape = lowering.shapes[site.result]
+    whole, channels = three_axes(shape), 3 - len(shape)
     step = shape[0] // op.groups
-    _normalise(lowering, op, site, ([op.groups, 1, 1], [step, *shape[1:]], [0, 1, 2]), [1, 0, 0], shape[0], step)
+    kept, reduced, weights = [1, 1, 1], list(whole), [0, 0, 0]
+    kept[channels], reduced[channels], weights[channels] = op.groups, step, 1
+    order = [channels, *(axis for axis in range(3) if axis != channels)]
+    _normalise(lowering, op, site, (kept, reduced, order), weights, shape[0], step)
 
 
 def _normalise(
@@ -118,9 +130,6 @@ def _normalise(
 ) -> None:
     kept, reduced, order = axes
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
-    if isinstance(op, GroupNorm) and len(lowering.shapes[site.result]) == 1:
-        # features are channels of one pixel each
-        x = y = (1, 1, 1)
     ints = _ordered(order, K=kept, R=reduced, x=x, y=y, w=weights) | dict(step=step)
     lowering.emit(
         site,

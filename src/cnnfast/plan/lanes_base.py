@@ -132,12 +132,11 @@ class LanesLowering(Lowering):
 
     def channels(self, site: Site) -> dict[str, int]:
         """Return the geometry of a function of one element that knows its channel."""
-        c, h, w = (*self.shapes[site.result], 1, 1)[:3]
-        shape = (c, h, w)
-        x, y = (
-            self.strides(v) if len(self.shapes[v]) == 3 else strides_of(shape) for v in (site.inputs[0], site.result)
-        )
-        return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+        shape = self.shapes[site.result]
+        # values of other ranks have no border: what lies behind the channels is one row
+        whole = three_axes(shape) if len(shape) == 3 else (shape[0], 1, math.prod(shape[1:]))
+        x, y = (self.strides(v) if len(shape) == 3 else strides_of(whole) for v in (site.inputs[0], site.result))
+        return dict(C=whole[0], H=whole[1], W=whole[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
     def same_place(self, site: Site) -> bool:
         """Tell whether a result could lie where its first operand lies."""

@@ -33,6 +33,7 @@ from cnnfast.plan.lanes_base import LanesLowering, activation_options, copy_ints
 from cnnfast.plan.lowering import (
     Site,
     affine_parameters,
+    around,
     broadcast_strides,
     numbered,
     packed,
@@ -84,12 +85,17 @@ def _activation(lowering: LanesLowering, op: Activation, site: Site) -> None:
 @rule(Softmax, LogSoftmax)
 def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: Site) -> None:
     shape = lowering.shapes[site.result]
-    axis = op.axis - 1 + 3 - len(shape)
-    first, second = (i for i in range(3) if i != axis)
-    whole = three_axes(shape)
-    order = (first, second, axis)
-    x, y = (tuple(lowering.strides(v)[i] for i in order) for v in (site.inputs[0], site.result))
-    ints = dict(A=whole[first], B=whole[second], K=whole[axis]) | numbered(x=x, y=y)  # type: ignore[arg-type]
+    if len(shape) > 3:
+        # values of more axes have no border
+        before, size, behind = around(shape, op.axis)
+        strides = (size * behind, 1, behind)
+        ints = dict(A=before, B=behind, K=size) | numbered(x=strides, y=strides)
+    else:
+        axis = op.axis - 1 + 3 - len(shape)
+        order = (*(i for i in range(3) if i != axis), axis)
+        whole = (three_axes(shape)[i] for i in order)
+        x, y = (tuple(lowering.strides(v)[i] for i in order) for v in (site.inputs[0], site.result))
+        ints = dict(zip("ABK", whole, strict=True)) | numbered(x=x, y=y)  # type: ignore[arg-type]
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
 
 
