@@ -143,3 +143,36 @@ def test_an_engine_that_is_not_there(run, model, monkeypatch):
     result = run("compare", model, "--engine", "onnxruntime")
     assert result.status == 2
     assert 'install it: pip install "onnx' in result.err
+
+
+def test_compare_sets_no_real_numbers_against_integers(run, tmp_path):
+    """Of quantised nodes onnxruntime gives integers: they are compared as what they stand for, or left out by name."""
+    pytest.importorskip("onnxruntime", reason="the engine to compare with; install onnxruntime")
+    from formats.onnx_small import model, node
+
+    weights = {"s": np.array(0.5, np.float32), "z": np.array(100, np.uint8), "w": np.eye(4, dtype=np.int8)}
+    weights |= {"ws": np.array(0.1, np.float32), "wz": np.array(0, np.int8)}
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        node("MaxPool", "q", "m", kernel_shape=[3, 3]),
+        node("DequantizeLinear", "m s z", "d"),
+        node("DynamicQuantizeLinear", "d", "b bs bz"),
+        node("MatMulInteger", "b w bz wz", "i"),
+        node("Cast", "i", "f", to=1),
+        node("Mul", "bs ws", "scale"),
+        node("Mul", "f scale"),
+    ]
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model(nodes, ("N", 3, 6, 6), weights).SerializeToString())
+    result = run("compare", path, "--engine", "onnxruntime", "--json")
+    found = json.loads(result.out)
+    # within a step of the integers, which is left out here
+    assert all(layer["size"] < 0.2 for layer in found["layers"])
+    assert {layer["left"] for layer in found["layers"]} >= {"q", "m", "y"}
+    assert set(found["left_out"]) == {"i", "f"}
+    said = run("compare", path, "--engine", "onnxruntime").out
+    assert "left out, integers of unknown meaning on one side: i, f" in said
+    proto = model([*nodes[:2], node("Identity", "m")], ("N", 3, 6, 6), weights)
+    proto.graph.output[0].type.tensor_type.elem_type = 2
+    path.write_bytes(proto.SerializeToString())
+    assert json.loads(run("compare", path, "--engine", "onnxruntime", "--json").out)["layers"][-1]["size"] < 0.2

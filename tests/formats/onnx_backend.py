@@ -19,7 +19,7 @@ from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
 from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.translate import DOMAINS, OLDEST, Translation
-from cnnfast.formats.onnx.values import Images, Static
+from cnnfast.formats.onnx.values import Images, Integers, Static
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
 
@@ -105,14 +105,16 @@ class Prepared(BackendRep):
         feed = {name: given[name][:, None] if rows else given[name] for name in images}
         for name, x in feed.items():
             translation.inputs[name] = x.shape[1:]
-            translation.values[name] = Images(name, x.shape[1:])
+            if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.dtype.itemsize > 2):
+                raise UnsupportedError(f"images of type {x.dtype}; all arithmetic is in float32")
+            held = Integers(x.dtype) if x.dtype.kind in "iu" else None
+            translation.values[name] = Images(name, x.shape[1:], held)
         if images:
             graph = translation.run(self.model.graph.node, [v.name for v in self.model.graph.output])
             results = _run(graph, [feed[name] for name in graph.inputs])
             wanted = [v.type.tensor_type.elem_type for v in self.model.graph.output]
-            results = [
-                _as_integers(y, translation.quantised.get(n)) for y, n in zip(results, graph.outputs, strict=True)
-            ]
+            made = [translation.values[v.name] for v in self.model.graph.output]
+            results = [_as_integers(y, value) for y, value in zip(results, made, strict=True)]
             if any(kind not in FLOATS and y.dtype.kind == "f" for y, kind in zip(results, wanted, strict=True)):
                 raise UnsupportedError("images of integers; all arithmetic is in float32")
             return [(y[:, 0] if rows else y).astype(DTYPES[kind]) for y, kind in zip(results, wanted, strict=True)]
@@ -124,13 +126,15 @@ class Prepared(BackendRep):
         return [v.array for v in values if isinstance(v, Static)]
 
 
-def _as_integers(y: Array, quantised: tuple[Array, Array] | None) -> Array:
+def _as_integers(y: Array, value: object) -> Array:
     """Return the integers that real numbers stand for, where the file holds integers."""
-    if quantised is None:
+    held = value.integers if isinstance(value, Images) else None
+    if held is None:
         return y
-    scale, zero = quantised
-    limits = np.iinfo(zero.dtype)
-    return np.clip(np.rint(y / scale) + zero, limits.min, limits.max).astype(zero.dtype)
+    if isinstance(held.scale, str) or isinstance(held.zero, str):
+        raise UnsupportedError(f"an output of {held}")
+    limits = np.iinfo(held.dtype)
+    return np.clip(np.rint(y / np.float32(held.scale)) + held.zero, limits.min, limits.max).astype(held.dtype)
 
 
 def _run(graph: Graph, feed: list[Array]) -> list[Array]:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -105,6 +106,8 @@ def as_text(found: Comparison, left: str, right: Side) -> str:
         f"output: largest difference {found.output.size:.2g} of the largest element (bound {found.bound:g})",
         f"top-1: {found.same_top1} of {found.images} agree",
     ]
+    if found.left_out:
+        lines.insert(2, f"layers left out, integers of unknown meaning on one side: {_few(found.left_out)}")
     if found.first is None:
         return "\n".join([*lines, "no layer differs by more than the bound"])
     lines.append(f"first layer that differs: {_told(found.first)}")
@@ -113,6 +116,10 @@ def as_text(found: Comparison, left: str, right: Side) -> str:
             "layers are matched by kind and shape here, and one side may have folded batch-norm into a neighbour"
         )
     return "\n".join(lines)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _told(layer: Difference) -> str:
@@ -133,5 +140,6 @@ def as_dict(found: Comparison) -> dict[str, object]:
         "same_top1": found.same_top1,
         "bound": found.bound,
         "first": None if found.first is None else dataclasses.asdict(found.first),
+        "left_out": list(found.left_out),
         "layers": [dataclasses.asdict(layer) for layer in found.layers],
     }

@@ -59,12 +59,15 @@ class Comparison:
     same_top1 : int
         How many images get the same label.
     bound : float
+    left_out : tuple of str
+        Layers that both sides have, but one gives no real numbers for: integers whose meaning is unknown.
     """
 
     images: int
     layers: tuple[Difference, ...]
     same_top1: int
     bound: float
+    left_out: tuple[str, ...] = ()
 
     @property
     def output(self) -> Difference:
@@ -106,12 +109,13 @@ def compare(left: Side, right: Side, images: tuple[Array, Array], bound: float =
             "two networks can be compared that have as many outputs"
         )
     found = []
+    left_out = tuple(a for a, b in pairs if b not in theirs)
     for a, b in pairs:
-        other = _laid_out(theirs[b], ours[a].shape)
+        other = _laid_out(theirs[b], ours[a].shape) if b in theirs else None
         if other is not None:
             found.append(difference(a, b, left.layers[a], ours[a], other))
     labels = [result.reshape(len(result), -1).argmax(axis=1) for result in (ours[left.output], theirs[right.output])]
-    return Comparison(len(images[0]), tuple(found), int((labels[0] == labels[1]).sum()), bound)
+    return Comparison(len(images[0]), tuple(found), int((labels[0] == labels[1]).sum()), bound, left_out)
 
 
 def matching(left: Side, right: Side) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.compare.sides import Side
-from cnnfast.errors import ConfigError
+from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.ops import Array, Shape
 
 OUTPUT = "output"
@@ -48,7 +48,10 @@ def _channels_last(images: Array, shape: Sequence[object]) -> Array:
 
 
 class OnnxRuntime:
-    """onnxruntime on an ONNX file; every value of the file is an output."""
+    """onnxruntime on an ONNX file; every value of the file is an output.
+
+    Integers are compared as the real numbers that they stand for, and left out where nothing says what these are.
+    """
 
     def __init__(self, path: Path) -> None:
         onnx, self._runtime = _engine("onnx", "onnx"), _engine("onnxruntime", "onnxruntime")
@@ -75,7 +78,31 @@ class OnnxRuntime:
         count = source.shape[0] if source.shape and isinstance(source.shape[0], int) else None
         batch = _channels_last(images, source.shape)
         results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part}))
-        return {name: np.asarray(r) for name, r in zip(names, results, strict=True) if len(r) == len(images)}
+        arrays = {name: np.asarray(r) for name, r in zip(names, results, strict=True) if np.ndim(r)}
+        real = self._real(arrays, images.shape[1:])
+        return {name: r for name, r in real.items() if len(r) == len(images)}
+
+    def _real(self, results: dict[str, Array], shape: Shape) -> dict[str, Array]:
+        """Return results as real numbers; those that are integers of an unknown meaning are left out."""
+        from cnnfast.formats.onnx import integers_of
+
+        try:
+            held = integers_of(self._path, shape)
+        except CnnfastError:
+            # a file that only this engine can run: its integers mean nothing here
+            held = {}
+        real = {}
+        for name, result in results.items():
+            known = held.get(name, (1.0, 0.0) if result.dtype.kind == "f" else None)
+            if known is not None:
+                scale, zero = known
+                real[name] = result if known == (1.0, 0.0) else ((result - zero) * scale).astype(np.float32)
+        if self.output not in real:
+            raise ConfigError(
+                f"{self.title} gives integers of type {results[self.output].dtype}, and nothing in the file says which "
+                "real numbers they stand for; compare a file whose output is real"
+            )
+        return real
 
 
 class LiteRT:

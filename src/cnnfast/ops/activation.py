@@ -54,6 +54,7 @@ class Clip(Activation):
     """
 
     name: ClassVar[str] = "clip"
+    selects: ClassVar[bool] = True
 
     low: float = 0.0
     high: float = 6.0

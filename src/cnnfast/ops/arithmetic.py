@@ -176,6 +176,7 @@ class Maximum(Binary):
     """
 
     name: ClassVar[str] = "maximum"
+    selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
         return np.maximum(*self._aligned(*inputs))
@@ -204,6 +205,7 @@ class Minimum(Binary):
     """
 
     name: ClassVar[str] = "minimum"
+    selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
         return np.minimum(*self._aligned(*inputs))

@@ -52,6 +52,11 @@ class Op:
     """Names of the data inputs; a single name that starts with ``*`` stands for one or more."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Names of the parameters; a trailing ``?`` marks one that may be left out (from the end)."""
+    selects: ClassVar[bool] = False
+    """Whether each element of the result is one of the inputs' (or an attribute), chosen by place or by order.
+
+    Then the op means the same for integers and for the real numbers that they stand for.
+    """
 
     def shape(self, *inputs: Shape) -> Shape:
         """Return the output shape of one image, or raise `GraphError`."""

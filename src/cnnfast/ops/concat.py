@@ -34,6 +34,7 @@ class Concat(Op):
     """
 
     name: ClassVar[str] = "concat"
+    selects: ClassVar[bool] = True
     data: ClassVar[tuple[str, ...]] = ("*xs",)
 
     axis: int = 1

@@ -32,6 +32,7 @@ class Identity(_Nothing):
     """
 
     name: ClassVar[str] = "identity"
+    selects: ClassVar[bool] = True
 
 
 @register
@@ -51,6 +52,7 @@ class Dropout(_Nothing):
     """
 
     name: ClassVar[str] = "dropout"
+    selects: ClassVar[bool] = True
 
     rate: float = 0.5
 

@@ -105,6 +105,7 @@ class MaxPool(_Pool):
     """
 
     name: ClassVar[str] = "max_pool"
+    selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
         result: Array = self._windows(inputs[0], fill=-np.inf).max(axis=(4, 5))
@@ -214,6 +215,7 @@ class GlobalMaxPool(Op):
     """
 
     name: ClassVar[str] = "global_max_pool"
+    selects: ClassVar[bool] = True
 
     keep_dims: bool = True
 

@@ -105,6 +105,7 @@ class ReduceMax(Reduce):
     """
 
     name: ClassVar[str] = "reduce_max"
+    selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
         return self._finished(inputs[0].max(axis=self.axes, keepdims=self.keep_dims))
@@ -122,6 +123,7 @@ class ReduceMin(Reduce):
     """
 
     name: ClassVar[str] = "reduce_min"
+    selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
         return self._finished(inputs[0].min(axis=self.axes, keepdims=self.keep_dims))

@@ -42,6 +42,7 @@ class Flatten(_Move):
     """
 
     name: ClassVar[str] = "flatten"
+    selects: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
@@ -76,6 +77,7 @@ class Reshape(_Move):
     """
 
     name: ClassVar[str] = "reshape"
+    selects: ClassVar[bool] = True
 
     target: tuple[int, ...]
 
@@ -123,6 +125,7 @@ class Transpose(_Move):
     """
 
     name: ClassVar[str] = "transpose"
+    selects: ClassVar[bool] = True
 
     order: tuple[int, ...]
 
@@ -177,6 +180,7 @@ class Pad(_Move):
     """
 
     name: ClassVar[str] = "pad"
+    selects: ClassVar[bool] = True
 
     padding: tuple[int, int, int, int]
     value: float = 0.0

@@ -36,6 +36,7 @@ class Slice(Op):
     """
 
     name: ClassVar[str] = "slice"
+    selects: ClassVar[bool] = True
 
     start: tuple[int, ...]
     count: tuple[int, ...]

@@ -94,6 +94,35 @@ def read(
         return Model(graph, rule, labels, notes={"source": "ONNX"})
 
 
+def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float] | None]:
+    """Return which names of a file stand for integers: scale and zero point, or None where no constant says them.
+
+    Parameters
+    ----------
+    path : Path
+    input_shape : Shape
+        Of one image.
+
+    Raises
+    ------
+    CnnfastError
+        If the file cannot be read as a network.
+    """
+    from cnnfast.formats.onnx.ends import Said
+    from cnnfast.formats.onnx.proto import load_model
+    from cnnfast.formats.onnx.translate import translation
+    from cnnfast.formats.onnx.values import Images
+
+    with blame(path):
+        done, _ = translation(load_model(path), path.parent, Said(input_shape))
+    held = {name: v.integers for name, v in done.values.items() if isinstance(v, Images) and v.integers}
+    known = {name: (i.scale, i.zero) for name, i in held.items()}
+    return {
+        name: None if isinstance(scale, str) or isinstance(zero, str) else (scale, zero)
+        for name, (scale, zero) in known.items()
+    }
+
+
 def _sniff(path: Path, head: bytes) -> bool:
     return looks_like_onnx(head)
 

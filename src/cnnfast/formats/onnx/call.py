@@ -12,7 +12,7 @@ from onnx import AttributeProto, NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.proto import array_of
-from cnnfast.formats.onnx.values import Images, Static, Value
+from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value
 from cnnfast.ops import Array, Op, Shape
 
 
@@ -43,8 +43,6 @@ class Call:
         Where external data may lie.
     batch : int, optional
         The number of images that the file was made for, if it states one.
-    quantised : dict
-        Scale and zero point of the values that a file holds as integers; they are run as floats.
     """
 
     node: NodeProto
@@ -53,7 +51,6 @@ class Call:
     target: Target
     folder: Path | None
     batch: int | None
-    quantised: dict[str, tuple[Array, Array]]
 
     @property
     def kind(self) -> str:
@@ -104,11 +101,21 @@ class Call:
         """Tell whether an optional input is there."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
-    def value(self, index: int) -> Value:
-        """Return an input."""
+    def given(self, index: int) -> Value:
+        """Return an input of any kind."""
         value = self.inputs[index] if index < len(self.inputs) else None
         if value is None:
             raise ModelFileError(f"{self.kind} has no input {index}")
+        return value
+
+    def value(self, index: int) -> Images | Static:
+        """Return an input that is computed, from the images or in advance."""
+        value = self.given(index)
+        if isinstance(value, Found):
+            raise UnsupportedError(
+                f"input {index} is a scale or zero point found in the images; it is run where ConvInteger and "
+                "MatMulInteger take it and Mul brings it back"
+            )
         return value
 
     def images(self, index: int) -> Images:
@@ -140,19 +147,36 @@ class Call:
     def emit(self, op: Op, *inputs: Images | Array) -> Images:
         """Add an op to the network; arrays become its constants."""
         names, shapes = [], []
+        integers = self._integers(op, inputs)
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
                 names.append(value.name)
                 shapes.append(value.shape)
                 continue
             role = (op.data + op.parameters)[min(index, len(op.data + op.parameters) - 1)].strip("?*")
+            value = value if integers is None else integers.numbers(value)
             names.append(self.target.keep(value, f"{self.result}.{role}"))
             shapes.append(value.shape)
         op.check_arity(len(names))
         shape = op.shape(*shapes)
         if not shape or min(shape) < 1:
             raise GraphError(f"{op.name} on {shapes[0]} leaves nothing: the shape would be {shape}")
-        return Images(self.target.append(op, tuple(names), shape, self.result), shape)
+        return Images(self.target.append(op, tuple(names), shape, self.result), shape, integers)
+
+    def _integers(self, op: Op, inputs: Sequence[Images | Array]) -> Integers | None:
+        """Return what the integers of a result stand for: what those of all inputs do, if the op only selects."""
+        kinds = dict.fromkeys(value.integers for value in inputs if isinstance(value, Images))
+        if set(kinds) == {None} or not kinds:
+            return None
+        if len(kinds) > 1:
+            raise UnsupportedError(f"it joins {' and '.join(str(kind or 'real numbers') for kind in kinds)}")
+        (kind,) = kinds
+        if not op.selects:
+            raise UnsupportedError(
+                f"it computes with {kind}, which would round or wrap around; cnnfast runs it on real numbers only. "
+                "Put DequantizeLinear or Cast in front of it"
+            )
+        return kind
 
     def axis(self, axis: int, rank: int) -> int:
         """Return an axis counted from N = 0, checked; ``rank`` counts the axes of one image."""

@@ -10,6 +10,8 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoPr
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.layout import check_layout, layout_of
+from cnnfast.formats.onnx.proto import DTYPES
+from cnnfast.formats.onnx.values import Integers
 from cnnfast.ops import Shape
 
 IMAGE_TYPES = (
@@ -53,12 +55,15 @@ class Entrance:
         Whether the file has the channels last.
     batch : int, optional
         The number of images that the file was made for, if it states one.
+    integers : Integers, optional
+        What integers stand for, if the file takes integers: themselves.
     """
 
     name: str
     shape: Shape
     is_nhwc: bool
     batch: int | None
+    integers: Integers | None
 
 
 # ---- the output, and what it takes to compute it
@@ -177,7 +182,9 @@ def entrance(graph: GraphProto, value: ValueInfoProto, said: Said) -> Entrance:
         one = [one[2], one[0], one[1]]
     batch = sizes[0] if sizes and isinstance(sizes[0], int) else None
     shape = _shape_of_one(value.name, sizes, one, said.input_shape)
-    return Entrance(value.name, shape, is_nhwc and len(shape) == 3, batch)
+    dtype = DTYPES[value.type.tensor_type.elem_type]
+    integers = Integers(dtype) if dtype.kind in "iu" else None
+    return Entrance(value.name, shape, is_nhwc and len(shape) == 3, batch, integers)
 
 
 def _shape_of_one(name: str, sizes: list[int | str], own: list[int | str], given: Shape | None) -> Shape:

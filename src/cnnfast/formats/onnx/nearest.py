@@ -20,9 +20,6 @@ ADVICE = {
     "Einsum": "MatMul with a constant",
     "Hardmax": "Softmax",
     "CumSum": "ReduceSum",
-    "ConvInteger": "QLinearConv, or Conv with QuantizeLinear and DequantizeLinear around it",
-    "MatMulInteger": "QLinearMatMul, or MatMul with QuantizeLinear and DequantizeLinear around it",
-    "DynamicQuantizeLinear": "QuantizeLinear with constant scales",
     "Tile": "Concat",
     "Where": "Clip, Relu, Max, Min",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
 from cnnfast.formats.onnx.nearest import nearest
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.proto import array_of
-from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
+from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
@@ -43,13 +44,18 @@ def translated(model: ModelProto, folder: Path | None, said: Said | None = None)
     UnsupportedError
         If operators are not supported; all of them are listed.
     """
+    return translation(model, folder, said)[1]
+
+
+def translation(model: ModelProto, folder: Path | None, said: Said | None = None) -> tuple[Translation, Graph]:
+    """Return the graph of a model, and what each name of the file stands for there; see `translated`."""
     said = said or Said()
     translation = Translation(model, folder)
     output = wanted_output(translation.graph, said.output)
     nodes = needed(translation.graph, [output])
     images = only_input(translation.graph, nodes, output, translation.values)
     translation.enter(entrance(translation.graph, images, said))
-    return translation.run(nodes, [output])
+    return translation, translation.run(nodes, [output])
 
 
 class Translation:
@@ -70,7 +76,6 @@ class Translation:
         self.inputs: dict[str, Shape] = {}
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
-        self.quantised: dict[str, tuple[Array, Array]] = {}
         self.problems: list[str] = []
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._taken = self._reserved | {value.name for value in self.graph.input}
@@ -103,11 +108,11 @@ class Translation:
         self.batch = entrance.batch
         self.inputs[name] = shape
         if not entrance.is_nhwc:
-            self.values[name] = Images(name, shape)
+            self.values[name] = Images(name, shape, entrance.integers)
             return
         turned = self._fresh(f"{name}.nhwc")
         self.nodes.append(Node(turned, Transpose((0, 2, 3, 1)), (name,)))
-        self.values[name] = Images(turned, (shape[1], shape[2], shape[0]))
+        self.values[name] = Images(turned, (shape[1], shape[2], shape[0]), entrance.integers)
 
     def _output(self, name: str) -> str:
         value = self.values.get(name)
@@ -115,7 +120,7 @@ class Translation:
             raise ModelFileError(f"no node makes the output {name!r}")
         if isinstance(value, Unknown):
             raise UnsupportedError(f"the output {name!r} is a result that is not computed")
-        if isinstance(value, Static):
+        if not isinstance(value, Images):
             raise UnsupportedError(f"the output {name!r} does not depend on the images")
         if value.name in self.inputs:
             return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
@@ -138,7 +143,7 @@ class Translation:
             self._bind(node, [Unknown()] * len(node.output))
             return
         call = Call(
-            node, self.opset, tuple(inputs), self, self.folder, self.batch, self.quantised  # type: ignore[arg-type]
+            node, self.opset, tuple(inputs), self, self.folder, self.batch  # type: ignore[arg-type]
         )  # fmt: skip
         before = len(self.nodes)
         try:
@@ -197,7 +202,7 @@ class Translation:
         if call.kind not in OPERATORS:
             raise UnsupportedError("it is run on constants only" if call.kind in FOLDS else "the operator is not known")
         results = OPERATORS[call.kind](call)
-        return [results] if isinstance(results, Images | Static) else list(results)
+        return [results] if isinstance(results, Value) else list(results)
 
     def _constant(self, call: Call) -> Static:
         if len(call.node.attribute) != 1:
@@ -223,9 +228,7 @@ class Translation:
             if isinstance(value, Images) and value.name in made and value.name not in read:
                 old = self.nodes[made[value.name]]
                 self.nodes[made[value.name]] = Node(wanted, old.op, old.inputs)
-                if value.name in self.quantised:
-                    self.quantised[wanted] = self.quantised[value.name]
-                value = Images(wanted, value.shape)
+                value = replace(value, name=wanted)
             named.append(value)
         return named
 
@@ -325,6 +328,8 @@ def _shape_text(value: Value | Unknown | None) -> str:
             return f"(N, {', '.join(map(str, shape))})"
         case Static(pair=(a, _)):
             return f"constant {a.shape}"
+        case Found():
+            return "a scale found in the images"
         case None:
             return "nothing"
     return "unknown"

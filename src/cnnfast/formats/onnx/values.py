@@ -6,7 +6,8 @@ for two values of N: what comes out equal does not depend on it, and a size that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,62 @@ BATCHES = (2, 3)
 
 
 @dataclass(frozen=True)
+class Integers:
+    """What the integers of a file stand for: ``number = (integer - zero) * scale``. The graph computes the numbers.
+
+    Integers that a network is given as images stand for themselves: scale 1, zero 0.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of the file's elements.
+    scale, zero : float or str
+        A name where DynamicQuantizeLinear finds them in the images: that of its first result.
+    """
+
+    dtype: np.dtype[Any]
+    scale: float | str = 1.0
+    zero: float | str = 0.0
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether each integer stands for itself."""
+        return (self.scale, self.zero) == (1.0, 0.0)
+
+    def numbers(self, array: Array) -> Array:
+        """Return what integers stand for."""
+        if isinstance(self.scale, str) or isinstance(self.zero, str):
+            raise UnsupportedError(f"a constant beside {self}")
+        return ((array.astype(np.float64) - self.zero) * self.scale).astype(np.float32)
+
+    def __str__(self) -> str:
+        if self.is_raw:
+            return f"integers of type {self.dtype}"
+        where = "found in the images" if isinstance(self.scale, str) else f"{self.scale:g}, zero point {self.zero:g}"
+        return f"integers of type {self.dtype} with the scale {where}"
+
+
+@dataclass(frozen=True)
 class Images:
-    """A value of the graph under construction: its name, and the shape of one image, without N."""
+    """A value of the graph under construction.
+
+    Attributes
+    ----------
+    name : str
+    shape : Shape
+        Of one image, without N.
+    integers : Integers, optional
+        Where the file holds integers: what they stand for. The value of the graph is the numbers, not the integers.
+    """
 
     name: str
     shape: Shape
+    integers: Integers | None = None
+
+    @property
+    def real(self) -> Images:
+        """The same value for an operator that has seen to the integers."""
+        return replace(self, integers=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +115,23 @@ class Static:
         return array[0] if len(array) else array.reshape(array.shape[1:])
 
 
-Value = Images | Static
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A scale or zero point that DynamicQuantizeLinear finds in the images; it is never computed, since it cancels out.
+
+    Attributes
+    ----------
+    source : str
+        The first result of the node that finds it.
+    factor : array, optional
+        What the scale is multiplied by; None for a zero point.
+    """
+
+    source: str
+    factor: Array | None
+
+
+Value = Images | Static | Found
 
 
 @dataclass(frozen=True)

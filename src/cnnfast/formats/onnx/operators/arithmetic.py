@@ -7,7 +7,7 @@ import numpy as np
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Images, Static, Value
+from cnnfast.formats.onnx.values import Found, Images, Static, Value
 from cnnfast.ops import Add, Array, Div, Identity, Maximum, Minimum, Mul, Op, Sub
 
 TWO: dict[str, Op] = {"Add": Add(), "Sub": Sub(), "Mul": Mul(), "Div": Div()}
@@ -15,9 +15,24 @@ MANY: dict[str, Op] = {"Sum": Add(), "Mean": Add(), "Max": Maximum(), "Min": Min
 
 
 @operator(*TWO)
-def two(call: Call) -> Images:
+def two(call: Call) -> Value:
     """Emit arithmetic of two values."""
+    pair = [call.given(0), call.given(1)]
+    if any(isinstance(value, Found) for value in pair):
+        return _scaled(call, *sorted(pair, key=lambda value: not isinstance(value, Found)))
     return joined(call, TWO[call.kind], call.value(0), call.value(1))
+
+
+def _scaled(call: Call, scale: Value, value: Value) -> Value:
+    """Return the product with a scale found in the images: with a constant a scale, with integers real numbers."""
+    if call.kind != "Mul" or not isinstance(scale, Found) or scale.factor is None or isinstance(value, Found):
+        raise UnsupportedError("arithmetic of scales found in the images; their product with one constant is run")
+    if isinstance(value, Static):
+        return Found(scale.source, scale.factor * value.array)
+    held = value.integers
+    if held is None or held.dtype.kind != "f" or held.scale != scale.source:
+        raise UnsupportedError("a scale found in the images, but not the one that its integers are made of")
+    return call.emit(Mul(), value.real, operand(Static.of(scale.factor), len(value.shape)))
 
 
 @operator(*MANY)
@@ -34,7 +49,7 @@ def many(call: Call) -> Images:
     return call.emit(Identity(), call.images(0)) if result is values[0] else result  # type: ignore[return-value]
 
 
-def joined(call: Call, op: Op, a: Value, b: Value) -> Images:
+def joined(call: Call, op: Op, a: Images | Static, b: Images | Static) -> Images:
     """Emit an op of two values, at least one of them computed from the images."""
     ranks = [len(v.shape) for v in (a, b) if isinstance(v, Images)]
     if len(ranks) == 2 and ranks[0] != ranks[1]:
@@ -42,7 +57,7 @@ def joined(call: Call, op: Op, a: Value, b: Value) -> Images:
     return call.emit(op, *(operand(v, max(ranks)) for v in (a, b)))
 
 
-def operand(value: Value, rank: int) -> Images | Array:
+def operand(value: Images | Static, rank: int) -> Images | Array:
     """Return a value, or what a constant is for one image."""
     if isinstance(value, Images):
         return value

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from onnx import TensorProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.values import Images, Static
 from cnnfast.ops import (
     Abs,
@@ -44,7 +47,6 @@ from cnnfast.ops import (
 )
 
 PLAIN: dict[str, Callable[[Call], Op]] = {
-    "Relu": lambda call: Relu(),
     "Sigmoid": lambda call: Sigmoid(),
     "Tanh": lambda call: Tanh(),
     "HardSwish": lambda call: HardSwish(),
@@ -72,6 +74,13 @@ def plain(call: Call) -> Images:
     return call.emit(PLAIN[call.kind](call), call.images(0))
 
 
+@operator("Relu")
+def relu(call: Call) -> Images:
+    """Take what is not negative; of integers (from opset 14 on), what does not lie below the integer 0."""
+    x = call.images(0)
+    return call.emit(Relu(), x) if x.integers is None else call.emit(Maximum(), x, np.zeros((), np.int64))
+
+
 @operator("Dropout")
 def dropout(call: Call) -> Images:
     """Do nothing: elements are dropped in training only."""
@@ -82,10 +91,37 @@ def dropout(call: Call) -> Images:
 
 @operator("Cast", "CastLike")
 def cast(call: Call) -> Images:
-    """Do nothing: all arithmetic is in float32."""
-    if call.kind == "Cast" and call.integer("to") not in (1, 10, 11, 16):
-        raise UnsupportedError(f"a cast of images to type {call.integer('to')}; all arithmetic is in float32")
-    return call.emit(Identity(), call.images(0))
+    """Do nothing to real numbers, since all arithmetic is in float32; make integers of the file real numbers."""
+    kind = call.integer("to") if call.kind == "Cast" else _kind_of(call.value(1))
+    if kind not in REAL:
+        raise UnsupportedError(f"a cast of images to type {kind}; all arithmetic is in float32")
+    x = call.images(0)
+    if x.integers is not None and isinstance(x.integers.scale, str):
+        # a scale found in the images is still to come, by Mul
+        held = replace(x.integers, dtype=np.dtype(np.float32))
+        return replace(call.emit(Identity(), x.real), integers=held)
+    y = numbers(call, x)
+    return call.emit(Identity(), y) if y.name == x.name else y
+
+
+REAL = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+"""Types of real numbers."""
+
+
+def _kind_of(value: Images | Static) -> int:
+    dtype = value.pair[0].dtype if isinstance(value, Static) else value.integers and value.integers.dtype
+    return TensorProto.FLOAT if dtype is None else next((k for k, d in DTYPES.items() if d == dtype), 0)
+
+
+def numbers(call: Call, x: Images) -> Images:
+    """Emit the integers of the file as numbers; real numbers stay what they are."""
+    integers = x.integers
+    if integers is None or integers.is_raw:
+        return x.real
+    if isinstance(integers.scale, str) or isinstance(integers.zero, str):
+        raise UnsupportedError(f"it needs the {integers} themselves")
+    y = call.emit(Mul(), x.real, np.asarray(1 / integers.scale))
+    return call.emit(Add(), y, np.asarray(integers.zero)) if integers.zero else y
 
 
 @operator("Selu")
@@ -168,6 +204,8 @@ def clip(call: Call) -> Images:
         low, high = call.attribute("min", -math.inf), call.attribute("max", math.inf)
     else:
         low, high = (float(call.static(i, default).reshape(())) for i, default in ((1, -math.inf), (2, math.inf)))
+    if x.integers is not None:
+        low, high = (float(x.integers.numbers(np.asarray(bound))) for bound in (low, high))
     return clipped(call, x, low, high)
 
 
@@ -182,10 +220,13 @@ def clipped(call: Call, x: Images, low: float, high: float) -> Images:
     bounded = low > -LARGEST, high < LARGEST
     if all(bounded) and low <= high:
         return call.emit(Clip(low, high), x)
+    held, x = x.integers, x.real
     if bounded == (True, False) and low == 0:
-        return call.emit(Relu(), x)
-    if bounded[0]:
-        x = call.emit(Maximum(), x, np.asarray(low))
-    if bounded[1]:
-        x = call.emit(Minimum(), x, np.asarray(high))
-    return x if any(bounded) else call.emit(Identity(), x)
+        x = call.emit(Relu(), x)
+    else:
+        if bounded[0]:
+            x = call.emit(Maximum(), x, np.asarray(low))
+        if bounded[1]:
+            x = call.emit(Minimum(), x, np.asarray(high))
+        x = x if any(bounded) else call.emit(Identity(), x)
+    return replace(x, integers=held)

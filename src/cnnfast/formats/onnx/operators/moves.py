@@ -117,6 +117,8 @@ def pad(call: Call) -> Images:
         raise UnsupportedError(f"mode {mode!r}; it must be one of {', '.join(PAD_MODES)}")
     amounts = call.listed(1, "pads", 11)
     value = call.real("value", 0.0) if call.opset < 11 else float(call.static(2, 0.0).reshape(-1)[0])
+    if x.integers is not None:
+        value = float(x.integers.numbers(np.asarray(value)))
     axes = whole(call.static(3)) if call.has(3) else list(range(rank))
     if len(amounts) != 2 * len(axes) or any(not -rank <= axis < rank for axis in axes):
         raise ModelFileError(f"pads {amounts[:16]} for the axes {axes[:16]} do not fit {rank} axes")

@@ -1,50 +1,86 @@
 """Quantised nodes, run as floats: a value that the file holds as integers is the real number that they stand for.
 
 Rounding to integers is left out; their range is not, since a network may rely on it (the range of uint8 with zero point
-0 is a ReLU).
+0 is a ReLU). What the integers stand for is a property of the value (`Integers`), which every op that only selects
+elements hands on.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.fold import along
-from cnnfast.formats.onnx.operators.elements import clipped
+from cnnfast.formats.onnx.operators.elements import clipped, numbers
 from cnnfast.formats.onnx.operators.layers import convolved, multiplied
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.proto import DTYPES
+from cnnfast.formats.onnx.values import Found, Images, Integers, Value
 from cnnfast.ops import Array, Mul, Sub
 
 
 @operator("QuantizeLinear")
 def quantize(call: Call) -> Images:
     """Limit to the range of the integers."""
-    return _limited(call, call.images(0), call.static(1), _zero(call, 2, call.static(1)))
+    return _limited(call, numbers(call, call.images(0)), call.static(1), quantized_zero(call, call.static(1)))
+
+
+def quantized_zero(call: Call, scale: Array) -> Array:
+    """Return the zero point of QuantizeLinear: its input, else 0 of the type that ``output_dtype`` states, or uint8."""
+    stated = call.integer("output_dtype", 0)
+    if stated and stated not in DTYPES:
+        raise UnsupportedError(f"output_dtype {stated}")
+    if not call.has(2):
+        return np.zeros(scale.shape, DTYPES[stated] if stated else np.uint8)
+    zero = call.static(2)
+    if stated and DTYPES[stated] != zero.dtype:
+        raise UnsupportedError(f"output_dtype is {DTYPES[stated]}, but the zero point is {zero.dtype}")
+    return zero
 
 
 @operator("DequantizeLinear")
 def dequantize(call: Call) -> Images:
     """Do nothing to a value that is real already; make an input of the network real."""
-    x, scale = call.images(0), call.static(1)
-    zero = _zero(call, 2, scale)
-    known = call.quantised.get(x.name)
-    if known is not None:
-        if not (np.array_equal(known[0], scale) and np.array_equal(known[1], zero)):
-            raise UnsupportedError("its scale or zero point is not that of the node that made the integers")
-        return x
+    x = call.images(0)
+    if isinstance(call.given(1), Found):
+        return _found_again(call, x)
+    scale = call.static(1)
+    return dequantized(call, x, scale, call.static(2) if call.has(2) else np.zeros(scale.shape, np.uint8))
+
+
+def _found_again(call: Call, x: Images) -> Images:
+    scale, zero = call.given(1), call.given(2) if call.has(2) else None
+    if (
+        x.integers is None
+        or not (isinstance(scale, Found) and isinstance(zero, Found))
+        or not (scale.source == zero.source == x.integers.scale == x.integers.zero)
+        or not (scale.factor is not None and scale.factor.size == 1 and scale.factor.reshape(-1)[0] == 1)
+    ):
+        raise UnsupportedError("a scale found in the images, but not those that its integers are made of")
+    return x.real
+
+
+def dequantized(call: Call, x: Images, scale: Array, zero: Array) -> Images:
+    """Emit ``(integer - zero) * scale``, as far as the numbers that the integers stand for are not that already."""
+    if x.integers is None:
+        raise UnsupportedError("its input holds real numbers, not integers")
+    if scale.size == zero.size == 1 and _meaning(x.integers.dtype, scale, zero) == x.integers:
+        return x.real
     rank = len(x.shape)
-    axis = call.axis(call.integer("axis", 1), rank) - 1 if scale.size > 1 else 0
+    axis = call.axis(call.integer("axis", 1), rank) - 1 if scale.size > 1 or zero.size > 1 else 0
     scale, zero = (along(call, part, rank, axis) for part in (scale, zero))
-    shifted = call.emit(Sub(), x, zero.astype(np.float32)) if zero.any() else x
+    y = numbers(call, x)
+    shifted = call.emit(Sub(), y, zero.astype(np.float32)) if zero.any() else y
     return call.emit(Mul(), shifted, scale.astype(np.float32))
 
 
 @operator("QLinearConv")
 def conv(call: Call) -> Images:
     """Convolve: inputs x, its scale and zero point, the same of the weights, scale and zero point of y, bias."""
-    x, scale = _real_images(call, 0), call.static(4)
+    x, scale = dequantized(call, call.images(0), call.static(1), call.static(2)), call.static(4)
     scales, zeros = (_by_filter(part, call.static(3).ndim) for part in (scale, call.static(5).astype(np.float64)))
     weight = (call.static(3) - zeros) * scales
     bias: tuple[Array, ...] = ()
@@ -57,33 +93,66 @@ def conv(call: Call) -> Images:
 @operator("QLinearMatMul")
 def matmul(call: Call) -> Images:
     """Multiply: inputs a and b, each with scale and zero point, scale and zero point of y."""
-    x = _real_images(call, 0)
+    x = dequantized(call, call.images(0), call.static(1), call.static(2))
     matrix = (call.static(3) - call.static(5).astype(np.float64)) * call.static(4)
     return _limited(call, multiplied(call, x, matrix.astype(np.float32)), call.static(6), call.static(7))
-
-
-def _real_images(call: Call, index: int) -> Images:
-    """Return an input that stands for real numbers, with scale and zero point behind it."""
-    x, scale, zero = call.images(index), call.static(index + 1), call.static(index + 2)
-    if x.name in call.quantised:
-        return x
-    return call.emit(Mul(), call.emit(Sub(), x, zero.astype(np.float32)), scale.astype(np.float32))
 
 
 def _by_filter(part: Array, rank: int) -> Array:
     return part.reshape(-1, *(1,) * (rank - 1)) if part.ndim else part
 
 
-def _zero(call: Call, index: int, scale: Array) -> Array:
-    return call.static(index) if call.has(index) else np.zeros(scale.shape, np.uint8)
+def _meaning(dtype: np.dtype[np.generic], scale: Array, zero: Array) -> Integers:
+    return Integers(dtype, float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0]))
 
 
 def _limited(call: Call, x: Images, scale: Array, zero: Array) -> Images:
-    """Emit the limits of the integers, and remember what they stand for."""
-    if scale.size != 1 or zero.dtype.kind not in "iu" or zero.dtype.itemsize > 2:
+    """Emit the limits of the integers, and note what they stand for."""
+    if scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu" or zero.dtype.itemsize > 2:
         raise UnsupportedError(f"scales of shape {scale.shape} and integers of type {zero.dtype}; one scale is run")
-    limits, unit, origin = np.iinfo(zero.dtype), float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0])
+    limits, meaning = np.iinfo(zero.dtype), _meaning(zero.dtype, scale, zero)
+    unit, origin = float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0])
+    if not 0 < unit < np.inf:
+        raise UnsupportedError(f"the scale {unit:g}; it must be a positive number")
     low, high = (limits.min - origin) * unit, (limits.max - origin) * unit
-    y = clipped(call, x, low, high)
-    call.quantised[y.name] = (scale, zero)
-    return y
+    return replace(clipped(call, x, low, high), integers=meaning)
+
+
+@operator("DynamicQuantizeLinear")
+def dynamic(call: Call) -> list[Value]:
+    """Do nothing: the range of the integers is that of the numbers, whatever it is."""
+    x, name = call.images(0), call.result
+    if x.integers is not None:
+        raise UnsupportedError(f"its input holds {x.integers}, not real numbers")
+    return [
+        replace(x, integers=Integers(np.dtype(np.uint8), name, name)),
+        Found(name, np.ones((), np.float32)),
+        Found(name, None),
+    ]
+
+
+@operator("ConvInteger", "MatMulInteger")
+def of_integers(call: Call) -> Images:
+    """Multiply integers: what comes out stands for numbers of the scale that came in, with the zero point 0."""
+    weight = call.static(1).astype(np.float64)
+    if call.has(3):
+        zero = call.static(3).astype(np.float64)
+        weight = weight - (_by_filter(zero, weight.ndim) if call.kind == "ConvInteger" else zero)
+    x, scale = _without_zero(call, call.images(0))
+    weight = weight.astype(np.float32)
+    y = convolved(call, x, weight, ()) if call.kind == "ConvInteger" else multiplied(call, x, weight)
+    return replace(y, integers=Integers(np.dtype(np.int32), scale))
+
+
+def _without_zero(call: Call, x: Images) -> tuple[Images, float | str]:
+    """Return the numbers that the integers minus input 2 stand for, and their scale."""
+    held = x.integers
+    if held is None:
+        raise UnsupportedError("its input holds real numbers, not integers")
+    zero = call.given(2) if call.has(2) else None
+    if isinstance(held.scale, str):
+        if not isinstance(zero, Found) or zero.factor is not None or zero.source != held.zero:
+            raise UnsupportedError("its zero point is not that of the node that made the integers")
+        return x.real, held.scale
+    origin = call.static(2) if zero is not None else np.zeros((), np.uint8)
+    return dequantized(call, x, np.asarray(held.scale), origin), held.scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,13 @@ def resize(call: Call) -> Images:
     options = _coordinates(call) | dict(scale_h=scales[0], scale_w=scales[1])
     if NAMES[mode] == "cubic":
         options["cubic"] = call.real("cubic_coeff_a", -0.75)
-    return call.emit(Resize(sizes, NAMES[mode], **options), x)
+        if x.integers is not None:
+            raise UnsupportedError(
+                f"it overshoots the range of {x.integers}; put DequantizeLinear or Cast in front of it"
+            )
+    # the weights of an interpolation sum to 1, so it may be done before or after integers are made numbers
+    y = call.emit(Resize(sizes, NAMES[mode], **options), x.real)
+    return replace(y, integers=x.integers)
 
 
 def _coordinates(call: Call) -> dict[str, Any]:

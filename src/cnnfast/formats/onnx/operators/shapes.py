@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -140,4 +141,4 @@ def expand(call: Call) -> Images:
         raise UnsupportedError(f"images of shape {x.shape} as {shapes[0]}")
     if shapes[0] == x.shape:
         return call.emit(Identity(), x)
-    return call.emit(Add(), x, np.zeros(shapes[0], np.float32))
+    return replace(call.emit(Add(), x.real, np.zeros(shapes[0], np.float32)), integers=x.integers)
