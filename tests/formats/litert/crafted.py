@@ -14,6 +14,7 @@ from cnnfast.ops import Array
 
 INPUT = (6, 5, 3)
 TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "int8": 9}
+TYPES |= {"int4": 17, "bfloat16": 18, "float8": 100}
 
 
 @dataclass
@@ -48,7 +49,8 @@ def model_bytes(
     kinds = list(dict.fromkeys(operator.kind for operator in operators))
     codes = _tables(b, "Model", "OperatorCodes", [_code(b, kind) for kind in kinds])
     buffers = [_buffer(b, None), *(_buffer(b, t.data) for t in tensors)]
-    written = [_tensor(b, tensor, number) for number, tensor in enumerate(tensors, 1)]
+    scales: dict[int, int] = {}
+    written = [_tensor(b, tensor, number, scales) for number, tensor in enumerate(tensors, 1)]
     steps = [_operator(b, operator, kinds.index(operator.kind)) for operator in operators]
     lists = {
         "Tensors": _tables(b, "SubGraph", "Tensors", written),
@@ -87,6 +89,10 @@ def _ints(b: Any, values: Sequence[int]) -> int:
     return offset
 
 
+def _number(b: Any, value: Any) -> Any:
+    return _ints(b, value) if isinstance(value, list | tuple) else value
+
+
 def _code(b: Any, kind: str) -> int:
     number = getattr(tflite.BuiltinOperator, kind)
     return _table(b, "OperatorCode", {"DeprecatedBuiltinCode": min(number, 127), "BuiltinCode": number})
@@ -98,16 +104,20 @@ def _buffer(b: Any, data: Array | None) -> int:
     return _table(b, "Buffer", {"Data": b.CreateNumpyVector(np.frombuffer(data.tobytes(), np.uint8))})
 
 
-def _tensor(b: Any, tensor: Tensor, buffer: int) -> int:
+def _tensor(b: Any, tensor: Tensor, buffer: int, known: dict[int, int]) -> int:
+    """Write a tensor; those that were given one and the same list of scales share it in the file."""
     fields: dict[str, Any] = {}
-    if tensor.scales:
+    if len(tensor.scales) and id(tensor.scales) not in known:
         quantised = {
             "Scale": b.CreateNumpyVector(np.array(tensor.scales, np.float32)),
             "ZeroPoint": b.CreateNumpyVector(np.array(tensor.zeros, np.int64)),
             "QuantizedDimension": tensor.axis,
         }
-        fields["Quantization"] = _table(b, "QuantizationParameters", quantised)
-    dtype = tensor.dtype if tensor.data is None else str(tensor.data.dtype)
+        known[id(tensor.scales)] = _table(b, "QuantizationParameters", quantised)
+    if len(tensor.scales):
+        fields["Quantization"] = known[id(tensor.scales)]
+    is_of_data = tensor.data is not None and tensor.dtype == "float32"
+    dtype = str(tensor.data.dtype) if is_of_data else tensor.dtype
     name, shape = b.CreateString(tensor.name), _ints(b, tensor.shape)
     return _table(b, "Tensor", {"Shape": shape, "Type": TYPES[dtype], "Buffer": buffer, "Name": name} | fields)
 
@@ -116,7 +126,7 @@ def _operator(b: Any, operator: Operator, code: int) -> int:
     fields: dict[str, Any] = {}
     if operator.table:
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, operator.table)
-        fields["BuiltinOptions"] = _table(b, operator.table, operator.options)
+        fields["BuiltinOptions"] = _table(b, operator.table, {k: _number(b, v) for k, v in operator.options.items()})
     lists = {"Inputs": _ints(b, operator.inputs), "Outputs": _ints(b, operator.outputs)}
     return _table(b, "Operator", {"OpcodeIndex": code} | lists | fields)
 
@@ -174,14 +184,23 @@ def network(seed: int = 0, quantised: bool = False) -> tuple[list[Tensor], list[
 
 
 def expected(tensors: list[Tensor], images: Array) -> Array:
-    """Compute `network` in float64, for images (N, H, W, C) of real numbers."""
+    """Compute `network` in float64, for images (N, H, W, C) of real numbers; quantised values end where 8 bits end."""
+
+    def held(name: str, values: Array) -> Array:
+        (tensor,) = (tensor for tensor in tensors if tensor.name == name)
+        ends = (
+            (np.array([-128.0, 127]) - tensor.zeros) * np.float32(tensor.scales) if tensor.scales else [-np.inf, np.inf]
+        )
+        return np.clip(values, *ends)
+
     real = {tensor.name: _real(tensor) for tensor in tensors if tensor.data is not None}
     y = np.maximum(_convolved(images, real["conv/w"].transpose(1, 2, 3, 0), (1, 1)) + real["conv/b"], 0)
+    y = held("conv", y)
     each = np.zeros((2, 2, 4, 4))
     each[:, :, range(4), range(4)] = real["depthwise/w"][0]
-    z = _convolved(y, each, (0, 1)) + real["depthwise/b"]
+    z = held("depthwise", _convolved(y, each, (0, 1)) + real["depthwise/b"])
     y = np.clip(y + z, 0, 6)[:, :6, :4].reshape(len(images), 3, 2, 2, 2, 4).max(axis=(2, 4))
-    scores = np.exp((y.reshape(len(images), -1) @ real["dense/w"].T + real["dense/b"]) * 0.5)
+    scores = np.exp(held("dense", y.reshape(len(images), -1) @ real["dense/w"].T + real["dense/b"]) * 0.5)
     return scores / scores.sum(axis=1, keepdims=True)
 
 

@@ -113,6 +113,11 @@ SINGLE: list[tuple[str, list[Array], str, dict[str, Any], Array]] = [
         *("StridedSliceOptions", {"BeginMask": 0, "EndMask": 8}, X[:, 1::2, 0:-1:2]),
     ),
     (
+        "STRIDED_SLICE",
+        [ints(0, 1, -4, 0), ints(1, 2, 3, 9), ints(1, 1, 2, 1)],
+        *("StridedSliceOptions", {"Offset": True}, X[:, 1:3, 2:5:2]),
+    ),
+    (
         "RESIZE_NEAREST_NEIGHBOR",
         [ints(8, 18)],
         *("ResizeNearestNeighborOptions", {}, X.repeat(2, 1).repeat(3, 2)),
@@ -154,9 +159,27 @@ def test_parts_and_their_concatenation(tmp_path: Path) -> None:
         Tensor("y", (1, 4, 6, 4)),
     ]
     join = Operator("CONCATENATION", [3, 2], [4], "ConcatenationOptions", {"Axis": -1})
-    model = load_model(write(tmp_path, tensors, [Operator("SPLIT", [1, 0], [2, 3], "SplitOptions", {}), join]))
+    model = load_model(
+        write(tmp_path, tensors, [Operator("SPLIT", [1, 0], [2, 3], "SplitOptions", {"NumSplits": 2}), join])
+    )
     x = np.random.default_rng(0).standard_normal((2, 4, 4, 6))
     np.testing.assert_array_equal(evaluate(model.graph, x)["y"], x[:, [2, 3, 0, 1]])
+
+
+def test_slopes_belong_to_an_axis_by_their_shape_not_their_number(tmp_path: Path) -> None:
+    slopes = np.float32([0.5, -2])
+    x = np.random.default_rng(0).standard_normal((3, 2, 2, 2))
+    for shape in ((2,), (1, 1, 2), (1, 1, 1, 2), (1, 2, 1), (2, 1, 1)):
+        tensors = [Tensor("x", (1, 2, 2, 2)), Tensor("s", shape, slopes.reshape(shape)), Tensor("y", (1, 2, 2, 2))]
+        path = write(tmp_path, tensors, [Operator("PRELU", [0, 1], [2])])
+        of_channels = shape[-1] == 2
+        if not of_channels:
+            with pytest.raises(UnsupportedError, match="supported: one a channel"):
+                load_model(path)
+            continue
+        y = evaluate(load_model(path).graph, x)["y"].transpose(0, 2, 3, 1)
+        images = x.transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(y, np.where(images > 0, images, images * slopes))
 
 
 def test_half_precision_weights_behind_a_dequantize(tmp_path: Path) -> None:
@@ -192,7 +215,7 @@ def altered(change: Any) -> tuple[list[Tensor], list[Operator]]:
         (lambda t, o: setattr(o[0], "inputs", [0, 99, 2]), "tensor 99 is used"),
         (lambda t, o: o[0].options.update(StrideH=0), "strides at least 1"),
         (lambda t, o: o[0].options.update(FusedActivationFunction=77), "fused activation has the number 77"),
-        (lambda t, o: setattr(t[10], "shape", (1, 25)), "cannot be reshaped"),
+        (lambda t, o: setattr(t[10], "shape", (1, 25)), r"makes \[-1, 24\] of \(3, 2, 4\)"),
         (lambda t, o: setattr(o[0], "inputs", [7, 1, 2]), "computed by no operator before it"),
         (lambda t, o: o.pop(2), "computed by no operator before it"),
         (lambda t, o: setattr(t[0], "shape", (1, 6, 5, 4)), r"layer|CONV_2D 'conv': conv2d"),

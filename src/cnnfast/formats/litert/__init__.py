@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnfast.formats.blame import blame
+from cnnfast.formats.input_layout import check_layout
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def read(
-    path: str | os.PathLike[str], classes: Sequence[str] | None = None, preprocess: Preprocess | str | None = None
+    path: str | os.PathLike[str],
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | str | None = None,
+    input_layout: str | None = None,
 ) -> Model:
     """Read a model of LiteRT.
 
@@ -33,6 +37,9 @@ def read(
         How a picture becomes the input. By default what the model's own input does with bytes: a quantised input scales
         them, a float input takes 0 to 255, and sums and products at the start of the network belong to it. "tf",
         "torch" and "caffe" are the modes of ``preprocess_input`` of keras.applications.
+    input_layout : {"nchw", "nhwc"}, optional
+        How the file has its images. By default its first operators tell: "nchw", as PyTorch has them, if they bring the
+        channels from the second axis to the last, else "nhwc".
 
     Raises
     ------
@@ -41,23 +48,25 @@ def read(
     UnsupportedError
         If the model has operators that cnnfast does not run; all of them are listed.
     ConfigError
-        For an unknown ``preprocess``, or if the package tflite is missing.
+        For an unknown ``preprocess`` or ``input_layout``, or if the package tflite is missing.
 
     Notes
     -----
-    Quantised weights become the numbers that they stand for; activations are not rounded to 8 bits, so results are
-    those of the float network with these weights.
+    Quantised weights become the numbers that they stand for. Activations are not rounded to 8 bits, but they end where
+    the range of their 8 bits ends.
     """
     # read here: most users have no file of LiteRT
+    from cnnfast.formats.litert.layout import has_channels_first
     from cnnfast.formats.litert.network import build
     from cnnfast.formats.litert.schema import need_tflite, read_model
     from cnnfast.formats.pixels import check_preprocess, with_pixels
 
     need_tflite()
     check_preprocess(preprocess)
+    check_layout(input_layout)
     with blame(path):
         source = read_model(Path(path))
-        graph = build(source)
+        graph = build(source, has_channels_first(source, input_layout))
         graph, rule = with_pixels(graph, preprocess, *source.byte_to_input())
         labels = None if classes is None else tuple(classes)
         return Model(graph, rule, labels, notes={"source": f"LiteRT, {Path(path).name}"})

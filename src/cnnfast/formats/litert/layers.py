@@ -22,7 +22,6 @@ from cnnfast.ops import (
     Exp,
     Gelu,
     HardSwish,
-    Identity,
     LeakyRelu,
     LogSoftmax,
     Maximum,
@@ -44,10 +43,10 @@ PADDING = {0: "same", 1: "valid"}
 
 def _window(call: Call) -> dict[str, Any]:
     options = call.operator.options
-    stride = options["StrideH"], options["StrideW"]
-    if options["Padding"] not in PADDING or min(stride) < 1:
-        raise ModelFileError(f"padding must be 0 or 1 and strides at least 1, but they are {options}")
-    return dict(stride=stride, padding=PADDING[options["Padding"]])
+    stride, padding = (options["StrideH"], options["StrideW"]), options["Padding"]
+    if padding not in PADDING or min(stride) < 1:
+        raise ModelFileError(f"padding must be 0 or 1 and strides at least 1, but they are {padding} and {stride}")
+    return dict(stride=stride, padding=PADDING[padding])
 
 
 def _dilation(call: Call) -> tuple[int, int]:
@@ -69,14 +68,21 @@ def _conv(call: Call) -> Value:
     weight, bias, x = _filters(call, 4), call.optional(2), call.value()
     groups = x.shape[-1] // weight.shape[3]
     options = _window(call) | dict(dilation=_dilation(call), groups=max(groups, 1))
-    return call.finish(lambda name: call.graph.conv(name, x, weight.transpose(0, 3, 1, 2), bias, **options))
+    # of the sums of an interpreter for integers
+    call.operator.options.without_effect("QuantizedBiasType")
+    return call.graph.conv(call.name, x, weight.transpose(0, 3, 1, 2), bias, **options)
 
 
 @operator("DEPTHWISE_CONV_2D")
 def _depthwise(call: Call) -> Value:
     weight, bias, x = _filters(call, 4), call.optional(2), call.value()
     options = _window(call) | dict(dilation=_dilation(call), groups=x.shape[-1])
-    return call.finish(lambda name: call.graph.conv(name, x, weight.transpose(3, 0, 1, 2), bias, **options))
+    multiplier = call.operator.options["DepthMultiplier"]
+    if multiplier not in (0, weight.shape[3] // x.shape[-1]):
+        raise ModelFileError(
+            f"it makes {multiplier} of each of {x.shape[-1]} channels, but its weight {weight.shape[3]}"
+        )
+    return call.graph.conv(call.name, x, weight.transpose(3, 0, 1, 2), bias, **options)
 
 
 @operator("FULLY_CONNECTED")
@@ -84,16 +90,17 @@ def _fully_connected(call: Call) -> Value:
     if call.operator.options["WeightsFormat"] != 0:
         raise UnsupportedError("its weights are shuffled; convert the model with weights in the default format")
     weight, bias, x = _filters(call, 2), call.optional(2), call.value()
-    if math.prod(x.shape) == weight.shape[1]:
+    # how an interpreter for integers rounds
+    call.operator.options.without_effect("AsymmetricQuantizeInputs", "QuantizedBiasType")
+    if not call.operator.options["KeepNumDims"] and math.prod(x.shape) == weight.shape[1]:
         x = call.graph.flatten(f"{call.name}/flatten", x)
-    return call.finish(lambda name: call.graph.dense(name, x, weight, bias))
+    return call.graph.dense(call.name, x, weight, bias)
 
 
 def _pool(kind: type[MaxPool | AvgPool]) -> Apply:
     def apply(call: Call) -> Value:
         kernel = call.operator.options["FilterHeight"], call.operator.options["FilterWidth"]
-        window = _window(call)
-        return call.finish(lambda name: call.graph.pool(name, kind, call.value(), kernel, **window))
+        return call.graph.pool(call.name, kind, call.value(), kernel, **_window(call))
 
     return apply
 
@@ -107,7 +114,9 @@ def _pair(op: Binary) -> Apply:
         operands = [call.operand(index) for index in (0, 1)]
         rank = max((len(v.shape) for v in operands if isinstance(v, Value)), default=0)
         a, b = (call.without_batch(index, rank) for index in (0, 1))
-        return call.finish(lambda name: call.graph.pair(name, op, a, b))
+        # how an interpreter for integers of 16 bits rounds
+        call.operator.options.without_effect("PotScaleInt16")
+        return call.graph.pair(call.name, op, a, b)
 
     return apply
 
@@ -143,15 +152,6 @@ for _name, _function in {
     operator(_name)(_each(_function))
 
 
-@operator("QUANTIZE", "DEQUANTIZE", "CAST")
-def _same_number(call: Call) -> Value | Array:
-    """Return what another type holds: the same number, since all of them are float here."""
-    operand = call.operand(0)
-    if isinstance(operand, Value):
-        return call.graph.each(call.name, Identity(), operand)
-    return np.asarray(operand, np.float32)
-
-
 @operator("LEAKY_RELU")
 def _leaky_relu(call: Call) -> Value:
     return call.graph.each(call.name, LeakyRelu(float(call.operator.options["Alpha"])), call.value())
@@ -165,8 +165,12 @@ def _gelu(call: Call) -> Value:
 
 @operator("PRELU")
 def _prelu(call: Call) -> Value:
-    x, slope = call.graph.in_order(call.value()), np.asarray(call.array(1), np.float32)
-    if slope.size not in (1, x.shape[-1]):
+    x = call.graph.in_order(call.value())
+    slope = call.without_batch(1, len(x.shape))
+    if isinstance(slope, Value):
+        raise UnsupportedError("its slopes are computed; cnnfast reads constants")
+    # which elements a slope belongs to follows from its axis: a height may be as large as the channels are many
+    if slope.size != 1 and slope.shape[-1:] != (slope.size,):
         raise UnsupportedError(f"its slopes are of shape {slope.shape}; supported: one a channel")
     return call.graph.add(call.name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
 
@@ -197,6 +201,8 @@ def _squared_difference(call: Call) -> Value:
 @operator("SOFTMAX")
 def _softmax(call: Call) -> Value:
     beta, x = float(call.operator.options["Beta"]), call.value()
+    if not beta > 0:
+        raise UnsupportedError(f"its beta is {beta}; supported: a number above 0")
     if beta != 1:
         x = call.graph.pair(f"{call.name}/beta", Mul(), x, np.array(beta))
     return call.graph.softmax(call.name, Softmax, x)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from dataclasses import replace
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.litert import layers, shapes  # noqa: F401  (each enters its operators)
-from cnnfast.formats.litert.registry import OPERATORS, Call
-from cnnfast.formats.litert.schema import LiteRtModel, Operator
+from cnnfast.formats.litert import integers, layers, shapes  # noqa: F401  (each enters its operators)
+from cnnfast.formats.litert.integers import check_integers
+from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
+from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
+from cnnfast.formats.litert.registry import OPERATORS, Bounds, Call
 from cnnfast.graph import Graph
-from cnnfast.ops import Array
+from cnnfast.ops import Array, Op
 
 ONLY_FIRST = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators whose other inputs are shapes, which the file states once more at their output."""
@@ -18,8 +22,8 @@ ONLY_FIRST = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 MOST = 100
 
 
-def build(model: LiteRtModel) -> Graph:
-    """Return the graph of a model.
+def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
+    """Return the graph of a model; with ``channels_first`` its input is N, C, H, W.
 
     Raises
     ------
@@ -28,25 +32,15 @@ def build(model: LiteRtModel) -> Graph:
     UnsupportedError
         If there are operators that cnnfast does not run; all of them are listed.
     """
-    operators = _needed(model)
-    _check_supported(model, operators)
-    graph = ImageGraph()
-    source = model.tensors[model.inputs[0]]
-    values: dict[int, Value | Array] = {model.inputs[0]: graph.input(source.name, source.shape[1:])}
-    for operator in operators:
-        name = model.tensors[operator.outputs[0]].name
-        try:
-            result = OPERATORS[operator.kind](Call(graph, model, operator, name, values))
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{operator.kind} {name!r}: {error}") from error
-        except (GraphError, ModelFileError) as error:
-            raise ModelFileError(f"{operator.kind} {name!r}: {error}") from error
-        results = result if isinstance(result, list) else [result]
-        values.update(zip(operator.outputs, results, strict=False))
-    output = values.get(model.outputs[0])
+    network = _Network(model, channels_first)
+    for operator in _needed(model):
+        network.append(operator)
+    if network.refused:
+        raise UnsupportedError(_list(network.refused))
+    output = network.values.get(model.outputs[0])
     if not isinstance(output, Value):
         raise ModelFileError("its output does not depend on its input")
-    return graph.graph(output)
+    return network.graph.graph(output)
 
 
 def _needed(model: LiteRtModel) -> list[Operator]:
@@ -60,16 +54,77 @@ def _needed(model: LiteRtModel) -> list[Operator]:
     return needed[::-1]
 
 
-def _check_supported(model: LiteRtModel, operators: list[Operator]) -> None:
-    refused = [operator for operator in operators if operator.kind not in OPERATORS]
-    if not refused:
-        return
-    lines = []
-    for operator in refused[:MOST]:
-        close = difflib.get_close_matches(operator.kind, sorted(OPERATORS), 1, cutoff=0.5)
-        tensor = model.tensors[operator.outputs[0]]
-        reason = f"nearest that is supported: {close[0]}" if close else "nothing close is supported"
-        lines.append(f"  {tensor.name!r} ({operator.kind:.60}, output {tensor.shape}): {reason}")
+class _Network:
+    """What is known so far: the values of tensors, their bounds, and what is refused."""
+
+    def __init__(self, model: LiteRtModel, channels_first: bool) -> None:
+        source = model.tensors[model.inputs[0]]
+        self.graph = ImageGraph()
+        self.refused: list[str] = []
+        self.values: dict[int, Value | Array] = {model.inputs[0]: self._input(source, channels_first)}
+        self._bounds: dict[int, Bounds] = {model.inputs[0]: source.limits() or ANY}
+        self._model = model
+        self._unknown: set[int] = set()
+
+    def _input(self, source: Tensor, channels_first: bool) -> Value:
+        if not channels_first:
+            return self.graph.input(source.name, source.shape[1:])
+        channels, height, width = source.shape[1:]
+        images = self.graph.input(source.name, (height, width, channels))
+        # meets its opposite, with which such a file begins
+        return self.graph.transpose(f"{source.name}/nchw", images, (2, 0, 1))
+
+    def append(self, operator: Operator) -> None:
+        """Append one operator; one that reads what is refused is left out if it is supported itself."""
+        if not operator.outputs:
+            raise ModelFileError(f"an operator {operator.kind} has no output")
+        tensor = self._model.tensors[operator.outputs[0]]
+        try:
+            if operator.kind not in OPERATORS:
+                self._refuse(operator, f"({operator.kind:.60}, output {tensor.shape}): {_nearest(operator.kind)}")
+            elif self._unknown.isdisjoint(operator.inputs):
+                self._apply(operator)
+            else:
+                self._unknown.update(operator.outputs)
+        except UnsupportedError as error:
+            self._refuse(operator, f"({operator.kind}): {error}")
+        except (GraphError, ModelFileError) as error:
+            raise ModelFileError(f"{operator.kind} {tensor.name!r}: {error}") from error
+
+    def _refuse(self, operator: Operator, reason: str) -> None:
+        self.refused.append(f"  {self._model.tensors[operator.outputs[0]].name!r} {reason}")
+        self._unknown.update(operator.outputs)
+
+    def _apply(self, operator: Operator) -> None:
+        outputs = [self._model.tensors[index] for index in operator.outputs]
+        call = Call(
+            self.graph, self._model, operator, tuple(tensor.name for tensor in outputs), self.values, self._bounds
+        )
+        check_integers(call)
+        before, activation = bounds_before_activation(call), call.activation()
+        tails = [tail(activation, before, tensor) for tensor in outputs]
+        names = [
+            f"{tensor.name}/linear" if ops else tensor.name for tensor, (ops, _) in zip(outputs, tails, strict=True)
+        ]
+        result = OPERATORS[operator.kind](replace(call, names=tuple(names)))
+        operator.options.check_all_used()
+        results = result if isinstance(result, list) else [result]
+        for index, tensor, value, (ops, bounds) in zip(operator.outputs, outputs, results, tails, strict=False):
+            self.values[index] = self._followed(tensor.name, value, ops) if isinstance(value, Value) else value
+            self._bounds[index] = bounds
+
+    def _followed(self, name: str, value: Value, ops: Sequence[Op]) -> Value:
+        for op in ops[:-1]:
+            value = self.graph.each(f"{name}/{op.name}", op, value)
+        return self.graph.each(name, ops[-1], value) if ops else value
+
+
+def _nearest(kind: str) -> str:
+    close = difflib.get_close_matches(kind[:60], sorted(OPERATORS), 1, cutoff=0.5)
+    return f"nearest that is supported: {close[0]}" if close else "nothing close is supported"
+
+
+def _list(refused: list[str]) -> str:
     more = f"\n  and {len(refused) - MOST} more" if len(refused) > MOST else ""
     count = "one of its operators" if len(refused) == 1 else f"{len(refused)} of its operators"
-    raise UnsupportedError(f"cnnfast does not run {count}:\n" + "\n".join(lines) + more)
+    return f"cnnfast does not run {count}:\n" + "\n".join(refused[:MOST]) + more

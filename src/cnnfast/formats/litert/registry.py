@@ -10,11 +10,15 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.entering import entering
-from cnnfast.formats.litert.schema import LiteRtModel, Operator
+from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
 from cnnfast.ops import Array, Clip, Op, Relu, Shape, Tanh
 
 FUSED: dict[int, Op | None] = {0: None, 1: Relu(), 2: Clip(-1, 1), 3: Clip(0, 6), 4: Tanh()}
 """Activations that are part of an operator, by their number."""
+
+
+Bounds = tuple[float, float]
+"""The smallest and the largest number that a value can hold."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,33 @@ class Call:
         Where to append nodes.
     model : LiteRtModel
     operator : Operator
-    name : str
-        What the last node must be called.
+    names : tuple of str
+        What the nodes of its outputs must be called.
     values : dict of int to Value or array
         What tensors are known so far.
+    bounds : dict of int to (float, float)
+        Between which numbers those that are computed lie.
     """
 
     graph: ImageGraph
     model: LiteRtModel
     operator: Operator
-    name: str
+    names: tuple[str, ...]
     values: dict[int, Value | Array]
+    bounds: dict[int, Bounds]
+
+    @property
+    def name(self) -> str:
+        """What the node of its first output must be called."""
+        return self.names[0]
+
+    def tensor(self, index: int) -> Tensor:
+        """Return what the file says about an input."""
+        return self.model.tensors[self.operator.inputs[index]]
+
+    def result(self, index: int = 0) -> Tensor:
+        """Return what the file says about an output."""
+        return self.model.tensors[self.operator.outputs[index]]
 
     def operand(self, index: int) -> Value | Array:
         """Return an input: a value, or the numbers of a constant."""
@@ -92,7 +112,7 @@ class Call:
 
     def target(self) -> Shape:
         """Return the shape of one image of the output, as the file states it."""
-        return self.model.tensors[self.operator.outputs[0]].shape[1:]
+        return self.result().shape[1:]
 
     def axis(self, axis: int, rank: int) -> int:
         """Return an axis of one image, from an axis as LiteRT counts it."""
@@ -101,13 +121,14 @@ class Call:
             raise UnsupportedError(f"axis {axis} of {rank + 1} is the one of the images, or not there")
         return own
 
-    def finish(self, operator: Callable[[str], Value]) -> Value:
-        """Append an operator and the activation that is part of it; the last node carries the name."""
-        number = self.operator.options.get("FusedActivationFunction", 0)
+    def activation(self) -> Op | None:
+        """Return the activation that is part of the operator."""
+        if not self.operator.options.has("FusedActivationFunction"):
+            return None
+        number = self.operator.options["FusedActivationFunction"]
         if number not in FUSED:
             raise UnsupportedError(f"its fused activation has the number {number}; supported: {sorted(FUSED)}")
-        op = FUSED[number]
-        return operator(self.name) if op is None else self.graph.each(self.name, op, operator(f"{self.name}/linear"))
+        return FUSED[number]
 
 
 Apply = Callable[[Call], Value | Array | list[Value]]

@@ -6,9 +6,7 @@ is caught here.
 
 from __future__ import annotations
 
-import math
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,148 +14,16 @@ import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
-from cnnfast.ops import Array, Shape
+from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
+from cnnfast.formats.litert.options import Tables
+from cnnfast.ops import Array
 
 MAX_TENSORS = 100_000
 MAX_AXES = 8
 MAX_NAME = 200
-EXPANSION = 16
-"""How many times the file's size its constants may take in memory: int8 becomes float32, and buffers are shared."""
-
-DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 6: "?", 7: "<i2", 9: "i1", 10: "<f8", 16: "<u2"}
-"""NumPy's names for the types of tensors, by the number in the schema."""
-
-OPTIONS = {
-    "ADD": ("AddOptions", "FusedActivationFunction"),
-    "SUB": ("SubOptions", "FusedActivationFunction"),
-    "MUL": ("MulOptions", "FusedActivationFunction"),
-    "DIV": ("DivOptions", "FusedActivationFunction"),
-    "CONV_2D": (
-        "Conv2DOptions",
-        *("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        "DepthwiseConv2DOptions",
-        *("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "FULLY_CONNECTED": ("FullyConnectedOptions", "FusedActivationFunction", "WeightsFormat", "KeepNumDims"),
-    "AVERAGE_POOL_2D": (
-        "Pool2DOptions",
-        *("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "MAX_POOL_2D": (
-        "Pool2DOptions",
-        *("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "CONCATENATION": ("ConcatenationOptions", "Axis", "FusedActivationFunction"),
-    "SOFTMAX": ("SoftmaxOptions", "Beta"),
-    "LEAKY_RELU": ("LeakyReluOptions", "Alpha"),
-    "GELU": ("GeluOptions", "Approximate"),
-    "MEAN": ("ReducerOptions", "KeepDims"),
-    "SUM": ("ReducerOptions", "KeepDims"),
-    "REDUCE_MAX": ("ReducerOptions", "KeepDims"),
-    "REDUCE_MIN": ("ReducerOptions", "KeepDims"),
-    "MIRROR_PAD": ("MirrorPadOptions", "Mode"),
-    "STRIDED_SLICE": (
-        "StridedSliceOptions",
-        *("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
-    ),
-    "RESIZE_BILINEAR": ("ResizeBilinearOptions", "AlignCorners", "HalfPixelCenters"),
-    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", "AlignCorners", "HalfPixelCenters"),
-}
-"""The table of options of each operator, and what is read of it; Conv2DOptions.StrideH becomes StrideH."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A value of the file.
-
-    Attributes
-    ----------
-    name : str
-    shape : Shape
-        With N in front, as in the file.
-    dtype : str
-        NumPy's name of its type.
-    buffer : bytes-like or None
-        The contents of a constant.
-    scales, zeros : array
-        Of a quantised tensor, one or one for each index along ``axis``; empty otherwise.
-    """
-
-    name: str
-    shape: Shape
-    dtype: str
-    buffer: Array | None
-    scales: Array
-    zeros: Array
-    axis: int
-
-
-@dataclass(frozen=True)
-class Operator:
-    """An operator, by its name in the schema; inputs and outputs are numbers of tensors, -1 for one left out."""
-
-    kind: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: dict[str, Any]
-
-
-@dataclass
-class LiteRtModel:
-    """The main graph of a file."""
-
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    size: int
-    _used: int = field(default=0)
-
-    def array(self, index: int) -> Array | None:
-        """Return a constant as the numbers that it stands for, None for a value that is computed.
-
-        Raises
-        ------
-        ModelFileError
-            If it does not have the bytes that its shape needs.
-        """
-        tensor = self.tensors[index]
-        if tensor.buffer is None:
-            return None
-        dtype = np.dtype(tensor.dtype)
-        needed = math.prod(tensor.shape) * dtype.itemsize
-        if tensor.buffer.size != needed:
-            raise ModelFileError(
-                f"tensor {tensor.name!r}: {tensor.dtype} of shape {tensor.shape} takes {needed} bytes, but its buffer "
-                f"has {tensor.buffer.size}"
-            )
-        self._used += max(needed, 4 * math.prod(tensor.shape))
-        if self._used > EXPANSION * self.size:
-            raise ModelFileError(f"its constants take more than {EXPANSION} times the {self.size} bytes of the file")
-        raw = tensor.buffer.view(dtype).reshape(tensor.shape)
-        return raw if tensor.scales.size == 0 else _dequantised(tensor, raw)
-
-    def byte_to_input(self) -> tuple[float, float]:
-        """Return (factor, offset): what the byte of a picture means to the input."""
-        tensor = self.tensors[self.inputs[0]]
-        if tensor.scales.size != 1 or tensor.dtype not in ("u1", "i1"):
-            return 1.0, 0.0
-        scale, zero = float(tensor.scales[0]), float(tensor.zeros[0])
-        return scale, -scale * (zero + 128 if tensor.dtype == "i1" else zero)
-
-
-def _dequantised(tensor: Tensor, raw: Array) -> Array:
-    sides = [1] * raw.ndim
-    if tensor.scales.size > 1:
-        if not 0 <= tensor.axis < raw.ndim or raw.shape[tensor.axis] != tensor.scales.size:
-            raise ModelFileError(
-                f"tensor {tensor.name!r} {tensor.shape} has {tensor.scales.size} scales along axis {tensor.axis}"
-            )
-        sides[tensor.axis] = -1
-    result: Array = (raw.astype(np.float64) - tensor.zeros.reshape(sides)) * tensor.scales.reshape(sides)
-    return result.astype(np.float32)
+NOTHING = np.zeros(0)
+COPIES = 4
+"""How many times the file's size its names and lists may take."""
 
 
 def need_tflite() -> None:
@@ -190,12 +56,13 @@ def read_model(path: Path) -> LiteRtModel:
 
 class _Reader:
     def __init__(self, tflite: Any, data: bytes) -> None:
-        self._tflite = tflite
+        self._data = data
         self._size = len(data)
+        self._taken = 0
         self._model = tflite.Model.GetRootAsModel(data, 0)
-        self._kinds = {
-            number: name for name, number in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
-        }
+        self._kinds = _by_number(tflite.BuiltinOperator)
+        self._types = _by_number(tflite.TensorType)
+        self._tables = Tables(tflite)
 
     def model(self) -> LiteRtModel:
         if self._model.Version() != 3:
@@ -207,7 +74,7 @@ class _Reader:
         codes = [self._kind(self._model.OperatorCodes(i)) for i in range(self._model.OperatorCodesLength())]
         tensors = tuple(self._tensor(graph.Tensors(i), i) for i in range(graph.TensorsLength()))
         operators = tuple(self._operator(graph.Operators(i), codes) for i in range(graph.OperatorsLength()))
-        inputs, outputs = _indices(graph, "Inputs"), _indices(graph, "Outputs")
+        inputs, outputs = self._indices(graph, "Inputs"), self._indices(graph, "Outputs")
         used = [index for operator in operators for index in (*operator.inputs, *operator.outputs) if index != -1]
         for index in (*used, *inputs, *outputs):
             if not 0 <= index < len(tensors):
@@ -216,6 +83,7 @@ class _Reader:
             raise UnsupportedError(
                 f"it has {len(inputs)} inputs and {len(outputs)} outputs; cnnfast runs networks with one of each"
             )
+        self._check_open(graph.Tensors(inputs[0]), tensors[inputs[0]])
         return LiteRtModel(tensors, operators, inputs, outputs, self._size)
 
     def _check_counts(self, graph: Any) -> None:
@@ -224,6 +92,14 @@ class _Reader:
         if max(lengths) > MAX_TENSORS or 4 * max(lengths) > self._size:
             raise ModelFileError(f"it states {max(lengths)} tensors or operators; at most {MAX_TENSORS} are allowed")
 
+    def _check_open(self, tensor: Any, known: Tensor) -> None:
+        signature = [int(size) for size in self._vector(tensor, "ShapeSignature", MAX_AXES)]
+        if any(size < 0 for size in signature[1:]):
+            raise UnsupportedError(
+                f"its input {known.name!r} leaves sizes open, {signature}; cnnfast reads models for one size of image: "
+                "convert it again with a fixed input shape"
+            )
+
     def _kind(self, code: Any) -> str:
         # numbers above 126 stand in the newer of the two fields
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
@@ -231,65 +107,82 @@ class _Reader:
         return f"CUSTOM {_text(code.CustomCode())}" if kind == "CUSTOM" else kind
 
     def _tensor(self, tensor: Any, index: int) -> Tensor:
-        shape = tuple(int(size) for size in _vector(tensor.ShapeAsNumpy(), MAX_AXES, "axes"))
+        shape = tuple(int(size) for size in self._vector(tensor, "Shape", MAX_AXES))
         if tensor.Sparsity() is not None:
             raise UnsupportedError(f"tensor {index} is sparse; save the model with dense weights")
-        scales, zeros, axis = self._quantisation(tensor.Quantization())
-        # names of fused operators are those of all their parts
-        name = _text(tensor.Name()).split(";")[-1][-MAX_NAME:]
-        dtype = DTYPES.get(tensor.Type(), "")
-        return Tensor(name or f"tensor{index}", shape, dtype, self._buffer(tensor.Buffer()), scales, zeros, axis)
+        scales, zeros, axis = self._quantisation(tensor.Quantization(), index)
+        dtype = self._types.get(tensor.Type(), f"number {tensor.Type()}, which the package tflite does not know")
+        text = tensor.Name() or b""
+        self._take(len(text))
+        return Tensor(tensor_name(text, index), shape, dtype, self._buffer(tensor.Buffer()), scales, zeros, axis)
 
     def _buffer(self, index: int) -> Array | None:
         if not 0 <= index < self._model.BuffersLength():
             raise ModelFileError(f"there are {self._model.BuffersLength()} buffers, but buffer {index} is used")
-        data = self._model.Buffers(index).DataAsNumpy()
+        buffer = self._model.Buffers(index)
+        # very large models keep their weights behind the flatbuffer; 1 stands for a place not yet filled in
+        if (start := buffer.Offset()) > 1:
+            if start + buffer.Size() > self._size:
+                raise ModelFileError(
+                    f"buffer {index} ends at byte {start + buffer.Size()}, but the file has {self._size}"
+                )
+            return np.frombuffer(self._data, np.uint8, buffer.Size(), start) if buffer.Size() else None
+        data = buffer.DataAsNumpy()
         return data if isinstance(data, np.ndarray) and data.size else None
 
-    def _quantisation(self, table: Any) -> tuple[Array, Array, int]:
+    def _quantisation(self, table: Any, index: int) -> tuple[Array, Array, int]:
+        """Return scales and zero points as the file holds them: tensors may share them, so nothing is copied here."""
         if table is None or table.ScaleLength() == 0:
-            return np.zeros(0), np.zeros(0), 0
-        scales = np.asarray(table.ScaleAsNumpy(), np.float64)
-        zeros = np.zeros(scales.size) if table.ZeroPointLength() == 0 else np.asarray(table.ZeroPointAsNumpy(), float)
-        if zeros.size == 1:
-            zeros = np.broadcast_to(zeros, scales.shape)
-        if zeros.shape != scales.shape or not np.isfinite(scales).all():
-            raise ModelFileError(f"a tensor has {scales.size} scales, {zeros.size} zero points, or one not finite")
-        return scales, zeros, int(table.QuantizedDimension())
+            return NOTHING, NOTHING, 0
+        if table.DetailsType():
+            raise UnsupportedError(
+                f"tensor {index} is quantised in a way of its own; supported: scales and zero points"
+            )
+        zeros = table.ZeroPointAsNumpy() if table.ZeroPointLength() else NOTHING
+        return np.asarray(table.ScaleAsNumpy()), np.asarray(zeros), int(table.QuantizedDimension())
 
     def _operator(self, operator: Any, codes: list[str]) -> Operator:
         index = operator.OpcodeIndex()
         if not 0 <= index < len(codes):
             raise ModelFileError(f"there are {len(codes)} operator codes, but code {index} is used")
-        return Operator(
-            codes[index],
-            _indices(operator, "Inputs"),
-            _indices(operator, "Outputs"),
-            self._options(codes[index], operator),
-        )
+        lists = self._indices(operator, "Inputs"), self._indices(operator, "Outputs")
+        return Operator(codes[index], *lists, self._tables.read(codes[index], operator))
 
-    def _options(self, kind: str, operator: Any) -> dict[str, Any]:
-        if kind not in OPTIONS:
-            return {}
-        name, *fields = OPTIONS[kind]
-        table = operator.BuiltinOptions()
-        options = getattr(self._tflite, name)()
-        if table is None:
-            # what is left out has its default
-            return {key: {"Beta": 1.0, "DilationHFactor": 1, "DilationWFactor": 1}.get(key, 0) for key in fields}
-        options.Init(table.Bytes, table.Pos)
-        return {key: getattr(options, key)() for key in fields}
+    def _indices(self, table: Any, field: str) -> tuple[int, ...]:
+        return tuple(int(v) for v in self._vector(table, field, MAX_TENSORS))
 
+    def _vector(self, table: Any, field: str, longest: int) -> Array:
+        array = getattr(table, f"{field}AsNumpy")()
+        if not isinstance(array, np.ndarray):
+            return NOTHING
+        if array.size > longest:
+            raise ModelFileError(f"a list {field} has {array.size} entries; at most {longest} are allowed")
+        self._take(4 * array.size)
+        return array
 
-def _vector(values: Any, longest: int, what: str) -> Array:
-    array = values if isinstance(values, np.ndarray) else np.zeros(0, np.int32)
-    if array.size > longest:
-        raise ModelFileError(f"{array.size} {what}; at most {longest} are allowed")
-    return array
+    def _take(self, size: int) -> None:
+        """Count bytes that are copied: tables may share what they point to, and the copies do not."""
+        self._taken += size
+        if self._taken > COPIES * self._size:
+            raise ModelFileError(
+                f"its names and lists take more than {COPIES} times the {self._size} bytes of the file"
+            )
 
 
-def _indices(table: Any, field_name: str) -> tuple[int, ...]:
-    return tuple(int(v) for v in _vector(getattr(table, f"{field_name}AsNumpy")(), MAX_TENSORS, "tensors in one list"))
+def _by_number(enumeration: type) -> dict[int, str]:
+    return {number: name for name, number in vars(enumeration).items() if not name.startswith("_")}
+
+
+def tensor_name(text: bytes, index: int) -> str:
+    """Return what a tensor is called in messages and in the graph.
+
+    Examples
+    --------
+    >>> tensor_name(b"sequential/conv/BiasAdd;sequential/conv/Conv2D", 3)
+    'sequential/conv/Conv2D'
+    """
+    # names of fused operators are those of all their parts
+    return _text(text).split(";")[-1][-MAX_NAME:] or f"tensor{index}"
 
 
 def _text(value: bytes | None) -> str:

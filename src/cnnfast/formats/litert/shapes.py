@@ -10,15 +10,39 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.registry import Apply, Call, operator
-from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize
+from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize, Shape
+
+MIRRORS = {0: "reflect", 1: "symmetric"}
 
 
 @operator("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def _reshape(call: Call) -> Value:
     x, target = call.value(), call.target()
+    _check_stated(call, x, target)
     if not target and math.prod(x.shape) == 1:
         return call.graph.flatten(call.name, x)
+    if len(x.shape) == 3 and x.shape[0] == 1 and target == (*x.shape[1:], 1):
+        # the same elements in the same order, and a transpose may meet its opposite
+        return call.graph.transpose(call.name, x, (1, 2, 0))
     return call.graph.reshape(call.name, x, target)
+
+
+def _check_stated(call: Call, x: Value, target: Shape) -> None:
+    """Raise an error if what the operator says and the shape that the file states for its result are not the same."""
+    options = call.operator.options
+    if call.operator.kind == "SQUEEZE":
+        dropped = {axis % (len(x.shape) + 1) for axis in options["SqueezeDims"]}
+        stated = [size for axis, size in enumerate((1, *x.shape)) if axis not in dropped] if dropped else [1, *target]
+    elif call.operator.kind == "RESHAPE":
+        stated = list(options["NewShape"])
+        # an input says it once more, and comes first; one that is computed is the shape of some value
+        if len(call.operator.inputs) > 1 and call.model.tensors[call.operator.inputs[1]].buffer is not None:
+            stated = call.integers(1)
+    else:
+        return
+    fits = all(size in (-1, found) for size, found in zip(stated[1:], target, strict=False))
+    if stated and (len(stated) != len(target) + 1 or not fits):
+        raise ModelFileError(f"it makes {stated} of {x.shape}, but its output has the shape {(1, *target)}")
 
 
 @operator("TRANSPOSE")
@@ -35,7 +59,7 @@ def _transpose(call: Call) -> Value:
 def _concatenation(call: Call) -> Value:
     values = [call.value(index) for index in range(len(call.operator.inputs))]
     axis = call.axis(call.operator.options["Axis"], len(values[0].shape))
-    return call.finish(lambda name: call.graph.concat(name, values, axis))
+    return call.graph.concat(call.name, values, axis)
 
 
 @operator("SPLIT")
@@ -43,15 +67,14 @@ def _split(call: Call) -> list[Value]:
     x, count = call.value(1), len(call.operator.outputs)
     (axis,) = call.integers(0)[:1] or [0]
     axis = call.axis(axis, len(x.shape))
-    if count < 1 or x.shape[axis] % count:
-        raise ModelFileError(f"{x.shape[axis]} elements cannot be split into {count} parts")
+    wanted = call.operator.options["NumSplits"]
+    if wanted != count or x.shape[axis] % count:
+        raise ModelFileError(f"it splits {x.shape[axis]} elements into {wanted} parts and has {count} outputs")
     each = x.shape[axis] // count
     parts = []
     for index in range(count):
         start = [index * each if a == axis else 0 for a in range(len(x.shape))]
-        parts.append(
-            call.graph.slice(f"{call.name}/{index}", x, start, [each if s else d for s, d in _marked(x, axis)])
-        )
+        parts.append(call.graph.slice(call.names[index], x, start, [each if s else d for s, d in _marked(x, axis)]))
     return parts
 
 
@@ -82,6 +105,8 @@ def _strided_slice(call: Call) -> Value:
     for axis, size in enumerate((1, *x.shape)):
         first = 0 if options["BeginMask"] >> axis & 1 else _clipped(begin[axis], size)
         last = size if options["EndMask"] >> axis & 1 else _clipped(end[axis], size)
+        if options["Offset"] and not options["EndMask"] >> axis & 1:
+            last = _clipped(first + end[axis], size)
         starts.append(first)
         counts.append(max(-(-(last - first) // step[axis]), 0))
     if starts[0] != 0 or counts[0] != 1:
@@ -117,7 +142,10 @@ def _pad(call: Call) -> Value:
     if call.operator.kind == "PADV2":
         value = float(np.asarray(call.array(2), np.float64).ravel()[0])
     elif call.operator.kind == "MIRROR_PAD":
-        mode = "symmetric" if call.operator.options["Mode"] else "reflect"
+        number = call.operator.options["Mode"]
+        if number not in MIRRORS:
+            raise ModelFileError(f"its mode must be 0 or 1, but is {number}")
+        mode = MIRRORS[number]
     top, bottom, left, right = sides[2:6]
     return call.graph.add(call.name, Pad((top, left, bottom, right), value, mode), x)
 
@@ -125,6 +153,8 @@ def _pad(call: Call) -> Value:
 @operator("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 def _resize(call: Call) -> Value:
     size, options = _two(call.integers(1)), call.operator.options
+    if options["AlignCorners"] and options["HalfPixelCenters"]:
+        raise UnsupportedError("its options align_corners and half_pixel_centers exclude each other")
     if options["AlignCorners"]:
         coordinates = "align_corners"
     else:

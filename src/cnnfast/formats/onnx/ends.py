@@ -9,7 +9,8 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoPr
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.layout import check_layout, layout_of
+from cnnfast.formats.input_layout import check_layout
+from cnnfast.formats.onnx.layout import layout_of
 from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.values import Integers
 from cnnfast.ops import Shape

@@ -10,10 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
-from cnnfast.errors import ConfigError
 from cnnfast.formats.onnx.proto import array_of
-
-LAYOUTS = ("nchw", "nhwc")
 
 CHANNELS_FIRST = frozenset(
     [
@@ -127,9 +124,3 @@ class _Following:
         is_here = tensor.data_type == TensorProto.INT64 and tensor.data_location != TensorProto.EXTERNAL
         if is_here and len(tensor.dims) == 1 and 0 < tensor.dims[0] <= MOST_SIZES:
             self.targets[name] = [int(size) for size in array_of(tensor, None)]
-
-
-def check_layout(layout: str | None) -> None:
-    """Raise `ConfigError` unless it is one of `LAYOUTS` or None."""
-    if layout is not None and layout not in LAYOUTS:
-        raise ConfigError(f"input_layout must be one of {', '.join(map(repr, LAYOUTS))}, but is {layout!r:.40}")

@@ -1,0 +1,69 @@
+"""Values that are integers as they are, without a scale: what stays exact in floats is run, the rest refused."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast.errors import UnsupportedError
+from cnnfast.formats.channels_last import Value
+from cnnfast.formats.litert.model import DTYPES, Tensor
+from cnnfast.formats.litert.ranges import MOVES
+from cnnfast.formats.litert.registry import Call, operator
+from cnnfast.ops import Array, Identity
+
+EXACT = (*MOVES, "CAST", "PAD", "PADV2", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS")
+"""Operators whose result is the same in integers and in floats."""
+
+
+def check_integers(call: Call) -> None:
+    """Raise `UnsupportedError` for arithmetic of plain integers, which rounds or wraps where floats do not."""
+    tensor = call.result()
+    if tensor.is_float or tensor.is_quantised or call.operator.kind in EXACT:
+        return
+    if any(isinstance(call.values.get(index), Value) for index in call.operator.inputs):
+        raise UnsupportedError(f"it computes with integers ({tensor.dtype}), and cnnfast with floats")
+
+
+@operator("CAST")
+def _cast(call: Call) -> Value | Array:
+    operand, before, after = call.operand(0), call.tensor(0), call.result()
+    # LiteRT goes by the types of the tensors alone
+    call.operator.options.without_effect("InDataType", "OutDataType")
+    if before.is_quantised or after.is_quantised:
+        raise UnsupportedError("it takes quantised integers for plain ones; remove the CAST")
+    if after.dtype not in DTYPES:
+        raise UnsupportedError(f"it makes {after.dtype}; supported: {', '.join(DTYPES)}")
+    if not isinstance(operand, Value):
+        return operand.astype(DTYPES[after.dtype])
+    if not _holds(before, after):
+        raise UnsupportedError(
+            f"it turns {before.dtype} into {after.dtype}, which drops digits; cnnfast computes with floats"
+        )
+    return call.graph.each(call.name, Identity(), operand)
+
+
+def _holds(before: Tensor, after: Tensor) -> bool:
+    """Tell whether every number of one type is one of another, floats of all sizes taken for equal."""
+    if after.is_float:
+        return before.is_float or before.dtype in DTYPES
+    return before.dtype in DTYPES and np.can_cast(DTYPES[before.dtype], DTYPES[after.dtype])
+
+
+@operator("QUANTIZE", "DEQUANTIZE")
+def _same_number(call: Call) -> Value | Array:
+    """Return what another type holds: the same number, since all of them are float here."""
+    operand = call.operand(0)
+    if isinstance(operand, Value):
+        return call.graph.each(call.name, Identity(), operand)
+    numbers = np.asarray(operand, np.float32)
+    return _rounded(numbers, call.result()) if call.operator.kind == "QUANTIZE" else numbers
+
+
+def _rounded(numbers: Array, tensor: Tensor) -> Array:
+    """Return the numbers nearest to a constant's that a quantised tensor can hold."""
+    limits = tensor.limits()
+    if limits is None:
+        return numbers
+    scale = float(tensor.grid()[0][0])
+    steps = np.rint(numbers.astype(np.float64) / scale) * scale
+    return np.clip(steps, *limits).astype(np.float32)

@@ -1,0 +1,115 @@
+"""Types of tensors: 4-bit weights, integers between layers, and what is refused."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite", reason="reading models of LiteRT needs tflite")
+
+from formats.litert.crafted import Operator, Tensor, model_bytes
+
+from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats import load_model
+from cnnfast.graph import evaluate
+from cnnfast.ops import Array
+
+DENSE = "FullyConnectedOptions"
+
+
+def write(folder: Path, tensors: list[Tensor], operators: list[Operator]) -> Path:
+    path = folder / "net.tflite"
+    path.write_bytes(model_bytes(tensors, operators))
+    return path
+
+
+def packed(values: Array) -> Array:
+    """Return integers of 4 bits two to a byte, the first in the lower half."""
+    flat = np.append(values.reshape(-1), [0] * (values.size % 2)).astype(np.int64) & 15
+    return (flat[0::2] | flat[1::2] << 4).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 3)], ids=["even", "odd"])
+def test_weights_of_4_bits(shape: tuple[int, int], tmp_path: Path) -> None:
+    weight = np.random.default_rng(0).permutation(16)[: shape[0] * shape[1]].reshape(shape) - 8
+    scales = [0.5, 2.0, 0.25][: shape[0]]
+    w = Tensor("w", shape, packed(weight), scales, [0] * len(scales), 0, dtype="int4")
+    tensors = [Tensor("x", (1, shape[1])), w, Tensor("y", (1, shape[0]))]
+    graph = load_model(write(tmp_path, tensors, [Operator("FULLY_CONNECTED", [0, 1], [2], DENSE, {})])).graph
+    y = evaluate(graph, np.eye(shape[1]))["y"]
+    np.testing.assert_array_equal(y, weight.T * np.array(scales))
+
+
+def test_weights_of_an_unknown_type_are_refused_in_words(tmp_path: Path) -> None:
+    w = Tensor("w", (1, 2), np.zeros(4, np.uint8), dtype="bfloat16")
+    path = write(
+        tmp_path, [Tensor("x", (1, 2)), w, Tensor("y", (1, 1))], [Operator("FULLY_CONNECTED", [0, 1], [2], DENSE, {})]
+    )
+    with pytest.raises(UnsupportedError, match=r"'w' is of the type BFLOAT16; cnnfast reads FLOAT32.*and INT4"):
+        load_model(path)
+
+
+def test_a_type_of_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
+    w = Tensor("w", (1, 2), np.zeros(2, np.uint8), dtype="float8")
+    path = write(
+        tmp_path, [Tensor("x", (1, 2)), w, Tensor("y", (1, 1))], [Operator("FULLY_CONNECTED", [0, 1], [2], DENSE, {})]
+    )
+    with pytest.raises(UnsupportedError, match="'w' is of the type number 100, which the package tflite does not know"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("scales", [[0.0], [-1.0], [float("nan")], [1.0, 1.0]])
+def test_scales_are_numbers_above_zero_and_as_many(scales: list[float], tmp_path: Path) -> None:
+    w = Tensor("w", (3, 2), np.ones((3, 2), np.int8), scales, [0], 0)
+    path = write(
+        tmp_path, [Tensor("x", (1, 2)), w, Tensor("y", (1, 3))], [Operator("FULLY_CONNECTED", [0, 1], [2], DENSE, {})]
+    )
+    with pytest.raises(ModelFileError, match="scale"):
+        load_model(path)
+
+
+def test_a_cast_to_integers_is_refused(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3)), Tensor("i", (1, 3), dtype="int32"), Tensor("y", (1, 3))]
+    casts = [Operator("CAST", [0], [1], "CastOptions", {}), Operator("CAST", [1], [2], "CastOptions", {})]
+    with pytest.raises(UnsupportedError, match="turns FLOAT32 into INT32, which drops digits"):
+        load_model(write(tmp_path, tensors, casts))
+
+
+def test_a_cast_of_quantised_integers_is_refused(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3), None, [0.5], [0], 0, "int8"), Tensor("y", (1, 3))]
+    with pytest.raises(UnsupportedError, match="takes quantised integers for plain ones"):
+        load_model(write(tmp_path, tensors, [Operator("CAST", [0], [1], "CastOptions", {})]))
+
+
+def test_a_constant_is_cast(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 2)), Tensor("c", (2,), np.float32([1.75, -1.75])), Tensor("i", (2,), dtype="int32")]
+    tensors += [Tensor("f", (2,)), Tensor("y", (1, 2))]
+    casts = [Operator("CAST", [1], [2], "CastOptions", {}), Operator("CAST", [2], [3], "CastOptions", {})]
+    add = Operator("ADD", [0, 3], [4], "AddOptions", {})
+    graph = load_model(write(tmp_path, tensors, [*casts, add])).graph
+    np.testing.assert_array_equal(evaluate(graph, np.zeros((1, 2)))["y"], [[1, -1]])
+
+
+def test_division_of_integers_is_refused(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3), dtype="int32"), Tensor("y", (1, 3), dtype="int32")]
+    with pytest.raises(UnsupportedError, match=r"'y' \(DIV\): it computes with integers \(INT32\)"):
+        load_model(write(tmp_path, tensors, [Operator("DIV", [0, 0], [1], "DivOptions", {})]))
+
+
+def test_tensors_that_share_their_scales_take_their_memory_once(tmp_path: Path) -> None:
+    scales = np.full(50_000, 0.5, np.float32).tolist()
+    tensors = [
+        Tensor("x", (1, 2)),
+        *(Tensor(f"t{i}", (1, 2), None, scales, [0]) for i in range(1000)),
+        Tensor("y", (1, 2)),
+    ]
+    path = write(tmp_path, tensors, [Operator("RELU", [0], [1001])])
+    load_model(path)
+    tracemalloc.start()
+    load_model(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * path.stat().st_size, "they would take 400 MB"
