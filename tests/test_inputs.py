@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array as stdlib_array
+import pickle
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnfast import InputError, Network, Preprocess
+from cnnfast import GraphError, InputError, Network, Preprocess
 from cnnfast.layers import Flatten, GlobalAvgPool, Identity, Linear
 
 C, H, W = 3, 4, 5
@@ -239,3 +240,158 @@ def test_nan_may_propagate(expected: np.ndarray) -> None:
     np.testing.assert_array_equal(result, values)
     with pytest.raises(InputError, match="nan must be one of 'raise', 'propagate', but is 'ignore'"):
         colour_net().forward(values, layout="nchw", nan="ignore")
+
+
+# Networks whose images have fewer axes, or others, than a picture ---------------------------------------------------
+
+FEW_AXES = [(20,), (20, 1), (1, 20), (4, 5), (5, 4), (1, 1), (2, 2), (1,)]
+
+
+@pytest.mark.parametrize("shape", FEW_AXES, ids=str)
+def test_a_batch_may_have_the_shape_of_the_input(shape: tuple[int, ...]) -> None:
+    net = Network.from_layers([Identity()], shape)
+    for count in (1, 2, 37):
+        values = np.random.default_rng(0).standard_normal((count, *shape)).astype(np.float32)
+        for layout in (None, "nchw", "nhwc"):
+            np.testing.assert_array_equal(net.forward(values, layout=layout), values)
+            np.testing.assert_array_equal(net.forward(values.astype(np.float64)[::-1], layout=layout), values[::-1])
+        np.testing.assert_array_equal(net.forward(values[0]), values[:1])
+        np.testing.assert_array_equal(net.compile(batch=count, raw=True)(values), values)
+    assert net.forward(np.zeros((0, *shape), np.float32)).shape == (0, *shape)
+
+
+@pytest.mark.parametrize("shape", [(20, 1), (4, 5), (1, 20)], ids=str)
+def test_other_shapes_for_few_axes_are_refused_with_the_right_one(shape: tuple[int, ...]) -> None:
+    net = Network.from_layers([Identity()], shape)
+    rule = re.escape(f"(N, {shape[0]}, {shape[1]}) or, for one image, ({shape[0]}, {shape[1]})")
+    for wrong in ((3, 7), (3, *shape, 1, 1), (2, shape[1] + 1, shape[0]), (19,)):
+        with pytest.raises(InputError, match=rule if len(wrong) < 4 else "must have the shape"):
+            net.forward(np.zeros(wrong, np.float32), layout="nchw")
+
+
+@pytest.mark.parametrize(
+    "shape", [(20,), (20, 1), (1, 20), (4, 5), (4, 5, 1), (1, 4, 5), (20, 1, 1), (1, 20, 1)], ids=str
+)
+def test_grey_pictures_go_into_every_shape_of_as_many_pixels(shape: tuple[int, ...]) -> None:
+    net = Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels="grey", scale=0.5, mean=3.0))
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 4, 5), dtype=np.uint8)
+    expected = (pixels * np.float32(0.5) - 3).reshape(37, *shape)
+    ways = [
+        (pixels, None),
+        (pixels[..., None], "nhwc"),
+        (pixels[:, None], "nchw"),
+        (pixels.reshape(-1, *shape), "nchw"),
+    ]
+    for images, layout in ways:
+        np.testing.assert_array_equal(net.forward(images, layout=layout), expected)
+        np.testing.assert_array_equal(net.forward(images[::-2, ...], layout=layout), expected[::-2])
+    np.testing.assert_array_equal(net.forward(pixels[3]), expected[3:4])
+    np.testing.assert_array_equal(net.predict_proba(pixels[:0]).shape[0], 0) if len(shape) == 1 else None
+    assert net.preprocess is not None
+    np.testing.assert_array_equal(net.forward(net.preprocess(pixels[..., None]), layout="nchw"), expected)
+
+
+@pytest.mark.parametrize("shape", [(60,), (4, 15), (20, 3), (3, 5, 4), (21,), (5, 4)], ids=str)
+def test_pictures_that_do_not_fit_are_refused_when_the_network_is_made(shape: tuple[int, ...]) -> None:
+    """Of colored pixels in a row nobody could say whether the colors of one stand side by side."""
+    channels = "rgb" if np.prod(shape) == 60 else "grey"
+    with pytest.raises(GraphError, match=r"the preprocessing gives images of shape \(., 4, 5\), but the input"):
+        Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels=channels))
+
+
+# Floats that nobody has preprocessed ----------------------------------------------------------------------------------
+
+RULES = {
+    "0 to 1": Preprocess((H, W)),
+    "-1 to 1": Preprocess((H, W), mean=0.5, std=0.5),
+    "normalized": Preprocess((H, W), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "less the mean": Preprocess((H, W), channels="bgr", scale=1.0, mean=(103.9, 116.8, 123.7)),
+}
+
+
+def classifier(rule: Preprocess | None) -> Network:
+    weight = np.random.default_rng(0).standard_normal((6, C * H * W)) / 1000
+    return Network.from_layers([Flatten(), Linear(weight)], (C, H, W), preprocess=rule)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_preprocessed_floats_and_those_around_them_are_taken(name: str, pixels: np.ndarray) -> None:
+    net, rule = classifier(RULES[name]), RULES[name]
+    pixels[0], pixels[1] = 0, 255
+    values = rule(pixels)
+    low, high = rule.value_range()
+    assert (values.min(), values.max()) == (low, high)
+    np.testing.assert_allclose(net.forward(values, layout="nchw"), net.forward(pixels), rtol=1e-4, atol=1e-5)
+    net.forward(values + 3 * (high - low), layout="nchw")
+    net.predict(values - 3 * (high - low), layout="nchw")
+
+
+@pytest.mark.parametrize("name", ["0 to 1", "-1 to 1", "normalized"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_floats_of_0_to_255_are_refused_everywhere(name: str, dtype: type, pixels: np.ndarray) -> None:
+    net, values = classifier(RULES[name]), pixels.astype(dtype)
+    fast, raw = (net.compile(batch=19, layout="nhwc", raw=raw) for raw in (False, True))
+    calls: dict[str, Any] = {
+        "forward": lambda x: net.forward(x, layout="nhwc"),
+        "propagate": lambda x: net.forward(x, layout="nhwc", nan="propagate"),
+        "predict_proba": lambda x: net.predict_proba(x, layout="nhwc"),
+        "predict": lambda x: net.predict(x, layout="nhwc"),
+        "topk": lambda x: net.topk(x, 2, layout="nhwc"),
+        "features": lambda x: net.features(x, "flatten_1", layout="nhwc"),
+        "compiled": fast,
+        "compiled raw": raw,
+    }
+    for way, call in calls.items():
+        for images in (values, np.repeat(values, 2, axis=0)[::2]):
+            with pytest.raises(InputError, match=r"image 0 has the value .*uint8.*net.preprocess.*outliers='accept'"):
+                call(images)
+            assert way
+    (*_, result) = net.stream(list(values))
+    assert isinstance(result.error, InputError)
+    assert "outliers='accept'" in str(result.error)
+    with pytest.raises(InputError, match="outliers must be one of 'raise', 'accept', but is 'ignore'"):
+        net.predict(values, layout="nhwc", outliers="ignore")
+
+
+def test_floats_far_outside_may_be_accepted(pixels: np.ndarray) -> None:
+    net, bare = classifier(RULES["0 to 1"]), classifier(None)
+    values = pixels.astype(np.float32)
+    expected = bare.forward(values, layout="nhwc")
+    for images in (values, values.astype(np.float64), np.repeat(values, 2, axis=0)[::2]):
+        np.testing.assert_array_equal(net.forward(images, layout="nhwc", outliers="accept"), expected)
+    np.testing.assert_array_equal(net.predict(values, layout="nhwc", outliers="accept"), expected.argmax(axis=1))
+    assert net.topk(values, 2, layout="nhwc", outliers="accept")[0].shape == (19, 2)
+    np.testing.assert_array_equal(net.features(values, "linear_1", layout="nhwc", outliers="accept"), expected)
+    fast = net.compile(batch=19, layout="nhwc", outliers="accept", raw=True)
+    for copy in (fast, pickle.loads(pickle.dumps(fast))):
+        np.testing.assert_array_equal(copy(values), expected)
+    results = list(net.stream(list(values), outliers="accept"))
+    assert [result.label for result in results] == expected.argmax(axis=1).tolist()
+    values[4, 1, 1, 1] = np.nan
+    for nan, outliers in (("raise", "accept"), ("raise", "raise")):
+        with pytest.raises(InputError, match="image 4 has the value nan"):
+            net.forward(values, layout="nhwc", nan=nan, outliers=outliers)
+    result = net.forward(values, layout="nhwc", nan="propagate", outliers="accept")
+    assert np.isnan(result).any(axis=1).tolist() == [i == 4 for i in range(19)]
+
+
+def test_what_is_not_finite_is_no_outlier() -> None:
+    net = classifier(RULES["0 to 1"])
+    values = np.zeros((19, C, H, W), np.float32)
+    values[3, 0, 0, 0], values[4, 0, 0, 0] = np.nan, np.inf
+    for images in (values, values.astype(np.float64)):
+        result = net.forward(images, layout="nchw", nan="propagate")
+        assert np.isfinite(result).all(axis=1).tolist() == [i not in (3, 4) for i in range(19)]
+    values[5, 2, 3, 4] = -9
+    for images in (values, values.astype(np.float64)):
+        with pytest.raises(InputError, match=r"image 5 has the value -9\.0 at channel 2, row 3, column 4"):
+            net.forward(images, layout="nchw", nan="propagate")
+
+
+def test_bounds_that_float32_cannot_hold_still_refuse_infinity() -> None:
+    net = classifier(Preprocess((H, W), scale=1e35))
+    values = np.full((2, C, H, W), 1e35, np.float32)
+    assert net.forward(values, layout="nchw").shape == (2, 6)
+    values[1, 0, 0, 0] = np.inf
+    with pytest.raises(InputError, match="image 1 has the value inf"):
+        net.forward(values, layout="nchw")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnfast import GraphError, InputError, ModelFileError, Network, Preprocess, network
+from cnnfast import GraphError, InputError, ModelFileError, Network, Preprocess, runner
 from cnnfast.graph import Graph, Node
 from cnnfast.layers import (
     AnyLayer,
@@ -241,7 +241,7 @@ def test_ctrl_c_is_heard_between_two_pieces_of_a_large_batch() -> None:
 def test_pieces_of_a_batch_are_not_seen_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     images = photographs(200)
     whole = small_net().forward(images)
-    monkeypatch.setattr(network, "FLOPS_A_CHUNK", 1)
+    monkeypatch.setattr(runner, "FLOPS_A_CHUNK", 1)
     net = small_net()
     np.testing.assert_array_equal(net.forward(images), whole)
     np.testing.assert_array_equal(net.forward(memoryview(images)), whole)

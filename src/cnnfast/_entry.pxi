@@ -6,18 +6,35 @@ from cpython.exc cimport PyErr_CheckSignals
 
 cdef extern from *:
     """
-    /* the bits of infinity and NaN: an exponent of ones. Branches would keep the loop from being vectorised. */
-    static int all_finite(const float *x, Py_ssize_t count) {
+    #include <float.h>
+
+    /* NaN lies between nothing, infinity not between finite bounds. Branches would keep the loop from being vectorised. */
+    static int all_between(const float *x, Py_ssize_t count, float low, float high) {
+        int odd = 0;
+        for (Py_ssize_t i = 0; i < count; i++)
+            odd |= !((x[i] >= low) & (x[i] <= high));
+        return !odd;
+    }
+
+    /* as before, but infinity and NaN (an exponent of ones) may be anywhere */
+    static int none_far(const float *x, Py_ssize_t count, float low, float high) {
         int odd = 0;
         for (Py_ssize_t i = 0; i < count; i++) {
             unsigned bits;
             __builtin_memcpy(&bits, x + i, sizeof bits);
-            odd |= (bits & 0x7f800000u) == 0x7f800000u;
+            odd |= ((bits & 0x7f800000u) != 0x7f800000u) & ((x[i] < low) | (x[i] > high));
         }
         return !odd;
     }
     """
-    bint all_finite(const float* x, Py_ssize_t count) nogil
+    const float FLT_MAX
+    bint all_between(const float* x, Py_ssize_t count, float low, float high) nogil
+    bint none_far(const float* x, Py_ssize_t count, float low, float high) nogil
+
+
+cdef enum:
+    FINITE = 1                             # floats that are not finite are refused
+    NEAR = 2                               # so are floats far outside of what a picture can become
 
 
 cdef struct Geometry:
@@ -37,6 +54,8 @@ cdef class Entry:
         Shape of the result for one image.
     pixels : (factor, shift) or None
         What turns bytes into values; None if bytes are not taken.
+    bounds : (float, float) or None
+        Between which floats must lie; None if they may be anything.
     piece : int
         After so many images for each thread Python may handle a signal, such as that of Ctrl-C.
     batch : int
@@ -52,12 +71,15 @@ cdef class Entry:
     cdef Py_ssize_t _piece
     cdef Py_ssize_t _batch
     cdef bint _takes_bytes
+    cdef float _low
+    cdef float _high
     cdef tuple _result
     cdef object _pixels
     cdef object _array
     cdef object _empty
 
-    def __cinit__(self, Program program, shape, result, pixels, Py_ssize_t piece, Py_ssize_t batch, array, empty):
+    def __cinit__(self, Program program, shape, result, pixels, bounds, Py_ssize_t piece, Py_ssize_t batch, array,
+                  empty):
         cdef const float[::1] factor, shift
         (spot,), ((self._count, place),) = program._inputs, program._outputs
         self._source.C, self._source.H, self._source.W = shape
@@ -67,6 +89,9 @@ cdef class Entry:
         self._program, self._place = program, place * program._lanes
         self._result, self._piece, self._batch = tuple(result), piece, batch
         self._array, self._empty = array, empty
+        self._low, self._high = -FLT_MAX, FLT_MAX
+        if bounds is not None:
+            self._low, self._high = max(<double>bounds[0], -FLT_MAX), min(<double>bounds[1], FLT_MAX)
         self._takes_bytes = pixels is not None
         if self._takes_bytes:
             factor, shift = self._pixels = pixels
@@ -74,7 +99,7 @@ cdef class Entry:
                 raise ValueError(f"factor and shift must have {self._source.C} elements")
             self._source.factor, self._source.shift = <float*>&factor[0], <float*>&shift[0]
 
-    def run(self, images, layout, bint finite, int threads, out):
+    def run(self, images, layout, int checks, int threads, out):
         """Return the results for a batch or for one image, or None if this is no usual case.
 
         Parameters
@@ -82,8 +107,8 @@ cdef class Entry:
         images : array
             uint8 or float32 in the byte order of the machine, aligned.
         layout : {"nchw", "nhwc", None}
-        finite : bool
-            Refuse floats that are not finite.
+        checks : int
+            What floats are refused for: the sum of 1 (not finite) and 2 (outside of the bounds).
         threads : int
         out : float32 array or None
             Contiguous, (N, ...); the result is written there.
@@ -96,11 +121,11 @@ cdef class Entry:
         except (BufferError, ValueError):
             return None
         try:
-            return self._checked(&view, layout, finite, threads, out)
+            return self._checked(&view, layout, checks, threads, out)
         finally:
             PyBuffer_Release(&view)
 
-    cdef object _checked(self, Py_buffer* view, layout, bint finite, int threads, out):
+    cdef object _checked(self, Py_buffer* view, layout, int checks, int threads, out):
         cdef Geometry geometry
         cdef bint is_bytes = view.format[0] == c"B"
         if view.format[1] != 0 or not (is_bytes and self._takes_bytes or view.format[0] == c"f"):
@@ -109,7 +134,7 @@ cdef class Entry:
             return None
         if self._batch != 0 and geometry.N != self._batch:
             return None
-        if not is_bytes and not self._usable(view, &geometry, finite):
+        if not is_bytes and not self._usable(view, &geometry, checks):
             return None
         if out is None:
             out = self._empty((geometry.N, *self._result))
@@ -153,21 +178,25 @@ cdef class Entry:
         geometry.stride[1], geometry.stride[2], geometry.stride[3] = stride[c], stride[h], stride[h + 1]
         return True
 
-    cdef bint _usable(self, Py_buffer* view, Geometry* geometry, bint finite):
-        # floats must be aligned; whether all are finite is asked here only where they follow each other
+    cdef bint _usable(self, Py_buffer* view, Geometry* geometry, int checks):
+        # floats must be aligned; their values are looked at here only where they follow each other
         cdef Py_ssize_t i, expected = view.itemsize
         if <size_t>view.buf % 4:
             return False
         for i in range(4):
             if geometry.stride[i] % 4:
                 return False
-        if not finite:
+        if checks == 0:
             return True
         for i in range(view.ndim - 1, -1, -1):
             if view.shape[i] > 1 and view.strides[i] != expected:
                 return False
             expected *= view.shape[i]
-        return all_finite(<const float*>view.buf, view.len // 4)
+        if checks & FINITE == 0:
+            return none_far(<const float*>view.buf, view.len // 4, self._low, self._high)
+        if checks & NEAR == 0:
+            return all_between(<const float*>view.buf, view.len // 4, -FLT_MAX, FLT_MAX)
+        return all_between(<const float*>view.buf, view.len // 4, self._low, self._high)
 
     cdef object _run_into(self, out, Py_buffer* view, Geometry* geometry, bint is_bytes, int threads):
         cdef Py_buffer target

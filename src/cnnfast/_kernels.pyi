@@ -58,14 +58,13 @@ class Entry:
         shape: Shape3,
         result: tuple[int, ...],
         pixels: tuple[Array, Array] | None,
+        bounds: tuple[float, float] | None,
         piece: int,
         batch: int,
         array: type,
         empty: Callable[[tuple[int, ...]], Array],
     ) -> None: ...
-    def run(
-        self, images: object, layout: str | None, finite: bool, threads: int, out: Array | None
-    ) -> Array | None: ...
+    def run(self, images: object, layout: str | None, checks: int, threads: int, out: Array | None) -> Array | None: ...
 
 def transform_weights(weight: Array, g: Array, starts: Sequence[int], out: Array) -> None: ...
 def idle_memory() -> tuple[int, int]: ...

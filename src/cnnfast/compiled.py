@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from cnnfast._dispatch import Entry
 from cnnfast._frozen import frozen
-from cnnfast._inputs import as_images
+from cnnfast._inputs import FINITE, NEAR, Rules, as_images
 from cnnfast._threads import of_call
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.ops import Array
@@ -23,6 +23,7 @@ class Settings:
     threads: int
     layout: str | None
     nan: str
+    outliers: str
     raw: bool
 
 
@@ -41,19 +42,22 @@ class Compiled:
     True
     """
 
-    __slots__ = ("_arguments", "_network", "_run", "_settings")
+    __slots__ = ("_arguments", "_network", "_rules", "_run", "_settings")
 
     _network: Any
     _settings: Settings
-    _run: Callable[[object, str | None, bool, int, Array | None], Array | None]
-    _arguments: tuple[str | None, bool, int]
+    _rules: Rules
+    _run: Callable[[object, str | None, int, int, Array | None], Array | None]
+    _arguments: tuple[str | None, int, int]
 
-    def __init__(self, network: Any, settings: Settings, entry: Entry) -> None:
+    def __init__(self, network: Any, settings: Settings, entry: Entry, rules: Rules) -> None:
+        checks = FINITE * (settings.nan == "raise") + NEAR * (settings.outliers == "raise")
         values = (
             ("_network", network),
             ("_settings", settings),
+            ("_rules", rules),
             ("_run", entry.run),
-            ("_arguments", (settings.layout, settings.nan == "raise", settings.threads)),
+            ("_arguments", (settings.layout, checks, settings.threads)),
         )
         for name, value in values:
             object.__setattr__(self, name, value)
@@ -73,22 +77,22 @@ class Compiled:
         InputError
             If images or ``out`` do not fit.
         """
-        layout, finite, threads = self._arguments
-        result = self._run(images, layout, finite, of_call(threads), out)
+        layout, checks, threads = self._arguments
+        result = self._run(images, layout, checks, of_call(threads), out)
         return self._explain(images, out) if result is None else result
 
     def _explain(self, images: object, out: object) -> Array:
         """Find out why an `Entry` has refused; what is only unusual, such as another byte order, runs the long way."""
         settings, network = self._settings, self._network
-        (c, h, w) = (*network.input_shape, 1, 1)[:3]
-        batch = as_images(images, (c, h, w), settings.layout)
+        batch = as_images(images, self._rules, settings.layout)
         if len(batch) != settings.batch:
             raise InputError(
                 f"this function was compiled for {settings.batch} images a call, but got {len(batch)}; "
                 "compile another one, or use predict_proba or forward"
             )
         method = network.forward if settings.raw else network.predict_proba
-        result: Array = method(images, layout=settings.layout, nan=settings.nan, threads=settings.threads, out=out)
+        policies = {"layout": settings.layout, "nan": settings.nan, "outliers": settings.outliers}
+        result: Array = method(images, **policies, threads=settings.threads, out=out)
         return result
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -103,12 +107,13 @@ class Compiled:
 
     def __reduce__(self) -> tuple[Any, ...]:
         s = self._settings
-        return _compiled, (self._network, s.batch, s.threads, s.layout, s.nan, s.raw)
+        options = {"batch": s.batch, "threads": s.threads, "layout": s.layout}
+        return _compiled, (self._network, {**options, "nan": s.nan, "outliers": s.outliers, "raw": s.raw})
 
 
-def _compiled(network: Any, batch: int, threads: int, layout: str | None, nan: str, raw: bool) -> Compiled:
+def _compiled(network: Any, options: Mapping[str, Any]) -> Compiled:
     """Compile again what `Compiled.__reduce__` pickled."""
-    made: Compiled = network.compile(batch=batch, threads=threads, layout=layout, nan=nan, raw=raw)
+    made: Compiled = network.compile(**options)
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from os import PathLike
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnfast import ops
-from cnnfast._dispatch import Entry
-from cnnfast._inputs import as_images, as_kernel_input, check_nan_policy, check_out
-from cnnfast._threads import decide, of_call
+from cnnfast._inputs import check_out, check_policies
+from cnnfast._threads import decide
+from cnnfast.answers import Answers, answers_of
 from cnnfast.compiled import Compiled, Settings, checked_batch
 from cnnfast.errors import CnnfastError, InputError, UnsupportedError
 from cnnfast.formats import Model, load_model
@@ -23,16 +22,12 @@ from cnnfast.formats.reference import FileReference, load_again, refer_to
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, Layer, build_graph, graph_without_weights
 from cnnfast.ops import Array, Shape
-from cnnfast.plan import Plan, make_plan
-from cnnfast.plan.plan import as_chw
 from cnnfast.preprocess import Preprocess
+from cnnfast.runner import NO_PREPROCESSING, Runner
 from cnnfast.summary import summary_table
 
 if TYPE_CHECKING:
     from cnnfast.stream import Result
-
-FLOPS_A_CHUNK = 2_000_000_000
-"""Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
 
 
 class Network:
@@ -228,12 +223,24 @@ class Network:
         (name,) = self.graph.outputs
         return name
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes as a model file holds them: one for a single output; None where it has none."""
+        return self._model.classes
+
     @cached_property
     def classes_(self) -> Array:
-        """The label of each class, (K,): names where the network has them, else 0 to K - 1."""
+        """The label of each class, (K,): names where the network has them, else 0 to K - 1.
+
+        Raises
+        ------
+        UnsupportedError
+            If the output has several axes, and neither a softmax at its end nor the number of labels says which of them
+            holds the classes.
+        """
         names = self._model.classes
         if names is None:
-            return np.arange(self._class_count)
+            return np.arange(self._answers.classes)
         return np.array([f"not {names[0]}", names[0]] if self.is_binary else names)
 
     @property
@@ -242,8 +249,22 @@ class Network:
         return math.prod(self.output_shape) == 1
 
     @property
-    def _class_count(self) -> int:
-        return 2 if self.is_binary else math.prod(self.output_shape)
+    def answer_shape(self) -> Shape:
+        """Shape of the labels of one image: () for one label, (4,) for one at each of four positions.
+
+        Examples
+        --------
+        >>> from cnnfast.layers import Linear, Reshape, Softmax
+        >>> four = Network.from_layers([Linear(np.eye(8)), Reshape((4, 2)), Softmax(2)], input_shape=(8,))
+        >>> four.answer_shape, four.predict(np.zeros((3, 8), np.float32)).shape
+        ((4,), (3, 4))
+        """
+        return self._answers.positions
+
+    @cached_property
+    def _answers(self) -> Answers:
+        names = self._model.classes
+        return answers_of(self.graph, None if names is None else len(names))
 
     def forward(
         self,
@@ -251,6 +272,7 @@ class Network:
         *,
         layout: str | None = None,
         nan: str = "raise",
+        outliers: str = "raise",
         threads: int | None = None,
         out: Array | None = None,
     ) -> Array:
@@ -261,11 +283,14 @@ class Network:
         images : array-like
             uint8 pixels (N, H, W, C) or (H, W, C), which the network's preprocessing turns into values; or floats,
             which are taken as they are. Anything with the buffer, array or DLPack protocol; it is not copied and not
-            changed.
+            changed. Where `input_shape` has fewer axes, a batch is (N, *input_shape).
         layout : {"nchw", "nhwc"}, optional
             Of ``images``; pixels are nhwc by default, floats with several channels must state it.
         nan : {"raise", "propagate"}
             What to do with floats that are not finite.
+        outliers : {"raise", "accept"}
+            What to do with floats far outside of what the preprocessing makes of a picture, such as pixels of 0 to 255
+            that nobody has preprocessed. Without preprocessing any float is taken.
         threads : int, optional
             By default what `cnnfast.get_num_threads` says.
         out : float32 array (N, ...), optional
@@ -278,17 +303,15 @@ class Network:
         Raises
         ------
         InputError
-            If the images do not fit: type, rank, size, layout, or a value that is not finite; or if ``out`` does not.
+            If the images do not fit: type, rank, size, layout, or a value that is not finite or far outside; or if
+            ``out`` does not.
 
         Examples
         --------
         >>> Network.load("mnist-mlp").forward(np.zeros((2, 28, 28), np.uint8)).shape
         (2, 10)
         """
-        if nan != "raise":
-            check_nan_policy(nan)
-        result = self._entry.run(images, layout, nan == "raise", of_call(threads), out)
-        return self._run(self._plan, self.output_shape, images, layout, nan, threads, out) if result is None else result
+        return self._raw.run(images, layout, nan, outliers, threads, out)
 
     def predict_proba(
         self,
@@ -296,6 +319,7 @@ class Network:
         *,
         layout: str | None = None,
         nan: str = "raise",
+        outliers: str = "raise",
         threads: int | None = None,
         out: Array | None = None,
     ) -> Array:
@@ -306,37 +330,34 @@ class Network:
 
         Parameters
         ----------
-        images, layout, nan, threads, out
-            As for `forward`; ``out`` is (N, K).
+        images, layout, nan, outliers, threads, out
+            As for `forward`; ``out`` is as what is returned.
 
         Returns
         -------
-        float32 array (N, K)
-            Columns in the order of `classes_`.
+        float32 array (N, K) or (N, *answer_shape, K)
+            The last axis in the order of `classes_`.
 
         Raises
         ------
         InputError
             As for `forward`.
+        UnsupportedError
+            If nothing says where the classes are; see `classes_`.
 
         Examples
         --------
         >>> Network.load("mnist-mlp").predict_proba(np.zeros((2, 28, 28), np.uint8)).sum(axis=1).round(3)
         array([1., 1.], dtype=float32)
         """
-        if nan != "raise":
-            check_nan_policy(nan)
         if self.is_binary:
-            return self._both_classes(images, layout, nan, threads, out)
-        result = self._probability_entry.run(images, layout, nan == "raise", of_call(threads), out)
-        if result is not None:
-            return result
-        return self._run(self._probability_plan, (self._class_count,), images, layout, nan, threads, out)
+            return self._both_classes(images, layout, nan, outliers, threads, out)
+        return self._probabilities.run(images, layout, nan, outliers, threads, out)
 
     def _both_classes(
-        self, images: object, layout: str | None, nan: str, threads: int | None, out: Array | None
+        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
-        single = self._run(self._probability_plan, (1,), images, layout, nan, threads, None)
+        single = self._probabilities.run(images, layout, nan, outliers, threads, None)
         if out is not None:
             check_out(out, (len(single), 2))
         return np.concatenate([1 - single, single], axis=1, out=out)
@@ -346,32 +367,35 @@ class Network:
         images: object,
         *,
         layout: str | None = None,
+        outliers: str = "raise",
         threads: int | None = None,
     ) -> Array:
         """Return the most probable label of each image.
 
         Parameters
         ----------
-        images, layout, threads
+        images, layout, outliers, threads
             As for `forward`.
 
         Returns
         -------
-        array (N,)
+        array (N,) or (N, *answer_shape)
             Elements of `classes_`; the first of equal ones.
 
         Raises
         ------
         InputError
             As for `forward`, and if the network's own result is not a number.
+        UnsupportedError
+            As for `predict_proba`.
 
         Examples
         --------
         >>> Network.load("mnist-mlp").predict(np.zeros((2, 28, 28), np.uint8)).shape
         (2,)
         """
-        probabilities = self.predict_proba(images, layout=layout, threads=threads)
-        labels: Array = self.classes_[_rank(probabilities, 1)[:, 0]]
+        probabilities = self.predict_proba(images, layout=layout, outliers=outliers, threads=threads)
+        labels: Array = self.classes_[_rank(probabilities, 1)[..., 0]]
         return labels
 
     def topk(
@@ -380,26 +404,29 @@ class Network:
         k: int = 5,
         *,
         layout: str | None = None,
+        outliers: str = "raise",
         threads: int | None = None,
     ) -> tuple[Array, Array]:
         """Return the ``k`` most probable labels of each image with their probabilities, the most probable first.
 
         Parameters
         ----------
-        images, layout, threads
+        images, layout, outliers, threads
             As for `forward`.
         k : int
             At most the number of classes.
 
         Returns
         -------
-        labels : array (N, k)
-        probabilities : float32 array (N, k)
+        labels : array (N, k) or (N, *answer_shape, k)
+        probabilities : float32 array of the same shape
 
         Raises
         ------
         InputError
             As for `predict`, and if ``k`` is out of range.
+        UnsupportedError
+            As for `predict_proba`.
 
         Examples
         --------
@@ -407,17 +434,19 @@ class Network:
         >>> labels.shape, bool((probabilities[:, 0] >= probabilities[:, 1]).all())
         ((2, 3), True)
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= self._class_count:
-            raise InputError(f"k must be an integer from 1 to {self._class_count}, the number of classes, but is {k!r}")
-        probabilities = self.predict_proba(images, layout=layout, threads=threads)
+        count = self._answers.classes
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= count:
+            raise InputError(f"k must be an integer from 1 to {count}, the number of classes, but is {k!r:.80}")
+        probabilities = self.predict_proba(images, layout=layout, outliers=outliers, threads=threads)
         order = _rank(probabilities, int(k))
-        return self.classes_[order], np.take_along_axis(probabilities, order, axis=1)
+        return self.classes_[order], np.take_along_axis(probabilities, order, axis=-1)
 
     def stream(
         self,
         images: Iterable[object],
         *,
         batch: int | None = None,
+        outliers: str = "raise",
         threads: int | None = None,
         workers: int | None = None,
     ) -> Generator[Result, None, None]:
@@ -433,6 +462,8 @@ class Network:
             are preprocessed already, in any mixture.
         batch : int, optional
             Images that are computed together; changes no result.
+        outliers : {"raise", "accept"}
+            As for `forward`, of float arrays.
         threads : int, optional
             Threads that compute; by default what `cnnfast.get_num_threads` says.
         workers : int, optional
@@ -465,7 +496,7 @@ class Network:
         count = decide(threads)[0]
 
         def compute(pixels: Array) -> Array:
-            return self.predict_proba(pixels, layout="nhwc", threads=count)
+            return self.predict_proba(pixels, layout="nhwc", outliers=outliers, threads=count)
 
         size = default_batch(count) if batch is None else checked_batch(batch)
         readers = decide(workers or threads)[0]
@@ -480,7 +511,7 @@ class Network:
                 if isinstance(outcome, CnnfastError):
                     yield result(item, None, None, outcome)
                 else:
-                    yield result(item, self.classes_[outcome.argmax()], outcome, None)
+                    yield result(item, self.classes_[outcome.argmax(axis=-1)], outcome, None)
 
     def compile(
         self,
@@ -489,6 +520,7 @@ class Network:
         threads: int | None = None,
         layout: str | None = None,
         nan: str = "raise",
+        outliers: str = "raise",
         raw: bool = False,
     ) -> Compiled:
         """Return a function for a tight loop: all that can be decided before the first call is.
@@ -499,7 +531,7 @@ class Network:
             Number of images of every call.
         threads : int, optional
             By default what `cnnfast.get_num_threads` says now.
-        layout, nan
+        layout, nan, outliers
             As for `forward`.
         raw : bool
             Give what `forward` gives, not probabilities.
@@ -522,13 +554,12 @@ class Network:
         >>> fast(np.zeros((1, 28, 28), np.uint8)).shape
         (1, 10)
         """
-        check_nan_policy(nan)
+        check_policies(nan, outliers)
         if self.is_binary and not raw:
             raise UnsupportedError("a network with a single output is compiled with raw=True: its result is P(class 1)")
-        plan = self._plan if raw else self._probability_plan
-        shape = self.output_shape if raw else (self._class_count,)
-        settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan, raw)
-        return Compiled(self, settings, self._entry_of(plan, shape, settings.batch))
+        runner = self._raw if raw else self._probabilities
+        settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan, outliers, raw)
+        return Compiled(self, settings, runner.entry_for(settings.batch), runner.rules)
 
     def truncate(self, layer: str) -> Network:
         """Return the network that ends at a layer, with its values as output.
@@ -546,13 +577,19 @@ class Network:
         return Network(Model(self.graph.cut([layer]), self.preprocess, None, self.licence, dict(self.notes)))
 
     def features(
-        self, images: object, layer: str | None = None, *, layout: str | None = None, threads: int | None = None
+        self,
+        images: object,
+        layer: str | None = None,
+        *,
+        layout: str | None = None,
+        outliers: str = "raise",
+        threads: int | None = None,
     ) -> Array:
         """Compute what the network knows about each image before it decides.
 
         Parameters
         ----------
-        images, layout, threads
+        images, layout, outliers, threads
             As for `forward`.
         layer : str, optional
             Whose values; by default those that the last dense layer reads.
@@ -577,7 +614,8 @@ class Network:
 
         layer = heads.feature_layer(self.graph) if layer is None else layer
         base = self._bases.get(layer) or self._bases.setdefault(layer, self.truncate(layer))
-        return base.forward(images, layout=layout, threads=threads).reshape(-1, math.prod(base.output_shape))
+        values = base.forward(images, layout=layout, outliers=outliers, threads=threads)
+        return values.reshape(-1, math.prod(base.output_shape))
 
     def mirrored(self) -> Network:
         """Return the network that decides by the mean of its scores for an image and for its mirror image.
@@ -589,6 +627,8 @@ class Network:
         ------
         GraphError
             If the network does not take one image and give one output.
+        UnsupportedError
+            If it gives several answers for each image: some of them may belong to places in it.
 
         Examples
         --------
@@ -599,6 +639,11 @@ class Network:
         """
         from cnnfast import heads
 
+        if self.answer_shape:
+            raise UnsupportedError(
+                f"this network gives answers of shape {self.answer_shape} for each image; only one that gives a single "
+                "answer has a mirrored twin, because those of a mirror image may stand elsewhere"
+            )
         graph, model = heads.mirrored(self.graph), self._model
         return Network(Model(graph, self.preprocess, model.classes, self.licence, dict(self.notes)))
 
@@ -675,8 +720,9 @@ class Network:
         True
         """
         if not few:
-            return self._plan.explain()
-        return self._plan.few.explain() if self._plan.few else "there is no plan for few images: they run as a group\n"
+            return self._raw.plan.explain()
+        plan = self._raw.plan.few
+        return plan.explain() if plan else "there is no plan for few images: they run as a group\n"
 
     def __str__(self) -> str:
         return self.summary()
@@ -698,111 +744,36 @@ class Network:
         return _rebuild, (*parts, model.preprocess, model.classes, model.licence, dict(model.notes))
 
     @cached_property
-    def _plan(self) -> Plan:
-        return make_plan(self.graph)
+    def _raw(self) -> Runner:
+        return Runner(self.graph, self.output_shape, self.preprocess)
 
     @cached_property
-    def _probability_plan(self) -> Plan:
-        graph = with_probabilities(self.graph)
-        return self._plan if graph is self.graph else make_plan(graph)
-
-    @cached_property
-    def _entry(self) -> Entry:
-        return self._entry_of(self._plan, self.output_shape)
-
-    @cached_property
-    def _probability_entry(self) -> Entry:
-        return self._entry_of(self._probability_plan, (self._class_count,))
-
-    def _entry_of(self, plan: Plan, result: Shape, batch: int = 0) -> Entry:
-        pixels = None if self.preprocess is None else self.preprocess.affine()
-        piece = -(-self._images_a_piece // 64) * 64
-        return Entry(
-            plan.program_for_any_batch, as_chw(self.input_shape), result, pixels, piece, batch, np.ndarray, _empty
-        )
-
-    def _run(
-        self,
-        plan: Plan,
-        shape: Shape,
-        images: object,
-        layout: str | None,
-        nan: str,
-        threads: int | None,
-        out: Array | None,
-    ) -> Array:
-        """Run what an `Entry` does not take, or say what is wrong with it."""
-        batch = as_images(images, as_chw(self.input_shape), layout)
-        pixels = self._pixels() if batch.dtype == np.uint8 else None
-        count = of_call(threads)
-        result = np.empty((len(batch), *shape), np.float32) if out is None else check_out(out, (len(batch), *shape))
-        if np.may_share_memory(result, batch):
-            raise InputError("out and images overlap in memory; give out memory of its own")
-        rows = result.reshape(len(batch), -1) if len(batch) else result
-        for part in self._parts(len(batch), count):
-            values = as_kernel_input(batch[part], part.start, nan)
-            plan.program_for_any_batch.run([values], [rows[part]], count, pixels)
-        return result
-
-    def _pixels(self) -> tuple[Array, Array]:
-        return self._needed_preprocess().affine()
+    def _probabilities(self) -> Runner:
+        answers = self._answers
+        shape = (1,) if self.is_binary else (*answers.positions, answers.classes)
+        if answers.graph is self.graph and shape == self.output_shape:
+            return self._raw
+        return Runner(answers.graph, shape, self.preprocess)
 
     def _needed_preprocess(self) -> Preprocess:
         if self.preprocess is None:
-            raise InputError(
-                "this network has no preprocessing, so it cannot take uint8 pixels; "
-                "give it floats, or build it with preprocess=cnnfast.Preprocess(...)"
-            )
+            raise InputError(NO_PREPROCESSING)
         return self.preprocess
-
-    def _parts(self, images: int, threads: int) -> Iterator[slice]:
-        """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
-        size = threads * self._images_a_piece
-        return (slice(start, min(start + size, images)) for start in range(0, images, size))
-
-    @cached_property
-    def _images_a_piece(self) -> int:
-        flops = sum(self.graph.cost(node).flops for node in self.graph.nodes)
-        return max(64, FLOPS_A_CHUNK // max(flops, 1))
-
-
-def _empty(shape: Shape) -> Array:
-    return np.empty(shape, np.float32)
-
-
-def with_probabilities(graph: Graph) -> Graph:
-    """Return the graph with a softmax or sigmoid at its end, or itself if it gives probabilities already."""
-    (output,) = graph.outputs
-    last = graph.by_name.get(output)
-    if last is not None and isinstance(last.op, ops.Softmax | ops.Sigmoid):
-        return graph
-    if last is not None and isinstance(last.op, ops.LogSoftmax):
-        scores = last.inputs[0]
-        return _append(graph, ops.Softmax(last.op.axis), scores)
-    count = math.prod(graph.shapes[output])
-    if graph.shapes[output] != (count,):
-        graph = _append(graph, ops.Flatten(), output)
-        (output,) = graph.outputs
-    return _append(graph, ops.Sigmoid() if count == 1 else ops.Softmax(), output)
-
-
-def _append(graph: Graph, op: ops.Op, value: str) -> Graph:
-    name = f"{value}:{op.name}"
-    return Graph(graph.inputs, (*graph.nodes, Node(name, op, (value,))), graph.constants, (name,))
 
 
 def _rank(probabilities: Array, k: int) -> Array:
-    """Return the columns of the ``k`` largest elements of each row, the first of equal ones first."""
-    bad = np.flatnonzero(np.isnan(probabilities).any(axis=1))
+    """Return where the ``k`` largest elements along the last axis are, the first of equal ones first."""
+    odd = np.isnan(probabilities)
+    bad = np.flatnonzero(odd.any(axis=tuple(range(1, odd.ndim))))
     if len(bad):
         raise InputError(
             f"the network's result for image {bad[0]} ({len(bad)} in all) is not a number, so it has no label; "
             "look at predict_proba, at the input, and at the weights for values that overflow"
         )
     if k == 1:
-        order: Array = probabilities.argmax(axis=1)[:, None]
+        order: Array = probabilities.argmax(axis=-1)[..., None]
     else:
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+        order = np.argsort(-probabilities, axis=-1, kind="stable")[..., :k]
     return order
 
 

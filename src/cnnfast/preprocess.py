@@ -112,6 +112,37 @@ class Preprocess:
         """Shape (C, H, W) of one image as the network takes it."""
         return (self.channel_count, *self.size)
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether pictures can be given to a network that takes images of this shape.
+
+        That is so for the `shape` of the pictures, and for grey ones also where only axes of size 1 are missing or
+        others, and where the rows of pixels follow each other as one row. Of colored ones nobody could say whether
+        the colors of a pixel stand side by side in such a row.
+
+        Examples
+        --------
+        >>> grey = Preprocess(size=(28, 28), channels="grey")
+        >>> [grey.fits(shape) for shape in ((1, 28, 28), (28, 28), (784,), (784, 1), (28, 14, 2))]
+        [True, True, True, True, False]
+        """
+        if tuple(shape) == self.shape:
+            return True
+        wide = [side for side in shape if side > 1]
+        sides = [side for side in self.size if side > 1]
+        return self.channel_count == 1 and wide in (sides, [side for side in (math.prod(sides),) if side > 1])
+
+    def value_range(self) -> tuple[float, float]:
+        """Return the least and the largest value that a picture can become, over all channels.
+
+        Examples
+        --------
+        >>> Preprocess(size=(8, 8), mean=(0.5,), std=(0.5,)).value_range()
+        (-1.0, 1.0)
+        """
+        factor, shift = self.affine()
+        ends = np.concatenate([shift, np.float32(255) * factor + shift])
+        return float(ends.min()), float(ends.max())
+
     def affine(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return the map as ``value = byte * factor + shift``, computed in float64 and rounded once.
 

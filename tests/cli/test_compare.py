@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from formats.weights.small import safetensors
 
-from cnnfast import Network
+from cnnfast import Network, Preprocess
 from cnnfast.architectures import build
 from cnnfast.formats.weights.expected import wanted
+from cnnfast.layers import Flatten, Linear
 
 
 @pytest.fixture
@@ -176,3 +177,18 @@ def test_compare_sets_no_real_numbers_against_integers(run, tmp_path):
     proto.graph.output[0].type.tensor_type.elem_type = 2
     path.write_bytes(proto.SerializeToString())
     assert json.loads(run("compare", path, "--engine", "onnxruntime", "--json").out)["layers"][-1]["size"] < 0.2
+
+
+@pytest.mark.parametrize("shape", [(784,), (784, 1), (28, 28), (28, 28, 1)], ids=str)
+def test_compare_networks_that_take_grey_pictures_in_another_shape(shape, run, tmp_path):
+    weight = np.random.default_rng(0).standard_normal((4, 784))
+    for name, rule in (("a", Preprocess((28, 28), channels="grey")), ("bare", None)):
+        layers = [Flatten(name="flat"), Linear(weight, name="scores")]
+        Network.from_layers(layers, shape, preprocess=rule).save(tmp_path / f"{name}.safetensors")
+    layers = [Flatten(name="flat"), Linear(weight, name="scores")]
+    plain = Network.from_layers(layers, (1, 28, 28), preprocess=Preprocess((28, 28), channels="grey"))
+    plain.save(tmp_path / "b.safetensors")
+    for left, right in (("a", "b"), ("b", "a"), ("a", "a"), ("bare", "bare"), ("a", "bare"), ("bare", "a")):
+        result = run("compare", tmp_path / f"{left}.safetensors", tmp_path / f"{right}.safetensors")
+        assert result.status == 0, result.err
+        assert "top-1: 16 of 16 agree" in result.out

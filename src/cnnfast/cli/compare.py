@@ -52,13 +52,16 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args, args.left, *([] if args.engine else [right]))
     left = readers.load(args.left, args, lenient=True)
     if args.engine:
-        other, preprocess = ENGINES[args.engine](find(right)), left.preprocess
+        other, preprocess, shape = ENGINES[args.engine](find(right)), left.preprocess, left.input_shape
     else:
         net = readers.load(right, args, lenient=True)
-        other, preprocess = NetworkSide(net, right), net.preprocess
+        other, preprocess, shape = NetworkSide(net, right), net.preprocess, net.input_shape
     pictures = _images(args, left.input_shape, left.preprocess or preprocess)
-    inputs = tuple(_values(pictures, rule or left.preprocess) for rule in (left.preprocess, preprocess))
-    found = compare(NetworkSide(left, args.left), other, inputs, args.bound)  # type: ignore[arg-type]
+    inputs = (
+        _values(pictures, left.preprocess or preprocess, left.input_shape),
+        _values(pictures, preprocess or left.preprocess, shape),
+    )
+    found = compare(NetworkSide(left, args.left), other, inputs, args.bound)
     print(json.dumps(as_dict(found), indent=2) if args.json else as_text(found, args.left, other))
     return OK if found.is_alike else SOME_FAILED
 
@@ -94,8 +97,12 @@ def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | Non
     return np.stack(pixels)
 
 
-def _values(images: Array, preprocess: Preprocess | None) -> Array:
-    return preprocess(images) if images.dtype == np.uint8 and preprocess is not None else images.astype(np.float32)
+def _values(images: Array, preprocess: Preprocess | None, shape: Shape) -> Array:
+    if images.dtype == np.uint8 and preprocess is not None:
+        values = preprocess(images)
+        # grey pictures may go into a network that takes rows
+        return values.reshape(len(images), *shape) if preprocess.fits(shape) else values
+    return images.astype(np.float32)
 
 
 def as_text(found: Comparison, left: str, right: Side) -> str:

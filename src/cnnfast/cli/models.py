@@ -7,13 +7,24 @@ from pathlib import Path
 
 from cnnfast import _shipped
 from cnnfast.data import match_class
-from cnnfast.errors import ConfigError, DataError
+from cnnfast.errors import ConfigError, DataError, UnsupportedError
 from cnnfast.network import Network
 from cnnfast.preprocess import Preprocess
 
 
 def class_names(net: Network) -> list[str]:
-    """Return the classes of a network as text; numbers where it has no names."""
+    """Return the classes of a network as text; numbers where it has no names.
+
+    Raises
+    ------
+    UnsupportedError
+        If it gives several answers for each image, or nothing says where its classes are.
+    """
+    if net.answer_shape:
+        raise UnsupportedError(
+            f"this network gives answers of shape {net.answer_shape} for each image, and the commands show one; "
+            "cnnfast.Network.predict and stream give them all"
+        )
     return [str(name) for name in net.classes_]
 
 

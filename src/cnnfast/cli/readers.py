@@ -77,7 +77,7 @@ def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Net
     stated = {name: getattr(args, name) for name in PREPROCESSING if getattr(args, name) is not None}
     if classes is None and not stated:
         return net
-    names = net.classes_.tolist() if classes is None and net.classes_.dtype.kind == "U" else classes
+    names = net.class_names if classes is None else classes
     rule = _preprocess(net.preprocess, net.input_shape, stated) if stated else net.preprocess
     return Network.from_graph(net.graph, classes=names, preprocess=rule, licence=net.licence, notes=dict(net.notes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cnnfast.cli.models import class_names
+from cnnfast.errors import UnsupportedError
 from cnnfast.network import Network
 
 
@@ -14,12 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--explain", action="store_true", help="also show the kernel of each step, and why that one")
 
 
+def _classes(net: Network) -> str:
+    try:
+        places = f" (one at each of {'x'.join(map(str, net.answer_shape))} positions)" if net.answer_shape else ""
+        return ", ".join(map(str, net.classes_)) + places
+    except UnsupportedError as error:
+        return f"none: {error}"
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the layers, the classes, and what travels with the network."""
     net = Network.load(args.model)
     print(net.summary())
     print()
-    print(f"classes: {', '.join(class_names(net))}")
+    print(f"classes: {_classes(net)}")
     if net.preprocess is not None:
         rule = ", ".join(f"{key} {value}" for key, value in net.preprocess.to_dict().items())
         print(f"preprocessing: {rule}")

@@ -55,6 +55,6 @@ class NetworkSide:
     def _computed(self, images: Array, names: list[str]) -> dict[str, Array]:
         plan = make_plan(self._net.graph.cut(names))
         arrays = [np.empty((len(images), math.prod(self.layers[name][1])), np.float32) for name in names]
-        shaped = np.ascontiguousarray(images.reshape(len(images), *as_chw(images.shape[1:])))
+        shaped = np.ascontiguousarray(images.reshape(len(images), *as_chw(self._net.input_shape)))
         plan.program.run([shaped], arrays, 1, None)
         return {n: a.reshape(len(images), *self.layers[n][1]) for n, a in zip(names, arrays, strict=True)}

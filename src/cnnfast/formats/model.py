@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cnnfast.answers import label_counts
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph
 
@@ -57,17 +57,18 @@ class Model:
 
     def _check_preprocess(self) -> None:
         ((name, shape),) = self.graph.inputs.items()
-        if self.preprocess is not None and len(shape) == 3 and tuple(shape) != self.preprocess.shape:
+        if self.preprocess is not None and not self.preprocess.fits(shape):
             raise GraphError(
                 f"the preprocessing gives images of shape {self.preprocess.shape}, "
                 f"but the input {name!r} has the shape {tuple(shape)}"
+                + ("" if len(shape) == 3 else "; rows and tables take grey pictures only, of as many pixels")
             )
 
     def _check_classes(self, count: int) -> None:
         (output,) = self.graph.outputs
-        shape = self.graph.shapes[output]
-        if count != math.prod(shape):
+        allowed = label_counts(self.graph)
+        if count not in allowed:
             raise GraphError(
-                f"the output {output!r} has the shape {shape}, so there must be {math.prod(shape)} labels, "
-                f"but there are {count}"
+                f"the output {output!r} has the shape {self.graph.shapes[output]}, so there must be "
+                f"{' or '.join(map(str, allowed))} labels, but there are {count}"
             )

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from cnnfast import _threads
+from cnnfast.answers import with_probabilities
 from cnnfast.data import Dataset
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
-from cnnfast.network import Network, with_probabilities
+from cnnfast.network import Network
 from cnnfast.preprocess import Preprocess
 from cnnfast.train.engine import Engine, all_but, scores_graph
 from cnnfast.train.examples import Examples, as_examples, check_classes, split
@@ -24,7 +25,7 @@ from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntro
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Pictures, Source
 from cnnfast.train.trainer import Trainer
-from cnnfast.train.transfer import frozen_features, joined, model_classes, upper_part, with_graph
+from cnnfast.train.transfer import frozen_features, joined, upper_part, with_graph
 
 Data = Examples | Dataset | tuple[object, object]
 
@@ -131,7 +132,7 @@ def fit(
     recipe = Recipe() if recipe is None else recipe
     if resume and run_dir is None:
         raise ConfigError("resume needs run_dir=FOLDER, the folder of the run that goes on")
-    names = model_classes(net)
+    names = net.class_names
     examples = as_examples(data, "the training images", names, net.preprocess)
     held = _validation(examples, validation, recipe.seed, names, net.preprocess)
     if isinstance(held, tuple):

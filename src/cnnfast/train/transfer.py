@@ -104,7 +104,7 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
     if cache is None:
         return compute(images, layout="nhwc")
     file = cache / f"{_key(net, images)}{'-probabilities' * probabilities}.npy"
-    shape = (len(images), *((len(net.classes_),) if probabilities else net.output_shape))
+    shape = (len(images), *((*net.answer_shape, len(net.classes_)) if probabilities else net.output_shape))
     if (found := _cached(file, shape)) is not None:
         return found
     computed = compute(images, layout="nhwc")
@@ -138,15 +138,8 @@ def _key(base: Network, images: Array) -> str:
     return total.hexdigest()
 
 
-def model_classes(net: Network) -> tuple[str, ...] | None:
-    """Return the classes as a model file holds them; see `Network.classes_`."""
-    if net.classes_.dtype.kind != "U":
-        return None
-    return tuple(map(str, net.classes_))[1 if net.is_binary else 0 :]
-
-
 def with_graph(
     net: Network, graph: Graph, notes: Mapping[str, str] | None = None, licence: str | None = None
 ) -> Network:
     """Return a network with another graph, and all else of the first one but for notes and licence, if given."""
-    return Network(Model(graph, net.preprocess, model_classes(net), licence or net.licence, dict(notes or net.notes)))
+    return Network(Model(graph, net.preprocess, net.class_names, licence or net.licence, dict(notes or net.notes)))
