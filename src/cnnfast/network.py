@@ -180,6 +180,7 @@ class Network:
 
         Examples
         --------
+        >>> from cnnfast import ops
         >>> net = Network.from_graph(Graph({"x": (2,)}, (Node("y", ops.Relu(), ("x",)),), {}, ("y",)))
         >>> net.forward(np.array([[-1, 1]], np.float32))
         array([[0., 1.]], dtype=float32)
