@@ -117,6 +117,20 @@ def test_an_engine_on_its_own_file(engine, run, shared_data):
     assert "16 of 16 agree" in result.out
 
 
+def test_litert_of_8_bits_is_compared_layer_by_layer(run, shared_data):
+    for package in ("tflite", "ai_edge_litert"):
+        pytest.importorskip(package, reason="the engine litert is not installed")
+    file = shared_data / "models" / "mlperftiny_resnet8_cifar10_int8.tflite"
+    result = run("compare", file, "--engine", "litert", "--json")
+    found = json.loads(result.out)
+    assert result.status == 0, result.out
+    assert found["bound"] == 0.2
+    assert "rounds the result of each operator to 8 bits" in found["note"]
+    assert len(found["layers"]) == 16, "one for each operator of the file"
+    assert 1e-4 < max(layer["size"] for layer in found["layers"][:8]) < 0.03
+    assert run("compare", file, "--engine", "litert", "--bound", "1e-4").status == 1
+
+
 @pytest.mark.parametrize("way", ["jit", "export"])
 @pytest.mark.filterwarnings("ignore")
 def test_the_engine_torch_on_a_program(way, run, tmp_path):

@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bound",
         type=options.above_zero,
-        default=BOUND,
         metavar="X",
-        help="largest difference that passes, as a part of the largest element (default: %(default)s)",
+        help=f"largest difference that passes, as a part of the largest element (default: {BOUND:g}; "
+        "0.2 against an engine that rounds to 8 bits)",
     )
     readers.add_reader(parser)
     options.add_split(parser)
@@ -61,8 +61,9 @@ def run(args: argparse.Namespace) -> int:
         _values(pictures, left.preprocess or preprocess, left.input_shape),
         _values(pictures, preprocess or left.preprocess, shape),
     )
-    found = compare(NetworkSide(left, args.left), other, inputs, args.bound)
-    print(json.dumps(as_dict(found), indent=2) if args.json else as_text(found, args.left, other))
+    bound = other.bound if args.bound is None else args.bound
+    found = compare(NetworkSide(left, args.left), other, inputs, bound)
+    print(json.dumps(as_dict(found, other), indent=2) if args.json else as_text(found, args.left, other))
     return OK if found.is_alike else SOME_FAILED
 
 
@@ -113,6 +114,8 @@ def as_text(found: Comparison, left: str, right: Side) -> str:
         f"output: largest difference {found.output.size:.2g} of the largest element (bound {found.bound:g})",
         f"top-1: {found.same_top1} of {found.images} agree",
     ]
+    if right.note:
+        lines.append(right.note)
     if found.left_out:
         lines.insert(2, f"layers left out, integers of unknown meaning on one side: {_few(found.left_out)}")
     if found.first is None:
@@ -139,13 +142,14 @@ def _told(layer: Difference) -> str:
     )
 
 
-def as_dict(found: Comparison) -> dict[str, object]:
+def as_dict(found: Comparison, right: Side) -> dict[str, object]:
     """Return what has been found as values that JSON can hold."""
     return {
         "alike": found.is_alike,
         "images": found.images,
         "same_top1": found.same_top1,
         "bound": found.bound,
+        "note": right.note,
         "first": None if found.first is None else dataclasses.asdict(found.first),
         "left_out": list(found.left_out),
         "layers": [dataclasses.asdict(layer) for layer in found.layers],

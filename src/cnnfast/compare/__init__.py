@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from cnnfast.compare.differences import BOUND, Comparison, Difference, compare
+from cnnfast.compare.differences import Comparison, Difference, compare
 from cnnfast.compare.engines import ENGINES
-from cnnfast.compare.sides import NetworkSide, Side
+from cnnfast.compare.sides import BOUND, NetworkSide, Side
 
 __all__ = ["BOUND", "ENGINES", "Comparison", "Difference", "NetworkSide", "Side", "compare"]

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnfast.compare.sides import Side
+from cnnfast.compare.sides import BOUND, Side
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array, Shape
-
-BOUND = 1e-4
-"""The largest difference that passes, as a part of the largest element: sums in another order, not another network."""
 
 
 @dataclass(frozen=True)

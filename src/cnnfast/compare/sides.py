@@ -17,24 +17,29 @@ MOST_OUTPUTS = 8
 """A program of the kernels gives no more at once."""
 
 
+BOUND = 1e-4
+"""The largest difference that passes, as a part of the largest element: sums in another order, not another network."""
+
+
 class Side(Protocol):
     """One of the two that are compared."""
 
     title: str
     output: str
     """The last layer."""
-
-    @property
-    def layers(self) -> Mapping[str, tuple[str, Shape]]:
-        """What each layer is and the shape of its result for one image, in the order in which they run."""
-        ...
+    layers: Mapping[str, tuple[str, Shape]]
+    """What each layer is and the shape of its result for one image, in the order in which they run."""
+    bound: float = BOUND
+    """What passes when the other side is exact."""
+    note: str = ""
+    """Why it differs from exact numbers by more than sums in another order do."""
 
     def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
         """Return the results of layers, images along axis 0, for float32 images (N, C, H, W) or (N, F)."""
         ...
 
 
-class NetworkSide:
+class NetworkSide(Side):
     """A network of cnnfast, run by its kernels: the output as ever, and what is fused is taken apart for the layers."""
 
     def __init__(self, net: Network, title: str) -> None:
