@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from onnx import AttributeProto, NodeProto
+from onnx import NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.proto import array_of
+from cnnfast.formats.onnx.proto import plain
 from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value
 from cnnfast.ops import Array, Op, Shape
 
@@ -43,6 +43,8 @@ class Call:
         Where external data may lie.
     batch : int, optional
         The number of images that the file was made for, if it states one.
+    read : set of str
+        The attributes that have been asked for so far.
     """
 
     node: NodeProto
@@ -51,6 +53,7 @@ class Call:
     target: Target
     folder: Path | None
     batch: int | None
+    read: set[str] = field(default_factory=set)
 
     @property
     def kind(self) -> str:
@@ -64,10 +67,15 @@ class Call:
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return an attribute as a plain value or array; the default where it is left out."""
+        self.read.add(name)
         for attribute in self.node.attribute:
             if attribute.name == name:
                 return plain(attribute, self.folder)
         return default
+
+    def ignore(self, *names: str) -> None:
+        """Say of attributes that they change nothing here, whatever their values."""
+        self.read.update(names)
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return an attribute that is a list of integers."""
@@ -193,22 +201,3 @@ def whole(array: Array) -> list[int]:
     if array.dtype.kind not in "iub":
         raise ModelFileError(f"integers are needed, but an array of {array.dtype} is given")
     return [int(v) for v in array.reshape(-1)]
-
-
-def plain(attribute: AttributeProto, folder: Path | None) -> Any:
-    """Return what an attribute holds."""
-    match attribute.type:
-        case AttributeProto.FLOAT:
-            return attribute.f
-        case AttributeProto.INT:
-            return attribute.i
-        case AttributeProto.STRING:
-            return attribute.s.decode("utf-8", "replace")
-        case AttributeProto.FLOATS:
-            return list(attribute.floats)
-        case AttributeProto.INTS:
-            return list(attribute.ints)
-        case AttributeProto.TENSOR:
-            return array_of(attribute.t, folder)
-    kind = AttributeProto.AttributeType.Name(attribute.type) if attribute.type in range(15) else attribute.type
-    raise UnsupportedError(f"attribute {attribute.name!r} is of type {kind}")

@@ -15,7 +15,7 @@ from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.entering import entering
 from cnnfast.formats.onnx.any_number import check_for_any_number
 from cnnfast.formats.onnx.call import Call, whole
-from cnnfast.formats.onnx.proto import DTYPES
+from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import Static
 from cnnfast.ops import Array
 from cnnfast.ops.activation import erf, sigmoid
@@ -180,9 +180,10 @@ def _clip(call: Call, arrays: Sequence[Array]) -> Array:
 @folds("Gemm")
 def _gemm(call: Call, arrays: Sequence[Array]) -> Array:
     a, b = (x.T if call.attribute(name, 0) else x for x, name in zip(arrays, ("transA", "transB"), strict=False))
-    product = call.real("alpha", 1.0) * (a @ b)
+    alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
+    product = alpha * (a @ b)
     if len(arrays) > 2:
-        product = product + call.real("beta", 1.0) * arrays[2]
+        product = product + beta * arrays[2]
     return np.asarray(product).astype(arrays[0].dtype)
 
 
@@ -203,6 +204,7 @@ def _shape(call: Call, arrays: Sequence[Array]) -> Array:
 
 @folds("Cast", "CastLike")
 def _cast(call: Call, arrays: Sequence[Array]) -> Array:
+    call.ignore("saturate", "round_mode")
     if call.kind == "CastLike":
         if arrays[1].dtype not in DTYPES.values():
             raise UnsupportedError(f"a cast to type {arrays[1].dtype}")
@@ -289,6 +291,8 @@ def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
     kinds: dict[str, Any] = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
     function = kinds[call.kind[6:]]
     axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())
+    if call.attribute("noop_with_empty_axes", 0) and not axes:
+        return arrays[0]
     result = function(arrays[0], axis=tuple(axes) if axes else None, keepdims=bool(call.attribute("keepdims", 1)))
     return np.asarray(result).astype(arrays[0].dtype)
 
@@ -296,14 +300,26 @@ def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
 @folds("Split")
 def _split(call: Call, arrays: Sequence[Array]) -> list[Array]:
     axis = call.integer("axis", 0)
+    return np.split(arrays[0], np.cumsum(split_sizes(call, arrays[0].shape[axis]))[:-1], axis=axis)
+
+
+def split_sizes(call: Call, size: int) -> list[int]:
+    """Return the sizes into which Split cuts an axis: those that it states, else equal ones but the last."""
+    pieces = len(call.node.output)
+    if call.integer("num_outputs", pieces) != pieces:
+        raise ModelFileError(f"num_outputs of Split is {call.integer('num_outputs')}, but it has {pieces} results")
     sizes = call.listed(1, "split", 13, ())
     if not sizes:
-        return np.array_split(arrays[0], len(call.node.output), axis=axis)
-    return np.split(arrays[0], np.cumsum(sizes)[:-1], axis=axis)
+        largest = -(-size // pieces)
+        sizes = [min(largest, size - i * largest) for i in range(pieces)]
+    if len(sizes) != pieces or sum(sizes) != size or min(sizes) < 0:
+        raise ModelFileError(f"Split cannot cut {size} into {sizes[:16]}")
+    return sizes
 
 
 @folds("DequantizeLinear")
 def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
+    result_is_real(call)
     zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1])
     scale, zero = (along(call, part, arrays[0].ndim, call.integer("axis", 1)) for part in (arrays[1], zero))
     return ((arrays[0].astype(np.float64) - zero.astype(np.float64)) * scale).astype(np.float32)
@@ -311,11 +327,33 @@ def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
 
 @folds("QuantizeLinear")
 def _quantize(call: Call, arrays: Sequence[Array]) -> Array:
-    zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1], np.uint8)
+    call.ignore("saturate", "precision")
+    zero = quantized_zero(call, arrays[1])
     dtype = zero.dtype
     scale, zero = (along(call, part, arrays[0].ndim, call.integer("axis", 1)) for part in (arrays[1], zero))
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(arrays[0] / scale) + zero.astype(np.float64), limits.min, limits.max).astype(dtype)
+    integers: Array = np.clip(np.rint(arrays[0] / scale) + zero.astype(np.float64), limits.min, limits.max)
+    return integers.astype(dtype)
+
+
+def quantized_zero(call: Call, scale: Array) -> Array:
+    """Return the zero point of QuantizeLinear: its input, else 0 of the type that ``output_dtype`` states, or uint8."""
+    stated = call.integer("output_dtype", 0)
+    if stated and stated not in DTYPES:
+        raise UnsupportedError(f"output_dtype {stated}")
+    if not call.has(2):
+        return np.zeros(scale.shape, DTYPES[stated] if stated else np.uint8)
+    zero = call.static(2)
+    if stated and DTYPES[stated] != zero.dtype:
+        raise UnsupportedError(f"output_dtype is {DTYPES[stated]}, but the zero point is {zero.dtype}")
+    return zero
+
+
+def result_is_real(call: Call) -> None:
+    """Refuse a DequantizeLinear whose result is to be anything but real numbers; all of these are float32 here."""
+    kind = call.integer("output_dtype", 0)
+    if kind and kind not in REAL:
+        raise UnsupportedError(f"output_dtype {kind}")
 
 
 def along(call: Call, part: Array, rank: int, axis: int) -> Array:

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto
+from onnx import AttributeProto, TensorProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.ops import Array
@@ -43,6 +43,10 @@ DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.UINT64: np.dtype("<u8"),
     TensorProto.BOOL: np.dtype("?"),
 }
+
+
+REAL = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+"""Types of real numbers."""
 
 
 def load_model(path: Path) -> onnx.ModelProto:
@@ -157,3 +161,24 @@ def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, folder: Pat
     with path.open("rb") as file:
         file.seek(offset)
         return _whole(tensor, np.frombuffer(file.read(length), np.uint8), dtype, count)
+
+
+def plain(attribute: AttributeProto, folder: Path | None) -> Any:
+    """Return what an attribute holds."""
+    if attribute.ref_attr_name:
+        raise ModelFileError(f"attribute {attribute.name!r:.80} refers to a function, but is in none")
+    match attribute.type:
+        case AttributeProto.FLOAT:
+            return attribute.f
+        case AttributeProto.INT:
+            return attribute.i
+        case AttributeProto.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        case AttributeProto.FLOATS:
+            return list(attribute.floats)
+        case AttributeProto.INTS:
+            return list(attribute.ints)
+        case AttributeProto.TENSOR:
+            return array_of(attribute.t, folder)
+    kind = AttributeProto.AttributeType.Name(attribute.type) if attribute.type in range(15) else attribute.type
+    raise UnsupportedError(f"attribute {attribute.name!r} is of type {kind}")

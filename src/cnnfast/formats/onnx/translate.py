@@ -11,12 +11,13 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call, plain
+from cnnfast.formats.onnx.attributes import check_all_read
+from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
 from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
 from cnnfast.formats.onnx.nearest import nearest
 from cnnfast.formats.onnx.operators import OPERATORS
-from cnnfast.formats.onnx.proto import array_of
+from cnnfast.formats.onnx.proto import array_of, plain
 from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
@@ -24,6 +25,8 @@ from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 OLDEST = 7
 DOMAINS = ("", "ai.onnx")
 MOST_LISTED = 40
+VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
+"""The attributes of Constant."""
 
 
 def translated(model: ModelProto, folder: Path | None, said: Said | None = None) -> Graph:
@@ -148,6 +151,7 @@ class Translation:
         before = len(self.nodes)
         try:
             results = self._translated(call)
+            check_all_read(node, self.opset, call.read)
         except (UnsupportedError, GraphError) as error:
             del self.nodes[before:]
             self._note(node, inputs, str(error))
@@ -205,13 +209,13 @@ class Translation:
         return [results] if isinstance(results, Value) else list(results)
 
     def _constant(self, call: Call) -> Static:
-        if len(call.node.attribute) != 1:
-            raise ModelFileError("Constant must have one attribute")
-        value = plain(call.node.attribute[0], self.folder)
-        array = np.asarray(value)
+        stated = [name for name in VALUES if any(a.name == name for a in call.node.attribute)]
+        if len(stated) != 1:
+            raise UnsupportedError(f"Constant has {stated or 'no value'}; one of {', '.join(VALUES)} is read")
+        array = np.asarray(call.attribute(stated[0]))
         if array.dtype.kind not in "fiub":
             raise UnsupportedError(f"a constant of type {array.dtype}")
-        if call.node.attribute[0].name.startswith("value_float"):
+        if stated[0].startswith("value_float"):
             array = array.astype(np.float32)
         return Static.of(array)
 

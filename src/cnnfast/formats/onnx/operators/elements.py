@@ -12,7 +12,7 @@ from onnx import TensorProto
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.proto import DTYPES
+from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import Images, Static
 from cnnfast.ops import (
     Abs,
@@ -86,6 +86,7 @@ def dropout(call: Call) -> Images:
     """Do nothing: elements are dropped in training only."""
     if call.has(2) and call.static(2).any():
         raise UnsupportedError("training_mode")
+    call.ignore("ratio", "seed")
     return call.emit(Dropout(), call.images(0))
 
 
@@ -95,6 +96,8 @@ def cast(call: Call) -> Images:
     kind = call.integer("to") if call.kind == "Cast" else _kind_of(call.value(1))
     if kind not in REAL:
         raise UnsupportedError(f"a cast of images to type {kind}; all arithmetic is in float32")
+    # how floats of eight bits are rounded, which are not read
+    call.ignore("saturate", "round_mode")
     x = call.images(0)
     if x.integers is not None and isinstance(x.integers.scale, str):
         # a scale found in the images is still to come, by Mul
@@ -102,10 +105,6 @@ def cast(call: Call) -> Images:
         return replace(call.emit(Identity(), x.real), integers=held)
     y = numbers(call, x)
     return call.emit(Identity(), y) if y.name == x.name else y
-
-
-REAL = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
-"""Types of real numbers."""
 
 
 def _kind_of(value: Images | Static) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call, whole
-from cnnfast.formats.onnx.fold import slices
+from cnnfast.formats.onnx.fold import slices, split_sizes
 from cnnfast.formats.onnx.operators.arithmetic import operand
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.shapes import reshaped
@@ -34,13 +34,7 @@ def split(call: Call) -> list[Images]:
     """Cut along an axis."""
     x = call.images(0)
     axis = call.axis(call.integer("axis", 0), len(x.shape))
-    pieces, size = len(call.node.output), x.shape[axis - 1]
-    sizes = call.listed(1, "split", 13, ())
-    if not sizes:
-        largest = -(-size // pieces)
-        sizes = [min(largest, size - i * largest) for i in range(pieces)]
-    if len(sizes) != pieces or sum(sizes) != size:
-        raise ModelFileError(f"Split cannot cut {size} into {sizes[:16]}")
+    sizes = split_sizes(call, x.shape[axis - 1])
     starts = np.cumsum([0, *sizes[:-1]])
     return [
         cut(call, x, {axis: range(start, start + count)}) for start, count in zip(starts.tolist(), sizes, strict=True)

@@ -37,6 +37,7 @@ def batch_norm(call: Call) -> Images:
     """Normalise with the statistics of training."""
     if call.attribute("training_mode", 0) or (call.opset < 9 and not call.attribute("spatial", 1)):
         raise UnsupportedError("training_mode, or statistics for each pixel")
+    call.ignore("momentum")
     x = call.images(0)
     parameters = [real(call.static(i)) for i in range(1, 5)]
     op = BatchNorm(call.real("epsilon", 1e-5))
@@ -50,6 +51,7 @@ def batch_norm(call: Call) -> Images:
 def group_norm(call: Call) -> Images:
     """Normalise each channel, or groups of them, with the statistics of each image."""
     x, parameters = call.images(0), [real(call.static(i)) for i in (1, 2)]
+    call.ignore("stash_type")
     groups = x.shape[0] if call.kind == "InstanceNormalization" else call.integer("num_groups")
     if call.kind == "GroupNormalization" and call.opset < 21:
         # a scale for each group, not for each channel
@@ -65,6 +67,7 @@ def group_norm(call: Call) -> Images:
 def rms_norm(call: Call) -> Images:
     """Divide the last axes of each image by the root of their mean square."""
     x = call.images(0)
+    call.ignore("stash_type")
     first = call.axis(call.integer("axis", -1), len(x.shape))
     mean = call.emit(ReduceMean(tuple(range(first, len(x.shape) + 1))), call.emit(Mul(), x, x))
     root = call.emit(Sqrt(), call.emit(Add(), mean, np.asarray(call.real("epsilon", 1e-5))))
@@ -75,6 +78,7 @@ def rms_norm(call: Call) -> Images:
 def layer_norm(call: Call) -> list[Images]:
     """Normalise the last axes of each image; mean and inverse deviation are results too, if asked for."""
     x = call.images(0)
+    call.ignore("stash_type")
     first = call.axis(call.integer("axis", -1), len(x.shape))
     sizes = x.shape[first - 1 :]
     parameters: list[Array] = [np.broadcast_to(real(call.static(1)), sizes)]

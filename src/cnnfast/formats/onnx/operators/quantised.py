@@ -13,11 +13,10 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import Call
-from cnnfast.formats.onnx.fold import along
+from cnnfast.formats.onnx.fold import along, quantized_zero, result_is_real
 from cnnfast.formats.onnx.operators.elements import clipped, numbers
 from cnnfast.formats.onnx.operators.layers import convolved, multiplied
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.proto import DTYPES
 from cnnfast.formats.onnx.values import Found, Images, Integers, Value
 from cnnfast.ops import Array, Mul, Sub
 
@@ -25,26 +24,16 @@ from cnnfast.ops import Array, Mul, Sub
 @operator("QuantizeLinear")
 def quantize(call: Call) -> Images:
     """Limit to the range of the integers."""
+    # there is one scale, and neither floats of eight bits nor arithmetic in any type but float32
+    call.ignore("axis", "saturate", "precision")
     return _limited(call, numbers(call, call.images(0)), call.static(1), quantized_zero(call, call.static(1)))
-
-
-def quantized_zero(call: Call, scale: Array) -> Array:
-    """Return the zero point of QuantizeLinear: its input, else 0 of the type that ``output_dtype`` states, or uint8."""
-    stated = call.integer("output_dtype", 0)
-    if stated and stated not in DTYPES:
-        raise UnsupportedError(f"output_dtype {stated}")
-    if not call.has(2):
-        return np.zeros(scale.shape, DTYPES[stated] if stated else np.uint8)
-    zero = call.static(2)
-    if stated and DTYPES[stated] != zero.dtype:
-        raise UnsupportedError(f"output_dtype is {DTYPES[stated]}, but the zero point is {zero.dtype}")
-    return zero
 
 
 @operator("DequantizeLinear")
 def dequantize(call: Call) -> Images:
     """Do nothing to a value that is real already; make an input of the network real."""
     x = call.images(0)
+    result_is_real(call)
     if isinstance(call.given(1), Found):
         return _found_again(call, x)
     scale = call.static(1)

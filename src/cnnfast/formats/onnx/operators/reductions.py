@@ -21,17 +21,21 @@ KINDS: dict[str, type[Reduce]] = {
     "ReduceLogSumExp": ReduceSum,
 }
 
+PLAIN = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
+"""Those that leave an element alone which they join with no other."""
+
 
 @operator(*KINDS)
 def reduce(call: Call) -> Images:
     """Reduce over axes of each image."""
     x = call.images(0)
     axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())
+    keep_dims, noop = bool(call.integer("keepdims", 1)), call.integer("noop_with_empty_axes", 0)
     if not axes:
-        if call.attribute("noop_with_empty_axes", 0):
+        if noop and call.kind in PLAIN:
             return call.emit(Identity(), x)
         raise UnsupportedError("it reduces over all axes, so over the images too")
-    op = KINDS[call.kind](tuple(call.axis(axis, len(x.shape)) for axis in axes), bool(call.integer("keepdims", 1)))
+    op = KINDS[call.kind](tuple(call.axis(axis, len(x.shape)) for axis in axes), keep_dims)
     if not op.keep_dims and len(op.axes) == len(x.shape):
         raise UnsupportedError("it leaves a single number for each image and no axis for it; keepdims=1 is run")
     if call.kind == "ReduceL1":

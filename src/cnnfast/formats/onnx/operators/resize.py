@@ -27,6 +27,8 @@ def resize(call: Call) -> Images:
     if mode not in NAMES:
         raise UnsupportedError(f"mode {mode!r}")
     sizes, scales = _sizes(call, x)
+    # said of tf_crop_and_resize, which is not run
+    call.ignore("extrapolation_value", "cubic_coeff_a", "keep_aspect_ratio_policy")
     options = _coordinates(call) | dict(scale_h=scales[0], scale_w=scales[1])
     if NAMES[mode] == "cubic":
         options["cubic"] = call.real("cubic_coeff_a", -0.75)
