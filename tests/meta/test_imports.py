@@ -15,7 +15,7 @@ from fresh_python import output_of
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
-    ("errors", "_bar", "_frozen", "_kernels", "models", "__version__"),
+    ("errors", "_bar", "_frozen", "_registry", "_kernels", "models", "__version__"),
     ("_config", "_optional", "_random", "ops", "preprocess", "_shipped"),
     ("_dispatch", "graph", "_inputs", "lazy_layers"),
     ("_threads", "layers", "answers"),

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cnnfast._registry import Registry
 from cnnfast.architectures.weights import Layers, Weights
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph
@@ -40,7 +41,7 @@ class Architecture:
     layers: Maker
 
 
-ARCHITECTURES: dict[str, Architecture] = {}
+ARCHITECTURES: Registry[str, Architecture] = Registry("architectures")
 """Every architecture by its name."""
 
 
@@ -48,9 +49,7 @@ def register(name: str, description: str, input_shape: Shape, classes: int = 10)
     """Enter a function that makes layers into `ARCHITECTURES`."""
 
     def enter(layers: Maker) -> Maker:
-        if name in ARCHITECTURES:
-            raise AssertionError(f"two architectures are named {name!r}")
-        ARCHITECTURES[name] = Architecture(name, description, input_shape, classes, layers)
+        ARCHITECTURES.add(name, Architecture(name, description, input_shape, classes, layers))
         return layers
 
     return enter

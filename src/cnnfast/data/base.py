@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._registry import Registry
 from cnnfast.errors import ConfigError, PictureError
 from cnnfast.preprocess import Preprocess
 
@@ -145,12 +146,10 @@ class Format:
     open: Callable[[Path, str], Dataset]
 
 
-FORMATS: dict[str, Format] = {}
+FORMATS: Registry[str, Format] = Registry("kinds of data sets")
 """Every kind by its name, filled by `register`; the first that recognises a path opens it."""
 
 
 def register(format_: Format) -> None:
     """Enter a kind into `FORMATS`."""
-    if format_.name in FORMATS:
-        raise AssertionError(f"two kinds of data set are named {format_.name!r}")
-    FORMATS[format_.name] = format_
+    FORMATS.add(format_.name, format_)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnnfast._frozen import frozen
+from cnnfast._registry import Registry
 from cnnfast.formats.model import Model
 
 
@@ -37,13 +38,10 @@ class Format:
 HEAD = 4096
 """How many bytes of a file `Format.sniff` sees."""
 
-FORMATS: dict[str, Format] = {}
+FORMATS: Registry[str, Format] = Registry("formats of models")
 """Every format by its name, in the order in which they are tried."""
 
 
 def register(entry: Format) -> Format:
     """Enter a format into `FORMATS`."""
-    if entry.name in FORMATS:
-        raise AssertionError(f"two formats are named {entry.name!r}")
-    FORMATS[entry.name] = entry
-    return entry
+    return FORMATS.add(entry.name, entry)

@@ -16,12 +16,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast._registry import Registry
 from cnnfast.errors import GraphError
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 
-OPS: dict[str, type[Op]] = {}
+OPS: Registry[str, type[Op]] = Registry("ops")
 """Every op by its name, filled by `register`; tests, benchmarks and readers iterate over it."""
 
 
@@ -116,10 +117,7 @@ OpType = TypeVar("OpType", bound=type[Op])
 
 def register(cls: OpType) -> OpType:
     """Enter an op class into `OPS` under its name."""
-    if cls.name in OPS:
-        raise AssertionError(f"two ops are named {cls.name!r}")
-    OPS[cls.name] = cls
-    return cls
+    return OPS.add(cls.name, cls)
 
 
 def decode_op(name: object, attributes: object) -> Op:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast._registry import Registry
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
@@ -70,24 +71,20 @@ class Rules:
     """One rule for each op: a function that emits its steps."""
 
     def __init__(self) -> None:
-        self._by_op: dict[type[Op], Rule] = {}
+        self._by_op: Registry[type[Op], Rule] = Registry("rules")
 
     def __call__(self, *ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
-        """Register a function as the rule of one or more ops."""
-
-        def enter(function: AnyRule) -> AnyRule:
-            self._by_op.update(dict.fromkeys(ops, function))
-            return function
-
-        return enter
+        """Return a decorator that registers a function as the rule of one or more ops."""
+        return self._by_op.register(*ops)
 
     def share(self, others: Rules, *ops: type[Op]) -> None:
         """Take the rules of some ops from another layout."""
-        self._by_op.update({op: others._by_op[op] for op in ops})
+        for op in ops:
+            self._by_op.add(op, others._by_op[op])
 
     def apply(self, lowering: Lowering, op: Op, site: Site) -> None:
         """Emit the steps of one op."""
-        found = next((self._by_op[cls] for cls in type(op).__mro__ if cls in self._by_op), None)
+        found = self._by_op.of_instance(op)
         if found is None:
             raise UnsupportedError(f"there is no kernel for {op.name}")
         found(lowering, op, site)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._registry import Registry
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.entering import entering
 from cnnfast.formats.keras.activations import Step, name_of, step_named
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer
@@ -79,11 +79,11 @@ class Call:
 Apply = Callable[[Call], Value]
 Reader = Callable[[Attributes], Apply]
 
-LAYERS: dict[str, Reader] = {}
+LAYERS: Registry[str, Reader] = Registry("layers of Keras")
 """By the class of the layer; a function of keras.ops is ``ops.`` and its class."""
 
 
-layer = entering(LAYERS)
+layer = LAYERS.register
 """Enter a reader: it checks the attributes of a layer and returns what each call of it appends."""
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnfast._registry import Registry
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.entering import entering
 from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
 from cnnfast.ops import Array, Clip, Op, Relu, Shape, Tanh
 
@@ -133,9 +133,9 @@ class Call:
 
 Apply = Callable[[Call], Value | Array | list[Value]]
 
-OPERATORS: dict[str, Apply] = {}
+OPERATORS: Registry[str, Apply] = Registry("operators of LiteRT")
 """By the name of the operator in the schema."""
 
 
-operator = entering(OPERATORS)
+operator = OPERATORS.register
 """Enter a function that appends an operator; it returns the first output, or a list of all of them."""

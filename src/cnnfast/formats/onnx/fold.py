@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast._registry import Registry
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.entering import entering
 from cnnfast.formats.onnx.any_number import check_for_any_number
 from cnnfast.formats.onnx.call import Call, whole
 from cnnfast.formats.onnx.proto import DTYPES, REAL
@@ -25,7 +25,7 @@ BUDGET = 1 << 26
 
 Fold = Callable[[Call, Sequence[Array]], Any]
 
-FOLDS: dict[str, Fold] = {}
+FOLDS: Registry[str, Fold] = Registry("folds of ONNX")
 """What each operator makes of constants."""
 
 
@@ -102,7 +102,7 @@ def _growth(kind: str, arrays: Sequence[Array]) -> int:
     return math.prod(sizes) * max(own, 1)
 
 
-folds = entering(FOLDS)
+folds = FOLDS.register
 """Enter a function for one or more operators."""
 
 

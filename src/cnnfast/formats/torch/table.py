@@ -10,11 +10,11 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from cnnfast.formats.entering import entering
+from cnnfast._registry import Registry
 
 Handler = Callable[..., Any]
 
-ATEN: dict[str, Handler] = {}
+ATEN: Registry[str, Handler] = Registry("ops of ATen")
 """Every known op by its name in ATen, without ``aten.`` and without the overload."""
 
 HINTS = {
@@ -34,7 +34,7 @@ HINTS = {
 """What to do instead, where the nearest name would not help."""
 
 
-aten = entering(ATEN)
+aten = ATEN.register
 """Enter a function into `ATEN` under one or several names."""
 
 

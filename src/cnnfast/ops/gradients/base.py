@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnfast._registry import Registry
 from cnnfast.errors import UnsupportedError
 from cnnfast.ops.base import Array, Op
 
@@ -14,18 +15,12 @@ Gradients = tuple[Array, ...]
 Gradient = Callable[[Any, tuple[Array, ...], Array, Array], Gradients]
 AnyGradient = TypeVar("AnyGradient", bound=Gradient)
 
-GRADIENTS: dict[type[Op], Gradient] = {}
+GRADIENTS: Registry[type[Op], Gradient] = Registry("gradients")
 """The gradient of each op, filled by `gradient_of`; a class stands for all that derive from it."""
 
 
-def gradient_of(*ops: type[Op]) -> Callable[[AnyGradient], AnyGradient]:
-    """Register a function as the gradient of one or more ops."""
-
-    def enter(function: AnyGradient) -> AnyGradient:
-        GRADIENTS.update(dict.fromkeys(ops, function))
-        return function
-
-    return enter
+gradient_of = GRADIENTS.register
+"""Enter a function as the gradient of one or more ops."""
 
 
 def has_gradient(op: Op) -> bool:
@@ -37,7 +32,7 @@ def has_gradient(op: Op) -> bool:
     >>> has_gradient(Relu())
     True
     """
-    return any(cls in GRADIENTS for cls in type(op).__mro__)
+    return GRADIENTS.of_instance(op) is not None
 
 
 def gradient(op: Op, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradients:
@@ -70,7 +65,7 @@ def gradient(op: Op, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradient
     >>> gradient(Relu(), (x,), np.maximum(x, 0), np.ones((1, 2)))
     (array([[0., 1.]]),)
     """
-    found = next((GRADIENTS[cls] for cls in type(op).__mro__ if cls in GRADIENTS), None)
+    found = GRADIENTS.of_instance(op)
     if found is None:
         raise UnsupportedError(f"{op.name} has no gradient, so a network cannot be trained through it")
     return found(op, inputs, y, dy)

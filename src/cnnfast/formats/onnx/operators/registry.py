@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cnnfast.formats.entering import entering
+from cnnfast._registry import Registry
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.values import Value
 
 Operator = Callable[[Call], Value | Sequence[Value]]
 
-OPERATORS: dict[str, Operator] = {}
+OPERATORS: Registry[str, Operator] = Registry("operators of ONNX")
 """Every operator that may read images, by its name in ONNX."""
 
 
-operator = entering(OPERATORS)
+operator = OPERATORS.register
 """Enter a function for one or more operators."""
