@@ -20,7 +20,7 @@ from fresh_python import output_of
 from test_network import photographs, small_net
 from workers import bits, mapped_kilobytes
 
-from cnnfast import ModelFileError, Network
+from cnnfast import ModelFileError, Network, _shipped
 from cnnfast._dispatch import kernels
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -182,6 +182,52 @@ def test_a_loaded_network_is_pickled_as_a_reference(file: Path) -> None:
     np.testing.assert_array_equal(received.forward(photographs()), net.forward(photographs()))
     assert pickle.dumps(received) == sent
     assert len(pickle.dumps(Network.load("cifar10-resnet"))) < 600
+
+
+def test_a_shipped_network_is_pickled_as_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another installation keeps it elsewhere, so nothing of a path may travel."""
+    net = Network.load("mnist-mlp")
+    sent = pickle.dumps(net)
+    assert len(sent) < 300
+    assert os.fsencode(_shipped.folder()) not in sent
+    other = tmp_path / "site-packages" / "models"
+    other.mkdir(parents=True)
+    shutil.copy(_shipped.file_of("mnist-mlp"), other)
+    monkeypatch.setattr(_shipped, "folder", lambda: other)
+    received = pickle.loads(sent)
+    assert received._file is not None
+    assert Path(received._file.path).parent == other
+    assert pickle.dumps(received) == sent
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    np.testing.assert_array_equal(received.forward(pixels), net.forward(pixels))
+    small_net().save(other / "mnist-mlp.safetensors")
+    with pytest.raises(ModelFileError, match=r"shipped network 'mnist-mlp'.*has another one.*net\.by_value\(\)"):
+        pickle.loads(sent)
+    (other / "mnist-mlp.safetensors").unlink()
+    with pytest.raises(ModelFileError, match="this installation of cnnfast has none"):
+        pickle.loads(sent)
+
+
+def test_a_file_beside_the_shipped_ones_is_no_shipped_one(file: Path) -> None:
+    assert _shipped.name_of(file) is None
+    assert _shipped.name_of(file.with_name("mnist-mlp.safetensors")) is None
+    assert _shipped.name_of(_shipped.folder() / "mnist-mlp.md") is None
+
+
+UNPICKLE = (
+    "import pickle, numpy; print(pickle.load(open({path!r}, 'rb')).forward(numpy.ones((2, 8, 8, 3), 'u1')).tolist())"
+)
+
+
+def test_by_value_travels_to_where_the_file_is_not(file: Path, tmp_path: Path) -> None:
+    net, sent = Network.load(file), tmp_path / "sent.pickle"
+    expected = net.forward(np.ones((2, 8, 8, 3), np.uint8)).tolist()
+    sent.write_bytes(pickle.dumps(net.by_value()))
+    assert b".safetensors" not in sent.read_bytes()
+    file.unlink()
+    assert output_of(UNPICKLE.format(path=str(sent))) == str(expected)
+    compiled = pickle.loads(pickle.dumps(Network.load("mnist-mlp").by_value().compile(batch=2)))
+    assert compiled(np.zeros((2, 28, 28), np.uint8)).shape == (2, 10)
 
 
 def test_a_network_without_a_file_is_pickled_as_a_whole(file: Path) -> None:

@@ -35,6 +35,7 @@ _HOMES = {
     "GraphError": "errors",
     "InputError": "errors",
     "ModelFileError": "errors",
+    "OutputError": "errors",
     "PictureError": "errors",
     "TrainingError": "errors",
     "UnsupportedError": "errors",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from cnnfast.errors import GraphError as GraphError
     from cnnfast.errors import InputError as InputError
     from cnnfast.errors import ModelFileError as ModelFileError
+    from cnnfast.errors import OutputError as OutputError
     from cnnfast.errors import PictureError as PictureError
     from cnnfast.errors import TrainingError as TrainingError
     from cnnfast.errors import UnsupportedError as UnsupportedError

@@ -33,6 +33,29 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.safetensors"))
 
 
+def file_of(name: str) -> Path:
+    """Return the file of a shipped network; it is not there if no network of that name is shipped.
+
+    Examples
+    --------
+    >>> file_of("mnist-mlp").is_file()
+    True
+    """
+    return folder() / f"{name}.safetensors"
+
+
+def name_of(path: str | PathLike[str]) -> str | None:
+    """Return the name of the shipped network that a file is, or None.
+
+    Examples
+    --------
+    >>> name_of(file_of("mnist-mlp"))
+    'mnist-mlp'
+    """
+    given = Path(path)
+    return given.stem if given.suffix == ".safetensors" and given.resolve() == file_of(given.stem).resolve() else None
+
+
 def find(source: str | PathLike[str]) -> Path:
     """Return the file of a shipped network by its name, or the path itself.
 
@@ -45,7 +68,7 @@ def find(source: str | PathLike[str]) -> Path:
     if path.exists():
         return path
     if str(source) in shipped():
-        return folder() / f"{source}.safetensors"
+        return file_of(str(source))
     raise ModelFileError(
         f"{source}: there is no such file, and no shipped network of that name; shipped are: {', '.join(shipped())}"
     )

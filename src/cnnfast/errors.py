@@ -37,6 +37,10 @@ class PictureError(CnnfastError, OSError):
         return type(self), (self.path, self.reason)
 
 
+class OutputError(CnnfastError, OSError):
+    """A file that cannot be written where it was wanted."""
+
+
 class DataError(CnnfastError, ValueError):
     """A data set that is damaged, incomplete or of an unknown kind."""
 

@@ -18,7 +18,7 @@ from cnnfast.compiled import Compiled, Settings, checked_batch
 from cnnfast.errors import CnnfastError, InputError, UnsupportedError
 from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
-from cnnfast.formats.reference import FileReference, load_again, refer_to
+from cnnfast.formats.reference import FileReference, load_again, load_shipped_again, refer_to
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, Layer, build_graph, graph_without_weights
 from cnnfast.ops import Array, Shape
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 class Network:
     """A trained network; immutable, and safe to share between threads.
 
-    Made by `load`, `build`, `from_layers` or `from_graph`. It can be pickled: one that was loaded from a file of
-    cnnfast's own format, as long as that file is untouched, as a reference to the file, which processes of one machine
-    then share; any other with all its weights.
+    Made by `load`, `build`, `from_layers` or `from_graph`. It can be pickled: a shipped one as its name and SHA-256;
+    one that was loaded from another file of cnnfast's own format, as long as that file is untouched, as a reference to
+    the file, which processes of one machine then share; any other, and what `by_value` returns, with all its weights.
 
     Examples
     --------
@@ -688,7 +688,16 @@ class Network:
         return Network.from_graph(graph, classes=classes, preprocess=self.preprocess, licence=self.licence)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to one file; see docs/model-file.md.
+        """Write the network to one file of cnnfast's own format; see docs/model-file.md.
+
+        Raises
+        ------
+        ConfigError
+            If the name ends like one of another format, such as .onnx.
+        ModelFileError
+            If the network holds what a file cannot hold.
+        OutputError
+            If the file cannot be written: there is no such folder, the disk is full, …
 
         Examples
         --------
@@ -699,6 +708,18 @@ class Network:
         (1, 28, 28)
         """
         save_model(self._model, path)
+
+    def by_value(self) -> Network:
+        """Return the same network, but pickled with all its weights: for workers on machines that lack its file.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> net = Network.load("mnist-mlp")
+        >>> len(pickle.dumps(net)) < 300, len(pickle.dumps(net.by_value())) > 1_600_000
+        (True, True)
+        """
+        return Network(self._model)
 
     def summary(self) -> str:
         """Return a table: each layer with its op, output shape, parameters and multiply-adds.
@@ -739,6 +760,8 @@ class Network:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._file is not None and self._file.is_current():
+            if self._file.shipped is not None:
+                return _from_shipped, (self._file.shipped, self._file.sha256)
             return _from_file, (self._file.path, self._file.sha256)
         graph, model = self.graph, self._model
         parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
@@ -781,6 +804,11 @@ def _rank(probabilities: Array, k: int) -> Array:
 def _from_file(path: str, sha256: str) -> Network:
     """Load a network again that `Network.__reduce__` has pickled as a reference to its file."""
     return Network(load_again(path, sha256), refer_to(path))
+
+
+def _from_shipped(name: str, sha256: str) -> Network:
+    """Load a shipped network again that `Network.__reduce__` has pickled as its name."""
+    return Network(*load_shipped_again(name, sha256))
 
 
 def _rebuild(

@@ -14,8 +14,9 @@ from formats.crafted import join, saved, sealed, small_model, split, with_header
 from hypothesis import given, settings
 from random_graphs import graphs, random_inputs
 
-from cnnfast.errors import CnnfastError, ModelFileError
-from cnnfast.formats import Model, load_model, native, save, tensors
+from cnnfast import Network
+from cnnfast.errors import CnnfastError, ConfigError, ModelFileError, OutputError
+from cnnfast.formats import FORMATS, Model, load_model, native, save, tensors
 from cnnfast.formats.tensors import MAX_CONTAINERS, MAX_HEADER
 from cnnfast.graph import Graph, Node, evaluate
 from cnnfast.ops import Clip, Flatten, Linear, Relu
@@ -106,7 +107,7 @@ def test_a_failed_save_leaves_the_old_file(path: Path, monkeypatch: pytest.Monke
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OutputError, match=r"net\.safetensors: cannot be written: no space left"):
         save(small_model(seed=1), path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -327,3 +328,38 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_a_layer_without_weights_needs_no_tensor(path: Path) -> None:
     save(Model(Graph({"x": (2, 3, 4)}, (Node("y", Flatten(), ("x",)),), {}, ("y",))), path)
     assert load_model(path).graph.shapes["y"] == (24,)
+
+
+FOREIGN_SUFFIXES = [
+    suffix
+    for entry in FORMATS.values()
+    for suffix in entry.suffixes
+    if suffix.startswith(".") and suffix != ".safetensors"
+]
+
+
+@pytest.mark.parametrize("suffix", sorted({*FOREIGN_SUFFIXES, ".npz", ".npy", ".pkl", ".pickle", ".pt2", ".ONNX"}))
+def test_a_name_of_another_format_is_refused_with_the_right_one(suffix: str, tmp_path: Path) -> None:
+    net = Network.load("cifar10-cs61c")
+    with pytest.raises(ConfigError, match=r"cnnfast writes its own format only.*call it .*net\.safetensors"):
+        net.save(tmp_path / f"net{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_promise_nothing_are_taken(tmp_path: Path) -> None:
+    net = Network.load("cifar10-cs61c")
+    for name in ("net", "net.model", "net.v1.2", "net.SafeTensors"):
+        net.save(tmp_path / name)
+        assert Network.load(tmp_path / name).input_shape == (3, 32, 32)
+
+
+def test_a_folder_that_is_not_there_is_named_and_nothing_else(tmp_path: Path) -> None:
+    net = Network.load("cifar10-cs61c")
+    for path in (tmp_path / "no" / "net.safetensors", tmp_path / "no" / "such" / "net.safetensors"):
+        with pytest.raises(OutputError) as caught:
+            net.save(path)
+        assert str(caught.value) == f"{path}: there is no folder {path.parent}; make it first, or write elsewhere"
+    with pytest.raises(OutputError, match=r"is a folder; name the file in it"):
+        net.save(tmp_path)
+    with pytest.raises(OutputError, match=r"name too long"):
+        net.save(tmp_path / ("n" * 5000))

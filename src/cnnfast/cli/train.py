@@ -15,6 +15,7 @@ from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
 from cnnfast.cli.progress import Failures, say
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.errors import ConfigError, TrainingError
+from cnnfast.formats.native import check_target
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
 from cnnfast.report.plots import write_confusion
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
     if args.init is not None and args.base is not None:
         raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
+    # a run of hours must not end at a name
+    check_target(args.out)
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
         raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.errors import ModelFileError
+from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, tensors
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
@@ -41,13 +41,16 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    ConfigError
+        If the name is one of another format.
     ModelFileError
         If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a name or text
         that is too long, an op made by a pass.
-    OSError
-        If the file cannot be written.
+    OutputError
+        If the file cannot be written: there is no such folder, the disk is full, …
     """
     path = Path(path)
+    check_target(path)
     with blame(path):
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
@@ -56,7 +59,45 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     for array in arrays:
         digest.update(tensors.as_bytes(array))
     header = header[:DIGEST_BEGIN] + digest.hexdigest().encode() + header[DIGEST_END:]
-    tensors.write(path, header, arrays)
+    try:
+        tensors.write(path, header, arrays)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+FOREIGN = {
+    "ONNX": (".onnx", ".ort"),
+    "Keras": (".h5", ".hdf5", ".keras"),
+    "LiteRT": (".tflite",),
+    "PyTorch": (".pt", ".pth", ".th", ".bin", ".ckpt", ".pt2"),
+    "TensorFlow": (".pb",),
+    "NumPy": (".npy", ".npz"),
+    "Python": (".pkl", ".pickle", ".joblib"),
+    "JSON": (".json",),
+}
+"""What a name would promise; a file of cnnfast's own format must not be called so."""
+
+
+def check_target(path: Path) -> None:
+    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name.
+
+    Examples
+    --------
+    >>> check_target(Path("net.onnx"))
+    Traceback (most recent call last):
+    cnnfast.errors.ConfigError: net.onnx: ... would take this for a file of ONNX; call it net.safetensors
+    """
+    for owner, suffixes in FOREIGN.items():
+        if path.suffix.lower() in suffixes:
+            raise ConfigError(
+                f"{path}: cnnfast writes its own format only, and others would take this for a file of {owner}; "
+                f"call it {path.with_suffix('.safetensors')}"
+            )
+    # os.path, because a Path raises where a name is too long
+    if os.path.isdir(path):
+        raise OutputError(f"{path}: is a folder; name the file in it, for example {path / 'net.safetensors'}")
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"{path}: there is no folder {path.parent}; make it first, or write elsewhere")
 
 
 def _check(header: bytes, text: str, model: Model) -> None:

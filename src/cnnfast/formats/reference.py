@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cnnfast import _shipped
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import native
@@ -24,11 +25,14 @@ class FileReference:
         What the file states of itself, and every reading checks.
     state : tuple of int
         Device, inode, size and time of the last change.
+    shipped : str, optional
+        The name of a network that comes with cnnfast; other installations have it at another path.
     """
 
     path: str
     sha256: str
     state: tuple[int, int, int, int]
+    shipped: str | None = None
 
     def is_current(self) -> bool:
         """Tell whether the file is still there and has not been touched."""
@@ -49,7 +53,27 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
         return None
     if head[8 : native.DIGEST_BEGIN] != native.PREFIX:
         return None
-    return FileReference(absolute, head[native.DIGEST_BEGIN :].decode("ascii", "replace"), state)
+    digest = head[native.DIGEST_BEGIN :].decode("ascii", "replace")
+    return FileReference(absolute, digest, state, _shipped.name_of(absolute))
+
+
+def load_shipped_again(name: str, sha256: str) -> tuple[Model, FileReference | None]:
+    """Read a network of this installation that another one has referred to by name.
+
+    Raises
+    ------
+    ModelFileError
+        If this installation has none of that name and content.
+    """
+    path = _shipped.file_of(name)
+    found = refer_to(path)
+    if found is None or found.sha256 != sha256:
+        fault = "has none" if found is None else f"has another one, of SHA-256 {found.sha256}"
+        raise ModelFileError(
+            f"a network was pickled as a reference to the shipped network {name!r}, of SHA-256 {sha256}, but this "
+            f"installation of cnnfast {fault}; install the same version on both sides, or pickle net.by_value()"
+        )
+    return load_again(str(path), sha256), found
 
 
 def load_again(path: str, sha256: str) -> Model:
@@ -66,7 +90,7 @@ def load_again(path: str, sha256: str) -> Model:
             fault = "is not there any more" if found is None else f"now holds another one, of SHA-256 {found.sha256}"
             raise ModelFileError(
                 f"a network was pickled as a reference to this file, of SHA-256 {sha256}, but the file {fault}; put it "
-                "back, or send the network as a file made by Network.save"
+                "back, or pickle net.by_value(), which needs no file"
             )
     return native.load(path, mapped=True)
 
