@@ -16,7 +16,17 @@ from cnnfast.ops import Shape
 from cnnfast.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
 
 PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std")
-READING = ("architecture", "input_shape", "input_layout", "output", "layout", "flatten", "rename")
+READING = (
+    "architecture",
+    "input_shape",
+    "input_layout",
+    "output",
+    "layout",
+    "flatten",
+    "rename",
+    "key",
+    "ignore_unexpected",
+)
 
 
 def add_reader(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +40,10 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     file.add_argument("--flatten", metavar="chw|hwc", help="order of the features behind a flatten, likewise")
     file.add_argument(
         "--rename", action="append", metavar="THEIRS=OURS", help="a layer of a file of weights; or order, as they come"
+    )
+    file.add_argument("--key", metavar="KEY.…", help="where in a checkpoint the weights lie, or how their names begin")
+    file.add_argument(
+        "--ignore-unexpected", action="store_true", default=None, help="leave out tensors that no layer expects"
     )
     file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one a line")
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")

@@ -33,13 +33,17 @@ MAP_ABOVE = 64 << 20
 Dtypes = dict[str, np.dtype[Any]]
 DTYPES: Dtypes = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
 """What a model file of cnnfast holds."""
+BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])
+"""NumPy has no bfloat16: the upper half of a float32, in a dtype of its own that no integer is mistaken for."""
 FOREIGN: Dtypes = DTYPES | {
     "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
+    "BF16": BFLOAT16,
     **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
     "BOOL": np.dtype("?"),
 }
-"""What others may write; NumPy has no bfloat16, so it is read as its bits."""
+"""What others may write."""
+NARROW = ("F8_", "F6_", "F4", "I4", "U4", "C64", "C128")
+"""How the codes of what the container may hold and NumPy does not begin: floats of 8, 6 and 4 bits, pairs of 4 bits."""
 
 
 @frozen
@@ -198,6 +202,11 @@ def _entry(name: str, fields: object, dtypes: Dtypes) -> Entry:
     if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
         raise ModelFileError(f"{place}: its entry must have exactly the keys dtype, shape and data_offsets")
     code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
+    if isinstance(code, str) and code.startswith(NARROW) and dtypes is FOREIGN:
+        raise ModelFileError(
+            f"{place}: its dtype is {code!r:.40}, which cnnfast does not compute with; "
+            "convert the weights where they come from, in PyTorch with tensor.float(), and save them as F32 or F16"
+        )
     if not isinstance(code, str) or code not in dtypes:
         raise ModelFileError(f"{place}: its dtype is {code!r:.40}, but must be one of {', '.join(dtypes)}")
     if not _sizes(shape, least=1) or len(shape) > MAX_RANK:
@@ -237,6 +246,21 @@ def _view(data: Array, entry: Entry) -> Array:
         array = array.copy()
     array.flags.writeable = False
     return array
+
+
+def widened(array: Array) -> Array:
+    """Return bfloat16 and float16 as float32, which loses nothing, and all else as it is.
+
+    Examples
+    --------
+    >>> widened(np.array([0x3FC0], "<u2").view(BFLOAT16))
+    array([1.5], dtype=float32)
+    """
+    if array.dtype == BFLOAT16:
+        bits = array["bfloat16"].astype(np.uint32)
+        bits <<= 16
+        return bits.view(np.float32)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def check_name(name: object, what: str) -> str:

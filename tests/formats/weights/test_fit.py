@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,34 @@ def test_float16_and_bfloat16_are_widened(path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + raw[8 + int.from_bytes(raw[:8], "little") :])
     constants = load_model(path, architecture=small_graph()).graph.constants
     np.testing.assert_array_equal(constants["conv.weight"], cut["conv.weight"])
+
+
+def typed(state: State, codes: dict[str, str]) -> bytes:
+    """Return a file whose tensors of two bytes an element are said to be of another type."""
+    raw = safetensors(state)
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    for name, code in codes.items():
+        header[name]["dtype"] = code
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + raw[8 + length :]
+
+
+def test_integers_of_two_bytes_are_no_bfloat16(path: Path) -> None:
+    state = small_state() | {"fc.weight": np.ones((4, 30), np.float16)}
+    for code in ("U16", "I16"):
+        path.write_bytes(typed(state, {"fc.weight": code}))
+        with pytest.raises(
+            ModelFileError, match=rf"(?s)not in the file:.*fc\.weight.*{code[0].lower()}int16".replace("iint", "int")
+        ):
+            load_model(path, architecture=small_graph())
+
+
+@pytest.mark.parametrize("code", ["F8_E4M3", "F8_E5M2", "F4", "F6_E2M3", "I4", "C64"])
+def test_kinds_that_are_not_computed_with(path: Path, code: str) -> None:
+    path.write_bytes(typed(small_state(), {"fc.weight": code}))
+    with pytest.raises(ModelFileError, match=rf"tensor 'fc\.weight': its dtype is '{code}'.*tensor\.float\(\)"):
+        load_model(path, architecture=small_graph())
 
 
 def misfit(path: Path, state: State, **options: object) -> str:

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from formats.weights.small import small_graph, small_state
 from cnnfast import Network, Preprocess, open_dataset
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import detect, load_model
+from cnnfast.formats.pickles.container import opened
+from cnnfast.formats.pickles.inert import Stored
+from cnnfast.formats.pickles.storages import read_tensors
 from cnnfast.graph import evaluate
 
 torch = pytest.importorskip("torch", reason="the extra torch is not installed")
@@ -124,6 +128,57 @@ def test_a_compressed_archive_is_not_unpacked(tmp_path: Path) -> None:
             small.writestr(name, whole.read(name))
     with pytest.raises(ModelFileError, match="is compressed, which"):
         load_model(tmp_path / "net.pt")
+
+
+def plain(content: object, place: str = "") -> Iterator[tuple[str, object]]:
+    """Return the tensors and numbers of what a file holds, each with the keys that lead to it."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield from plain(value, f"{place}/{key}")
+    if isinstance(content, torch.Tensor | Stored | int | float | str):
+        yield place, content
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_all_that_pytorch_reads_is_read_alike(tmp_path: Path, is_zip: bool, protocol: int) -> None:
+    torch.manual_seed(0)
+    whole = torch.randn(4, 5, 6)
+    kinds = (torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8, torch.uint8, torch.bool)
+    marked = torch.nn.Parameter(torch.randn(3))
+    marked.tag = "x"
+    content = {
+        "kinds": [whole.to(kind) for kind in kinds],
+        "views": [whole, whole[1:, 2], whole.transpose(0, 2), whole[..., ::2], whole[:, :0], whole[0, 0, 0]],
+        "parameters": {"a": torch.nn.Parameter(whole[0]), "b": marked},
+        "module": torch.nn.BatchNorm2d(3).state_dict(),
+        "optimizer": torch.optim.Adam([marked]).state_dict(),
+        "plain": [1, -(1 << 70), 2.5, "größer", {"deep": [[["x"]]]}],
+    }
+    path = tmp_path / "net.pt"
+    torch.save(content, path, _use_new_zipfile_serialization=is_zip, pickle_protocol=protocol)
+    # of its own unpicklers, PyTorch's careful one knows protocol 2 only
+    theirs = dict(plain(torch.load(path, weights_only=protocol == 2)))
+    with opened(path) as saved:
+        ours = dict(plain(saved.content))
+        tensors = {name: value for name, value in ours.items() if isinstance(value, Stored)}
+        arrays = read_tensors(tensors.items(), saved.storages, path.stat().st_size)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        if not isinstance(value, torch.Tensor):
+            assert ours[name] == value
+            continue
+        half = value.dtype in (torch.float16, torch.bfloat16)
+        np.testing.assert_array_equal(arrays[name], (value.float() if half else value).detach().numpy())
+
+
+def test_numbers_without_a_storage_class(tmp_path: Path) -> None:
+    torch.save({"w": torch.arange(6).to(torch.uint16), "f": torch.ones(2).to(torch.float8_e4m3fn)}, tmp_path / "n.pt")
+    with opened(tmp_path / "n.pt") as saved:
+        one, other = saved.content.items()
+        np.testing.assert_array_equal(read_tensors([one], saved.storages, 100)["w"], range(6))
+        with pytest.raises(ModelFileError, match=r"is of the kind torch\.float8_e4m3fn"):
+            read_tensors([other], saved.storages, 100)
 
 
 def test_digits(shared_data: Path) -> None:

@@ -84,12 +84,18 @@ class Match:
         What has no tensor, and what has one of another shape.
     extra : list of str
         Tensors of the file that nothing wants.
+    beside : list of str
+        Tensors under another prefix than the only one under which all that is wanted lies: a loss, a metric.
+    prefixes : list of str
+        Where all that is wanted lies several times.
     """
 
     found: dict[str, str] = field(default_factory=dict)
     missing: list[Wanted] = field(default_factory=list)
     misshaped: list[Wanted] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -114,18 +120,25 @@ def match(graph: Graph, tensors: Tensors, layout: Layout, rename: Mapping[str, s
         If ``rename`` names a layer that is not in the file.
     """
     wants = wanted(graph)
+    result = Match()
     if rename == IN_ORDER:
         names = dict(zip((want.constant for want in wants), in_order(tensors), strict=False))
     else:
         known = _known_names(tensors, wants, rename or {})
+        if not _has_all(known, wants, "") and not rename:
+            result.prefixes = [prefix for prefix in _prefixes(tensors, wants) if _has_all(tensors, wants, prefix)]
+        if len(result.prefixes) == 1:
+            (prefix,) = result.prefixes
+            known = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+            result.beside = [name for name in tensors if not name.startswith(prefix)]
         names = {want.constant: known[name] for want in wants for name in want.names[::-1] if name in known}
-    result = Match(names)
+    result.found = names
     for want in wants:
         if want.constant not in names:
             result.missing.append(want)
         elif tensors[names[want.constant]].shape != layout.shape(want):
             result.misshaped.append(want)
-    taken = set(names.values())
+    taken = {*names.values(), *result.beside}
     result.extra = [name for name in tensors if name not in taken]
     return result
 
@@ -161,6 +174,16 @@ def _known_names(tensors: Tensors, wants: list[Wanted], rename: object) -> dict[
             break
         known = stripped
     return known
+
+
+def _prefixes(tensors: Tensors, wants: list[Wanted]) -> list[str]:
+    """Return what stands before a name of the first tensor that is wanted."""
+    names = wants[0].names if wants else ()
+    return [full.removesuffix(name) for full in tensors for name in names if full.endswith(f".{name}")]
+
+
+def _has_all(tensors: Mapping[str, object], wants: list[Wanted], prefix: str) -> bool:
+    return all(any(prefix + name in tensors for name in want.names) for want in wants)
 
 
 def _renamed(tensors: Tensors, rename: Mapping[str, str]) -> dict[str, str]:

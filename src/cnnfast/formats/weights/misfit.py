@@ -17,16 +17,32 @@ LONGEST = 10
 """Rows of each list; the rest is counted."""
 
 
-def explanation(graph: Graph, tensors: Tensors, layout: Layout, misfit: Match) -> str:
-    """Return what does not fit, a line each, and what would."""
+def explanation(graph: Graph, tensors: Tensors, layout: Layout, misfit: Match, others: Tensors) -> str:
+    """Return what does not fit, a line each, and what would; ``others`` are tensors that are no floats."""
     lines = [f"the tensors do not fit the architecture ({_ends(graph)})"]
-    lines += _advice(graph, tensors, layout)
+    lines += _choice(misfit) or _advice(graph, tensors, layout)
     lines += _listed(
         "expected, but not in the file", (_missing(want, tensors, layout, misfit) for want in misfit.missing)
     )
     lines += _listed("of another shape", (_misshaped(want, tensors, layout, misfit) for want in misfit.misshaped))
     lines += _listed("in the file, but not expected", (f"{name} {tensors[name].shape}" for name in misfit.extra))
+    integers = [f"{name} {array.shape} {array.dtype}" for name, array in others.items() if array.ndim]
+    if misfit.missing and integers:
+        lines += _listed("no floats, and so no weights (quantized ones must be dequantized first)", integers)
     return "\n  ".join(lines)
+
+
+def _choice(misfit: Match) -> list[str]:
+    """Return how to choose where the file has all that is wanted several times, or what is to be left out."""
+    if len(misfit.prefixes) > 1:
+        shown = ", ".join(repr(prefix) for prefix in misfit.prefixes[:LONGEST])
+        return [f'it fits under several prefixes: {shown}; say which with key="{misfit.prefixes[0].removesuffix(".")}"']
+    if misfit.extra and not misfit.missing and not misfit.misshaped:
+        return [
+            "all that is expected is there. If what is left over changes no result (a mean and a std may belong to the "
+            "preprocessing), leave it out with ignore_unexpected=True"
+        ]
+    return []
 
 
 def _ends(graph: Graph) -> str:

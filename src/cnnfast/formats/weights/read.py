@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.architectures import ARCHITECTURES, build, find
@@ -15,10 +14,12 @@ from cnnfast.formats.weights.expected import last_dense
 from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
 from cnnfast.formats.weights.misfit import explanation, nearest
 from cnnfast.graph import Graph
-from cnnfast.ops import Shape
+from cnnfast.ops import Array, Shape
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
+
+SHOWN = 20
 
 
 @frozen
@@ -40,6 +41,10 @@ class Options:
         See `Layout`.
     rename : mapping of str to str, or "order", optional
         Layers of the file → layers of the architecture; or take them as they come.
+    key : str, optional
+        Where the weights lie: keys of a checkpoint with dots between, or what the names of the tensors begin with.
+    ignore_unexpected : bool
+        Leave out tensors that the architecture has no place for; all that it does expect must still be there.
     """
 
     architecture: object = None
@@ -49,6 +54,8 @@ class Options:
     layout: str = "oihw"
     flatten: str | None = None
     rename: Mapping[str, str] | str | None = None
+    key: str | None = None
+    ignore_unexpected: bool = False
 
     def __post_init__(self) -> None:
         Layout(self.layout, self.flatten)
@@ -59,6 +66,10 @@ class Options:
             raise ConfigError(f"architecture must be a name, a Network or a Graph, but is a {kind}")
         if isinstance(self.rename, str) and self.rename != IN_ORDER:
             raise ConfigError(f"rename must be a mapping of layers or {IN_ORDER!r}, but is {self.rename!r}")
+        if self.key is not None and (not isinstance(self.key, str) or not self.key):
+            raise ConfigError(f'key must be a text such as "model" or "ema.state_dict", but is {self.key!r:.80}')
+        if not isinstance(self.ignore_unexpected, bool):
+            raise ConfigError(f"ignore_unexpected must be True or False, but is {self.ignore_unexpected!r:.80}")
 
     def _graph(self) -> object:
         """Return the graph of an architecture that is no name; a `Network` is known by its graph."""
@@ -95,22 +106,36 @@ def model_of(tensors: Tensors, options: Options, source: str) -> Model:
     ConfigError
         If an option is not what it may be.
     """
-    tensors = _floats(tensors)
+    floats, others = _by_kind(tensors)
     layout = Layout(options.layout, options.flatten)
-    graph = options.graph(tensors)
-    found = match(graph, tensors, layout, options.rename)
+    graph = options.graph(floats)
+    found = match(graph, floats, layout, options.rename)
+    ignored = list(found.beside)
+    if options.ignore_unexpected:
+        ignored, found.extra = ignored + found.extra, []
     if not found.is_complete:
-        raise ModelFileError(explanation(graph, tensors, layout, found))
+        raise ModelFileError(explanation(graph, floats, layout, found, others))
     classes = None if options.classes is None else tuple(options.classes)
-    return Model(filled(graph, tensors, layout, found.found), options.preprocess, classes, notes={"source": source})
+    notes = {"source": source} | _told(ignored)
+    return Model(filled(graph, floats, layout, found.found), options.preprocess, classes, notes=notes)
 
 
-def _floats(tensors: Tensors) -> dict[str, np.ndarray]:
-    """Leave out what counts batches: integers that no layer computes with."""
+def _by_kind(tensors: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the floats, and the rest: integers, which no layer computes with; most count batches."""
     floats = {name: array for name, array in tensors.items() if array.dtype.kind == "f"}
     if not floats:
         raise ModelFileError(f"it holds no tensor of floats, only: {', '.join(list(tensors)[:20]) or 'nothing'}")
-    return floats
+    return floats, {name: array for name, array in tensors.items() if name not in floats}
+
+
+def _told(ignored: Sequence[str]) -> dict[str, str]:
+    """Warn of tensors that are left out, and return the note about them."""
+    if not ignored:
+        return {}
+    more = f" and {len(ignored) - SHOWN} more" if len(ignored) > SHOWN else ""
+    text = ", ".join(f"{name:.80}" for name in ignored[:SHOWN]) + more
+    warnings.warn(f"tensors that are no part of the network are left out: {text}", stacklevel=2)
+    return {"left out": text}
 
 
 def _no_architecture(tensors: Tensors) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from cnnfast.errors import ModelFileError
 from cnnfast.formats import native, tensors
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
@@ -30,13 +29,15 @@ def read(
     layout: str = "oihw",
     flatten: str | None = None,
     rename: Mapping[str, str] | str | None = None,
+    key: str | None = None,
+    ignore_unexpected: bool = False,
 ) -> Model:
     """Read the weights of a safetensors file into an architecture.
 
     Parameters
     ----------
     path : path-like
-    architecture, input_shape, classes, preprocess, layout, flatten, rename
+    architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected
         See `cnnfast.formats.weights.read.Options`; an architecture is needed.
 
     Raises
@@ -46,18 +47,27 @@ def read(
     ConfigError
         If an option is not what it may be.
     """
-    options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename)
+    options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
     with blame(path):
-        _, arrays = tensors.unpack(tensors.bytes_of(Path(path), least=8), foreign=True)
-        widened = {name: _widened(arrays[name]) for name in sorted(arrays, key=_natural)}
-        return model_of(widened, options, f"safetensors, {Path(path).name}")
+        return model_of(load(Path(path), key), options, f"safetensors, {Path(path).name}")
 
 
-def _widened(array: Array) -> Array:
-    """Widen bfloat16, which comes as the upper halves of float32, and float16; both lose nothing."""
-    if array.dtype == np.uint16:
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+def load(path: Path, key: str | None = None) -> dict[str, Array]:
+    """Return the tensors of a file, or those whose names begin with a key, without it.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or no name begins like that.
+    """
+    _, arrays = tensors.unpack(tensors.bytes_of(path, least=8), foreign=True)
+    prefix = "" if key is None else f"{key}."
+    chosen = [name for name in sorted(arrays, key=_natural) if name.startswith(prefix)]
+    if key is not None and not chosen:
+        raise ModelFileError(
+            f"no tensor is called {prefix!r:.80} and more; the names are: {', '.join(list(arrays)[:20])}"
+        )
+    return {name.removeprefix(prefix): tensors.widened(arrays[name]) for name in chosen}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
