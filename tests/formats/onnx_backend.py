@@ -17,8 +17,8 @@ from onnx.backend.base import Backend, BackendRep
 from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
-from cnnfast.formats.onnx.proto import DTYPES
-from cnnfast.formats.onnx.translate import DOMAINS, OLDEST, Translation
+from cnnfast.formats.onnx.proto import DOMAINS, DTYPES
+from cnnfast.formats.onnx.translate import OLDEST, Translation
 from cnnfast.formats.onnx.values import Images, Integers, Static
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
@@ -121,8 +121,12 @@ class Prepared(BackendRep):
         for node in self.model.graph.node:
             translation.step(node)
         values = [translation.values.get(v.name) for v in self.model.graph.output]
-        if translation.problems or not all(isinstance(v, Static) and v.is_fixed for v in values):
-            raise UnsupportedError("; ".join(translation.problems) or "an output that is no constant")
+        if translation.problems:
+            raise UnsupportedError(translation.problems.report())
+        if not all(isinstance(v, Static) and v.is_fixed for v in values):
+            raise UnsupportedError(
+                translation.problems.report() if translation.problems else "an output that is no constant"
+            )
         return [v.array for v in values if isinstance(v, Static)]
 
 

@@ -132,6 +132,37 @@ def test_everything_that_is_not_supported_is_listed_at_once(tmp_path: Path) -> N
     assert "nearest that is run: Resize followed by Conv" in message
     assert "'node_d' (Softmax, axis=0)" in message
     assert "counts the images" in message
+    assert "2 nodes behind these are of operators that are run" in message
+
+
+def test_nodes_behind_others_are_looked_at_too(tmp_path: Path) -> None:
+    """What keeps its shape, whether it is run or not, hides nothing; else the operator at least is looked at."""
+    nodes = [node("Sin", "x" if i == 0 else f"s{i - 1}", f"s{i}") for i in range(8)]
+    nodes += [
+        node("Softmax", "s7", "a", axis=0),
+        node("Conv", "a w", "b"),
+        node("Einsum", "b", "c", equation="nchw->nc"),
+        node("Relu", "c", "d"),
+        node("Celu", "d", "e", domain="mine"),
+        node("Tile", "e w", "y"),
+    ]
+    with pytest.raises(UnsupportedError) as caught:
+        load(tmp_path, model(nodes, weights={"w": np.ones((3, 5, 2, 2), np.float32)}))
+    message = str(caught.value)
+    assert "13 nodes are not supported: 8 Sin, 1 Softmax, 1 Conv, 1 Einsum, 1 mine.Celu, 1 Tile" in message
+    assert "'node_b' (Conv) on (N, 3, 8, 8), constant (3, 5, 2, 2)" in message
+    assert "1 nodes behind these" in message
+
+
+def test_a_long_list_is_cut_but_counted(tmp_path: Path) -> None:
+    nodes = [node(f"Odd{i}", "x" if i == 0 else f"s{i - 1}", "y" if i == 99 else f"s{i}") for i in range(100)]
+    with pytest.raises(UnsupportedError) as caught:
+        load(tmp_path, model(nodes))
+    message = str(caught.value)
+    assert "100 nodes are not supported: 1 Odd0," in message
+    assert "and 88 other operators" in message
+    assert "and 60 more" in message
+    assert len(message) < 10_000
 
 
 def test_open_height_and_width_need_a_shape(tmp_path: Path) -> None:

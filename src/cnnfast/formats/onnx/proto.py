@@ -19,6 +19,9 @@ from cnnfast.ops import Array
 MAX_BYTES = 2**31 - 1
 """No protobuf message is larger."""
 
+DOMAINS = ("", "ai.onnx")
+"""The names of ONNX's own operator set."""
+
 INTEGERS = (
     TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16, TensorProto.INT32, TensorProto.BOOL
 )  # fmt: skip

@@ -15,16 +15,15 @@ from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
 from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
-from cnnfast.formats.onnx.nearest import nearest
 from cnnfast.formats.onnx.operators import OPERATORS
-from cnnfast.formats.onnx.proto import array_of, plain
-from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
+from cnnfast.formats.onnx.problems import Problems, called, supposed
+from cnnfast.formats.onnx.proto import DOMAINS, array_of
+from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
 OLDEST = 7
-DOMAINS = ("", "ai.onnx")
-MOST_LISTED = 40
+KINDS = {*OPERATORS, *FOLDS, "Constant"}
 VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 """The attributes of Constant."""
 
@@ -79,7 +78,7 @@ class Translation:
         self.inputs: dict[str, Shape] = {}
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
-        self.problems: list[str] = []
+        self.problems = Problems(OPERATORS)
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._taken = self._reserved | {value.name for value in self.graph.input}
         for name, array in self._given(constant_inputs or {}):
@@ -98,7 +97,7 @@ class Translation:
         for node in nodes:
             self.step(node)
         if self.problems:
-            raise UnsupportedError(_report(self.problems))
+            raise UnsupportedError(self.problems.report())
         names = tuple(self._output(name) for name in outputs)
         graph = Graph(self.inputs, tuple(self.nodes), self.constants, names)
         return graph.cut(names)
@@ -138,12 +137,7 @@ class Translation:
             return
         inputs = [None if name == "" else self._find(node, name) for name in node.input]
         if unknown := [value for value in inputs if isinstance(value, Unknown)]:
-            why = (
-                "the operator is not known" if node.op_type not in {*OPERATORS, *FOLDS, "Constant"} else unknown[0].why
-            )
-            if why:
-                self._note(node, inputs, why)
-            self._bind(node, [Unknown()] * len(node.output))
+            self._behind(node, inputs, unknown)
             return
         call = Call(
             node, self.opset, tuple(inputs), self, self.folder, self.batch  # type: ignore[arg-type]
@@ -154,12 +148,36 @@ class Translation:
             check_all_read(node, self.opset, call.read)
         except (UnsupportedError, GraphError) as error:
             del self.nodes[before:]
-            self._note(node, inputs, str(error))
-            self._bind(node, [Unknown()] * len(node.output))
+            self._refuse(node, inputs, str(error))
             return
         except ModelFileError as error:
-            raise ModelFileError(f"node {_called(node)}: {error}") from error
+            if self.problems:
+                # it may be a shape that was supposed behind another node
+                del self.nodes[before:]
+                self._refuse(node, inputs, str(error))
+                return
+            raise ModelFileError(f"node {called(node)}: {error}") from error
         self._bind(node, self._named(node, results, before))
+
+    def _refuse(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], why: str) -> None:
+        """Note a node that is not run, and go on with what its results would be like."""
+        self.problems.add(node, inputs, why)
+        self._bind(node, supposed(node, inputs))
+
+    def _behind(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], unknown: Sequence[Unknown]) -> None:
+        """Look at a node that reads what is not known, as far as that goes."""
+        reason = unknown[0].why
+        if node.domain not in DOMAINS:
+            reason = f"operators of the domain {node.domain!r} are not known"
+        elif node.op_type not in KINDS:
+            reason = "the operator is not known"
+        elif node.op_type not in OPERATORS and any(value.of_images for value in unknown):
+            reason = "it is run on constants only"
+        if reason:
+            self._refuse(node, inputs, reason)
+        else:
+            self.problems.unseen += 1
+            self._bind(node, supposed(node, inputs))
 
     def _take_branch(self, node: NodeProto) -> None:
         """Translate the branch of an If that is always taken; its own names end with it."""
@@ -167,7 +185,7 @@ class Translation:
         reason = _not_always(condition)
         if reason is not None or not isinstance(condition, Static):
             if reason:
-                self._note(node, [condition], reason)
+                self.problems.add(node, [condition], reason)
             self._bind(node, [Unknown()] * len(node.output))
             return
         graph = _branch(node, "then_branch" if condition.array.any() else "else_branch")
@@ -189,7 +207,7 @@ class Translation:
     def _find(self, node: NodeProto, name: str) -> Value | Unknown:
         if name not in self.values:
             raise ModelFileError(
-                f"node {_called(node)} ({node.op_type}) reads {name!r}, which nothing before it provides"
+                f"node {called(node)} ({node.op_type}) reads {name!r}, which nothing before it provides"
             )
         return self.values[name]
 
@@ -244,16 +262,6 @@ class Translation:
             if name:
                 self.values[name] = value
 
-    def _note(self, node: NodeProto, inputs: Iterable[Value | Unknown | None], why: str) -> None:
-        shapes = ", ".join(_shape_text(value) for value in inputs)
-        domain = f"{node.domain}." if node.domain not in DOMAINS else ""
-        attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
-        near = nearest(node.op_type, OPERATORS)
-        self.problems.append(
-            f"{_called(node)} ({domain}{node.op_type}{attributes}) on {shapes or 'nothing'}: "
-            f"{why}; nearest that is run: {near}"
-        )
-
     # ---- what calls add
 
     def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
@@ -293,7 +301,7 @@ def _branch(node: NodeProto, name: str) -> GraphProto:
         if attribute.name == name:
             graph: GraphProto = attribute.g
             return graph
-    raise ModelFileError(f"node {_called(node)} (If) has no {name}")
+    raise ModelFileError(f"node {called(node)} (If) has no {name}")
 
 
 def _flat(model: ModelProto) -> GraphProto:
@@ -320,35 +328,3 @@ def _opset(model: ModelProto) -> int:
             "package onnx). Convert it with onnx.version_converter"
         )
     return int(versions[0])
-
-
-def _called(node: NodeProto) -> str:
-    return repr(node.name or (node.output[0] if node.output else "?"))[:200]
-
-
-def _shape_text(value: Value | Unknown | None) -> str:
-    match value:
-        case Images(shape=shape):
-            return f"(N, {', '.join(map(str, shape))})"
-        case Static(pair=(a, _)):
-            return f"constant {a.shape}"
-        case Found():
-            return "a scale found in the images"
-        case None:
-            return "nothing"
-    return "unknown"
-
-
-def _short(attribute: onnx.AttributeProto) -> str:
-    try:
-        value = plain(attribute, None)
-    except (UnsupportedError, ModelFileError):
-        return "..."
-    text = f"array {value.shape}" if isinstance(value, np.ndarray) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _report(problems: list[str]) -> str:
-    listed = problems[:MOST_LISTED]
-    more = f"\n  and {len(problems) - len(listed)} more" if len(problems) > len(listed) else ""
-    return f"{len(problems)} nodes are not supported:\n  " + "\n  ".join(listed) + more

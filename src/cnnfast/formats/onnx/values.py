@@ -136,6 +136,14 @@ Value = Images | Static | Found
 
 @dataclass(frozen=True)
 class Unknown:
-    """A result that is not computed; what reads it is reported if there is a reason, else something before it was."""
+    """A result that is not computed; what reads it is reported if there is a reason, else something before it was.
+
+    Attributes
+    ----------
+    why : str
+    of_images : bool
+        Whether it would be computed from the images, as far as is known.
+    """
 
     why: str = ""
+    of_images: bool = True
