@@ -204,6 +204,51 @@ def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> No
         load(home, with_external(location))
 
 
+def test_external_data_behind_the_links_of_the_hugging_face_cache(tmp_path: Path) -> None:
+    """The names are links into a folder of contents, each content under its own hash."""
+    blobs, folder = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "abc" / "onnx"
+    blobs.mkdir(parents=True)
+    folder.mkdir(parents=True)
+    (blobs / "1111").write_bytes(with_external("net.onnx_data").SerializeToString())
+    (blobs / "2222").write_bytes(np.random.default_rng(9).standard_normal(640).astype(np.float32).tobytes())
+    (folder / "net.onnx").symlink_to("../../../blobs/1111")
+    (folder / "net.onnx_data").symlink_to("../../../blobs/2222")
+    assert Network.load(folder / "net.onnx").output_shape == (10,)
+    (tmp_path / "secret").write_bytes((blobs / "2222").read_bytes())
+    for target in (tmp_path / "secret", "../../../../secret", "net.onnx_data", "../../../blobs", "/dev/zero"):
+        (folder / "net.onnx_data").unlink()
+        (folder / "net.onnx_data").symlink_to(target)
+        with pytest.raises(ModelFileError, match=r"in the folder of the model|no file|cannot be looked at|missing"):
+            Network.load(folder / "net.onnx")
+
+
+def test_external_data_beside_the_file_that_a_link_names(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "net.onnx").write_bytes(with_external("weights.bin").SerializeToString())
+    (home / "weights.bin").write_bytes(bytes(2560))
+    (elsewhere / "link.onnx").symlink_to(home / "net.onnx")
+    assert Network.load(elsewhere / "link.onnx").output_shape == (10,)
+
+
+def test_external_data_that_git_lfs_did_not_fetch(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 2560\n")
+    with pytest.raises(
+        ModelFileError, match=r"'fc' lies in 'weights.bin', which is a pointer of Git LFS.*git lfs pull"
+    ):
+        load(tmp_path, with_external("weights.bin"))
+
+
+@pytest.mark.parametrize(
+    "location", ["a/../weights.bin", "..\\outside.bin", "C:\\outside.bin", "\\\\host\\share", "a\0b", "a" * 300]
+)
+def test_names_of_external_data_that_lead_upwards_or_nowhere(location: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(2560))
+    with pytest.raises(ModelFileError, match=r"in the folder of the model|cannot be looked at"):
+        load(tmp_path, with_external(location))
+
+
 def test_external_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(bytes(10))
     with pytest.raises(ModelFileError, match="which has 10; it needs 2560"):

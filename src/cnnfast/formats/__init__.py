@@ -95,12 +95,17 @@ def detect(path: str | os.PathLike[str]) -> Format:
     head = _head(path)
     if OWN.sniff(path, head):
         return OWN
+    from cnnfast.formats.unread import what_it_is
+
     formats = _all_formats().values()
     for entry in formats:
         if entry.sniff(path, head):
             return entry
+    what = what_it_is(path, head)
+    if what is not None:
+        raise ModelFileError(f"{path}: this is no model file that cnnfast reads, but {what}")
     known = "; ".join(f"{entry.name} ({entry.description}: {', '.join(entry.suffixes)})" for entry in formats)
-    start = f"it starts with {head[:16]!r}" if head else "it is empty" if path.is_file() else "it is a folder"
+    start = f"it starts with {head[:16]!r}" if head else "it is a folder"
     raise ModelFileError(f"{path}: this is no model file that cnnfast knows ({start}); it reads: {known}")
 
 

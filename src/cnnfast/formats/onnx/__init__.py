@@ -2,6 +2,7 @@
 
     sniff.py      is this an ONNX file? By its bytes alone
     proto.py      file -> protobuf message; tensors of every kind, external data
+    external.py   weights in other files: which may be opened
     values.py     what a name of the file stands for: images, or a constant that may depend on the number of images
     call.py       a node of the file with its attributes and inputs, as the operators see it
     fold.py       operators on constants: NumPy, with a budget
@@ -46,7 +47,7 @@ def read(
     Parameters
     ----------
     path : path-like
-        Weights may lie in other files of the same folder (external data).
+        Weights may lie in other files beside it (external data).
     input_shape : (C, H, W) or (F,), optional
         Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
     input_layout : {"nchw", "nhwc"}, optional
@@ -81,11 +82,12 @@ def read(
         with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
         from cnnfast.formats.onnx.ends import Said, takes_bytes
+        from cnnfast.formats.onnx.external import Beside
         from cnnfast.formats.onnx.translate import translated
         from cnnfast.formats.pixels import with_pixels
 
         model = load_model(path)
-        graph = translated(model, path.parent, Said(input_shape, input_layout, output))
+        graph = translated(model, Beside.of(path), Said(input_shape, input_layout, output))
         ((name, shape),) = graph.inputs.items()
         if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
             preprocess = "raw"
@@ -109,12 +111,13 @@ def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float]
         If the file cannot be read as a network.
     """
     from cnnfast.formats.onnx.ends import Said
+    from cnnfast.formats.onnx.external import Beside
     from cnnfast.formats.onnx.proto import load_model
     from cnnfast.formats.onnx.translate import translation
     from cnnfast.formats.onnx.values import Images
 
     with blame(path):
-        done, _ = translation(load_model(path), path.parent, Said(input_shape))
+        done, _ = translation(load_model(path), Beside.of(path), Said(input_shape))
     held = {name: v.integers for name, v in done.values.items() if isinstance(v, Images) and v.integers}
     known = {name: (i.scale, i.zero) for name, i in held.items()}
     return {

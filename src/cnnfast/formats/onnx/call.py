@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from onnx import NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.proto import plain
 from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value
 from cnnfast.ops import Array, Op, Shape
@@ -39,7 +39,7 @@ class Call:
     inputs : tuple of Images, Static or None
         None where an optional input is left out.
     target : Target
-    folder : Path, optional
+    beside : Beside, optional
         Where external data may lie.
     batch : int, optional
         The number of images that the file was made for, if it states one.
@@ -51,7 +51,7 @@ class Call:
     opset: int
     inputs: tuple[Value | None, ...]
     target: Target
-    folder: Path | None
+    beside: Beside | None
     batch: int | None
     read: set[str] = field(default_factory=set)
 
@@ -70,7 +70,7 @@ class Call:
         self.read.add(name)
         for attribute in self.node.attribute:
             if attribute.name == name:
-                return plain(attribute, self.folder)
+                return plain(attribute, self.beside)
         return default
 
     def ignore(self, *names: str) -> None:

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, TensorProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.onnx.external import Beside
 from cnnfast.ops import Array
 
 MAX_BYTES = 2**31 - 1
@@ -85,8 +86,8 @@ def _check_names(graph: onnx.GraphProto) -> None:
             raise ModelFileError(f"a name is {text!r:.80}, which is no UTF-8 text")
 
 
-def array_of(tensor: TensorProto, folder: Path | None) -> Array:
-    """Return a tensor of the file as an array; ``folder`` is where external data may lie."""
+def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
+    """Return a tensor of the file as an array; ``beside`` is where external data may lie."""
     kind = tensor.data_type
     if kind not in DTYPES:
         known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
@@ -96,7 +97,7 @@ def array_of(tensor: TensorProto, folder: Path | None) -> Array:
         raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; sizes must not be negative")
     count = math.prod(shape)
     if tensor.data_location == TensorProto.EXTERNAL:
-        flat = _external(tensor, DTYPES[kind], count, folder)
+        flat = _external(tensor, DTYPES[kind], count, beside)
     elif tensor.HasField("raw_data"):
         flat = _whole(tensor, np.frombuffer(tensor.raw_data, np.uint8), DTYPES[kind], count)
     else:
@@ -138,35 +139,33 @@ def _typed(tensor: TensorProto, count: int) -> Array:
         return wide.astype(DTYPES[kind])
 
 
-def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, folder: Path | None) -> Array:
-    """Read a tensor from another file, which must lie in the model's folder."""
+def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, beside: Beside | None) -> Array:
+    """Read a tensor from another file, which must lie beside the model."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
-    if folder is None:
-        raise ModelFileError(f"tensor {tensor.name!r} lies in the file {location!r}, but the model has no folder")
-    home = folder.resolve()
+    place = f"tensor {tensor.name!r}"
+    if beside is None:
+        raise ModelFileError(f"{place} lies in the file {location!r}, but the model has no folder")
     try:
-        path = (home / location).resolve()
+        path = beside.file(location)
+    except ModelFileError as error:
+        raise ModelFileError(f"{place} {error}") from None
+    try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", count * dtype.itemsize))
-    except (ValueError, OSError) as error:
-        raise ModelFileError(f"tensor {tensor.name!r}: its external data is described wrongly: {error}") from None
-    if not location or Path(location).is_absolute() or not path.is_relative_to(home):
+    except ValueError as error:
+        raise ModelFileError(f"{place}: its external data is described wrongly: {error}") from None
+    size = path.stat().st_size
+    if offset < 0 or length != count * dtype.itemsize or offset + length > size:
         raise ModelFileError(
-            f"tensor {tensor.name!r} lies in the file {location!r}; external data must lie in the folder of the model"
-        )
-    if not path.is_file():
-        raise ModelFileError(f"tensor {tensor.name!r} lies in {location!r}, which is missing")
-    if offset < 0 or length != count * dtype.itemsize or offset + length > path.stat().st_size:
-        raise ModelFileError(
-            f"tensor {tensor.name!r} of shape {tuple(tensor.dims)} lies at bytes {offset} to {offset + length} of "
-            f"{location!r}, which has {path.stat().st_size}; it needs {count * dtype.itemsize}"
+            f"{place} of shape {tuple(tensor.dims)} lies at bytes {offset} to {offset + length} of "
+            f"{location!r}, which has {size}; it needs {count * dtype.itemsize}"
         )
     with path.open("rb") as file:
         file.seek(offset)
         return _whole(tensor, np.frombuffer(file.read(length), np.uint8), dtype, count)
 
 
-def plain(attribute: AttributeProto, folder: Path | None) -> Any:
+def plain(attribute: AttributeProto, beside: Beside | None) -> Any:
     """Return what an attribute holds."""
     if attribute.ref_attr_name:
         raise ModelFileError(f"attribute {attribute.name!r:.80} refers to a function, but is in none")
@@ -182,6 +181,6 @@ def plain(attribute: AttributeProto, folder: Path | None) -> Any:
         case AttributeProto.INTS:
             return list(attribute.ints)
         case AttributeProto.TENSOR:
-            return array_of(attribute.t, folder)
+            return array_of(attribute.t, beside)
     kind = AttributeProto.AttributeType.Name(attribute.type) if attribute.type in range(15) else attribute.type
     raise UnsupportedError(f"attribute {attribute.name!r} is of type {kind}")

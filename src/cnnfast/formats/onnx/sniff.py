@@ -13,6 +13,8 @@ FIELDS = {1: VARINT, 2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 7: L
 FIELDS |= {20: LENGTH, 25: LENGTH, 26: LENGTH}
 
 IR_VERSION, GRAPH = 1, 7
+NAMES = (2, 3, 4)
+"""Texts; in SavedModel and Core ML, which begin alike, field 2 is a message, and so begins with a tag."""
 NEWEST_IR = 64
 """A generous bound: version 13 is current in 2026."""
 
@@ -37,6 +39,8 @@ def looks_like_onnx(head: bytes) -> bool:
         if position > len(head):
             break
         if number == IR_VERSION and not 1 <= value <= NEWEST_IR:
+            return False
+        if number in NAMES and value and position < len(head) and head[position] < 32:
             return False
         seen.add(number)
         if kind == LENGTH:

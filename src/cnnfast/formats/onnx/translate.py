@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,6 +13,7 @@ from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
+from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
@@ -28,13 +28,13 @@ VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 """The attributes of Constant."""
 
 
-def translated(model: ModelProto, folder: Path | None, said: Said | None = None) -> Graph:
+def translated(model: ModelProto, beside: Beside | None, said: Said | None = None) -> Graph:
     """Return the graph of a model: one input, one output.
 
     Parameters
     ----------
     model : ModelProto
-    folder : Path, optional
+    beside : Beside, optional
         Where external data may lie.
     said : Said, optional
         What the user says about it.
@@ -46,13 +46,13 @@ def translated(model: ModelProto, folder: Path | None, said: Said | None = None)
     UnsupportedError
         If operators are not supported; all of them are listed.
     """
-    return translation(model, folder, said)[1]
+    return translation(model, beside, said)[1]
 
 
-def translation(model: ModelProto, folder: Path | None, said: Said | None = None) -> tuple[Translation, Graph]:
+def translation(model: ModelProto, beside: Beside | None, said: Said | None = None) -> tuple[Translation, Graph]:
     """Return the graph of a model, and what each name of the file stands for there; see `translated`."""
     said = said or Said()
-    translation = Translation(model, folder)
+    translation = Translation(model, beside)
     output = wanted_output(translation.graph, said.output)
     nodes = needed(translation.graph, [output])
     images = only_input(translation.graph, nodes, output, translation.values)
@@ -66,13 +66,13 @@ class Translation:
     def __init__(
         self,
         model: ModelProto,
-        folder: Path | None,
+        beside: Beside | None,
         constant_inputs: Mapping[str, Array] | None = None,
         budget: int = BUDGET,
     ) -> None:
         self.graph = _flat(model)
         self.opset = _opset(model)
-        self.folder = folder
+        self.beside = beside
         self.batch: int | None = None
         self.values: dict[str, Value | Unknown] = {}
         self.inputs: dict[str, Shape] = {}
@@ -87,7 +87,7 @@ class Translation:
 
     def _given(self, constant_inputs: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
         for tensor in self.graph.initializer:
-            yield tensor.name, array_of(tensor, self.folder)
+            yield tensor.name, array_of(tensor, self.beside)
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse weights")
         yield from constant_inputs.items()
@@ -140,7 +140,7 @@ class Translation:
             self._behind(node, inputs, unknown)
             return
         call = Call(
-            node, self.opset, tuple(inputs), self, self.folder, self.batch  # type: ignore[arg-type]
+            node, self.opset, tuple(inputs), self, self.beside, self.batch  # type: ignore[arg-type]
         )  # fmt: skip
         before = len(self.nodes)
         try:
@@ -192,7 +192,7 @@ class Translation:
         before, own = len(self.nodes), set()
         for tensor in graph.initializer:
             own.add(tensor.name)
-            self.values[tensor.name] = Static.of(array_of(tensor, self.folder))
+            self.values[tensor.name] = Static.of(array_of(tensor, self.beside))
         for inner in graph.node:
             own.update(inner.output)
             self.step(inner)

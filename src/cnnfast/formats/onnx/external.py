@@ -1,0 +1,72 @@
+"""Weights of an ONNX file that lie in other files beside it; nothing else is ever opened."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from cnnfast._frozen import frozen
+from cnnfast.errors import ModelFileError
+from cnnfast.formats.unread import LFS, lfs_advice
+
+
+@frozen
+class Beside:
+    """Where the other files of a model may lie: beside its name, and beside the file that the name links to.
+
+    The cache of the Hugging Face hub keeps names as links into a folder of contents, ``../../blobs/<hash>``; the
+    weights lie there too, under a link of their own beside the model's.
+
+    Attributes
+    ----------
+    folders : tuple of Path
+        Resolved.
+    """
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, model: Path) -> Beside:
+        """Return what lies beside a file."""
+        return cls(tuple(dict.fromkeys((model.parent.resolve(), model.resolve().parent))))
+
+    def file(self, location: str) -> Path:
+        """Return the file of a name.
+
+        Raises
+        ------
+        ModelFileError
+            If it would lie elsewhere, by its name or by a link; or if it is missing or no file.
+        """
+        if not _is_plain(location):
+            raise ModelFileError(_elsewhere(location))
+        try:
+            found = [path for folder in self.folders if (path := (folder / location).resolve()).exists()]
+            if not found:
+                raise ModelFileError(f"lies in {location!r}, which is missing; it must lie beside the model")
+            if not any(found[0].is_relative_to(folder) for folder in self.folders):
+                raise ModelFileError(_elsewhere(location))
+            if not found[0].is_file():
+                raise ModelFileError(f"lies in {location!r}, which is no file")
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, ModelFileError):
+                raise
+            # a loop of links, a name with a zero byte, a name that is too long
+            raise ModelFileError(f"lies in {location!r:.200}, which cannot be looked at: {error}") from error
+        _check_content(found[0], location)
+        return found[0]
+
+
+def _is_plain(location: str) -> bool:
+    """Tell whether a name leads downwards only, on every system."""
+    names = (PurePosixPath(location), PureWindowsPath(location))
+    return bool(location) and not any(name.anchor or ".." in name.parts for name in names)
+
+
+def _elsewhere(location: str) -> str:
+    return f"lies in the file {location!r:.200}; external data must lie in the folder of the model"
+
+
+def _check_content(path: Path, location: str) -> None:
+    with path.open("rb") as file:
+        if file.read(len(LFS)) == LFS:
+            raise ModelFileError(f"lies in {location!r}, which is {lfs_advice()}")
