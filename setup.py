@@ -6,12 +6,16 @@ one runs is chosen when the module is imported. The extension itself is compiled
 
 import os
 import platform
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 CSRC = "src/cnnfast/csrc"
 X86_64 = {
@@ -26,11 +30,37 @@ INSTRUCTION_SETS = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": {"neon": []}, 
 COMMON = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 OPENMP = ["-fopenmp"]
 
+NEEDED = "cnnfast is compiled by GCC or Clang with OpenMP"
+ADVICE = "install one (Debian, Ubuntu: apt install gcc; Fedora: dnf install gcc) or name it, as in CC=gcc-14"
+
+PROBES = {
+    "does not compile GNU C": (
+        ["-std=gnu11"],
+        "typedef float four __attribute__((vector_size(16)));\n"
+        "int main(void) { four x = {0, 1, 2, 3}; x += x; return x[0] != 0; }\n",
+    ),
+    "has no OpenMP": (
+        OPENMP,
+        "#include <omp.h>\nint main(void) {\nint n = 0;\n#pragma omp parallel reduction(+ : n)\n"
+        "n += 1;\nreturn n > omp_get_max_threads();\n}\n",
+    ),
+}
+"""Programs that a compiler must be able to make, by what is wrong with one that cannot."""
+
 
 class BuildWithInstructionSets(build_ext):
     """Compiles each ``isa_<name>.c`` with its own flags and links the objects into the extension."""
 
+    def build_extensions(self):
+        check_compiler(self.compiler)
+        super().build_extensions()
+
     def build_extension(self, ext):
+        # Here and not before, so that a source distribution is made without translating anything.
+        from Cython.Build import cythonize
+
+        (translated,) = cythonize([ext], build_dir="build/cython", show_all_warnings=False)
+        ext.sources = translated.sources
         machine = os.environ.get("CNNFAST_BUILD_MACHINE", platform.machine())
         flags = INSTRUCTION_SETS.get(machine, {"portable": []})
         headers = [str(p) for p in sorted(Path(CSRC).iterdir()) if p.suffix in {".h", ".inc", ".def"}]
@@ -50,6 +80,26 @@ class BuildWithInstructionSets(build_ext):
         )
 
 
+def check_compiler(compiler):
+    """Say in one line what is wrong with the compiler, before any of its own messages do."""
+    if compiler.compiler_type == "msvc":
+        raise CompileError(f"{NEEDED}; Microsoft's compiler is neither; {ADVICE}")
+    command = compiler.compiler_so
+    if shutil.which(command[0]) is None:
+        raise CompileError(f"{NEEDED}; there is no {command[0]}; {ADVICE}")
+    name = " ".join(takewhile(lambda word: not word.startswith("-"), command))
+    with TemporaryDirectory() as folder:
+        for fault, (flags, program) in PROBES.items():
+            source = Path(folder, "probe.c")
+            source.write_text(program)
+            made = subprocess.run(
+                [*command, *flags, str(source), "-o", str(source.with_suffix(""))], capture_output=True, text=True
+            )
+            if made.returncode:
+                said = next((line for line in made.stderr.splitlines() if "error" in line), f"status {made.returncode}")
+                raise CompileError(f"{NEEDED}; {name} {fault} ({said.strip()}); {ADVICE}")
+
+
 def extra_flags():
     """Flags from the builder: sanitizers, for example."""
     return os.environ.get("CNNFAST_CFLAGS", "").split()
@@ -64,7 +114,4 @@ kernels = Extension(
     extra_link_args=[*OPENMP, *extra_flags()],
 )
 
-setup(
-    ext_modules=cythonize([kernels], build_dir="build/cython", show_all_warnings=False),
-    cmdclass={"build_ext": BuildWithInstructionSets},
-)
+setup(ext_modules=[kernels], cmdclass={"build_ext": BuildWithInstructionSets})

@@ -1,12 +1,9 @@
-"""What may be in the repository and in the wheel, and what may not."""
+"""What may be in the repository, and what may not."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,8 +21,10 @@ FORBIDDEN = [
 TEXT = {".py", ".pyx", ".pxi", ".pxd", ".pyi", ".c", ".h", ".inc", ".def", ".md", ".toml", ".json", ".txt", ".cfg", ""}
 
 
-def tracked() -> list[Path]:
-    run = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+def tracked(*options: str) -> list[Path]:
+    """Return the files that git knows; options of ``git ls-files`` add others."""
+    command = ["git", "ls-files", "--cached", *options]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         pytest.skip("this is no git checkout")
     return [ROOT / name for name in run.stdout.splitlines() if (ROOT / name).is_file()]
@@ -62,27 +61,3 @@ def test_the_commands_of_the_readme_exist() -> None:
                 assert (ROOT / word).exists(), line
         if words[:1] == ["cnnfast"] and len(words) > 1 and not words[1].startswith("-"):
             assert main([words[1], "--help"]) == 0, line
-
-
-@pytest.mark.slow
-def test_wheel(tmp_path: Path) -> None:
-    """It holds the module, the networks and their cards; no generated C, no tests; below 1 MB without the networks."""
-    checkout = tmp_path / "checkout"
-    for path in tracked():
-        copy = checkout / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(checkout)]
-    subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        members = {info.filename: info for info in archive.infolist()}
-    networks = {p.name for p in (ROOT / "models").glob("*.safetensors")}
-    packed = {name.rsplit("/", 1)[1] for name in members if name.startswith("cnnfast/models/")}
-    assert networks <= packed
-    assert any(re.match(r"cnnfast/_kernels\..*\.(so|pyd)", name) for name in members)
-    assert {"cnnfast/py.typed", "cnnfast/_kernels.pyi"} <= set(members)
-    assert not [name for name in members if re.search(r"\.(c|h|pyx|pxi|pxd|inc|def|o)$", name)]
-    assert not [name for name in members if name.split("/")[0] in {"tests", "bench", "docs", "models"}]
-    rest = sum(info.compress_size for name, info in members.items() if not name.endswith(".safetensors"))
-    assert rest < 1_000_000
