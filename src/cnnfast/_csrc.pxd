@@ -56,6 +56,13 @@ cdef extern from "dispatch.h" nogil:
         epilogue end
         long r_row
 
+    int SHORT_SUM
+
+    ctypedef struct sum_run:
+        const float* x
+        long[3] n
+        long[3] step
+
     ctypedef struct pool_run:
         const float* x
         long H
@@ -217,7 +224,8 @@ cdef extern from "dispatch.h" nogil:
         arithmetic_t minimum_f32
         void (*function_f32)(long, const float*, float*, int, float) noexcept nogil
         void (*reduce_f32)(long, const float*, long, float*, int) noexcept nogil
-        void (*deviation_f32)(long, const float*, long, const float*, float*) noexcept nogil
+        void (*long_sum_f32)(const sum_run*, float*) noexcept nogil
+        void (*statistics_f32)(const sum_run*, float, float*) noexcept nogil
         void (*normalise_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,
                               long) noexcept nogil
         void (*gather_f32)(long, const float*, const int*, float*, long) noexcept nogil

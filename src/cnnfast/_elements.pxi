@@ -114,10 +114,10 @@ cdef inline float start_of(Py_ssize_t how) noexcept nogil:
     return INFINITY if how == 3 else 0
 
 
-cdef inline float taken(float total, float x, Py_ssize_t how) noexcept nogil:
+cdef inline double taken(double total, float x, Py_ssize_t how) noexcept nogil:
     if how == 2:
-        return larger(total, x)
-    return smaller(total, x) if how == 3 else total + x
+        return larger(<float>total, x)
+    return smaller(<float>total, x) if how == 3 else total + x
 
 
 cdef void reduce_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
@@ -125,7 +125,7 @@ cdef void reduce_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t i, j, k, p, q, r, at, how = s.g[12]
     cdef const float* x = operand(s, 0, arena)
     cdef float* y = arena + s.dst
-    cdef float total
+    cdef double total
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
@@ -137,7 +137,7 @@ cdef void reduce_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                             total = taken(total, x[at], how)
                 if how == 0:
                     total /= s.g[3] * s.g[4] * s.g[5]
-                y[i * s.g[9] + j * s.g[10] + k * s.g[11]] = total
+                y[i * s.g[9] + j * s.g[10] + k * s.g[11]] = <float>total
 
 
 cdef void reduce_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
@@ -148,15 +148,20 @@ cdef void reduce_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef float* y
     cdef float count = s.g[3] * s.g[4] * s.g[5]
     cdef int how = <int>s.g[12]
+    cdef bint is_long = how < 2 and s.g[3] * s.g[4] * s.g[5] > _csrc.SHORT_SUM
+    cdef _csrc.sum_run run = terms(s.g[3], s.g[4], s.g[5], s.g[6], s.g[7], s.g[8])
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
                 y = arena + s.dst + (i * s.g[9] + j * s.g[10] + k * s.g[11]) * L
-                isa.fill_f32(1, start_of(how), y)
-                for p in range(s.g[3]):
-                    for q in range(s.g[4]):
-                        isa.reduce_f32(s.g[5], x + ((i + p) * s.g[6] + (j + q) * s.g[7] + k * s.g[8]) * L, s.g[8],
-                                       y, how)
+                run.x = x + (i * s.g[6] + j * s.g[7] + k * s.g[8]) * L
+                if is_long:
+                    isa.long_sum_f32(&run, y)
+                else:
+                    isa.fill_f32(1, start_of(how), y)
+                    for p in range(s.g[3]):
+                        for q in range(s.g[4]):
+                            isa.reduce_f32(s.g[5], run.x + (p * s.g[6] + q * s.g[7]) * L, s.g[8], y, how)
                 if how == 0:
                     for l in range(L):
                         y[l] /= count
@@ -169,7 +174,7 @@ cdef void normalise_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     cdef float* y
     cdef const float* scale
     cdef const float* shift
-    cdef float mean, variance, centred, count = s.g[3] * s.g[4] * s.g[5]
+    cdef double mean, variance, centred, count = s.g[3] * s.g[4] * s.g[5]
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
@@ -193,28 +198,10 @@ cdef void normalise_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 for p in range(s.g[3]):
                     for q in range(s.g[4]):
                         for r in range(s.g[5]):
-                            y[p * s.g[10] + q * s.g[11] + r * s.g[12]] = (
-                                (x[p * s.g[7] + q * s.g[8] + r * s.g[9]] - mean) / sqrtf(variance)
+                            y[p * s.g[10] + q * s.g[11] + r * s.g[12]] = <float>(
+                                (x[p * s.g[7] + q * s.g[8] + r * s.g[9]] - mean) / sqrt(variance)
                                 * scale[p * s.g[13] + q * s.g[14] + r * s.g[15]]
                                 + shift[p * s.g[13] + q * s.g[14] + r * s.g[15]])
-
-
-cdef inline void statistics(const Step* s, const float* x, float* result) noexcept nogil:
-    # the mean, then the variance and what is added to it, of one part of L images
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t L = isa.lanes, p, q, l
-    cdef float count = s.g[3] * s.g[4] * s.g[5]
-    isa.fill_f32(2, 0, result)
-    for p in range(s.g[3]):
-        for q in range(s.g[4]):
-            isa.reduce_f32(s.g[5], x + (p * s.g[7] + q * s.g[8]) * L, s.g[9], result, 1)
-    for l in range(L):
-        result[l] /= count
-    for p in range(s.g[3]):
-        for q in range(s.g[4]):
-            isa.deviation_f32(s.g[5], x + (p * s.g[7] + q * s.g[8]) * L, s.g[9], result, result + L)
-    for l in range(L):
-        result[L + l] = result[L + l] / count + s.f[0]
 
 
 cdef void normalise_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
@@ -223,12 +210,13 @@ cdef void normalise_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x
     cdef float* y
+    cdef _csrc.sum_run run = terms(s.g[3], s.g[4], s.g[5], s.g[7], s.g[8], s.g[9])
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
-                x = operand(s, 0, arena) + (i * step * s.g[7] + j * s.g[8] + k * s.g[9]) * L
+                x = run.x = operand(s, 0, arena) + (i * step * s.g[7] + j * s.g[8] + k * s.g[9]) * L
                 y = arena + s.dst + (i * step * s.g[10] + j * s.g[11] + k * s.g[12]) * L
-                statistics(s, x, arena + s.workspace)
+                isa.statistics_f32(&run, s.f[0], arena + s.workspace)
                 for p in range(s.g[3]):
                     for q in range(s.g[4]):
                         w = (i * step + p) * s.g[13] + (j + q) * s.g[14] + k * s.g[15]

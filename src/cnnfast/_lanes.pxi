@@ -147,6 +147,15 @@ cdef void avg_pool_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     pool(s, arena, _csrc.cnnfast_active().avg_pool_f32)
 
 
+cdef inline _csrc.sum_run terms(Py_ssize_t n0, Py_ssize_t n1, Py_ssize_t n2,
+                                Py_ssize_t step0, Py_ssize_t step1, Py_ssize_t step2) noexcept nogil:
+    cdef _csrc.sum_run run
+    run.x = NULL
+    run.n[0], run.n[1], run.n[2] = n0, n1, n2
+    run.step[0], run.step[1], run.step[2] = step0, step1, step2
+    return run
+
+
 cdef void global_avg_pool_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], x_channel = s.g[3], x_row = s.g[4], y_channel = s.g[5], c, i
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
@@ -154,11 +163,16 @@ cdef void global_avg_pool_f32_chwn_direct(const Step* s, float* arena) noexcept 
     cdef const float* x = operand(s, 0, arena)
     cdef float* y
     cdef float count = H * W
+    cdef _csrc.sum_run run = terms(1, H, W, 0, x_row, 1)
     for c in range(C):
         y = arena + s.dst + c * y_channel * L
-        isa.fill_f32(1, 0, y)
-        for i in range(H):
-            isa.sum_f32(W, x + (c * x_channel + i * x_row) * L, y)
+        run.x = x + c * x_channel * L
+        if H * W > _csrc.SHORT_SUM:
+            isa.long_sum_f32(&run, y)
+        else:
+            isa.fill_f32(1, 0, y)
+            for i in range(H):
+                isa.sum_f32(W, run.x + i * x_row * L, y)
         for i in range(L):
             y[i] /= count
 

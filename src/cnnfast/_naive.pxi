@@ -50,6 +50,16 @@ cdef inline float larger(float a, float b) noexcept nogil:
     return b if b > a or b != b else a
 
 
+cdef inline Py_ssize_t first_tap(Py_ssize_t start, Py_ssize_t dilation) noexcept nogil:
+    # the first tap of a window from `start` on that lies inside the image: a window may be far larger than that
+    return (-start + dilation - 1) // dilation if start < 0 else 0
+
+
+cdef inline Py_ssize_t last_tap(Py_ssize_t start, Py_ssize_t taps, Py_ssize_t dilation, Py_ssize_t size) noexcept nogil:
+    # the one behind the last
+    return min(taps, (size - 1 - start) // dilation + 1) if start < size else 0
+
+
 cdef void max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], OH = s.g[3], OW = s.g[4]
     cdef Py_ssize_t KH = s.g[5], KW = s.g[6], SH = s.g[7], SW = s.g[8], PT = s.g[9], PL = s.g[10]
@@ -62,12 +72,11 @@ cdef void max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
         for i in range(OH):
             for j in range(OW):
                 best = -INFINITY
-                for p in range(KH):
+                for p in range(first_tap(i * SH - PT, DH), last_tap(i * SH - PT, KH, DH, H)):
                     row = i * SH + p * DH - PT
-                    for q in range(KW):
+                    for q in range(first_tap(j * SW - PL, DW), last_tap(j * SW - PL, KW, DW, W)):
                         col = j * SW + q * DW - PL
-                        if 0 <= row < H and 0 <= col < W:
-                            best = larger(best, x[(c * H + row) * W + col])
+                        best = larger(best, x[(c * H + row) * W + col])
                 y[(c * OH + i) * OW + j] = best
 
 
@@ -79,30 +88,29 @@ cdef void avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     cdef const float* divisor = s.p[0]                     # (OH, OW)
     cdef float* y = arena + s.dst                          # (C, OH, OW)
     cdef Py_ssize_t c, i, j, p, q, row, col
-    cdef float total
+    cdef double total
     for c in range(C):
         for i in range(OH):
             for j in range(OW):
                 total = 0
-                for p in range(KH):
+                for p in range(first_tap(i * SH - PT, DH), last_tap(i * SH - PT, KH, DH, H)):
                     row = i * SH + p * DH - PT
-                    for q in range(KW):
+                    for q in range(first_tap(j * SW - PL, DW), last_tap(j * SW - PL, KW, DW, W)):
                         col = j * SW + q * DW - PL
-                        if 0 <= row < H and 0 <= col < W:
-                            total += x[(c * H + row) * W + col]
-                y[(c * OH + i) * OW + j] = total / divisor[i * OW + j]
+                        total += x[(c * H + row) * W + col]
+                y[(c * OH + i) * OW + j] = <float>(total / divisor[i * OW + j])
 
 
 cdef void global_avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t C = s.g[0], HW = s.g[1], c, i
     cdef const float* x = operand(s, 0, arena)             # (C, H, W)
     cdef float* y = arena + s.dst                          # (C,)
-    cdef float total
+    cdef double total
     for c in range(C):
         total = 0
         for i in range(HW):
             total += x[c * HW + i]
-        y[c] = total / HW
+        y[c] = <float>(total / HW)
 
 
 cdef void global_max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:

@@ -8,7 +8,6 @@
 # How groups are divided into chunks depends on their number alone, and chunks are added in their order, so that the
 # number of threads changes no bit.
 
-from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 
 cdef extern from "pages.h" nogil:

@@ -78,6 +78,15 @@ typedef struct winograd_run {
     long r_row;
 } winograd_run;
 
+/* What is summed: n[0] x n[1] x n[2] elements, `step` apart along each axis. Sums of up to SHORT_SUM terms, which are off by
+   a millionth at most, are taken one after the other; for longer ones there is sums.inc. */
+#define SHORT_SUM 64
+
+typedef struct sum_run {
+    const float *x;
+    long n[3], step[3];
+} sum_run;
+
 typedef struct pool_run {
     const float *x;      /* one channel */
     long H, W, x_row;

@@ -138,7 +138,7 @@ def _normalise(
         ints=ints,
         floats=dict(eps=op.eps),
         parameters=_scale_and_shift(lowering, site, count),
-        workspace=2,
+        workspace=3,
         in_place=_same_place(lowering, site, x, y),
     )
 
