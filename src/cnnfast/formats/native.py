@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, tensors
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
+from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Array
 
@@ -35,7 +37,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model : Model
-        Its constants may be float32 and float64.
+        Its constants may be float32 and float64. Names that the file cannot hold are written out or cut.
     path : path-like
         Replaced where it exists.
 
@@ -44,14 +46,15 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     ConfigError
         If the name is one of another format.
     ModelFileError
-        If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a name or text
-        that is too long, an op made by a pass.
+        If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a text that
+        is too long, an op made by a pass.
     OutputError
         If the file cannot be written: there is no such folder, the disk is full, …
     """
     path = Path(path)
     check_target(path)
     with blame(path):
+        model = replace(model, graph=with_plain_names(model.graph))
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
         _check(header, text, model)

@@ -263,8 +263,13 @@ def widened(array: Array) -> Array:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a text may be a name: it can be printed, and is not too long."""
+    return 0 < len(name) <= MAX_NAME and name.isprintable()
+
+
 def check_name(name: object, what: str) -> str:
     """Return a name that may be printed, or raise `ModelFileError`."""
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+    if not isinstance(name, str) or not is_name(name):
         raise ModelFileError(f"a {what} is called {name!r:.80}; names must be 1 to {MAX_NAME} printable characters")
     return name
