@@ -7,7 +7,7 @@ be avoided: a flattened image stays in the order C, H, W, and the weights of the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,13 +25,17 @@ from cnnfast.ops import (
     Concat,
     Conv2d,
     Flatten,
+    Identity,
     LayerNorm,
     Linear,
     LogSoftmax,
     MaxPool,
+    Minimum,
     Mul,
     Op,
+    PRelu,
     Reduce,
+    Relu,
     Reshape,
     Shape,
     Slice,
@@ -56,7 +60,7 @@ class Value:
     shape : Shape
         Of one image, with the axes in the order of the file.
     volume : Shape or None
-        For a flattened image whose elements still lie in the order C, H, W: its shape (C, H, W).
+        For an image flattened in the order H, W, C whose elements still lie in the order C, H, W: its shape (C, H, W).
     """
 
     name: str
@@ -107,6 +111,8 @@ class ImageGraph:
         self._constants: dict[str, Array] = {}
         self._shapes: dict[str, Shape] = {}
         self._repeats: dict[str, int] = {}
+        self._transposed: dict[str, tuple[Value, tuple[int, ...]]] = {}
+        """What each transpose reads, and its axes without that of the images."""
 
     def input(self, name: str, shape: Shape) -> Value:
         """Declare the input of the graph."""
@@ -202,6 +208,22 @@ class ImageGraph:
         image = self.add(f"{x.name}/chw", Reshape(x.volume), Value(x.name, x.shape))
         return self.add(f"{x.name}/hwc", Flatten(), self.add(f"{x.name}/moved", Transpose((0, 2, 3, 1)), image))
 
+    def with_channels(self, name: str, x: Value, axis: int, apply: Callable[[str, Value], Value]) -> Value:
+        """Append what takes an axis of one image in the file for its channels, whatever the other layers take.
+
+        ``apply`` gets a name, and the value with that axis where the graph keeps channels; its result is moved back.
+        """
+        rank = len(x.shape)
+        order = [other for other in range(rank) if other != axis]
+        order.insert(self.channel_axis(rank), axis)
+        if order == list(range(rank)):
+            return apply(name, x)
+        x = self.in_order(x)
+        y = apply(f"{name}/apart", self.transpose(f"{name}/channels", x, order))
+        if len(y.shape) < rank:
+            return self.each(name, Identity(), y)
+        return self.transpose(name, y, [order.index(own) for own in range(rank)])
+
     # Layers.
 
     def conv(
@@ -249,20 +271,47 @@ class ImageGraph:
             if x.volume is not None and weight.shape[1] == math.prod(x.volume):
                 weight = columns_to_chw(weight, x.volume)
             return self.add(name, Linear(), x, parameters=_with_bias(weight, bias))
-        if rank == 3 and self.channels_last:
-            return self.conv(name, x, weight[:, :, None, None], bias)
-        if rank == 2 and self.channels_last:
-            image = self.reshape(f"{name}/image", x, (1, *x.shape))
-            y = self.conv(f"{name}/dense", image, weight[:, :, None, None], bias)
-            return self.reshape(name, y, (x.shape[0], len(weight)))
-        raise UnsupportedError(f"a dense layer over the width of an image with the channels first, {x.shape}")
+        if rank == 3:
+            filters = weight[:, :, None, None]
+            return self.with_channels(name, x, 2, lambda name, x: self.conv(name, x, filters, bias))
+        image = self.reshape(f"{name}/image", x, (1, *x.shape))
+        return self.reshape(name, self.dense(f"{name}/dense", image, weight, bias), (x.shape[0], len(weight)))
 
-    def batch_norm(self, name: str, x: Value, scale: Array, shift: Array, mean: Array, var: Array, eps: float) -> Value:
-        """Append a batch-norm of the channels."""
+    def batch_norm(
+        self, name: str, x: Value, scale: Array, shift: Array, mean: Array, var: Array, eps: float, axis: int = -1
+    ) -> Value:
+        """Append a batch-norm along an axis of one image in the file."""
         parameters = dict(scale=scale, shift=shift, mean=mean, var=var)
+        axis %= len(x.shape)
+
+        def append(name: str, x: Value) -> Value:
+            return self.add(name, BatchNorm(eps), x, parameters=parameters, volume=x.volume)
+
         if x.volume is not None and all(p.size == math.prod(x.volume) for p in parameters.values()):
             parameters = {key: columns_to_chw(p[None], x.volume)[0] for key, p in parameters.items()}
-        return self.add(name, BatchNorm(eps), x, parameters=parameters, volume=x.volume)
+        if len(x.shape) == 2:
+            image = self.reshape(f"{name}/image", x, (1, *x.shape))
+            return self.reshape(name, self.with_channels(f"{name}/norm", image, axis + 1, append), x.shape)
+        return self.with_channels(name, x, axis, append)
+
+    def prelu(self, name: str, x: Value, slope: Array) -> Value:
+        """Append ``x if x >= 0 else slope * x``; the slopes are in the order of the file and broadcast to the value.
+
+        Which elements a slope belongs to follows from the shape of the slopes alone, never from how many there are.
+        """
+        rank = len(x.shape)
+        shape = (1,) * (rank - slope.ndim) + slope.shape
+        if len(shape) != rank or any(have not in (1, size) for have, size in zip(shape, x.shape, strict=True)):
+            raise GraphError(f"slopes of shape {slope.shape} do not fit values of shape {x.shape}")
+        if rank == 1 and x.volume is not None:
+            slope = columns_to_chw(slope[None], x.volume)[0] if slope.size > 1 else slope
+            return self.add(name, PRelu(), x, parameters={"slope": slope.reshape(-1)}, volume=x.volume)
+        channels = self.channel_axis(rank)
+        if slope.size == 1 or (rank != 2 and slope.size == shape[channels] == x.shape[channels]):
+            return self.add(name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
+        below = self.pair(f"{name}/below", Minimum(), x, np.zeros(1, np.float32))
+        scaled = self.pair(f"{name}/scaled", Mul(), below, slope)
+        return self.pair(name, Add(), self.each(f"{name}/above", Relu(), x), scaled)
 
     def layer_norm(self, name: str, x: Value, scale: Array, shift: Array, axes: Sequence[int], eps: float) -> Value:
         """Append a layer-norm over axes of the file; scale and shift have the sizes of these axes."""
@@ -278,6 +327,11 @@ class ImageGraph:
 
     def each(self, name: str, op: Op, x: Value) -> Value:
         """Append a function of one element, or anything else that keeps every element in its place."""
+        before = self._transposed.get(x.name)
+        if before is not None:
+            # behind it a transpose may meet the one that undoes it
+            source, axes = before
+            return self._transpose(name, self.add(f"{name}/apart", op, source), axes)
         return self.add(name, op, x, volume=x.volume)
 
     def pair(self, name: str, op: Binary, a: Value | Array, b: Value | Array) -> Value:
@@ -288,10 +342,15 @@ class ImageGraph:
         rank = max(len(v.shape) for v in values)
         numbers = all(isinstance(v, Value) or v.size == 1 for v in (a, b))
         volume = values[0].volume if numbers and all(v.volume == values[0].volume for v in values) else None
+        before = [self._transposed[v.name] for v in values if v.name in self._transposed]
+        if numbers and len(before) == len(values) and len({axes for _, axes in before}) == 1:
+            # all of them are transposed alike: behind it one transpose may meet the one that undoes it
+            sources = iter(before)
+            operands = [next(sources)[0] if isinstance(v, Value) else v.reshape(1) for v in (a, b)]
+            return self._transpose(name, self.add(f"{name}/apart", op, *operands), before[0][1])
         if volume is None:
             a, b = (self.in_order(v) if isinstance(v, Value) else v for v in (a, b))
-        operands = (self._with_rank(name, v, rank) for v in (a, b))
-        return self.add(name, op, *operands, volume=volume)
+        return self.add(name, op, *(self._with_rank(name, v, rank) for v in (a, b)), volume=volume)
 
     def _with_rank(self, name: str, v: Value | Array, rank: int) -> Value | Array:
         """Return an operand with as many axes as the others: those that it lacks stand in front, as sizes of 1."""
@@ -321,12 +380,18 @@ class ImageGraph:
 
     # Shapes.
 
-    def flatten(self, name: str, x: Value) -> Value:
-        """Append a flatten; the elements of an image stay where they are."""
+    def flatten(self, name: str, x: Value, first_last: bool = False) -> Value:
+        """Append a flatten; the elements of an image stay where they are.
+
+        ``first_last`` flattens as if the first axis of one image in the file stood behind the others.
+        """
         if len(x.shape) == 1:
             return x
+        if first_last and (self.channels_last or len(x.shape) != 3):
+            x = self.transpose(f"{name}/last", x, (*range(1, len(x.shape)), 0))
         stored = self._shapes[x.name]
-        moved = len(stored) == 3 and self.channels_last and stored[0] > 1 and math.prod(stored[1:]) > 1
+        last = len(stored) == 3 and (self.channels_last or first_last)
+        moved = last and stored[0] > 1 and math.prod(stored[1:]) > 1
         return self.add(name, Flatten(), x, volume=stored if moved else None)
 
     def reshape(self, name: str, x: Value, target: Shape) -> Value:
@@ -338,7 +403,7 @@ class ImageGraph:
         stored = self._moved(target)
         if x.shape == target:
             return x
-        if x.volume is not None and stored == x.volume:
+        if x.volume is not None and stored == x.volume and self.channels_last:
             return self.add(name, Reshape(stored), Value(x.name, x.shape))
         if len(x.shape) == len(target) == 3 and stored[0] == self._shapes[x.name][0]:
             return self.add(name, Reshape(stored), x)
@@ -351,9 +416,17 @@ class ImageGraph:
         """Append a transpose; ``order`` says which axis of one image in the file becomes each."""
         axes = self._order(len(x.shape))
         moved = tuple(axes.index(order[axis]) for axis in axes)
-        if moved == tuple(range(len(moved))):
-            return x
-        return self.add(name, Transpose((0, *(axis + 1 for axis in moved))), x)
+        return self._transpose(name, self.in_order(x), moved)
+
+    def _transpose(self, name: str, x: Value, axes: tuple[int, ...]) -> Value:
+        """Append a transpose of the axes in the graph, as one with the transpose before it, or nothing."""
+        source, before = self._transposed.get(x.name, (x, tuple(range(len(axes)))))
+        axes = tuple(before[axis] for axis in axes)
+        if axes == tuple(range(len(axes))):
+            return source
+        y = self.add(name, Transpose((0, *(axis + 1 for axis in axes))), source)
+        self._transposed[y.name] = source, axes
+        return y
 
     def concat(self, name: str, values: Sequence[Value], axis: int) -> Value:
         """Append a concatenation along an axis of one image in the file."""
@@ -369,6 +442,13 @@ class ImageGraph:
         if tuple(count) == x.shape and set(step) == {1}:
             return x
         return self.add(name, Slice(*(self._moved(tuple(part)) for part in (start, count, step))), x)
+
+    def crop(self, name: str, x: Value, top: int, left: int, height: int, width: int) -> Value:
+        """Append a window of an image."""
+        start, count = [0] * 3, list(x.shape)
+        rows, columns = (axis for axis in range(3) if axis != self.channel_axis(3))
+        start[rows], start[columns], count[rows], count[columns] = top, left, height, width
+        return self.slice(name, x, start, count)
 
     def reduce(self, name: str, kind: type[Reduce], x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
         """Append a reduction over axes of one image in the file."""

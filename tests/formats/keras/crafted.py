@@ -75,16 +75,17 @@ def expected(specs: list[dict[str, Any]], images: Array) -> Array:
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def config(specs: list[dict[str, Any]], version: int = 3) -> dict[str, Any]:
-    """Return the configuration of a functional model, as Keras 2 or 3 writes it."""
+def config(specs: list[dict[str, Any]], version: int = 3, call: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the configuration of a functional model, as Keras 2 or 3 writes it; all are called with the same words."""
+    named = call or {}
     written = []
     for spec in specs:
         tensors = [[source, 0, 0] for source in spec["sources"]]
         if version == 2:
-            calls: Any = [[[*tensor, {}] for tensor in tensors]] if tensors else []
+            calls: Any = [[[*tensor, named] for tensor in tensors]] if tensors else []
         else:
             args = [{"class_name": "__keras_tensor__", "config": {"keras_history": t}} for t in tensors]
-            calls = [{"args": [args] if len(args) > 1 else args, "kwargs": {}}] if args else []
+            calls = [{"args": [args] if len(args) > 1 else args, "kwargs": named}] if args else []
         settings = dict(spec["config"])
         if version == 2 and "batch_shape" in settings:
             settings["batch_input_shape"] = settings.pop("batch_shape")
@@ -95,17 +96,19 @@ def config(specs: list[dict[str, Any]], version: int = 3) -> dict[str, Any]:
     return {"class_name": "Functional", "config": inner}
 
 
-def h5_bytes(specs: list[dict[str, Any]], version: str = "2.4.0", **attributes: Any) -> bytes:
+def h5_bytes(
+    specs: list[dict[str, Any]], version: str = "2.4.0", call: dict[str, Any] | None = None, **attributes: Any
+) -> bytes:
     """Return an ``.h5`` file."""
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
-        text = json.dumps(config(specs, int(version[0])))
+        text = json.dumps(config(specs, int(version[0]), call))
         file.attrs.update({"model_config": text, "keras_version": version, "backend": "tensorflow"} | attributes)
         root = file.create_group("model_weights")
         root.attrs["layer_names"] = [spec["name"].encode() for spec in specs]
         for spec in specs:
             group = root.create_group(spec["name"])
-            roles = NAMES[:2] if len(spec["weights"]) == 2 else NAMES[2:6]
+            roles = NAMES[2:6] if len(spec["weights"]) == 4 else NAMES
             names = [f"{spec['name']}/{role}:0" for role, _ in zip(roles, spec["weights"], strict=False)]
             group.attrs["weight_names"] = [name.encode() for name in names]
             for name, array in zip(names, spec["weights"], strict=True):

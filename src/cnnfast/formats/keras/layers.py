@@ -11,7 +11,7 @@ from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.activations import each, softmax, step_named
 from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.registry import LAYERS, Apply, Call, activation, layer
+from cnnfast.formats.keras.registry import Apply, Call, activation, layer
 from cnnfast.ops import (
     Add,
     Array,
@@ -27,7 +27,6 @@ from cnnfast.ops import (
     Minimum,
     Mul,
     Pad,
-    PRelu,
     Reduce,
     ReduceMax,
     ReduceMean,
@@ -46,18 +45,10 @@ from cnnfast.ops import (
     "GaussianNoise",
     "ActivityRegularization",
     "StochasticDepth",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomZoom",
-    "RandomTranslation",
-    "RandomShear",
-    "RandomContrast",
-    "RandomBrightness",
-    "RandomSaturation",
-    "RandomHue",
-    "RandomColorJitter",
+    "Identity",
 )
 def _only_in_training(attributes: Attributes) -> Apply:
+    attributes.ignore_all()
     return lambda call: call.graph.each(call.name, Identity(), call.x)
 
 
@@ -98,13 +89,15 @@ def _elu(attributes: Attributes) -> Apply:
 
 @layer("PReLU")
 def _prelu(attributes: Attributes) -> Apply:
+    shared = () if attributes.raw("shared_axes") is None else attributes.integers("shared_axes")
+
     def apply(call: Call) -> Value:
         (slope,) = call.weights("alpha")
-        x = call.graph.in_order(call.x)
-        channels = x.shape[call.graph.channel_axis(len(x.shape))]
-        if slope.size not in (1, channels):
-            raise attributes.refuse(f"slopes of shape {slope.shape}; supported: one a channel, shared_axes=[1, 2]")
-        return call.graph.add(call.name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
+        axes = [call.axis(axis) for axis in shared]
+        wanted = tuple(1 if axis in axes else size for axis, size in enumerate(call.x.shape))
+        if slope.shape != wanted:
+            raise ModelFileError(f"its slopes are of shape {slope.shape}, but with shared_axes={list(shared)} {wanted}")
+        return call.graph.prelu(call.name, call.x, slope)
 
     return apply
 
@@ -121,6 +114,17 @@ def _softmax(kind: type[Softmax | LogSoftmax]) -> Callable[[Attributes], Apply]:
 
 layer("Softmax", "ops.Softmax")(_softmax(Softmax))
 layer("ops.LogSoftmax")(_softmax(LogSoftmax))
+
+
+@layer("tf.nn.softmax")
+def _softmax_function(attributes: Attributes) -> Apply:
+    def apply(call: Call) -> Value:
+        axis = call.argument("axis", -1)
+        if type(axis) is not int:
+            raise attributes.refuse(f"axis={axis!r:.40}; supported: one axis")
+        return call.graph.softmax(call.name, Softmax, call.x, call.axis(axis))
+
+    return apply
 
 
 @layer("ops.Gelu")
@@ -145,7 +149,6 @@ for _names, _activation_name in {
     ("ops.HardSigmoid",): "hard_sigmoid",
     ("ops.HardSilu",): "hard_silu",
     ("ops.Tanh", "tf.math.tanh"): "tanh",
-    ("tf.nn.softmax",): "softmax",
 }.items():
     layer(*_names)(_function(_activation_name))
 
@@ -164,8 +167,8 @@ def _merge(op: Binary, factor: Callable[[int], float] | None = None) -> Callable
 
 def _operands(call: Call) -> list[Value | Array]:
     """Return the operands of an arithmetic function; keyword arguments may hold the second."""
-    named = [call.named[key] for key in ("x1", "x2", "y") if key in call.named]
-    operands = [*call.operands, *(v if isinstance(v, Value) else np.array(v) for v in named)]
+    named = [v for v in map(call.argument, ("x1", "x2", "y")) if v is not None]
+    operands = [v if isinstance(v, Value) else np.array(v) for v in (*call.operands, *named)]
     if len(operands) < 2 or not all(isinstance(v, Value) or v.dtype.kind in "if" for v in operands):
         raise ModelFileError("it must be called on two or more values or numbers")
     return operands
@@ -200,7 +203,8 @@ def _concatenate(attributes: Attributes) -> Apply:
 
 @layer("Flatten")
 def _flatten(attributes: Attributes) -> Apply:
-    return lambda call: call.graph.flatten(call.name, call.x)
+    first = attributes.channels_axis() == 0
+    return lambda call: call.graph.flatten(call.name, call.x, first_last=first)
 
 
 @layer("Reshape")
@@ -232,35 +236,39 @@ def _permute(attributes: Attributes) -> Apply:
 @layer("ZeroPadding2D")
 def _zero_padding(attributes: Attributes) -> Apply:
     (top, bottom), (left, right) = attributes.sides("padding")
-    return lambda call: call.graph.add(call.name, Pad((top, left, bottom, right)), call.x)
+    op, channels = Pad((top, left, bottom, right)), attributes.channels_axis()
+    return lambda call: call.on_image(channels, lambda name, x: call.graph.add(name, op, x))
 
 
 @layer("Cropping2D")
 def _cropping(attributes: Attributes) -> Apply:
-    sides = attributes.sides("cropping")
+    sides, channels = attributes.sides("cropping"), attributes.channels_axis()
 
     def apply(call: Call) -> Value:
-        channels = call.graph.channel_axis(len(call.x.shape))
-        starts, counts = [0] * 3, list(call.x.shape)
-        axes = [axis for axis in range(3) if axis != channels]
-        call.graph.size(call.x)
-        for axis, (before, after) in zip(axes, sides, strict=True):
-            starts[axis], counts[axis] = before, counts[axis] - before - after
-        return call.graph.slice(call.name, call.x, starts, counts)
+        (top, bottom), (left, right) = sides
+
+        def crop(name: str, x: Value) -> Value:
+            height, width = call.graph.size(x)
+            return call.graph.crop(name, x, top, left, height - top - bottom, width - left - right)
+
+        return call.on_image(channels, crop)
 
     return apply
 
 
 @layer("UpSampling2D")
 def _up_sampling(attributes: Attributes) -> Apply:
-    size = attributes.pair("size", [2, 2])
+    size, channels = attributes.pair("size", [2, 2]), attributes.channels_axis()
     mode = attributes.choice("interpolation", "nearest", "nearest", "bilinear")
 
     def apply(call: Call) -> Value:
-        height, width = call.graph.size(call.x)
-        target = (height * size[0], width * size[1])
-        op = Resize(target, "linear") if mode == "bilinear" else Resize(target, "nearest", "asymmetric", "floor")
-        return call.graph.add(call.name, op, call.x)
+        def enlarge(name: str, x: Value) -> Value:
+            height, width = call.graph.size(x)
+            target = (height * size[0], width * size[1])
+            op = Resize(target, "linear") if mode == "bilinear" else Resize(target, "nearest", "asymmetric", "floor")
+            return call.graph.add(name, op, x)
+
+        return call.on_image(channels, enlarge)
 
     return apply
 
@@ -275,5 +283,3 @@ def _reduce(kind: type[Reduce]) -> Callable[[Attributes], Apply]:
 
 layer("ops.Mean")(_reduce(ReduceMean))
 layer("ops.Max")(_reduce(ReduceMax))
-
-SUPPORTED = sorted(kind for kind in LAYERS if "." not in kind)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.errors import CnnfastError, GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.keras import convolutions, layers, norms  # noqa: F401  (each enters its layers)
+from cnnfast.formats.keras import convolutions, layers, norms, pictures  # noqa: F401  (each enters its layers)
 from cnnfast.formats.keras.archive import Archive
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer, Model, Tensor
-from cnnfast.formats.keras.registry import LAYERS, Apply, Call, key_of
+from cnnfast.formats.keras.registry import LAYERS, Apply, Call, check_arguments, key_of
 from cnnfast.formats.keras.unsupported import complaint, nearest
 from cnnfast.formats.keras.weights import Weights
 from cnnfast.graph import Graph
-from cnnfast.ops import Array, Shape
+from cnnfast.ops import Shape
 
 
 def build(archive: Archive, wanted: Shape | None) -> Graph:
@@ -31,52 +32,91 @@ def build(archive: Archive, wanted: Shape | None) -> Graph:
         If there are layers that cnnfast does not run; all of them are listed.
     """
     model = archive.model
-    prepared = _prepare(archive)
+    prepared, refused = _prepare(archive)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
+        _complain(refused)
         raise UnsupportedError(
             f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs; cnnfast runs networks with one each"
         )
-    graph = ImageGraph(channels_last=_is_channels_last(model))
+    graph = ImageGraph(channels_last=is_channels_last(model))
     first = next((layer for layer in model.layers if layer.name == model.inputs[0].layer), None)
     if first is None:
         raise ModelFileError(f"there is no input layer {model.inputs[0].layer!r}")
-    x = graph.input(first.name, _input_shape(first, wanted, graph))
-    (output,) = _Builder(graph, prepared).run(model, archive.weights, "", [x])
+    try:
+        x = graph.input(first.name, _input_shape(first, wanted, graph))
+    except CnnfastError:
+        _complain(refused)
+        raise
+    builder = _Builder(graph, prepared, refused)
+    (output,) = builder.run(model, archive.weights, "", [x])
+    _complain(refused)
+    if output is None:
+        raise ModelFileError(f"the output of {model.outputs[0].layer!r} depends on itself, or on what is not there")
     return graph.graph(output)
 
 
-def _prepare(archive: Archive) -> dict[int, Apply]:
-    """Check the attributes of every layer, and return what a call of each appends."""
+Refused = dict[int, tuple[Layer, str]]
+"""Layers that are not run, by identity, each with the reason."""
+
+
+def _complain(refused: Refused) -> None:
+    if refused:
+        raise UnsupportedError(complaint(list(refused.values())))
+
+
+def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
+    """Check the attributes of every layer, and return what a call of each appends, and which are not run."""
     prepared: dict[int, Apply] = {}
-    refused = []
+    refused: Refused = {}
     for layer in archive.model.walk():
-        if layer.model is not None or layer.kind == "InputLayer":
-            continue
-        reader = LAYERS.get(key_of(layer))
-        if reader is None:
-            refused.append((layer, nearest(layer)))
-            continue
         try:
-            prepared[id(layer)] = reader(Attributes(layer, archive.version))
+            if layer.model is None and layer.kind != "InputLayer":
+                prepared[id(layer)] = _read(layer, archive.version)
+            for call in layer.calls if layer.model is not None else ():
+                check_arguments(call.named)
         except UnsupportedError as error:
-            refused.append((layer, str(error)))
+            refused[id(layer)] = layer, str(error)
         except (ModelFileError, GraphError) as error:
             raise ModelFileError(f"layer {layer.describe()}: {error}") from error
-    if refused:
-        raise UnsupportedError(complaint(refused))
-    return prepared
+    return prepared, refused
 
 
-def _is_channels_last(model: Model) -> bool:
-    formats = {layer.config.get("data_format") for layer in model.walk()} & {"channels_first", "channels_last"}
-    if len(formats) > 1:
-        raise UnsupportedError("some of its layers have the channels first and some last; all must be alike")
-    return formats != {"channels_first"}
+def _read(layer: Layer, version: int) -> Apply:
+    reader = LAYERS.get(key_of(layer))
+    if reader is None:
+        raise UnsupportedError(nearest(layer))
+    attributes = Attributes(layer, version)
+    if layer.kind == "TFOpLambda":
+        attributes.ignore("function")
+    apply = reader(attributes)
+    attributes.check_rest()
+    return apply
+
+
+def is_channels_last(model: Model) -> bool:
+    """Tell whether the images that enter a model have their channels last.
+
+    The first layer that says so decides; those of another opinion get their images transposed.
+    """
+    flat = True
+    for layer in model.walk():
+        if layer.kind == "Permute" and layer.config.get("dims") in ([3, 1, 2], [2, 3, 1]):
+            return bool(layer.config["dims"] == [3, 1, 2])
+        stated = layer.config.get("data_format")
+        if stated not in ("channels_first", "channels_last") or layer.kind.startswith(("Random", "Spatial")):
+            continue
+        if layer.kind != "Flatten":
+            return bool(stated == "channels_last")
+        flat = flat and stated == "channels_last"
+    return flat
 
 
 def _input_shape(layer: Layer, wanted: Shape | None, graph: ImageGraph) -> Shape:
     """Return the shape of one image in the file's order; ``wanted`` is in the order C, H, W."""
     stated = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
+    for key in ("sparse", "ragged"):
+        if layer.config.get(key) not in (None, False, 0):
+            raise UnsupportedError(f"the input {layer.name!r} is {key}, which no image is")
     if not isinstance(stated, list) or len(stated) < 2 or not all(v is None or type(v) is int for v in stated):
         raise ModelFileError(f"the input {layer.name!r} must have a shape [null, H, W, C], but has {stated!r:.80}")
     sizes = stated[1:]
@@ -95,53 +135,60 @@ def _input_shape(layer: Layer, wanted: Shape | None, graph: ImageGraph) -> Shape
 
 
 class _Builder:
-    """Appends the layers of a model, and of the models in it, to a graph."""
+    """Appends the layers of a model, and of the models in it, to a graph.
 
-    def __init__(self, graph: ImageGraph, prepared: dict[int, Apply]) -> None:
+    A layer that is refused gives nothing, nor does what reads it; all else is looked at, so that all refusals are told.
+    """
+
+    def __init__(self, graph: ImageGraph, prepared: dict[int, Apply], refused: Refused) -> None:
         self._graph = graph
         self._prepared = prepared
+        self._refused = refused
 
-    def run(self, model: Model, weights: Weights, prefix: str, inputs: Sequence[Value]) -> list[Value]:
+    def run(self, model: Model, weights: Weights, prefix: str, inputs: Sequence[Value | None]) -> list[Value | None]:
         """Append a model that is called on values, and return what it gives."""
         if len(inputs) != len(model.inputs):
             raise ModelFileError(f"a model of {len(model.inputs)} inputs is called on {len(inputs)} values")
-        values: dict[Tensor, Value] = dict(zip(model.inputs, inputs, strict=True))
+        values: dict[Tensor, Value | None] = dict(zip(model.inputs, inputs, strict=True))
         for layer, index in _in_order(model, values):
+            number = layer.first + index
             try:
                 results = self._call(layer, index, weights, prefix, values)
             except UnsupportedError as error:
-                raise UnsupportedError(f"layer {layer.describe()}: {error}") from error
+                self._refused.setdefault(id(layer), (layer, str(error)))
+                results = [None]
             except (GraphError, ModelFileError) as error:
                 raise ModelFileError(f"layer {layer.describe()}: {error}") from error
-            number = layer.first + index
             values.update({Tensor(layer.name, number, output): value for output, value in enumerate(results)})
-        missing = next((tensor for tensor in model.outputs if tensor not in values), None)
-        if missing is not None:
-            raise ModelFileError(f"the output of {missing.layer!r} depends on itself, or on what is not there")
-        return [values[tensor] for tensor in model.outputs]
+        return [values.get(tensor) for tensor in model.outputs]
 
     def _call(
-        self, layer: Layer, index: int, weights: Weights, prefix: str, values: dict[Tensor, Value]
-    ) -> list[Value]:
+        self, layer: Layer, index: int, weights: Weights, prefix: str, values: dict[Tensor, Value | None]
+    ) -> list[Value | None]:
         name, arguments = f"{prefix}{layer.name}", layer.calls[index]
         operands = [_operand(argument, values) for argument in arguments.unrolled()]
         if layer.model is not None:
-            inputs = [v for v in operands if isinstance(v, Value)]
-            return self.run(layer.model, weights.inside(layer), f"{name}/", inputs)
+            if not all(v is None or isinstance(v, Value) for v in operands):
+                raise UnsupportedError("a model is called on what is no value")
+            return self.run(layer.model, weights.inside(layer), f"{name}/", operands)
         named = {key: _operand(v, values) if isinstance(v, Tensor) else v for key, v in arguments.named.items()}
+        if id(layer) in self._refused or any(v is None for v in (*operands, *named.values())):
+            return [None]
         call = Call(self._graph, name, operands, named, lambda *roles: weights.of(layer, roles))
-        return [self._prepared[id(layer)](call)]
+        result = self._prepared[id(layer)](call)
+        call.check_rest()
+        return [result]
 
 
-def _operand(argument: object, values: dict[Tensor, Value]) -> Value | Array:
-    if isinstance(argument, Tensor) and argument in values:
-        return values[argument]
+def _operand(argument: object, values: dict[Tensor, Value | None]) -> Any:
+    if isinstance(argument, Tensor):
+        return values.get(argument)
     if isinstance(argument, int | float) and not isinstance(argument, bool):
         return np.array(argument, np.float64)
-    raise ModelFileError(f"it is called on {argument!r:.80}, which is neither a value nor a number")
+    raise UnsupportedError(f"it is called on {argument!r:.80}, which is neither a value nor a number")
 
 
-def _in_order(model: Model, values: dict[Tensor, Value]) -> Iterator[tuple[Layer, int]]:
+def _in_order(model: Model, values: dict[Tensor, Value | None]) -> Iterator[tuple[Layer, int]]:
     """Yield the calls of all layers, each when what it reads is there; calls that never can be are left out."""
     calls = [
         (layer, index) for layer in model.layers for index in range(len(layer.calls)) if layer.kind != "InputLayer"

@@ -9,8 +9,8 @@ import numpy as np
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.registry import Apply, Call, layer, numbers
-from cnnfast.ops import Add, Array, Mul
+from cnnfast.formats.keras.registry import Apply, Call, layer
+from cnnfast.ops import Add, Array, Mul, Shape
 
 LEAST_DEVIATION = 1e-7
 """What Keras calls epsilon: Normalization divides by no less."""
@@ -25,12 +25,17 @@ def _batch_norm(attributes: Attributes) -> Apply:
     scales, centres = _scale_and_shift(attributes)
     axes, eps = attributes.integers("axis", -1), attributes.number("epsilon", 1e-3)
     roles = [role for role, there in (("gamma", scales), ("beta", centres)) if there]
+    attributes.ignore("momentum", "synchronized")
+    if len(axes) > 1:
+        raise attributes.refuse(f"axis={list(axes)}; supported: one axis")
+    if attributes.flag("renorm", False) or attributes.raw("virtual_batch_size") is not None:
+        raise attributes.refuse("renorm or virtual_batch_size")
+    attributes.ignore("renorm_momentum", "renorm_clipping", "fused")
 
     def apply(call: Call) -> Value:
-        call.need_channels(axes)
         *learned, mean, var = call.weights(*roles, "moving_mean", "moving_variance")
         scale, shift = _learned(learned, scales, centres, mean)
-        return call.graph.batch_norm(call.name, call.x, scale, shift, mean, var, eps)
+        return call.graph.batch_norm(call.name, call.x, scale, shift, mean, var, eps, call.axis(axes[0]))
 
     return apply
 
@@ -53,7 +58,10 @@ def _layer_norm(attributes: Attributes) -> Apply:
     def apply(call: Call) -> Value:
         own = sorted(call.axis(axis) for axis in axes)
         like = np.zeros([call.x.shape[axis] for axis in own])
-        scale, shift = _learned(call.weights(*roles), scales, centres, like)
+        learned = call.weights(*roles)
+        if any(array.size != like.size for array in learned):
+            raise ModelFileError(f"its weights are of shape {learned[0].shape}, but it normalises over {like.shape}")
+        scale, shift = _learned([array.reshape(like.shape) for array in learned], scales, centres, like)
         return call.graph.layer_norm(call.name, call.x, scale, shift, own, eps)
 
     return apply
@@ -61,27 +69,23 @@ def _layer_norm(attributes: Attributes) -> Apply:
 
 @layer("Rescaling")
 def _rescaling(attributes: Attributes) -> Apply:
-    factor = numbers(attributes.raw("scale"), "scale")
-    offset = numbers(attributes.raw("offset", 0.0), "offset")
+    factor, offset = attributes.array("scale"), attributes.array("offset", 0.0)
     return lambda call: call.graph.affine(call.name, call.x, factor, offset)
 
 
 @layer("Normalization")
 def _normalization(attributes: Attributes) -> Apply:
     axes: Sequence[int] = () if attributes.raw("axis", [-1]) in (None, []) else attributes.integers("axis", [-1])
-    stated = attributes.raw("mean") is not None
+    stated = [attributes.array(key) for key in ("mean", "variance") if attributes.raw(key) is not None]
     if attributes.flag("invert", False):
         raise attributes.refuse("invert=true")
+    if len(stated) == 1:
+        raise ModelFileError("mean and variance must be stated together")
 
     def apply(call: Call) -> Value:
-        if axes:
-            call.need_channels(axes)
-        if stated:
-            mean, var = (numbers(attributes.raw(key), key) for key in ("mean", "variance"))
-        else:
-            mean, var, _ = (array.astype(np.float64) for array in call.weights("mean", "variance", "count"))
-        if axes and mean.size > 1 and not call.graph.channels_last:
-            mean, var = (array.reshape(-1, 1, 1) for array in (mean, var))
+        mean, var = stated or (array.astype(np.float64) for array in call.weights("mean", "variance", "count")[:2])
+        kept = sorted(call.axis(axis) for axis in axes)
+        mean, var = (_along(kept, array, call.x.shape) for array in (mean, var))
         if mean.shape != var.shape or (var < 0).any():
             raise ModelFileError("mean and variance must be of one shape, and no variance below 0")
         deviation = np.maximum(np.sqrt(var), LEAST_DEVIATION)
@@ -90,8 +94,25 @@ def _normalization(attributes: Attributes) -> Apply:
     return apply
 
 
+def _along(kept: list[int], statistic: Array, shape: Shape) -> Array:
+    """Return a statistic with as many axes as one image: its own axes are the last of those that are kept."""
+    if statistic.size == 1:
+        return statistic.reshape(1)
+    sizes = [size for size in statistic.shape if len(kept) == statistic.ndim or size > 1]
+    if len(sizes) > len(kept):
+        raise ModelFileError(f"mean and variance of shape {statistic.shape} do not fit the axes {kept} of {shape}")
+    whole = [1] * len(shape)
+    for axis, size in zip(reversed(kept), reversed(sizes), strict=False):
+        if size not in (1, shape[axis]):
+            raise ModelFileError(f"mean and variance of shape {statistic.shape} do not fit a value of shape {shape}")
+        whole[axis] = size
+    return statistic.reshape(whole)
+
+
 @layer("LayerScale")
 def _layer_scale(attributes: Attributes) -> Apply:
+    attributes.ignore("init_values", "projection_dim")
+
     def apply(call: Call) -> Value:
         (gamma,) = call.weights("gamma")
         return call.graph.pair(call.name, Mul(), call.x, gamma)

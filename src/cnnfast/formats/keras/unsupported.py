@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from cnnfast.formats.keras.config import Layer
-from cnnfast.formats.keras.layers import SUPPORTED
+from cnnfast.formats.keras.registry import LAYERS
 
 REPEATED = ("name", "trainable", "dtype", "batch_input_shape", "build_config")
 """Attributes that say nothing about what a layer computes; nor do initialisers, regularisers and constraints."""
@@ -17,19 +17,24 @@ HINTS = {
     "Conv1D": "nearest: Conv2D on images of height 1",
     "Conv3D": "nearest: Conv2D",
     "GlobalAveragePooling1D": "nearest: GlobalAveragePooling2D",
-    "Resizing": "nearest: preprocess=Preprocess(…), which resizes pictures before the network",
-    "CenterCrop": "nearest: Cropping2D, or preprocess=Preprocess(resize='crop', …)",
+    "AutoContrast": "it changes pictures in prediction too; do it to the pictures before they come to the network",
+    "ContrastLimitedAdaptiveHistogramEqualization": "likewise; do it to the pictures before they come to the network",
 }
 
 MOST = 100
 LONGEST = 200
 
 
+def supported() -> list[str]:
+    """Return the classes of the layers that cnnfast runs."""
+    return sorted(kind for kind in LAYERS if "." not in kind)
+
+
 def nearest(layer: Layer) -> str:
     """Return what comes closest to a layer among those that cnnfast runs."""
     if layer.kind in HINTS:
         return HINTS[layer.kind]
-    close = difflib.get_close_matches(layer.kind, SUPPORTED, 1, cutoff=0.5)
+    close = difflib.get_close_matches(layer.kind[:100], supported(), 1, cutoff=0.5)
     if close:
         return f"nearest that is supported: {close[0]}"
     if layer.kind == "TFOpLambda":
