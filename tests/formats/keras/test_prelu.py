@@ -41,7 +41,8 @@ def test_rows(shape: tuple[int, ...], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     slope, x = rng.uniform(-1, 1, shape), rng.standard_normal((5, *shape)).astype(np.float32)
     net = prelu(tmp_path, shape, slope, None)
-    result = net.forward(x.reshape(5, *net.input_shape) if x.ndim == 2 else x[:, :, :, None], layout=None if x.ndim == 2 else "nchw")
+    images, layout = (x, None) if x.ndim == 2 else (x[:, :, :, None], "nchw")
+    result = net.forward(images, layout=layout)
     np.testing.assert_allclose(result.reshape(x.shape), np.where(x >= 0, x, slope * x), rtol=1e-6)
 
 
