@@ -470,6 +470,19 @@ def test_find_takes_named_files_whatever_they_are_and_each_once(tmp_path):
     assert find_pictures(named) == [tmp_path / "notes.txt", tmp_path / "a.png"]
 
 
+def test_an_entry_that_cannot_be_looked_at_hides_no_other(tmp_path):
+    """A loop of links, and a link through a file, are unreadable entries of their own among good pictures."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "through").symlink_to("good.png/inside")
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
+    found = find_pictures([tmp_path])
+    assert [path.name for path in found] == ["a", "b", "good.png", "self.jpg", "through"]
+    outcomes = [isinstance(picture, PictureError) for _, picture in read_pictures(found, AS_IS)]
+    assert outcomes == [True, True, False, True, True]
+
+
 def test_find_enters_loops_of_links_once_and_keeps_broken_links_to_be_reported(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "loop").symlink_to(tmp_path)

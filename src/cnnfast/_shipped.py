@@ -65,8 +65,13 @@ def find(source: str | PathLike[str]) -> Path:
         If ``source`` is neither.
     """
     path = Path(source)
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError) as error:
+        # a name that is too long, or holds a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{source!s:.200}: this cannot be looked for: {reason}") from error
     if str(source) in shipped():
         return file_of(str(source))
     raise ModelFileError(

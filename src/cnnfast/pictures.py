@@ -155,7 +155,7 @@ def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """
     suffixes = picture_suffixes()
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from _walk(path, suffixes)
         elif os.path.lexists(path):
             yield path
@@ -466,5 +466,13 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
 def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[Path, bool]]:
     """List what is worth entering or reading in a folder, sorted by name, with whether it is a folder."""
     with os.scandir(folder) as entries:
-        visible = [(folder / e.name, e.is_dir()) for e in entries if not e.name.startswith(".")]
+        visible = [(folder / e.name, _may_be_entered(e)) for e in entries if not e.name.startswith(".")]
     return sorted((p, is_folder) for p, is_folder in visible if is_folder or p.suffix.lower() in suffixes)
+
+
+def _may_be_entered(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder; one that cannot be looked at counts as one, so that entering it says why."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True

@@ -110,13 +110,16 @@ def detect(path: str | os.PathLike[str]) -> Format:
 
 
 def _head(path: Path) -> bytes:
-    if path.is_dir():
-        return b""
-    # Opening a pipe or a device could wait for ever.
-    if path.exists() and not path.is_file():
-        raise ModelFileError(f"{path}: neither a file nor a folder; a model must be one of them")
     try:
+        if path.is_dir():
+            return b""
+        # Opening a pipe or a device could wait for ever.
+        if path.exists() and not path.is_file():
+            raise ModelFileError(f"{path}: neither a file nor a folder; a model must be one of them")
         with path.open("rb") as file:
             return file.read(HEAD)
-    except OSError as error:
-        raise ModelFileError(f"{path}: the model file cannot be read: {error.strerror or error}") from error
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{path!s:.1000}: the model file cannot be read: {reason}") from error

@@ -35,3 +35,14 @@ def blame(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def _short(message: str) -> str:
     return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}… ({len(message)} characters)"
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    r"""Return what a file is called, as text that can be written anywhere: a name need not be text.
+
+    Examples
+    --------
+    >>> name_of("folder/net-\udce9.h5")
+    'net-\\udce9.h5'
+    """
+    return os.path.basename(os.fspath(path)).encode("utf-8", "backslashreplace").decode()

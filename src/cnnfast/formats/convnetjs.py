@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats import cifar10
-from cnnfast.formats.blame import blame
+from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.chain import Chain
 from cnnfast.formats.channels_last import columns_to_chw
 from cnnfast.formats.model import Model
@@ -64,7 +64,7 @@ def read(
             classes = cifar10.CLASSES if classes is None else classes
             preprocess = preprocess or cifar10.byte_minus_half()
         labels = None if classes is None else tuple(classes)
-        return Model(chain.graph(), preprocess, labels, notes={"source": f"ConvNetJS, {Path(path).name}"})
+        return Model(chain.graph(), preprocess, labels, notes={"source": f"ConvNetJS, {name_of(path)}"})
 
 
 def _layers(path: Path) -> list[Layer]:

@@ -47,9 +47,12 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     absolute = os.path.abspath(path)
     try:
         state = _state(absolute)
+        if not os.path.isfile(absolute):
+            # opening a pipe or a device could wait for ever
+            return None
         with open(absolute, "rb") as file:
             head = file.read(native.DIGEST_END)
-    except OSError:
+    except (OSError, ValueError):
         return None
     if head[8 : native.DIGEST_BEGIN] != native.PREFIX:
         return None

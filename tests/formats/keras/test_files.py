@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,20 @@ def replace_kernel(make: Any) -> Any:
 def test_weights_that_are_not_in_the_file(tmp_path: Path, make: Any, rule: str) -> None:
     with pytest.raises(ModelFileError, match=rule):
         load_model(write(tmp_path / "model", h5_with(replace_kernel(make))))
+
+
+@pytest.mark.parametrize("content", [b" " * (64 << 20), b'["' + b'a","' * (21 << 20)])
+def test_a_configuration_that_expands_is_refused(content: bytes, tmp_path: Path) -> None:
+    """64 MiB of JSON in a file of 64 kB, and what it would take as objects is a multiple of that."""
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", content)
+        archive.writestr("model.weights.h5", b"")
+    tracemalloc.start()
+    with pytest.raises(ModelFileError, match=r"config.json would take \d+ bytes; at most \d+ are allowed"):
+        Network.load(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
 
 
 def test_a_zip_that_expands_is_refused(tmp_path: Path) -> None:

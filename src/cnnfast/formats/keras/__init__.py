@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnfast.formats.blame import blame
+from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.keras.archive import sniff
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -62,7 +62,7 @@ def read(
             graph = build(archive, input_shape)
         graph, rule = with_pixels(graph, preprocess)
         labels = None if classes is None else tuple(classes)
-        return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {Path(path).name}"})
+        return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {name_of(path)}"})
 
 
 FORMAT = register(Format("keras", "a model of Keras 2 or 3", (".keras", ".h5", ".hdf5"), sniff, read))

@@ -19,7 +19,8 @@ from cnnfast.formats.keras.store import EXPANSION, Store, hdf5_errors
 from cnnfast.formats.keras.weights import ContainerWeights, LegacyWeights, Weights
 from cnnfast.formats.strict_json import parse
 
-MAX_JSON = 64 << 20
+MAX_JSON, JSON_FLOOR = 16 << 20, 4 << 20
+"""Bytes of a configuration, whatever the file has; and of one in a small file, beyond what its size explains."""
 MAX_CONTAINERS = 1_000_000
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -101,8 +102,8 @@ def _unzip(path: Path, size: int) -> tuple[Any, dict[str, Any], bytes]:
                     f"its weights are in {', '.join(n for n in names if 'weights' in n)[:200] or 'no member'}; cnnfast "
                     f"reads {WEIGHTS}: save the model as one file, with weights in HDF5"
                 )
-            config = _json(archive, CONFIG)
-            metadata = _json(archive, METADATA) if METADATA in names else {}
+            config = _json(archive, CONFIG, size)
+            metadata = _json(archive, METADATA, size) if METADATA in names else {}
             return config, metadata if isinstance(metadata, dict) else {}, _member(archive, WEIGHTS, EXPANSION * size)
     # zipfile meets damage by all of these
     except (
@@ -122,8 +123,9 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
         return member.read(info.file_size)
 
 
-def _json(archive: zipfile.ZipFile, name: str) -> Any:
-    return parse(_member(archive, name, MAX_JSON).decode("utf-8"), name, MAX_CONTAINERS)
+def _json(archive: zipfile.ZipFile, name: str, size: int) -> Any:
+    most = min(MAX_JSON, JSON_FLOOR + EXPANSION * size)
+    return parse(_member(archive, name, most).decode("utf-8"), name, MAX_CONTAINERS)
 
 
 def _version(value: object) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnfast.formats.blame import blame
+from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.input_layout import check_layout
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -69,7 +69,7 @@ def read(
         graph = build(source, has_channels_first(source, input_layout))
         graph, rule = with_pixels(graph, preprocess, *source.byte_to_input())
         labels = None if classes is None else tuple(classes)
-        return Model(graph, rule, labels, notes={"source": f"LiteRT, {Path(path).name}"})
+        return Model(graph, rule, labels, notes={"source": f"LiteRT, {name_of(path)}"})
 
 
 def _sniff(path: Path, head: bytes) -> bool:

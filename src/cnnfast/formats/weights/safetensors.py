@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import native, tensors
-from cnnfast.formats.blame import blame
+from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.weights.read import Options, model_of
@@ -49,7 +49,7 @@ def read(
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
     with blame(path):
-        return model_of(load(Path(path), key), options, f"safetensors, {Path(path).name}")
+        return model_of(load(Path(path), key), options, f"safetensors, {name_of(path)}")
 
 
 def load(path: Path, key: str | None = None) -> dict[str, Array]:

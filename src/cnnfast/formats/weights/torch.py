@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.blame import blame
+from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.pickles.container import DAMAGE, MAGIC, ZIP, opened
 from cnnfast.formats.pickles.storages import read_tensors
@@ -56,7 +56,7 @@ def read(
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
     with blame(path):
         arrays, place = load(Path(path), key)
-        return model_of(arrays, options, f"PyTorch state dict, {Path(path).name}{place}")
+        return model_of(arrays, options, f"PyTorch state dict, {name_of(path)}{place}")
 
 
 def load(path: Path, key: str | None = None) -> tuple[dict[str, Array], str]:
