@@ -204,12 +204,21 @@ def two_headed(*more: NodeProto) -> ModelProto:
 
 def test_one_of_several_outputs_is_named(tmp_path: Path) -> None:
     path, x = saved(two_headed(), tmp_path), floats(4, 3, 6, 6)
-    with pytest.raises(ModelFileError, match=r"2 outputs: 'y', 'features'.*output='features'.*--output features"):
+    with pytest.raises(
+        ModelFileError, match=r"2 outputs: 'y' \(of Relu\), 'features' \(of Flatten\).*--output features"
+    ):
         Network.load(path)
     y, features = ReferenceEvaluator(two_headed()).run(None, {"x": x})
     for name, value in (("y", y), ("features", features)):
         result = Network.load(path, output=name).forward(x, layout="nchw")
         np.testing.assert_allclose(result, value, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_are_suggested_where_the_outputs_are_labels(tmp_path: Path) -> None:
+    proto = model([node("Flatten", "x", "scores"), node("TopK", "scores k", "y best")], weights={"k": np.array([3])})
+    proto.graph.output.append(helper.make_tensor_value_info("best", TensorProto.INT64, None))
+    with pytest.raises(ModelFileError, match=r"'best' \(of TopK\).*for example output='scores'"):
+        Network.load(saved(proto, tmp_path))
 
 
 def test_a_cut_inside_drops_what_comes_behind(tmp_path: Path) -> None:

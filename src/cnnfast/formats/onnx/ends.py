@@ -81,11 +81,7 @@ def wanted_output(graph: GraphProto, output: str | None) -> str:
     outputs: list[str] = [value.name for value in graph.output]
     if output is None:
         if len(outputs) != 1:
-            example = f", for example output={outputs[-1]!r}" if outputs else ""
-            raise ModelFileError(
-                f"it has {len(outputs)} outputs: {_listed(outputs)}; a network has one. Say which, or any value inside "
-                f"of it{example} (on the command line --output {outputs[-1] if outputs else 'NAME'})"
-            )
+            raise ModelFileError(_which_output(graph, outputs))
         return outputs[0]
     values = [name for node in graph.node for name in node.output if name]
     if output not in {*values, *outputs}:
@@ -93,6 +89,23 @@ def wanted_output(graph: GraphProto, output: str | None) -> str:
         hint = f"; near it: {_listed(near)}" if near else ""
         raise ModelFileError(f"no value is called {output!r:.200}; its outputs are {_listed(outputs)}{hint}")
     return output
+
+
+DECISIONS = ("ArgMax", "ArgMin", "TopK", "Hardmax", "ZipMap", "NonMaxSuppression")
+"""Operators that make labels of scores: the scores are what cnnfast gives."""
+
+
+def _which_output(graph: GraphProto, outputs: Sequence[str]) -> str:
+    makers = {name: node for node in graph.node for name in node.output}
+    kinds = [f"{name!r:.200}" + (f" (of {makers[name].op_type})" if name in makers else "") for name in outputs]
+    likely = outputs[-1] if outputs else "NAME"
+    for _ in DECISIONS:
+        if likely in makers and makers[likely].op_type in DECISIONS and makers[likely].input:
+            likely = makers[likely].input[0]
+    return (
+        f"it has {len(outputs)} outputs: {', '.join(kinds[:MOST_LISTED]) or 'none'}; a network has one. Say which, or "
+        f"any value inside of it, for example output={likely!r:.200} (on the command line --output {likely:.200})"
+    )
 
 
 def needed(graph: GraphProto, outputs: Collection[str]) -> list[NodeProto]:
