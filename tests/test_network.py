@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import signal
 import subprocess
@@ -104,6 +105,19 @@ def test_labels_without_names_are_numbers() -> None:
     assert head().classes_.tolist() == [0, 1, 2]
     assert head().predict(SCORES).tolist() == [1, 0, 0]
     assert head(outputs=1).classes_.tolist() == [0, 1]
+
+
+def test_records_are_what_topk_gives_as_json_has_it() -> None:
+    for net in (head(), Network.load("mnist-mlp")):
+        images = SCORES if net.preprocess is None else np.zeros((3, 28, 28), np.uint8)
+        labels, probabilities = net.topk(images, k=2)
+        records = net.records(images, k=2)
+        assert json.loads(json.dumps(records)) == records
+        assert [[choice["label"] for choice in record] for record in records] == labels.tolist()
+        found = np.array([[choice["probability"] for choice in record] for record in records])
+        np.testing.assert_array_equal(found.astype(np.float32), probabilities)
+        with pytest.raises(InputError, match="k must be an integer"):
+            net.records(images, k=11)
 
 
 def test_topk_is_sorted_and_keeps_the_first_of_equal_ones() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image, ImageFile, ImageSequence
 
 from cnnfast.errors import ConfigError, DataError, InputError, PictureError
 from cnnfast.pictures import MOST_PIXELS, find_pictures, fit_images, picture_suffixes, read_picture, read_pictures
@@ -317,6 +317,30 @@ def test_reasons_name_the_file(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes and /dev/zero are of Unix")
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_half_a_picture_is_refused_even_if_a_library_lets_it_pass(format_, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    rng = np.random.default_rng(0)
+    whole = encoded(Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)), format_)
+    with pytest.raises(PictureError):
+        read_picture(whole[: len(whole) * 2 // 3], Preprocess(size=(8, 8)))
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+    assert read_picture(whole, Preprocess(size=(8, 8))).shape == (8, 8, 3)
+
+
+def test_the_flag_for_half_pictures_comes_back_after_many_threads(monkeypatch, tmp_path):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    paths = []
+    for i in range(60):
+        paths.append(tmp_path / f"{i}.jpg")
+        Image.effect_noise((90, 90), 80).save(paths[-1])
+        if i % 3 == 0:
+            paths[-1].write_bytes(paths[-1].read_bytes()[:-900])
+    outcomes = [picture for _, picture in read_pictures(paths, Preprocess(size=(8, 8)), workers=4)]
+    assert [isinstance(outcome, PictureError) for outcome in outcomes] == [i % 3 == 0 for i in range(60)]
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
 def test_pipes_and_devices_do_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -221,3 +223,21 @@ def test_decode_keeps_no_picture_alive() -> None:
     assert isinstance(error, PictureError)
     assert error.__traceback__ is None
     assert stream.default_batch(1) == 128
+
+
+def test_a_result_is_json_as_it_is(pictures: list[Path]) -> None:
+    net = small_net()
+    results = list(net.stream(pictures, batch=7))
+    expected = net.records(np.stack([read_picture(path, net.preprocess) for path in pictures[:3]]), k=2)
+    lines = [json.loads(json.dumps(result.record(k=2))) for result in results]
+    assert [line["item"] for line in lines] == list(map(str, pictures))
+    assert [line["labels"] for line in lines[:3]] == expected
+    assert lines[17] == {"item": str(pictures[17]), "error": f"{pictures[17]}: no such file"}
+    assert all(type(result.label) in (str, int) for i, result in enumerate(results) if i not in BROKEN)
+    again = pickle.loads(pickle.dumps(results[0]))
+    assert (again[1], again.record()) == (results[0][1], results[0].record())
+
+
+def test_what_has_no_name_is_told_by_its_kind() -> None:
+    (result,) = small_net().stream([np.zeros((9, 9, 3), np.uint8)])
+    assert result.record()["item"] == "<ndarray>"

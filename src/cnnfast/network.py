@@ -23,6 +23,7 @@ from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, Layer, build_graph, graph_without_weights
 from cnnfast.ops import Array, Shape
 from cnnfast.preprocess import Preprocess
+from cnnfast.records import ranked
 from cnnfast.runner import NO_PREPROCESSING, Runner
 from cnnfast.summary import summary_table
 
@@ -435,12 +436,54 @@ class Network:
         >>> labels.shape, bool((probabilities[:, 0] >= probabilities[:, 1]).all())
         ((2, 3), True)
         """
+        k = self._checked_k(k)
+        probabilities = self.predict_proba(images, layout=layout, outliers=outliers, threads=threads)
+        order = _rank(probabilities, k)
+        return self.classes_[order], np.take_along_axis(probabilities, order, axis=-1)
+
+    def records(
+        self,
+        images: object,
+        k: int = 5,
+        *,
+        layout: str | None = None,
+        outliers: str = "raise",
+        threads: int | None = None,
+    ) -> list[list[Any]]:
+        """Return what `topk` does as JSON has it: for each image a list of labels with their probabilities.
+
+        Parameters
+        ----------
+        images, k, layout, outliers, threads
+            As for `topk`.
+
+        Returns
+        -------
+        list of list of dict
+            Text and numbers of Python. With several answers for each image the lists are nested accordingly.
+
+        Raises
+        ------
+        InputError, UnsupportedError
+            As for `topk`.
+
+        Examples
+        --------
+        >>> import json
+        >>> net = Network.load("mnist-mlp")
+        >>> json.dumps(net.records(np.zeros((1, 28, 28), np.uint8), k=1))
+        '[[{"label": "1", "probability": ...}]]'
+        """
+        k = self._checked_k(k)
+        probabilities = self.predict_proba(images, layout=layout, outliers=outliers, threads=threads)
+        _rank(probabilities, 1)
+        return [ranked(self.classes_, row, k) for row in probabilities]
+
+    def _checked_k(self, k: object) -> int:
         count = self._answers.classes
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= count:
             raise InputError(f"k must be an integer from 1 to {count}, the number of classes, but is {k!r:.80}")
-        probabilities = self.predict_proba(images, layout=layout, outliers=outliers, threads=threads)
-        order = _rank(probabilities, int(k))
-        return self.classes_[order], np.take_along_axis(probabilities, order, axis=-1)
+        return int(k)
 
     def stream(
         self,
@@ -510,9 +553,10 @@ class Network:
         with closing(outcomes):
             for item, outcome in outcomes:
                 if isinstance(outcome, CnnfastError):
-                    yield result(item, None, None, outcome)
+                    yield result(item, None, None, outcome, self.classes_)
                 else:
-                    yield result(item, self.classes_[outcome.argmax(axis=-1)], outcome, None)
+                    label = self.classes_[outcome.argmax(axis=-1)].tolist()
+                    yield result(item, label, outcome, None, self.classes_)
 
     def compile(
         self,

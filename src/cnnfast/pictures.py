@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._pillow import truncation_is_an_error
 from cnnfast._threads import decide
 from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.preprocess import Preprocess
@@ -277,7 +278,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(file) as image:
+        with truncation_is_an_error(), Image.open(file) as image:
             _check_header(image, name)
             image.load()
             return _to_colours(_upright(image), preprocess)

@@ -8,10 +8,11 @@ long the stream is and however slowly its results are taken.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from cnnfast.errors import CnnfastError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.pictures import fit_images, read_picture
 from cnnfast.preprocess import Preprocess
+from cnnfast.records import ranked
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -34,25 +36,59 @@ Outcome = Array | CnnfastError
 Compute = Callable[[Array], Array]
 
 
-class Result(NamedTuple):
-    """What `Network.stream` says about one image.
+class _Fields(NamedTuple):
+    item: Any
+    label: Any
+    probabilities: Array | None
+    error: CnnfastError | None
+
+
+class Result(_Fields):
+    """What `Network.stream` says about one image: ``item, label, probabilities, error``.
 
     Attributes
     ----------
     item : object
         What was given.
-    label : object
-        Element of `Network.classes_`; None if there is an error.
+    label : str or int
+        The most probable of `Network.classes_`, as Python has it; nested lists where an image has several answers; None
+        if there is an error.
     probabilities : float32 array (K,)
         In the order of `Network.classes_`; None if there is an error.
     error : CnnfastError or None
         Why there is no result.
     """
 
-    item: Any
-    label: Any
-    probabilities: Array | None
-    error: CnnfastError | None
+    def __new__(
+        cls,
+        item: object,
+        label: object,
+        probabilities: Array | None,
+        error: CnnfastError | None,
+        classes: Array | None = None,
+    ) -> Self:
+        made = super().__new__(cls, item, label, probabilities, error)
+        made._classes = classes
+        return made
+
+    _classes: Array | None
+
+    def record(self, k: int = 1) -> dict[str, Any]:
+        """Return it as JSON has it: the item as text, and the ``k`` most probable labels, or the error.
+
+        Examples
+        --------
+        >>> import json
+        >>> from cnnfast import Network
+        >>> net = Network.load("mnist-mlp")
+        >>> for result in net.stream(["missing.png"]):
+        ...     print(json.dumps(result.record()))
+        {"item": "missing.png", "error": "missing.png: no such file"}
+        """
+        item = str(self.item) if isinstance(self.item, str | os.PathLike) else f"<{type(self.item).__name__}>"
+        if self.probabilities is None or self._classes is None:
+            return {"item": item, "error": str(self.error)}
+        return {"item": item, "labels": ranked(self._classes, self.probabilities, k)}
 
 
 def decode(item: object, preprocess: Preprocess) -> Outcome:

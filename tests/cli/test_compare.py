@@ -90,6 +90,8 @@ def test_compare_on_pictures(run, model, album):
     assert result.status == 0
     assert "11 images" in result.out
     assert "2.png" in result.err
+    again = run("compare", "--data", album / "a", "--data", album / "b", model, "--bound", "1e-3", model)
+    assert (again.status, again.out) == (0, result.out.replace("0.0001", "0.001"))
 
 
 def test_compare_needs_two(run, model, tmp_path):

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 COLOURS = np.eye(3, dtype=np.uint8) * 255
 
@@ -37,8 +38,24 @@ def test_json(run, model, labelled):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
-def test_limit(run, model, labelled, batch):
-    assert "4 of 4 right" in run("evaluate", model, labelled, "--limit", 4, "--batch", batch).out
+def test_a_limit_leaves_every_class_its_share(run, model, labelled, batch):
+    facts = json.loads(run("evaluate", model, labelled, "--limit", 4, "--batch", batch, "--json").out)
+    assert [sum(row) for row in facts["confusion_matrix"]] == [2, 1, 1]
+    assert run("evaluate", model, labelled, "--limit", 5).out == run("evaluate", model, labelled).out
+
+
+def test_a_limit_takes_all_classes_of_sorted_folders_and_reads_no_other_picture(run, model, tmp_path):
+    for name, colour in zip(("blue", "green", "red"), COLOURS[::-1].tolist(), strict=True):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            picture = tmp_path / "photos" / name / f"{i}.png"
+            if i in (1, 4, 6):
+                Image.new("RGB", (5, 5), tuple(colour)).save(picture)
+            else:
+                picture.write_bytes(b"no picture")
+    result = run("evaluate", model, tmp_path / "photos", "--limit", 9, "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["confusion_matrix"] == (3 * np.eye(3, dtype=int)).tolist()
 
 
 def test_report_of_mistakes(run, model, labelled, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import inspect
 import json
@@ -71,7 +72,7 @@ def test_wrong_usage_is_status_2(words, run):
         (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),
         (("find", "red", "{album}", "--model", "{model}", "--report", "x.pdf"), ".png or .html"),
         (("find", "red", "{album}", "--model", "{model}", "--copy-to", "{album}/red"), "lies inside"),
-        (("find", "red", "{album}", "--model", "{model}", "--out", "{album}/none/x.csv"), "No such file"),
+        (("find", "red", "{album}", "--model", "{model}", "--out", "{album}/none/x.csv"), "there is no folder"),
         (("classify", "{album}", "--model", "{model}", "--top", "4"), "only 3 classes"),
         (("evaluate", "{model}", "{album}/b"), "no labels"),
         (("evaluate", "{model}", "{album}"), "none of the network's"),
@@ -143,3 +144,39 @@ def test_convert_writes_what_it_read(run, model, tmp_path):
     assert run("convert", model, target).status == 0
     assert target.read_bytes() == model.read_bytes()
     assert run("convert", model, target, "--force").status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("find", "red", "{album}", "--model", "{model}", "--out", "{missing}/rows.csv"),
+        ("classify", "{album}", "--model", "{model}", "--report", "{missing}/sheet.png"),
+        ("evaluate", "{model}", "{album}", "--report", "{missing}/sheet.html"),
+        ("convert", "{model}", "{missing}/net.safetensors"),
+        ("train", "{album}", "--architecture", "lenet", "--out", "{missing}/net.safetensors"),
+        ("demo", "--report", "{missing}/sheet.png"),
+    ],
+)
+def test_a_missing_folder_is_named_before_any_work(run, album, model, tmp_path, words):
+    missing = tmp_path / "not" / "there"
+    (album / "b" / "2.png").unlink()
+    (album / "a").rename(album / "red")
+    (album / "b").rename(album / "blue")
+    result = run(*(word.format(album=album, model=model, missing=missing) for word in words))
+    assert result.status == 2
+    assert f"there is no folder {missing}; make it first" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_options_may_stand_between_paths(run, album, model):
+    apart = run("classify", album / "b" / "0.png", "--model", model, album / "b" / "1.png")
+    assert apart.status == 0, apart.err
+    assert apart.out == run("classify", album / "b" / "0.png", album / "b" / "1.png", "--model", model).out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_eats_what_is_no_value_of_it(command):
+    """An option takes one value or none: with one or several, `--option A B` would swallow the path behind it."""
+    parser = argparse.ArgumentParser()
+    import_module(f"cnnfast.cli.{command}").add_arguments(parser)
+    assert [action.dest for action in parser._actions if action.option_strings and action.nargs not in (None, 0)] == []

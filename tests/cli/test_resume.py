@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -13,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli.test_main import start
+from PIL import Image
+
+from cnnfast.cli.records import Csv, Row
 
 SUFFIXES = ("csv", "jsonl")
 
@@ -125,3 +130,68 @@ def test_ctrl_c_and_resume_give_the_file_of_an_undisturbed_run(run, model, tmp_p
     assert expected.startswith(rows)
     assert run(*words, "--out", out, "--resume").status == 0
     assert out.read_bytes() == expected
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        (lambda content: content.replace(b"\n", b"\r\n"), "line ends of Windows"),
+        (lambda content: b"\xef\xbb\xbf" + content, "a byte order mark"),
+        (
+            lambda content: content.replace(b",false", b',"false"', 1).replace(b": false", b":  false", 1),
+            "been changed",
+        ),
+    ],
+)
+def test_a_file_that_another_program_has_saved_is_not_resumed(run, album, model, tmp_path, suffix, saved, said):
+    out = tmp_path / f"x.{suffix}"
+    words = ("find", "red", album / "b", "--model", model, "--out", out)
+    run(*words)
+    content = saved(out.read_bytes())
+    out.write_bytes(content)
+    result = run(*words, "--resume")
+    assert result.status == 2
+    assert said in result.err
+    assert "--force" in result.err
+    assert out.read_bytes() == content
+
+
+HARMLESS = {
+    "=1+1.png": "'=1+1.png",
+    "@SUM(A1).png": "'@SUM(A1).png",
+    "+2.png": "'+2.png",
+    "-dash.png": "'-dash.png",
+    "\tcmd.png": "'\tcmd.png",
+    "＝1.png": "'＝1.png",
+    "'=1.png": "''=1.png",
+    "'apostrophe.png": "'apostrophe.png",
+    "a=1.png": "a=1.png",
+    "-5": "-5",
+    "+1e3": "+1e3",
+}
+"""Names of pictures, and the cells that a spreadsheet gets."""
+
+
+def test_no_cell_is_a_formula_and_names_are_read_back(run, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in HARMLESS:
+        Image.new("RGB", (4, 4), (250, 10, 20)).save(tmp_path / name, "PNG")
+    (tmp_path / "=no.png").write_bytes(b"no picture")
+    words = ("classify", "--model", model, "--out", "x.csv", "--", *HARMLESS, "=no.png")
+    assert run(*words).status == 1
+    content = (tmp_path / "x.csv").read_bytes()
+    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))[1:]
+    assert [row[0] for row in rows] == [*HARMLESS.values(), "'=no.png"]
+    assert all(0 < float(row[2]) < 1 for row in rows[:-1])
+    for length in (len(content), len(content) - 2, len(content) // 2):
+        (tmp_path / "x.csv").write_bytes(content[:length])
+        assert run(words[0], "--resume", *words[1:]).status == 1
+        assert (tmp_path / "x.csv").read_bytes() == content
+
+
+def test_a_label_that_is_a_formula_is_a_cell_of_text(tmp_path):
+    layout = Csv(("label", "probability"))
+    row = Row("a.png", ("=cmd|' /C calc'!A0", 0.25), None)
+    assert layout.encode(row) == b"a.png,'=cmd|' /C calc'!A0,0.25,\n"
+    assert layout.decode(layout.encode(row)).cells[0] == row.cells[0]

@@ -94,13 +94,19 @@ def test_on_top_of_another(data: Path, tmp_path: Path, run: Callable[..., Result
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.kron(image[..., 0], np.ones((2, 2), np.uint8))).save(place / f"{i}.png")
     (folder / "slanted" / "broken.png").write_bytes(b"no picture")
-    result = run("train", folder, "--base", base, "--freeze", "--out", out, *FAST, "--augment", "flip")
+    # an option without a value stands before the folder, and leaves it alone
+    result = run("train", "--base", base, "--freeze", folder, "--out", out, *FAST, "--augment", "flip")
     assert result.status == 1, result.err
     assert "1 could not be read" in result.err
     net, below = Network.load(out), Network.load(base)
     assert net.classes_.tolist() == ["slanted", "straight"]
     assert all((net.graph.constants[n] == below.graph.constants[n]).all() for n in ("conv1.weight", "fc2.bias"))
     assert "head.1.weight" in net.graph.constants
+    words = ("--base", base, "--out", out, *FAST, "--force")
+    assert run("train", "--freeze-up-to", "relu_3", folder, *words).status == 1
+    parts = Network.load(out).graph.constants
+    assert (parts["conv2.weight"] == below.graph.constants["conv2.weight"]).all()
+    assert not (parts["fc2.bias"] == below.graph.constants["fc2.bias"]).all()
     kept = run("train", data, "--base", base, "--out", out, *FAST, "--force")
     assert kept.status == 0
     assert "fc3.weight" in Network.load(out).graph.constants
@@ -179,6 +185,7 @@ def test_divergence_leaves_the_last_good_weights(
     [
         (("--architecture", "lenett"), "did you mean 'lenet'"),
         (("--architecture", "lenet", "--freeze"), "--freeze belongs to --base"),
+        (("--architecture", "lenet", "--freeze-up-to", "conv1"), "--freeze belongs to --base"),
         (("--architecture", "lenet", "--augment", "flap"), "there is no augmentation 'flap'; known: flip, shift"),
         (("--architecture", "lenet", "--augment", "shift=x"), "shift takes int after ="),
         (("--architecture", "lenet", "--augment", "flip=2"), "flip takes no value"),
@@ -247,3 +254,15 @@ def test_plots(data: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
     nothing = run("plot", tmp_path)
     assert nothing.status == 2
     assert "it should be in the folder of a training run" in nothing.err
+
+
+@pytest.mark.parametrize("begin", [("--architecture", "lenet"), ("--base", "mnist-mlp", "--freeze")])
+def test_a_single_class_is_no_lesson(begin: tuple[str, ...], tmp_path: Path, run: Callable[..., Result]) -> None:
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    for i in range(12):
+        Image.new("RGB", (8, 8), (20 * i, 0, 0)).save(tmp_path / "photos" / "cats" / f"{i}.png")
+    result = run("train", tmp_path / "photos", *begin, "--out", tmp_path / "own.safetensors", *FAST)
+    assert result.status == 2
+    assert "all images show cats, and a network learns to tell at least two classes apart" in result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "own.safetensors").exists()

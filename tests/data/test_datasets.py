@@ -10,9 +10,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 from data.examples import COUNT, EXAMPLES, IMAGES, LABELS, cifar10_records, idx
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from cnnfast.data import FORMATS, match_class, open_dataset
+from cnnfast.data import FORMATS, Dataset, match_class, open_dataset
+from cnnfast.data.arrays import ArraySource
 from cnnfast.errors import CnnfastError, ConfigError, DataError, InputError
 from cnnfast.preprocess import Preprocess
 
@@ -479,3 +482,39 @@ def test_real_cats_and_dogs(shared_data):
     batch = next(dataset.batches(64, AS_IS))
     assert batch.images.shape == (64, 32, 32, 3)
     assert "/cats/" in batch.names[0]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(1, 70), st.integers(1, 9))
+def test_a_part_has_of_each_class_its_share(labels, count, size):
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None]
+    chunks = lambda n: (images[i : i + n] for i in range(0, len(images), n))  # noqa: E731
+    whole = Dataset("numbers", None, np.array(labels), ArraySource(len(labels), str, chunks))
+    part = whole.part(count)
+    seen, kept, names, failed = everything(part, size)
+    positions = seen[:, 0, 0, 0].tolist()
+    assert not failed
+    assert len(part) == len(positions) == min(count, len(labels))
+    assert positions == sorted(set(positions))
+    assert names == list(map(str, positions))
+    assert kept.tolist() == [labels[i] for i in positions]
+    if count >= len(set(labels)):
+        assert set(kept.tolist()) == set(labels)
+        for label in set(labels):
+            share = labels.count(label) * len(positions) / len(labels)
+            assert abs(kept.tolist().count(label) - share) <= max(1, len(set(labels)) - 1)
+
+
+def test_a_part_of_pictures_reads_no_others(tmp_path):
+    for i in range(10):
+        Image.new("L", (4, 4), i).save(tmp_path / f"{i}.png")
+    part = open_dataset(tmp_path).part(3)
+    for i in (0, 2, 3, 4, 6, 7, 9):
+        (tmp_path / f"{i}.png").unlink()
+    images, _, names, failed = everything(part, 2, Preprocess(size=(4, 4), channels="grey"))
+    assert (images[:, 0, 0, 0].tolist(), len(names), failed) == ([1, 5, 8], 3, [])
+
+
+def test_a_part_needs_an_image(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 3), np.uint8))
+    with pytest.raises(ConfigError, match="at least 1 image"):
+        open_dataset(tmp_path / "x.npy").part(0)

@@ -16,9 +16,9 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
     ("errors", "_bar", "_frozen", "_registry", "_kernels", "models", "__version__"),
-    ("_config", "_optional", "_random", "ops", "preprocess", "_shipped"),
+    ("_config", "_optional", "_outputs", "_pillow", "_random", "ops", "preprocess", "_shipped"),
     ("_dispatch", "graph", "_inputs", "lazy_layers"),
-    ("_threads", "layers", "answers"),
+    ("_threads", "layers", "answers", "records"),
     ("architectures",),
     ("plan", "formats", "pictures", "summary", "compiled", "heads"),
     ("runner",),

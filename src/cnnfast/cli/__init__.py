@@ -8,6 +8,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `readers`   what the user says about a model file that does not say it itself
 `inputs`    paths of the command line → images, one after the other
 `rows`      the file of ``--out``: written, and read again by ``--resume``
+`records`   one row of it, as CSV or JSON
 `shelves`   copies and links of what was found
 `gallery`   the contact sheet of ``--report``
 `progress`  the bar, and all that is said on stderr
@@ -91,7 +92,12 @@ def _run(argv: list[str]) -> int:
             module = import_module(f"cnnfast.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+        if name == chosen == argv[0] and "--" not in argv:
+            # Options may stand between paths, as other programs let them; argparse loses what is behind a `--` then.
+            args = command.parse_intermixed_args(argv[1:])
+            break
+    else:
+        args = parser.parse_args(argv)
     args.words = argv
     status: int = args.run(args)
     return status

@@ -10,10 +10,11 @@ import numpy as np
 
 from cnnfast.cli import options
 from cnnfast.cli.models import class_names
-from cnnfast.cli.sweep import Cells, Verdict, decimal, sweep
+from cnnfast.cli.sweep import Cells, Verdict, sweep
 from cnnfast.errors import ConfigError
 from cnnfast.network import Network
 from cnnfast.preprocess import Array
+from cnnfast.records import shortest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ class Classifier:
     def verdict(self, probabilities: Array) -> Verdict:
         """Judge one image; of equal probabilities the first class wins."""
         order = np.argsort(-probabilities, kind="stable")[: self.top]
-        ranked = [(self.classes[i], decimal(probabilities[i])) for i in order]
+        ranked = [(self.classes[i], shortest(probabilities[i])) for i in order]
         width = max(map(len, self.classes))
         line = "\t".join(f"{label:<{width}} {probability:.4f}" for label, probability in ranked)
         label, probability = ranked[0]

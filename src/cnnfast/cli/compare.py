@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("left", metavar="A", help="a shipped network, or a model file of any known format")
     parser.add_argument("right", metavar="B", nargs="?", help="another one; with --engine by default the same file")
     parser.add_argument("--engine", choices=ENGINES, help="run B with the engine it was made for")
-    parser.add_argument("--data", nargs="+", metavar="PATH", help="pictures, folders or data sets; else random images")
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="PATH",
+        help="pictures or a data set; may be repeated; else random images",
+    )
     parser.add_argument(
         "--images", type=options.positive, metavar="N", help=f"how many; default {RANDOM}, or all of --data"
     )

@@ -19,7 +19,7 @@ from cnnfast.errors import ConfigError
 from cnnfast.network import Network
 from cnnfast.pictures import read_picture
 from cnnfast.preprocess import Array
-from cnnfast.report.sheet import check_suffix, contact_sheet
+from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
 
 WANTED = "cat"
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the cats, count what is right, measure the speed, draw the sheet."""
-    check_suffix(args.report)
+    check_sheet(args.report)
     pictures = demo_pictures()
     net = Network.load(args.model)
     names = class_names(net)

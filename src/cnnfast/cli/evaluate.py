@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirrored", action="store_true", help="take the mean of each image and its mirror image; twice the work"
     )
-    parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N images")
+    parser.add_argument(
+        "--limit", type=options.positive, metavar="N", help="only N images: of each class its share, spread evenly"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw the surest mistakes, as .png or .html")
     options.add_split(parser)
     options.add_json(parser)
@@ -59,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{dataset.name}: has no labels to compare with; `cnnfast classify` needs none")
     if int(dataset.labels.max(initial=0)) >= len(names):
         raise DataError(f"{dataset.name}: has the label {dataset.labels.max()}, but the network {len(names)} classes")
+    dataset = dataset if args.limit is None else dataset.part(args.limit)
     scores, failures = Scores(names, wanted, args.threshold), Failures()
     gallery = None if args.report is None else Gallery(args.report)
     preprocess = preprocess_of(net, args.model)
     with (
         nullcontext() if args.threads is None else _threads.threads(args.threads),
-        Progress(min(len(dataset), args.limit or len(dataset))) as progress,
+        Progress(len(dataset)) as progress,
     ):
-        batches = _limited(dataset.batches(args.batch or 256, preprocess), args.limit)
-        for batch in prefetched(batches):
+        for batch in prefetched(dataset.batches(args.batch or 256, preprocess)):
             for error in batch.failed:
                 failures.add_error(error)
             if len(batch.images):
@@ -81,20 +83,6 @@ def run(args: argparse.Namespace) -> int:
     if gallery is not None:
         say(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
     return SOME_FAILED if failures.count else OK
-
-
-def _limited(batches: Iterator[Batch], limit: int | None) -> Iterator[Batch]:
-    """Yield batches of ``limit`` images together."""
-    left = limit
-    for batch in batches:
-        if left is None:
-            yield batch
-            continue
-        assert batch.labels is not None
-        yield Batch(batch.images[:left], batch.labels[:left], batch.names[:left], batch.failed)
-        left -= min(left, len(batch.names))
-        if left == 0:
-            return
 
 
 def _count(scores: Scores, batch: Batch, probabilities: Array) -> None:

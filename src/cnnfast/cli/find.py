@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from cnnfast.cli import options
 from cnnfast.cli.models import class_index, class_names
-from cnnfast.cli.sweep import Cells, Verdict, decimal, sweep
+from cnnfast.cli.sweep import Cells, Verdict, sweep
 from cnnfast.network import Network
 from cnnfast.preprocess import Array
+from cnnfast.records import shortest
 
 FOUND, OTHER = "found", "other"
 
@@ -55,7 +56,7 @@ class Finder:
 
     def verdict(self, probabilities: Array) -> Verdict:
         """Judge one image."""
-        probability = decimal(probabilities[self.index])
+        probability = shortest(probabilities[self.index])
         found = probability > self.threshold
         return Verdict((probability, found), self.name, probability, f"{probability:.4f}" if found else None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.report.sheet import check_suffix, contact_sheet
+from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
 
 MOST_TILES = 96
@@ -29,7 +29,7 @@ class Gallery:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = check_suffix(path)
+        self._path = check_sheet(path)
         self._heap: list[tuple[float, int, Tile]] = []
         self._seen = 0
 

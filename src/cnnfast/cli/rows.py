@@ -7,125 +7,20 @@ the rows depend on (network, command, options) stands beside them in ``FILE.run.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, Self
+from typing import BinaryIO, Self
 
+from cnnfast._outputs import check_folder
+from cnnfast.cli.records import LAYOUTS, Layout, Row
 from cnnfast.errors import ConfigError
 
 INFORMATIVE = ("model",)
 """Settings that are written for people and not compared: the same network may be named in two ways."""
-
-
-class Row(NamedTuple):
-    """What is said about one image: values of the columns, or the reason why there are none."""
-
-    picture: str
-    cells: tuple[object, ...]
-    error: str | None
-
-
-class Layout(Protocol):
-    """How rows are written."""
-
-    def header(self) -> bytes:
-        """Return what the file begins with."""
-        ...
-
-    def encode(self, row: Row) -> bytes:
-        """Return the record of a row, which ends in a line end."""
-        ...
-
-    def is_whole(self, record: bytes) -> bool:
-        """Tell whether some lines are a whole record."""
-        ...
-
-    def decode(self, record: bytes) -> Row:
-        """Return the row of a record; ValueError if it is damaged."""
-        ...
-
-
-@dataclass(frozen=True)
-class Csv:
-    """Comma-separated values, the column names in the first line."""
-
-    columns: tuple[str, ...]
-
-    def header(self) -> bytes:
-        """Return the names of the columns."""
-        return self._record(["picture", *self.columns, "error"])
-
-    def encode(self, row: Row) -> bytes:
-        """Return the record of a row."""
-        cells = row.cells if row.error is None else [""] * len(self.columns)
-        return self._record([row.picture, *map(_csv_text, cells), row.error or ""])
-
-    def is_whole(self, record: bytes) -> bool:
-        """Tell whether the line end is outside of quotes."""
-        return record.endswith(b"\n") and record.count(b'"') % 2 == 0
-
-    def decode(self, record: bytes) -> Row:
-        """Return the row of a record, its values as text."""
-        text = record.decode("utf-8", "surrogateescape")
-        (values,) = csv.reader(io.StringIO(text, newline=""), strict=True)
-        picture, *cells, error = values
-        if len(cells) != len(self.columns):
-            raise ValueError(f"{len(values)} values")
-        return Row(picture, tuple(cells), error or None)
-
-    def _record(self, values: Sequence[str]) -> bytes:
-        return (",".join(map(_quoted, values)) + "\n").encode("utf-8", "surrogateescape")
-
-
-def _csv_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _quoted(text: str) -> str:
-    """Quote as RFC 4180 says; the csv module of Python 3.11 leaves a bare carriage return unquoted."""
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
-
-
-@dataclass(frozen=True)
-class Jsonl:
-    """One JSON object a line."""
-
-    columns: tuple[str, ...]
-
-    def header(self) -> bytes:
-        """Return nothing: every line names its values."""
-        return b""
-
-    def encode(self, row: Row) -> bytes:
-        """Return the record of a row."""
-        values = dict(zip(self.columns, row.cells, strict=True)) if row.error is None else {"error": row.error}
-        record = {"picture": row.picture, **values}
-        try:
-            return (json.dumps(record, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # The name of the file is no text.
-            return (json.dumps(record) + "\n").encode()
-
-    def is_whole(self, record: bytes) -> bool:
-        """Tell whether the line is whole."""
-        return record.endswith(b"\n")
-
-    def decode(self, record: bytes) -> Row:
-        """Return the row of a record."""
-        try:
-            values = json.loads(record)
-            error = values.get("error")
-            cells = tuple(values[column] for column in self.columns) if error is None else ()
-            return Row(values["picture"], cells, error)
-        except (KeyError, AttributeError, TypeError) as error:
-            raise ValueError(f"lacks {error}") from None
-
-
-LAYOUTS: dict[str, type[Csv] | type[Jsonl]] = {".csv": Csv, ".jsonl": Jsonl}
 
 
 class RowFile:
@@ -145,6 +40,8 @@ class RowFile:
     ------
     ConfigError
         If the suffix is unknown, or the existing file is refused or was written with other settings.
+    OutputError
+        If there is no folder to write it into.
     """
 
     def __init__(
@@ -153,6 +50,7 @@ class RowFile:
         layout = LAYOUTS.get(path.suffix.lower())
         if layout is None:
             raise ConfigError(f"{path}: rows are written as {' or '.join(LAYOUTS)}; name a file that ends so")
+        check_folder(path)
         self.path = path
         self._sidecar = path.with_name(path.name + ".run.json")
         self._layout: Layout = layout(columns)
@@ -185,6 +83,7 @@ class RowFile:
             if number > 0 or not self._layout.header():
                 yield self._decoded(record, number)
             elif record != self._layout.header():
+                self._refuse_saved_by_another(record)
                 raise ConfigError(
                     f"{self.path}: its first line is {record[:80]!r}, but rows of this run begin with "
                     f"{self._layout.header()!r}; start afresh with --force"
@@ -223,11 +122,28 @@ class RowFile:
 
     def _decoded(self, record: bytes, number: int) -> Row:
         try:
-            return self._layout.decode(record)
+            row = self._layout.decode(record)
         except (ValueError, csv.Error) as error:
             raise ConfigError(
                 f"{self.path}: record {number + 1} is damaged ({error}): {record[:80]!r}; start afresh with --force"
             ) from None
+        written = self._layout.encode(row)
+        if written != record:
+            self._refuse_saved_by_another(record)
+            raise ConfigError(
+                f"{self.path}: record {number + 1} has been changed: cnnfast would write {written!r:.200}, but it is "
+                f"{record!r:.200}; start afresh with --force"
+            )
+        return row
+
+    def _refuse_saved_by_another(self, record: bytes) -> None:
+        """Say it if a record shows that an editor or a spreadsheet has saved the file."""
+        found = "a byte order mark" if record.startswith(BOM_UTF8) else "line ends of Windows"
+        if record.startswith(BOM_UTF8) or record.endswith(b"\r\n"):
+            raise ConfigError(
+                f"{self.path}: cannot be resumed, because another program has saved it since: it has {found}, and "
+                "cnnfast writes UTF-8 with line feeds alone; put the original back, or start afresh with --force"
+            )
 
     def _check_settings(self) -> None:
         try:

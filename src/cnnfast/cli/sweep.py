@@ -9,9 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from cnnfast import __version__, _threads
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
@@ -19,7 +17,8 @@ from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Item, Source, open_inputs
 from cnnfast.cli.models import digest, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, say
-from cnnfast.cli.rows import Row, RowFile
+from cnnfast.cli.records import Row
+from cnnfast.cli.rows import RowFile
 from cnnfast.cli.shelves import Shelf
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.network import Network
@@ -204,14 +203,3 @@ class _Sweep:
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
         say(f"{summary}{speed}{unreadable}")
-
-
-def decimal(probability: Any) -> float:
-    """Return a float32 as the shortest number that stands for it, so that files hold no digits without meaning.
-
-    Examples
-    --------
-    >>> decimal(np.float32(0.1))
-    0.1
-    """
-    return float(str(np.float32(probability)))

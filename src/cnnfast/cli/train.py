@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to go on from; other classes get a new head")
-    parser.add_argument(
-        "--freeze", nargs="?", const="", metavar="LAYER", help="with --base: train only what comes after (the head)"
-    )
+    frozen = parser.add_mutually_exclusive_group()
+    frozen.add_argument("--freeze", action="store_true", help="with --base: train only the head")
+    frozen.add_argument("--freeze-up-to", metavar="LAYER", help="with --base: train only what comes after this layer")
     parser.add_argument(
         "--frozen-params",
         action="append",
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, write the model file, and measure it."""
     recipe = recipe_of(args)
-    if args.freeze is not None and args.base is None:
+    if (args.freeze or args.freeze_up_to is not None) and args.base is None:
         raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
     if args.init is not None and args.base is not None:
         raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 examples,
                 recipe,
                 validation=args.validation or None,
-                freeze=_frozen_up_to(args.freeze, lesson),
+                freeze=_last_frozen(args, lesson),
                 frozen_params=args.frozen_params,
                 cache=feature_cache(),
                 run_dir=folder,
@@ -119,8 +119,11 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if failures.count else OK
 
 
-def _frozen_up_to(freeze: str | None, lesson: Lesson) -> str | None:
-    return lesson.head_from or feature_layer(lesson.net.graph) if freeze == "" else freeze
+def _last_frozen(args: argparse.Namespace, lesson: Lesson) -> str | None:
+    if args.freeze:
+        return lesson.head_from or feature_layer(lesson.net.graph)
+    up_to: str | None = args.freeze_up_to
+    return up_to
 
 
 def _print_row(row: Row, epochs: int) -> None:

@@ -7,11 +7,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 import numpy as np
 
-from cnnfast.data.base import Array, Piece
+from cnnfast.data.base import Array, Piece, Positions
 from cnnfast.errors import DataError, InputError
 from cnnfast.pictures import fit_images
 from cnnfast.preprocess import Preprocess
@@ -52,6 +53,26 @@ class ArraySource:
             names = [self.name_of(i) for i in positions.tolist()]
             yield Piece(_fit(images, preprocess), positions, names, [])
             start += len(images)
+
+    def part(self, positions: Positions) -> ArraySource:
+        """Return a source of some of the images; the file is read up to the last of them."""
+        names = positions.tolist()
+        return ArraySource(len(names), lambda i: self.name_of(names[i]), partial(_chosen, self.chunks, positions))
+
+
+def _chosen(chunks: Callable[[int], Iterator[Array]], positions: Positions, size: int) -> Iterator[Array]:
+    """Yield the images at some positions, ``size`` at a time."""
+    waiting: list[Array] = []
+    start = 0
+    for images in chunks(size):
+        first, last = np.searchsorted(positions, (start, start + len(images)))
+        start += len(images)
+        waiting += list(images[positions[first:last] - (start - len(images))])
+        while len(waiting) >= size or (waiting and last == len(positions)):
+            yield np.stack(waiting[:size])
+            waiting = waiting[size:]
+        if last == len(positions):
+            return
 
 
 def _fit(images: Array, preprocess: Preprocess | None) -> Array:

@@ -5,6 +5,7 @@ A kind is one file of this folder: it registers a `Format`, and the tests go thr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from cnnfast.preprocess import Preprocess
 
 Array = np.ndarray[Any, Any]
 Labels = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.intp]
 
 
 class Batch(NamedTuple):
@@ -45,7 +47,7 @@ class Piece(NamedTuple):
     """What a `Source` delivers: a batch that knows the positions of its images instead of their labels."""
 
     images: Array
-    positions: npt.NDArray[np.intp]
+    positions: Positions
     names: list[str]
     failed: list[PictureError]
 
@@ -57,6 +59,10 @@ class Source(Protocol):
 
     def read(self, size: int, preprocess: Preprocess | None) -> Iterator[Piece]:
         """Yield all images in order, ``size`` at a time, holding no more than that in memory."""
+        ...
+
+    def part(self, positions: Positions) -> Source:
+        """Return a source of the images at some positions, which rise."""
         ...
 
 
@@ -119,10 +125,68 @@ class Dataset:
             raise ConfigError(f"a batch needs at least 1 image, but size is {size}")
         return self._batches(size, preprocess)
 
+    def part(self, count: int) -> Dataset:
+        """Return some of the images, in order: of each class as many as its share is, but one at least, spread evenly.
+
+        Without labels they are spread evenly over all images. The same count always gives the same images.
+
+        Parameters
+        ----------
+        count : int
+            How many; all of them if there are no more.
+
+        Raises
+        ------
+        ConfigError
+            If ``count`` is less than 1.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> from cnnfast.data import open_dataset
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "sorted.npz")
+        >>> np.savez(file, images=np.zeros((9, 8, 8, 3), np.uint8), labels=[0, 0, 0, 0, 0, 0, 1, 1, 1])
+        >>> open_dataset(file).part(3).labels
+        array([0, 0, 1])
+        """
+        if count < 1:
+            raise ConfigError(f"a part needs at least 1 image, but count is {count}")
+        if count >= len(self):
+            return self
+        labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
+        positions = spread(labels, count)
+        chosen = None if self.labels is None else self.labels[positions]
+        return dataclasses.replace(self, labels=chosen, source=self.source.part(positions))
+
     def _batches(self, size: int, preprocess: Preprocess | None) -> Iterator[Batch]:
         for piece in self.source.read(size, preprocess):
             labels = None if self.labels is None else self.labels[piece.positions]
             yield Batch(piece.images, labels, piece.names, piece.failed)
+
+
+def spread(labels: Labels, count: int) -> Positions:
+    """Return ``count`` positions that rise, of each label as many as its share is, but one at least, spread evenly.
+
+    Where there are more labels than positions, the most frequent ones get one each.
+
+    Examples
+    --------
+    >>> spread(np.repeat([0, 1, 2], [6, 3, 1]), 5)
+    array([1, 3, 5, 7, 9])
+    """
+    _, of, frequency = np.unique(labels, return_inverse=True, return_counts=True)
+    share = frequency * (count / len(labels))
+    least = 1 if len(frequency) <= count else 0
+    quota = np.maximum(share.astype(np.int64), least)
+    while quota.sum() > count:
+        quota[np.where(quota > least, quota - share, -np.inf).argmax()] -= 1
+    while quota.sum() < count:
+        quota[np.where(quota < frequency, share - quota, -np.inf).argmax()] += 1
+    chosen = []
+    for label, number in enumerate(quota.tolist()):
+        positions = np.flatnonzero(of == label)
+        chosen.append(positions[(2 * np.arange(number) + 1) * len(positions) // (2 * max(number, 1))])
+    return np.sort(np.concatenate(chosen)).astype(np.intp)
 
 
 @dataclass(frozen=True)

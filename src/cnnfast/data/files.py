@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.data.base import Piece
+from cnnfast.data.base import Piece, Positions
 from cnnfast.errors import ConfigError, PictureError
 from cnnfast.pictures import read_pictures
 from cnnfast.preprocess import Preprocess
@@ -34,6 +34,10 @@ class FileSource:
         with closing(read_pictures(self.paths, preprocess)) as pictures:
             for start in range(0, len(self.paths), size):
                 yield _piece(start, list(itertools.islice(pictures, size)), preprocess)
+
+    def part(self, positions: Positions) -> FileSource:
+        """Return a source of some of the pictures; the others are not read."""
+        return FileSource([self.paths[i] for i in positions.tolist()])
 
 
 def _piece(start: int, outcomes: list[tuple[Path, object]], preprocess: Preprocess) -> Piece:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast._outputs import check_folder
 from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, tensors
 from cnnfast.formats.blame import blame
@@ -99,8 +100,7 @@ def check_target(path: Path) -> None:
     # os.path, because a Path raises where a name is too long
     if os.path.isdir(path):
         raise OutputError(f"{path}: is a folder; name the file in it, for example {path / 'net.safetensors'}")
-    if not os.path.isdir(path.parent):
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first, or write elsewhere")
+    check_folder(path)
 
 
 def _check(header: bytes, text: str, model: Model) -> None:

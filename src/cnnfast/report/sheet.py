@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from cnnfast._outputs import check_folder
 from cnnfast.errors import ConfigError
 from cnnfast.report.tile import Tile
 
@@ -27,6 +28,8 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     ------
     ConfigError
         For another suffix.
+    OutputError
+        If there is no such folder.
 
     Examples
     --------
@@ -38,7 +41,7 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     >>> path.read_bytes()[:4]
     b'\\x89PNG'
     """
-    path = check_suffix(path)
+    path = check_sheet(path)
     # Imported here, so that the command line can check a suffix without loading Pillow.
     if path.suffix.lower() == ".png":
         from cnnfast.report.png import draw
@@ -50,9 +53,18 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
         path.write_text(page(tiles, title), "utf-8", errors="backslashreplace")
 
 
-def check_suffix(path: str | PathLike[str]) -> Path:
-    """Return the path of a sheet, or raise `ConfigError` if its suffix is not one of `SUFFIXES`."""
+def check_sheet(path: str | PathLike[str]) -> Path:
+    """Return the path of a sheet, if one can be written there.
+
+    Raises
+    ------
+    ConfigError
+        If its suffix is not one of `SUFFIXES`.
+    OutputError
+        If there is no such folder.
+    """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: a report is written as {' or '.join(SUFFIXES)}; name a file that ends so")
+    check_folder(path)
     return path

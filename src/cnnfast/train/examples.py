@@ -121,7 +121,7 @@ def check_classes(examples: Examples, classes: int) -> None:
     Raises
     ------
     DataError
-        If a label is out of range, or there is a class without an image.
+        If a label is out of range, there is a class without an image, or only a single class.
 
     Examples
     --------
@@ -140,9 +140,16 @@ def check_classes(examples: Examples, classes: int) -> None:
             f"{examples.name}: image {wrong[0]} has the label {labels[wrong[0]]} ({wrong.size} such in all), but the "
             f"network tells {classes} classes apart, so labels must be 0 to {classes - 1}"
         )
+    if examples.class_count == 1 and len(np.unique(labels)) == 1:
+        only = "class 0" if examples.classes is None else examples.classes[0]
+        raise DataError(
+            f"{examples.name}: all images show {only}, and a network learns to tell at least two classes apart; add "
+            f"images that show something else, in a folder of pictures beside {only} for example"
+        )
     empty = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
     if empty.size:
-        names = [str(i) if examples.classes is None else examples.classes[i] for i in empty]
+        known = examples.classes or ()
+        names = [known[i] if i < len(known) else str(i) for i in empty]
         raise DataError(
             f"{examples.name}: no image shows class {', '.join(names[:8])}; a network cannot learn what it never sees: "
             "add images, or leave the class out"
