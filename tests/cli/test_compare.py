@@ -208,3 +208,41 @@ def test_compare_networks_that_take_grey_pictures_in_another_shape(shape, run, t
         result = run("compare", tmp_path / f"{left}.safetensors", tmp_path / f"{right}.safetensors")
         assert result.status == 0, result.err
         assert "top-1: 16 of 16 agree" in result.out
+
+
+@pytest.mark.parametrize("elements", ["FLOAT", "UINT8", "DOUBLE"])
+def test_an_engine_ends_where_the_network_does_and_gets_what_it_takes(elements, run, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the engine to compare with; install onnxruntime")
+    from formats.onnx_small import model, node
+    from onnx import TensorProto, helper
+
+    nodes = [
+        node("Cast", "x", "f", to=TensorProto.FLOAT),
+        *(node("Transpose", "f", "t", perm=[0, 3, 1, 2]), node("Conv", "t w", "a"), node("Flatten", "a", "scores")),
+        node("Softmax", "scores", "y", axis=1),
+    ]
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.standard_normal((4, 3, 3, 3)).astype(np.float32)}
+    proto = model(nodes, ("N", 6, 8, 3), weights, kind=getattr(TensorProto, elements))
+    proto.graph.output.append(helper.make_tensor_value_info("scores", TensorProto.FLOAT, None))
+    proto.graph.input.append(helper.make_tensor_value_info("unread", TensorProto.FLOAT, ["N", 2]))
+    (path := tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+    result = run("compare", path, "--engine", "onnxruntime", "--output", "scores", "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["alike"] is True
+    assert "--output scores" in run("compare", path, "--engine", "onnxruntime").err
+
+
+def test_convert_is_told_the_layout_and_the_output(run, tmp_path):
+    pytest.importorskip("onnx", reason="the format of the file; install cnnfast[onnx]")
+    from formats.onnx_small import model, node
+
+    nodes = [node("Relu", "x", "r"), node("Flatten", "r", "y")]
+    (path := tmp_path / "net.onnx").write_bytes(model(nodes, ("N", 6, 8, 3)).SerializeToString())
+    target = tmp_path / "own.safetensors"
+    assert run("convert", path, target, "--input-layout", "nhwc", "--output", "r").status == 0
+    assert Network.load(target).input_shape == (3, 6, 8)
+    assert Network.load(target).output_shape == (6, 8, 3)
+    refused = run("convert", path, target, "--force", "--output", "z")
+    assert refused.status == 2
+    assert "no value is called 'z'" in refused.err

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args, args.left, *([] if args.engine else [right]))
     left = readers.load(args.left, args, lenient=True)
     if args.engine:
-        other, preprocess, shape = ENGINES[args.engine](find(right)), left.preprocess, left.input_shape
+        other, preprocess, shape = _engine(args, right), left.preprocess, left.input_shape
     else:
         net = readers.load(right, args, lenient=True)
         other, preprocess, shape = NetworkSide(net, right), net.preprocess, net.input_shape
@@ -70,6 +70,16 @@ def run(args: argparse.Namespace) -> int:
     found = compare(NetworkSide(left, args.left), other, inputs, bound)
     print(json.dumps(as_dict(found, other), indent=2) if args.json else as_text(found, args.left, other))
     return OK if found.is_alike else SOME_FAILED
+
+
+def _engine(args: argparse.Namespace, source: str) -> Side:
+    """Return an engine that ends where the network does."""
+    engine = ENGINES[args.engine](find(source))
+    if args.output is not None:
+        if args.output not in engine.layers:
+            raise ConfigError(f"{engine.title}: has no value that is called {args.output!r}")
+        engine.output = args.output
+    return engine
 
 
 def _check_options(args: argparse.Namespace, *sources: str) -> None:

@@ -20,6 +20,14 @@ from cnnfast.ops import Array, Shape
 
 OUTPUT = "output"
 
+ELEMENTS: dict[str, np.dtype[Any]] = {
+    "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(int8)": np.dtype(np.int8),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
+}
+"""What onnxruntime calls the elements of inputs that are not float32."""
+
 BOUND_OF_INTEGERS = 0.2
 """A step of 8 bits is 0.004 of a range; what a network of ten layers rounds adds up to 0.1 of its probabilities."""
 
@@ -77,13 +85,31 @@ class OnnxRuntime(Side):
         session = self._runtime.InferenceSession(
             self._model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        (source, *_) = session.get_inputs()
+        sources = session.get_inputs()
+        source = next((s for s in sources if len(s.shape) == images.ndim), sources[0])
         count = source.shape[0] if source.shape and isinstance(source.shape[0], int) else None
-        batch = _channels_last(images, source.shape)
-        results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part}))
+        batch = self._as_taken(_channels_last(images, source.shape), source)
+        # this engine asks for inputs that nothing reads, too
+        others = {s.name: self._nothing(s) for s in sources if s is not source}
+        results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part} | others))
         arrays = {name: np.asarray(r) for name, r in zip(names, results, strict=True) if np.ndim(r)}
         real = self._real(arrays, images.shape[1:])
         return {name: r for name, r in real.items() if len(r) == len(images)}
+
+    def _as_taken(self, images: Array, source: Any) -> Array:
+        """Return images in the type of an input."""
+        dtype = ELEMENTS.get(source.type, np.dtype(np.float32))
+        taken: Array = images.astype(dtype)
+        if dtype.kind in "iu" and not np.array_equal(taken, images):
+            raise ConfigError(
+                f"{self.title}: the input {source.name!r} takes {dtype}, but the images are other numbers; leave out "
+                "--scale, --mean and --std"
+            )
+        return taken
+
+    def _nothing(self, source: Any) -> Array:
+        sizes = [size if isinstance(size, int) else 1 for size in source.shape]
+        return np.zeros(sizes, ELEMENTS.get(source.type, np.dtype(np.float32)))
 
     def _real(self, results: dict[str, Array], shape: Shape) -> dict[str, Array]:
         """Return results as real numbers; those that are integers of an unknown meaning are left out."""
