@@ -171,15 +171,35 @@ def test_slopes_belong_to_an_axis_by_their_shape_not_their_number(tmp_path: Path
     x = np.random.default_rng(0).standard_normal((3, 2, 2, 2))
     for shape in ((2,), (1, 1, 2), (1, 1, 1, 2), (1, 2, 1), (2, 1, 1)):
         tensors = [Tensor("x", (1, 2, 2, 2)), Tensor("s", shape, slopes.reshape(shape)), Tensor("y", (1, 2, 2, 2))]
-        path = write(tmp_path, tensors, [Operator("PRELU", [0, 1], [2])])
-        of_channels = shape[-1] == 2
-        if not of_channels:
-            with pytest.raises(UnsupportedError, match="supported: one a channel"):
-                load_model(path)
-            continue
-        y = evaluate(load_model(path).graph, x)["y"].transpose(0, 2, 3, 1)
+        model = load_model(write(tmp_path, tensors, [Operator("PRELU", [0, 1], [2])]))
         images = x.transpose(0, 2, 3, 1)
-        np.testing.assert_allclose(y, np.where(images > 0, images, images * slopes))
+        y = evaluate(model.graph, x)["y"].transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(y, np.where(images > 0, images, images * slopes.reshape(shape)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "second", "table", "options", "shape", "rule"),
+    [
+        ("RESHAPE", ints(1, 24), "", {}, (1, 72), r"makes \[1, 24\] of \(1, 1, 24, 3\)"),
+        ("RESHAPE", None, "ReshapeOptions", {"NewShape": [1, 24]}, (1, 72), r"makes \[1, 24\] of"),
+        ("SQUEEZE", None, "SqueezeOptions", {"SqueezeDims": [2]}, (1, 24, 3), r"drops the axes \[2\]"),
+        ("SQUEEZE", None, "SqueezeOptions", {"SqueezeDims": [0, 1]}, (24, 3), r"drops the axes \[0, 1\]"),
+        ("SQUEEZE", None, "SqueezeOptions", {}, (1, 24, 3), r"makes \[24, 3\] of"),
+        ("EXPAND_DIMS", ints(2), "", {}, (1, 1, 24, 3, 1), r"makes \[1, 1, 1, 24, 3\] of"),
+        ("EXPAND_DIMS", ints(0), "", {}, (1, 1, 1, 24, 3), "new axis 0 stands before"),
+        ("RELU", None, "", {}, (1, 1, 24, 4), r"its result has the shape \(1, 1, 24, 3\), but the file states"),
+        ("RELU", ints(1), "", {}, (1, 1, 24, 3), "has 2 inputs, but makes no use of input 1"),
+    ],
+)
+def test_a_shape_that_the_operator_does_not_make(
+    kind: str, second: Array | None, table: str, options: Any, shape: Any, rule: str, tmp_path: Path
+) -> None:
+    tensors = [Tensor("x", (1, 1, 24, 3)), Tensor("y", shape)]
+    if second is not None:
+        tensors.append(Tensor("c", second.shape, second))
+    operator = Operator(kind, [0] if second is None else [0, 2], [1], table, options)
+    with pytest.raises((ModelFileError, UnsupportedError), match=rule):
+        load_model(write(tmp_path, tensors, [operator], outputs=(1,)))
 
 
 def test_half_precision_weights_behind_a_dequantize(tmp_path: Path) -> None:
@@ -215,7 +235,7 @@ def altered(change: Any) -> tuple[list[Tensor], list[Operator]]:
         (lambda t, o: setattr(o[0], "inputs", [0, 99, 2]), "tensor 99 is used"),
         (lambda t, o: o[0].options.update(StrideH=0), "strides at least 1"),
         (lambda t, o: o[0].options.update(FusedActivationFunction=77), "fused activation has the number 77"),
-        (lambda t, o: setattr(t[10], "shape", (1, 25)), r"makes \[-1, 24\] of \(3, 2, 4\)"),
+        (lambda t, o: setattr(t[10], "shape", (1, 25)), r"makes \[-1, 24\] of \(1, 3, 2, 4\)"),
         (lambda t, o: setattr(o[0], "inputs", [7, 1, 2]), "computed by no operator before it"),
         (lambda t, o: o.pop(2), "computed by no operator before it"),
         (lambda t, o: setattr(t[0], "shape", (1, 6, 5, 4)), r"layer|CONV_2D 'conv': conv2d"),

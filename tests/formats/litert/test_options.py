@@ -57,7 +57,7 @@ SMALL: dict[str, tuple[list[Array], tuple[int, ...], dict[str, Any]]] = {
     "GELU": ([], (1, 4, 6, 3), {}),
     "CAST": ([], (1, 4, 6, 3), {}),
     "RESHAPE": ([], (1, 8, 9), {"NewShape": [-1, 8, 9]}),
-    "SQUEEZE": ([], (1, 4, 6, 3), {}),
+    "SQUEEZE": ([], (1, 24, 3), {"SqueezeDims": [1]}),
     "SPLIT": ([], (1, 4, 6, 3), {"NumSplits": 1}),
     "STRIDED_SLICE": ([ints(0, 1, 2, 0), ints(1, 3, 4, 2), ints(1, 1, 1, 1)], (1, 2, 2, 2), {}),
     "MIRROR_PAD": ([ints(0, 0, 1, 1, 2, 2, 0, 0).reshape(4, 2)], (1, 6, 10, 3), {}),
@@ -81,13 +81,17 @@ WITHOUT_EFFECT = {
 }
 """Fields that may be anything, each with the reason."""
 
+INPUTS = {"SQUEEZE": (1, 1, 24, 3)}
+"""What the images are where they are not (4, 6, 3)."""
+
 FIELDS = [(kind, field) for kind in SMALL for field in fields_of(getattr(tflite, TABLE_OF[kind]))]
 
 
 def result(folder: Path, kind: str, **changes: Any) -> Array | None:
     """Return what a network of one operator computes, None if it is refused."""
     constants, shape, options = SMALL[kind]
-    tensors = [Tensor("x", (1, 4, 6, 3)), *(Tensor(f"c{i}", c.shape, c) for i, c in enumerate(constants))]
+    images = INPUTS.get(kind, (1, 4, 6, 3))
+    tensors = [Tensor("x", images), *(Tensor(f"c{i}", c.shape, c) for i, c in enumerate(constants))]
     tensors += [Tensor("axis", (), ints(1)), Tensor("y", shape)]
     inputs = {"CONCATENATION": [0, 0], "SPLIT": [1, 0]}.get(kind, range(1 + len(constants)))
     operator = Operator(kind, list(inputs), [len(tensors) - 1], TABLE_OF[kind], options | changes)
@@ -97,7 +101,7 @@ def result(folder: Path, kind: str, **changes: Any) -> Array | None:
         model = load_model(path, preprocess="raw")
     except CnnfastError:
         return None
-    return evaluate(model.graph, X)[model.graph.outputs[0]]
+    return evaluate(model.graph, X.reshape(2, 3, *images[1:3]))[model.graph.outputs[0]]
 
 
 class OneOperator:

@@ -41,7 +41,8 @@ def clips(graph: Any) -> list[Clip]:
 
 def dense(weight: Array, output: tuple[Any, ...], activation: int = 0) -> tuple[list[Tensor], list[Operator]]:
     w = Tensor("w", (1, 2), weight.astype(np.int8), [1.0], [0])
-    tensors = [Tensor("x", (1, 2), None, *SIX), w, Tensor("y", (1, 1), None, *output)]
+    x = Tensor("x", (1, 2), None, [6 / 255], [0 if output[3] == "uint8" else -128], 0, output[3])
+    tensors = [x, w, Tensor("y", (1, 1), None, *output)]
     options = {"FusedActivationFunction": activation}
     return tensors, [Operator("FULLY_CONNECTED", [0, 1], [2], "FullyConnectedOptions", options)]
 

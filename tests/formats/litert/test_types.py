@@ -99,6 +99,24 @@ def test_division_of_integers_is_refused(tmp_path: Path) -> None:
         load_model(write(tmp_path, tensors, [Operator("DIV", [0, 0], [1], "DivOptions", {})]))
 
 
+def test_what_converts_nothing_keeps_the_type(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3)), Tensor("y", (1, 3), None, [0.1], [0], 0, "int8")]
+    with pytest.raises(ModelFileError, match="EXP 'y': its values are of the types FLOAT32, INT8; they must be of one"):
+        load_model(write(tmp_path, tensors, [Operator("EXP", [0], [1])]))
+
+
+def test_a_copy_of_integers_keeps_what_they_stand_for(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3), None, [0.1], [0], 0, "int8"), Tensor("y", (1, 1, 3), None, [0.2], [0], 0, "int8")]
+    with pytest.raises(UnsupportedError, match="copies integers"):
+        load_model(write(tmp_path, tensors, [Operator("RESHAPE", [0], [1])]))
+
+
+def test_a_zero_point_is_one_of_the_integers(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3)), Tensor("y", (1, 3), None, [0.1], [200], 0, "int8")]
+    with pytest.raises(ModelFileError, match="its result has the zero point 200; INT8 goes from -128 to 127"):
+        load_model(write(tmp_path, tensors, [Operator("QUANTIZE", [0], [1])]))
+
+
 def test_tensors_that_share_their_scales_take_their_memory_once(tmp_path: Path) -> None:
     scales = np.full(50_000, 0.5, np.float32).tolist()
     tensors = [

@@ -29,7 +29,6 @@ from cnnfast.ops import (
     Minimum,
     Mul,
     Op,
-    PRelu,
     Relu,
     Sigmoid,
     Softmax,
@@ -165,14 +164,10 @@ def _gelu(call: Call) -> Value:
 
 @operator("PRELU")
 def _prelu(call: Call) -> Value:
-    x = call.graph.in_order(call.value())
-    slope = call.without_batch(1, len(x.shape))
+    slope = call.without_batch(1, len(call.value().shape))
     if isinstance(slope, Value):
         raise UnsupportedError("its slopes are computed; cnnfast reads constants")
-    # which elements a slope belongs to follows from its axis: a height may be as large as the channels are many
-    if slope.size != 1 and slope.shape[-1:] != (slope.size,):
-        raise UnsupportedError(f"its slopes are of shape {slope.shape}; supported: one a channel")
-    return call.graph.add(call.name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
+    return call.graph.prelu(call.name, call.value(), slope)
 
 
 @operator("RSQRT")

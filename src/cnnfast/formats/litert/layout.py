@@ -57,6 +57,8 @@ def _turns(model: LiteRtModel, operator: Operator) -> bool:
     if operator.kind == "TRANSPOSE" and len(operator.inputs) > 1:
         order = model.array(operator.inputs[1])
         return order is not None and order.ravel().tolist() == FIRST_TO_LAST
+    if operator.kind != "RESHAPE" or not operator.outputs:
+        return False
     before, after = (model.tensors[index].shape for index in (operator.inputs[0], operator.outputs[0]))
     # a single channel needs no transpose
-    return operator.kind == "RESHAPE" and before[1] == 1 and after == (before[0], *before[2:], 1)
+    return before[1:2] == (1,) and after == (before[0], *before[2:], 1)

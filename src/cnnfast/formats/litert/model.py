@@ -69,6 +69,10 @@ class Tensor:
         """Whether it holds integers that stand for real numbers."""
         return self.scales.size > 0
 
+    def has_grid_of(self, other: Tensor) -> bool:
+        """Tell whether equal integers stand for equal numbers in another tensor."""
+        return np.array_equal(self.scales, other.scales) and np.array_equal(self.zeros, other.zeros)
+
     def limits(self) -> tuple[float, float] | None:
         """Return the smallest and the largest number that the integers of a computed value stand for, None for floats.
 
@@ -76,6 +80,8 @@ class Tensor:
         ------
         UnsupportedError
             If there is more than one scale, or the integers are of a type that no layer computes.
+        ModelFileError
+            If its zero point is not among the integers.
         """
         if not self.is_quantised:
             return None
@@ -86,6 +92,10 @@ class Tensor:
             )
         scale, zero = (float(v[0]) for v in self.grid())
         smallest, largest = QUANTISED[self.dtype]
+        if not smallest <= zero <= largest:
+            raise ModelFileError(
+                f"its result has the zero point {zero:g}; {self.dtype} goes from {smallest} to {largest}"
+            )
         return (smallest - zero) * scale, (largest - zero) * scale
 
     def grid(self) -> tuple[Array, Array]:

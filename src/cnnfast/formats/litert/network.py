@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.litert import integers, layers, shapes  # noqa: F401  (each enters its operators)
-from cnnfast.formats.litert.integers import check_integers
+from cnnfast.formats.litert import layers, shapes, types  # noqa: F401  (each enters its operators)
 from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
 from cnnfast.formats.litert.registry import OPERATORS, Bounds, Call
+from cnnfast.formats.litert.types import check_types
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Op
 
@@ -64,6 +64,7 @@ class _Network:
         self.values: dict[int, Value | Array] = {model.inputs[0]: self._input(source, channels_first)}
         self._bounds: dict[int, Bounds] = {model.inputs[0]: source.limits() or ANY}
         self._model = model
+        self._images = source.shape[0] if source.shape else 1
         self._unknown: set[int] = set()
 
     def _input(self, source: Tensor, channels_first: bool) -> Value:
@@ -90,6 +91,9 @@ class _Network:
             self._refuse(operator, f"({operator.kind}): {error}")
         except (GraphError, ModelFileError) as error:
             raise ModelFileError(f"{operator.kind} {tensor.name!r}: {error}") from error
+        # whatever else a file provokes is a fault here, but it is the file that its user has and must find it in
+        except Exception as error:
+            raise ModelFileError(f"{operator.kind} {tensor.name!r}: {type(error).__name__}: {error}") from error
 
     def _refuse(self, operator: Operator, reason: str) -> None:
         self.refused.append(f"  {self._model.tensors[operator.outputs[0]].name!r} {reason}")
@@ -100,18 +104,37 @@ class _Network:
         call = Call(
             self.graph, self._model, operator, tuple(tensor.name for tensor in outputs), self.values, self._bounds
         )
-        check_integers(call)
+        check_types(call)
         before, activation = bounds_before_activation(call), call.activation()
         tails = [tail(activation, before, tensor) for tensor in outputs]
         names = [
             f"{tensor.name}/linear" if ops else tensor.name for tensor, (ops, _) in zip(outputs, tails, strict=True)
         ]
         result = OPERATORS[operator.kind](replace(call, names=tuple(names)))
-        operator.options.check_all_used()
+        if operator.kind in ONLY_FIRST:
+            # a shape that is computed is that of some value
+            call.read.add(1)
+        call.check_all_read()
         results = result if isinstance(result, list) else [result]
+        self._check_shapes(outputs, results)
         for index, tensor, value, (ops, bounds) in zip(operator.outputs, outputs, results, tails, strict=False):
             self.values[index] = self._followed(tensor.name, value, ops) if isinstance(value, Value) else value
             self._bounds[index] = bounds
+
+    def _check_shapes(self, outputs: Sequence[Tensor], results: Sequence[Value | Array]) -> None:
+        """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""
+        if len(outputs) != len(results):
+            raise ModelFileError(f"it has {len(outputs)} outputs; it must have {len(results)}")
+        for tensor, value in zip(outputs, results, strict=True):
+            # a shape that is known only at run time is stated as empty
+            if not isinstance(value, Value):
+                continue
+            # one number for each image is a value of one axis here, and has none in the file
+            numbers = [(self._images,)] if value.shape == (1,) else []
+            shape = self._images, *value.shape
+            # a shape that is known only at run time is stated as empty
+            if tensor.shape not in ((), shape, *numbers):
+                raise ModelFileError(f"its result has the shape {shape}, but the file states {tensor.shape}")
 
     def _followed(self, name: str, value: Value, ops: Sequence[Op]) -> Value:
         for op in ops[:-1]:

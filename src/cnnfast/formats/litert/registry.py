@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Call:
         What tensors are known so far.
     bounds : dict of int to (float, float)
         Between which numbers those that are computed lie.
+    read : set of int
+        Which inputs have been asked for.
     """
 
     graph: ImageGraph
@@ -45,11 +47,17 @@ class Call:
     names: tuple[str, ...]
     values: dict[int, Value | Array]
     bounds: dict[int, Bounds]
+    read: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
         """What the node of its first output must be called."""
         return self.names[0]
+
+    @property
+    def images(self) -> int:
+        """How many images the file is made for."""
+        return self.model.tensors[self.model.inputs[0]].shape[0]
 
     def tensor(self, index: int) -> Tensor:
         """Return what the file says about an input."""
@@ -64,6 +72,7 @@ class Call:
         inputs = self.operator.inputs
         if index >= len(inputs) or inputs[index] == -1:
             raise ModelFileError(f"it has no input {index}")
+        self.read.add(index)
         tensor = inputs[index]
         if tensor not in self.values:
             array = self.model.array(tensor)
@@ -90,6 +99,13 @@ class Call:
         """Return an input that may be left out, and is a constant otherwise."""
         inputs = self.operator.inputs
         return self.array(index) if index < len(inputs) and inputs[index] != -1 else None
+
+    def check_all_read(self) -> None:
+        """Raise `ModelFileError` for inputs and options that nobody asked for, since they might change the result."""
+        self.operator.options.check_all_used()
+        unread = [i for i, tensor in enumerate(self.operator.inputs) if tensor != -1 and i not in self.read]
+        if unread:
+            raise ModelFileError(f"it has {len(self.operator.inputs)} inputs, but makes no use of input {unread[0]}")
 
     def integers(self, index: int) -> list[int]:
         """Return an input that is a constant list of integers."""

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.registry import Apply, Call, operator
-from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize, Shape
+from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize
 
 MIRRORS = {0: "reflect", 1: "symmetric"}
 
@@ -18,7 +18,7 @@ MIRRORS = {0: "reflect", 1: "symmetric"}
 @operator("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def _reshape(call: Call) -> Value:
     x, target = call.value(), call.target()
-    _check_stated(call, x, target)
+    _check_stated(call, x)
     if not target and math.prod(x.shape) == 1:
         return call.graph.flatten(call.name, x)
     if len(x.shape) == 3 and x.shape[0] == 1 and target == (*x.shape[1:], 1):
@@ -27,22 +27,45 @@ def _reshape(call: Call) -> Value:
     return call.graph.reshape(call.name, x, target)
 
 
-def _check_stated(call: Call, x: Value, target: Shape) -> None:
+def _check_stated(call: Call, x: Value) -> None:
     """Raise an error if what the operator says and the shape that the file states for its result are not the same."""
-    options = call.operator.options
-    if call.operator.kind == "SQUEEZE":
-        dropped = {axis % (len(x.shape) + 1) for axis in options["SqueezeDims"]}
-        stated = [size for axis, size in enumerate((1, *x.shape)) if axis not in dropped] if dropped else [1, *target]
-    elif call.operator.kind == "RESHAPE":
-        stated = list(options["NewShape"])
-        # an input says it once more, and comes first; one that is computed is the shape of some value
-        if len(call.operator.inputs) > 1 and call.model.tensors[call.operator.inputs[1]].buffer is not None:
-            stated = call.integers(1)
-    else:
+    found = call.result().shape
+    stated = _STATED[call.operator.kind](call, [call.images, *x.shape])
+    if stated is None:
         return
-    fits = all(size in (-1, found) for size, found in zip(stated[1:], target, strict=False))
-    if stated and (len(stated) != len(target) + 1 or not fits):
-        raise ModelFileError(f"it makes {stated} of {x.shape}, but its output has the shape {(1, *target)}")
+    # the file may have been made for one image, and its operators for any number of them
+    fits = all(size in (-1, have) for size, have in zip(stated[1:], found[1:], strict=False))
+    if len(stated) != len(found) or not fits:
+        raise ModelFileError(f"it makes {stated} of {(call.images, *x.shape)}, but its output has the shape {found}")
+
+
+def _stated_by_reshape(call: Call, shape: list[int]) -> list[int] | None:
+    stated = list(call.operator.options["NewShape"]) or None
+    # an input says it once more, and comes first; one that is computed is the shape of some value
+    index = call.operator.inputs[1] if len(call.operator.inputs) > 1 else -1
+    return call.integers(1) if index != -1 and call.model.tensors[index].buffer is not None else stated
+
+
+def _stated_by_squeeze(call: Call, shape: list[int]) -> list[int]:
+    dropped = [axis + len(shape) if axis < 0 else axis for axis in call.operator.options["SqueezeDims"]]
+    if not dropped:
+        return [size for size in shape if size != 1]
+    if any(not 1 <= axis < len(shape) or shape[axis] != 1 for axis in dropped):
+        raise ModelFileError(
+            f"it drops the axes {dropped} of {shape}; each must be behind that of the images, of size 1"
+        )
+    return [size for axis, size in enumerate(shape) if axis not in dropped]
+
+
+def _stated_by_expand_dims(call: Call, shape: list[int]) -> list[int]:
+    (axis,) = call.integers(1)[:1] or [0]
+    axis += len(shape) + 1 if axis < 0 else 0
+    if not 1 <= axis <= len(shape):
+        raise UnsupportedError(f"its new axis {axis} stands before the one of the images, or nowhere")
+    return [*shape[:axis], 1, *shape[axis:]]
+
+
+_STATED = {"RESHAPE": _stated_by_reshape, "SQUEEZE": _stated_by_squeeze, "EXPAND_DIMS": _stated_by_expand_dims}
 
 
 @operator("TRANSPOSE")

@@ -1,10 +1,10 @@
-"""Values that are integers as they are, without a scale: what stays exact in floats is run, the rest refused."""
+"""Types of values: what makes one of another, and plain integers, which floats hold only as far as they are exact."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.errors import UnsupportedError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.model import DTYPES, Tensor
 from cnnfast.formats.litert.ranges import MOVES
@@ -14,14 +14,32 @@ from cnnfast.ops import Array, Identity
 EXACT = (*MOVES, "CAST", "PAD", "PADV2", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS")
 """Operators whose result is the same in integers and in floats."""
 
+COPIES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SPLIT", "SLICE", "STRIDED_SLICE", "MIRROR_PAD")
+"""Operators that an interpreter runs by copying integers, whatever they stand for."""
 
-def check_integers(call: Call) -> None:
-    """Raise `UnsupportedError` for arithmetic of plain integers, which rounds or wraps where floats do not."""
-    tensor = call.result()
-    if tensor.is_float or tensor.is_quantised or call.operator.kind in EXACT:
-        return
-    if any(isinstance(call.values.get(index), Value) for index in call.operator.inputs):
-        raise UnsupportedError(f"it computes with integers ({tensor.dtype}), and cnnfast with floats")
+CONVERSIONS = ("CAST", "QUANTIZE", "DEQUANTIZE")
+
+
+def check_types(call: Call) -> None:
+    """Check that a result is of the type of what it is computed from, and that floats can stand for it.
+
+    Raises
+    ------
+    ModelFileError
+        If an operator that converts nothing makes one type of another.
+    UnsupportedError
+        For arithmetic of plain integers, which rounds or wraps where floats do not, and for a copy of integers that
+        stand for other numbers than before.
+    """
+    computed = [index for index in call.operator.inputs if isinstance(call.values.get(index), Value)]
+    result, kind = call.result(), call.operator.kind
+    types = {call.model.tensors[index].dtype for index in computed} | {result.dtype}
+    if len(types) > 1 and kind not in CONVERSIONS:
+        raise ModelFileError(f"its values are of the types {', '.join(sorted(types))}; they must be of one type")
+    if kind in COPIES and any(not result.has_grid_of(call.model.tensors[index]) for index in computed):
+        raise UnsupportedError("it copies integers, but what reads them takes another scale or zero point for theirs")
+    if computed and not (result.is_float or result.is_quantised or kind in EXACT):
+        raise UnsupportedError(f"it computes with integers ({result.dtype}), and cnnfast with floats")
 
 
 @operator("CAST")
