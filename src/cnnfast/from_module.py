@@ -12,7 +12,7 @@ from cnnfast.errors import ConfigError
 from cnnfast.formats import Model
 from cnnfast.network import Network, frozen
 from cnnfast.ops import Shape
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import Preprocess, rule_of
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ def from_torch(
     input_shape: Shape | None = None,
     *,
     classes: Sequence[str] | None = None,
-    preprocess: Preprocess | None = None,
+    preprocess: Preprocess | str | None = None,
 ) -> Network:
     """Turn a module of PyTorch into a network, through ``torch.export`` and without a file in between.
 
@@ -37,8 +37,8 @@ def from_torch(
         Of one image; by default that of the preprocessing.
     classes : sequence of str, optional
         The label of each output.
-    preprocess : Preprocess, optional
-        How a picture becomes the input.
+    preprocess : Preprocess or str, optional
+        How a picture becomes the input, as a rule or as the name of one of `cnnfast.preprocess.MODES`.
 
     Raises
     ------
@@ -59,8 +59,10 @@ def from_torch(
     """
     with needs("reading a module", "cnnfast[torch]"):
         from cnnfast.formats.torch.read import read_module
-    shape = _shape_of_one(preprocess.shape if input_shape is None and preprocess is not None else input_shape)
-    model = read_module(module, shape, classes, preprocess)
+    if input_shape is None and isinstance(preprocess, Preprocess):
+        input_shape = preprocess.shape
+    shape = _shape_of_one(input_shape)
+    model = read_module(module, shape, classes, rule_of(preprocess, shape))
     return Network(Model(frozen(model.graph), model.preprocess, model.classes, None, model.notes))
 
 

@@ -22,7 +22,7 @@ from cnnfast.formats.reference import FileReference, load_again, load_shipped_ag
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, Layer, build_graph, graph_without_weights
 from cnnfast.ops import Array, Shape
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import Preprocess, rule_of
 from cnnfast.records import ranked
 from cnnfast.runner import NO_PREPROCESSING, Runner
 from cnnfast.summary import summary_table
@@ -89,7 +89,7 @@ class Network:
         input_shape: Shape,
         *,
         classes: Sequence[str] | None = None,
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | str | None = None,
         licence: str | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> Network:
@@ -102,8 +102,9 @@ class Network:
             Shape of one image.
         classes : sequence of str, optional
             The label of each output.
-        preprocess : Preprocess, optional
-            How a picture becomes the input; without it the network takes no uint8 images.
+        preprocess : Preprocess or str, optional
+            How a picture becomes the input, as a rule or as the name of one of `cnnfast.preprocess.MODES`: "raw",
+            "1/255", "tf", "torch", "caffe"; without it the network takes no uint8 images.
         licence, notes : optional
             What else travels in the model file.
 
@@ -129,7 +130,7 @@ class Network:
         input_shape: Shape,
         *,
         classes: Sequence[str] | None = None,
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | str | None = None,
         licence: str | None = None,
         seed: int = 0,
     ) -> Network:
@@ -168,7 +169,7 @@ class Network:
         graph: Graph,
         *,
         classes: Sequence[str] | None = None,
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | str | None = None,
         licence: str | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> Network:
@@ -187,7 +188,8 @@ class Network:
         array([[0., 1.]], dtype=float32)
         """
         names = None if classes is None else tuple(classes)
-        return cls(Model(frozen(graph), preprocess, names, licence, dict(notes or {})))
+        rule = rule_of(preprocess, next(iter(graph.inputs.values()), ()))
+        return cls(Model(frozen(graph), rule, names, licence, dict(notes or {})))
 
     @property
     def graph(self) -> Graph:

@@ -25,6 +25,22 @@ CHANNELS = {"rgb": 3, "bgr": 3, "grey": 1}
 RESIZES = ("stretch", "crop", "pad")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "lanczos")
 
+MODES: dict[str, dict[str, Any]] = {
+    "raw": dict(scale=1.0),
+    "1/255": dict(scale=1 / 255),
+    "tf": dict(scale=1 / 127.5, mean=(1.0,)),
+    "torch": dict(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "caffe": dict(scale=1.0, channels="bgr", mean=(103.939, 116.779, 123.68)),
+}
+"""Usual rules by name: bytes as they are, 0 to 1, and what ``preprocess_input`` of keras.applications does."""
+
+UNSAID = (
+    "does not say how a picture becomes its input, so say it: "
+    'preprocess="raw" (0 to 255), preprocess="1/255" (0 to 1), preprocess="tf" (-1 to 1), '
+    "or preprocess=cnnfast.Preprocess(...); on the command line --preprocess raw, 1/255 or tf"
+)
+"""About a network without preprocessing; a wrong guess would be believed, so none is made."""
+
 MOST_SIDE = 1 << 16
 MOST_PIXELS = 1 << 26
 """Limits of ``size``: a damaged model file must not make one picture fill the memory."""
@@ -235,6 +251,48 @@ class Preprocess:
         if "size" not in mapping:
             raise ConfigError("the preprocessing lacks the key 'size'; it is the (H, W) of the network's input")
         return cls(**mapping)
+
+
+def rule_of(preprocess: Preprocess | str | None, shape: tuple[int, ...]) -> Preprocess | None:
+    """Return a rule that is given as one, or by the name of one of `MODES` for images of a shape.
+
+    Parameters
+    ----------
+    preprocess : Preprocess or str or None
+    shape : (C, H, W) or (H, W)
+        What the network takes.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or one that does not fit the shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rule_of("tf", (1, 1, 2))(np.array([[[[0], [255]]]], np.uint8)).ravel()
+    array([-1.,  1.], dtype=float32)
+    """
+    if preprocess is None or isinstance(preprocess, Preprocess):
+        return preprocess
+    check_preprocess(preprocess)
+    mode = MODES[preprocess]
+    channels, *size = shape if len(shape) == 3 else (1, *shape)
+    if len(size) != 2 or channels not in (1, 3):
+        raise ConfigError(
+            f"preprocess={preprocess!r} needs images of 1 or 3 channels, but the input is {tuple(shape)}; "
+            "give a cnnfast.Preprocess with the size of the pictures"
+        )
+    if channels == 1 and preprocess in ("torch", "caffe"):
+        raise ConfigError(f"preprocess={preprocess!r} needs an input of 3 channels, but it is {tuple(shape)}")
+    return Preprocess(size=(size[0], size[1]), **({"channels": "grey" if channels == 1 else "rgb"} | mode))
+
+
+def check_preprocess(preprocess: object) -> None:
+    """Raise `ConfigError` unless it is a rule, the name of one of `MODES`, or None."""
+    is_name = isinstance(preprocess, str) and preprocess in MODES
+    if not (preprocess is None or isinstance(preprocess, Preprocess) or is_name):
+        raise ConfigError(f"preprocess must be a Preprocess or one of {', '.join(MODES)}, but is {preprocess!r:.80}")
 
 
 def _size(value: object) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from cnnfast.graph import Graph
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.plan import as_chw
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import UNSAID, Preprocess
 
 FLOPS_A_CHUNK = 2_000_000_000
 """Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
@@ -116,10 +116,7 @@ class Runner:
         return max(64, FLOPS_A_CHUNK // max(flops, 1))
 
 
-NO_PREPROCESSING = (
-    "this network has no preprocessing, so it cannot take uint8 pixels; "
-    "give it floats, or build it with preprocess=cnnfast.Preprocess(...)"
-)
+NO_PREPROCESSING = f"this network takes floats, and no uint8 pixels or pictures: it {UNSAID}"
 
 
 def _empty(shape: Shape) -> Array:

@@ -94,6 +94,33 @@ def test_compare_on_pictures(run, model, album):
     assert (again.status, again.out) == (0, result.out.replace("0.0001", "0.001"))
 
 
+@pytest.mark.parametrize("command", ["classify", "find", "compare"])
+def test_a_network_that_does_not_say_what_a_byte_means(command, run, model, album, tmp_path):
+    bare, said = tmp_path / "bare.safetensors", Network.load(model)
+    Network.from_graph(said.graph, classes=list(said.classes_)).save(bare)
+    words = {
+        "classify": (album, "--model", bare),
+        "find": ("red", album, "--model", bare),
+        "compare": (bare, model, "--data", album),
+    }[command]
+    if command != "compare":  # the other network says it there
+        refused = run(command, *words)
+        assert refused.status == 2
+        assert f"{bare}: does not say how a picture becomes its input" in refused.err
+        assert "--preprocess raw, 1/255 or tf" in refused.err
+    answered = run(command, *words, "--preprocess", "1/255")
+    assert answered.status in (0, 1), answered.err
+    assert answered.out
+
+
+def test_convert_writes_what_a_byte_means(run, model, tmp_path):
+    bare, target = tmp_path / "bare.safetensors", tmp_path / "own.safetensors"
+    Network.from_graph(Network.load(model).graph).save(bare)
+    assert run("convert", bare, target, "--preprocess", "tf", "--resize", "crop").status == 0
+    rule = Network.load(target).preprocess
+    assert (rule.scale, rule.mean, rule.resize) == (1 / 127.5, (1.0,) * 3, "crop")
+
+
 def test_compare_needs_two(run, model, tmp_path):
     assert "name a second network B" in run("compare", model).err
     Network.from_graph(build("lenet", seed=0)).save(tmp_path / "bare.safetensors")

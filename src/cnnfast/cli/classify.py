@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnfast.cli import options
-from cnnfast.cli.models import class_names
+from cnnfast.cli.models import class_names, load
 from cnnfast.cli.sweep import Cells, Verdict, sweep
 from cnnfast.errors import ConfigError
-from cnnfast.network import Network
 from cnnfast.preprocess import Array
 from cnnfast.records import shortest
 
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Say what each picture shows."""
-    net = Network.load(args.model)
+    net = load(args.model, args)
     names = class_names(net)
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")

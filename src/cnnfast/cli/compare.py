@@ -18,7 +18,7 @@ from cnnfast.compare import BOUND, ENGINES, Comparison, Difference, NetworkSide,
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect, options_of
 from cnnfast.ops import Array, Shape
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import UNSAID, Preprocess
 
 RANDOM = 16
 
@@ -99,7 +99,7 @@ def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | Non
         c, h, w = preprocess.shape
         return rng.integers(0, 256, (count, h, w, c), np.uint8)
     if preprocess is None:
-        raise ConfigError("neither network says how a picture becomes its input; say --mean and --std")
+        raise ConfigError(f"{args.left}: {UNSAID}, or --scale, --mean and --std")
     items = (item for source in open_inputs(args.data, args.split) for item in source.items(0, preprocess))
     pixels = []
     for item in islice(items, args.images):

@@ -13,11 +13,10 @@ import numpy as np
 from cnnfast import _threads
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.gallery import Gallery
-from cnnfast.cli.models import class_index, class_names, preprocess_of
+from cnnfast.cli.models import class_index, class_names, load, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, say
 from cnnfast.data import Batch, Dataset, open_dataset
 from cnnfast.errors import DataError, InputError
-from cnnfast.network import Network
 from cnnfast.preprocess import Array
 from cnnfast.report.scores import Scores
 from cnnfast.report.tile import Tile
@@ -27,6 +26,7 @@ from cnnfast.stream import prefetched
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    options.add_preprocess(parser)
     parser.add_argument("data", metavar="DATA", help="a data set with labels: CIFAR-10, MNIST, .npz, folder a class")
     parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is told from others")
     parser.add_argument(
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute the scores and print them."""
-    net = Network.load(args.model)
+    net = load(args.model, args)
     net = net.mirrored() if args.mirrored else net
     names = class_names(net)
     has_names = net.classes_.dtype.kind == "U"

@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cnnfast.cli import options
-from cnnfast.cli.models import class_index, class_names
+from cnnfast.cli.models import class_index, class_names, load
 from cnnfast.cli.sweep import Cells, Verdict, sweep
-from cnnfast.network import Network
 from cnnfast.preprocess import Array
 from cnnfast.records import shortest
 
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the pictures of a class."""
-    net = Network.load(args.model)
+    net = load(args.model, args)
     index = class_index(net, args.wanted)
     return sweep(args, net, Finder(index, class_names(net)[index], args.threshold))
 

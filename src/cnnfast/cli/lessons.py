@@ -12,7 +12,7 @@ from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import UNSAID, Preprocess
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
 from cnnfast.train.transfer import kept
 
@@ -82,7 +82,7 @@ def begin(
 def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int, failures: Failures) -> Lesson:
     net = Network.load(base)
     if net.preprocess is None:
-        raise ConfigError(f"{base}: holds no preprocessing, so it does not say how a picture becomes its input")
+        raise ConfigError(f"{base}: {UNSAID} of cnnfast convert")
     if size is not None and (size, size) != net.preprocess.size:
         raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
     examples = _load(dataset, net.preprocess, failures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from pathlib import Path
 
@@ -9,7 +10,12 @@ from cnnfast import _shipped
 from cnnfast.data import match_class
 from cnnfast.errors import ConfigError, DataError, UnsupportedError
 from cnnfast.network import Network
-from cnnfast.preprocess import Preprocess
+from cnnfast.preprocess import UNSAID, Preprocess
+
+
+def load(model: str, args: argparse.Namespace) -> Network:
+    """Load the network of a command, with what the user says about its pictures."""
+    return Network.load(model) if args.preprocess is None else Network.load(model, preprocess=args.preprocess)
 
 
 def class_names(net: Network) -> list[str]:
@@ -53,10 +59,7 @@ def preprocess_of(net: Network, model: str) -> Preprocess:
         If the network does not say.
     """
     if net.preprocess is None:
-        raise ConfigError(
-            f"{model}: holds no preprocessing, so it does not say how a picture becomes its input; "
-            "load it in Python and save it with preprocess=cnnfast.Preprocess(...)"
-        )
+        raise ConfigError(f"{model}: {UNSAID}")
     return net.preprocess
 
 

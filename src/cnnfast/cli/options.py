@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cnnfast import _shipped
+from cnnfast.preprocess import MODES
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default=_shipped.DEFAULT,
         metavar="NAME_OR_FILE",
         help="a shipped network, or a model file of any known format (default: %(default)s)",
+    )
+
+
+def add_preprocess(parser: argparse._ActionsContainer) -> None:
+    """Add ``--preprocess``."""
+    parser.add_argument(
+        "--preprocess",
+        choices=MODES,
+        help="how a picture becomes the input of a network that does not say so itself: raw (0 to 255), 1/255 (0 to "
+        "1), tf (-1 to 1), or what preprocess_input of keras.applications calls torch and caffe",
     )
 
 
@@ -49,6 +60,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         help="a picture, a folder (searched at any depth), or a data set (CIFAR-10 .bin, MNIST idx, .npy, .npz)",
     )
     add_model(parser)
+    add_preprocess(parser)
     shelf = parser.add_mutually_exclusive_group()
     shelf.add_argument("--copy-to", type=Path, metavar="DIR", help="copy the pictures there; nothing is overwritten")
     shelf.add_argument("--link-to", type=Path, metavar="DIR", help="make symbolic links to the pictures there")

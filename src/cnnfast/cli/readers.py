@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnfast._shipped import find
+from cnnfast.cli import options as common
 from cnnfast.errors import ConfigError
 from cnnfast.formats import detect, options_of
 from cnnfast.network import Network
@@ -26,6 +27,7 @@ READING = (
     "rename",
     "key",
     "ignore_unexpected",
+    "preprocess",
 )
 
 
@@ -46,6 +48,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
         "--ignore-unexpected", action="store_true", default=None, help="leave out tensors that no layer expects"
     )
     file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one a line")
+    common.add_preprocess(file)
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")
     file.add_argument("--resize", choices=RESIZES, help="how pictures are fitted")
     file.add_argument("--interpolation", choices=INTERPOLATIONS, help="filter of the resizing")

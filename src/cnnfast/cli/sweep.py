@@ -119,6 +119,7 @@ class _Sweep:
             "model": args.model,
             "model_sha256": digest(args.model),
             "split": args.split,
+            **({} if args.preprocess is None else {"preprocess": args.preprocess}),
             **self.judge.settings,
         }
         return RowFile(args.out, self.judge.columns, settings, args.resume, args.force)

@@ -23,6 +23,7 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Mul, Op, Relu, Shape, Sigmoid, Softmax, Tanh, Transpose
+from cnnfast.preprocess import rule_of
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
@@ -35,7 +36,7 @@ Layer = dict[str, Any]
 
 
 def read(
-    path: str | os.PathLike[str], classes: Sequence[str] | None = None, preprocess: Preprocess | None = None
+    path: str | os.PathLike[str], classes: Sequence[str] | None = None, preprocess: Preprocess | str | None = None
 ) -> Model:
     """Read a network of ConvNetJS.
 
@@ -64,7 +65,9 @@ def read(
             classes = cifar10.CLASSES if classes is None else classes
             preprocess = preprocess or cifar10.byte_minus_half()
         labels = None if classes is None else tuple(classes)
-        return Model(chain.graph(), preprocess, labels, notes={"source": f"ConvNetJS, {name_of(path)}"})
+        graph = chain.graph()
+        (shape,) = graph.inputs.values()
+        return Model(graph, rule_of(preprocess, shape), labels, notes={"source": f"ConvNetJS, {name_of(path)}"})
 
 
 def _layers(path: Path) -> list[Layer]:

@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,10 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Array
+from cnnfast.preprocess import rule_of
+
+if TYPE_CHECKING:
+    from cnnfast.preprocess import Preprocess
 
 DIGEST = "cnnfast.sha256"
 MODEL = "cnnfast.model"
@@ -109,7 +114,7 @@ def _check(header: bytes, text: str, model: Model) -> None:
     description.decode(text, model.graph.constants)
 
 
-def load(path: str | os.PathLike[str], *, mapped: bool = False) -> Model:
+def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Preprocess | str | None = None) -> Model:
     """Read a model file; nothing in it is executed.
 
     Parameters
@@ -117,6 +122,8 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False) -> Model:
     path : path-like
     mapped : bool
         Map the file into memory whatever its size, so that processes share it; it must stay as it is.
+    preprocess : Preprocess or str, optional
+        A rule, or the name of one of `cnnfast.preprocess.MODES`, instead of that in the file.
 
     Returns
     -------
@@ -136,7 +143,9 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False) -> Model:
         _check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
-        return description.decode(metadata[MODEL], arrays)
+        model = description.decode(metadata[MODEL], arrays)
+        (shape,) = model.graph.inputs.values()
+        return model if preprocess is None else replace(model, preprocess=rule_of(preprocess, shape))
 
 
 def _check_digest(data: Array) -> None:

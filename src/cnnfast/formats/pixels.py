@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph, Node
 from cnnfast.graph.passes.affine import Affine, affine_of
-from cnnfast.ops import Add, Div, Mul, Sub
+from cnnfast.ops import Add, Concat, Div, Dropout, Flatten, Identity, Mul, Pad, Reshape, Resize, Slice, Sub, Transpose
+from cnnfast.preprocess import MODES, check_preprocess, rule_of
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
 
-MODES: dict[str, dict[str, Any]] = {
-    "raw": dict(scale=1.0),
-    "tf": dict(scale=1 / 127.5, mean=(1.0,)),
-    "torch": dict(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-    "caffe": dict(scale=1.0, channels="bgr", mean=(103.939, 116.779, 123.68)),
-}
-"""What ``preprocess_input`` of keras.applications does, by its own names; raw is bytes as they are."""
+__all__ = ["MODES", "check_preprocess", "with_pixels"]
 
-
-def check_preprocess(preprocess: Preprocess | str | None) -> None:
-    """Raise `ConfigError` unless it is a rule or the name of one of `MODES`."""
-    from cnnfast.preprocess import Preprocess
-
-    if not (preprocess is None or isinstance(preprocess, Preprocess) or preprocess in MODES):
-        raise ConfigError(f"preprocess must be a Preprocess or one of {', '.join(MODES)}, but is {preprocess!r:.80}")
+_MOVES = Concat | Dropout | Flatten | Identity | Pad | Reshape | Resize | Slice | Transpose
+"""Ops in front of arithmetic that leave open what a value means."""
 
 
 def with_pixels(
-    graph: Graph, preprocess: Preprocess | str | None, factor: float = 1.0, offset: float = 0.0
+    graph: Graph, preprocess: Preprocess | str | None, byte: tuple[float, float] | None = None
 ) -> tuple[Graph, Preprocess | None]:
-    """Return the graph and the rule that makes its input of bytes.
+    """Return the graph and the rule that makes its input of bytes, or None where nothing says what a byte means.
 
     Parameters
     ----------
@@ -42,10 +32,12 @@ def with_pixels(
         As the file has it.
     preprocess : Preprocess or str or None
         A rule or the name of one of `MODES` leaves the graph as it is. By default bytes mean what they would mean to
-        the network itself; arithmetic at its start, one factor and one summand for each channel, then moves out of the
-        graph into the rule.
-    factor, offset : float
-        What a byte means to the input: ``byte * factor + offset``.
+        the network itself, if it begins with arithmetic, one factor and one summand for each channel, as Rescaling
+        and Normalization are: it scales its input, so it was made for bytes, and the arithmetic moves out of the graph
+        into the rule. A network that begins with anything else says nothing: half of those that people have were
+        trained on 0 to 255, half on 0 to 1 or -1 to 1.
+    byte : (float, float), optional
+        Factor and offset of an input of integers, which does say what a byte means: ``byte * factor + offset``.
 
     Raises
     ------
@@ -54,23 +46,34 @@ def with_pixels(
     """
     from cnnfast.preprocess import Preprocess
 
-    if isinstance(preprocess, Preprocess):
-        return graph, preprocess
     (shape,) = graph.inputs.values()
+    if preprocess is not None:
+        return graph, rule_of(preprocess, shape)
     if len(shape) != 3 or shape[0] not in (1, 3):
-        if preprocess is not None:
-            raise ConfigError(f"preprocess={preprocess!r} needs an input of 1 or 3 channels, but it is {shape}")
+        return graph, None
+    rest, affine = without_leading_affine(graph)
+    if rest is graph and byte is None and not _scales_later(graph):
         return graph, None
     rule = Preprocess(size=(shape[1], shape[2]), channels="grey" if shape[0] == 1 else "rgb", scale=1.0)
-    if preprocess is not None:
-        mode = MODES[preprocess]
-        if shape[0] == 1 and preprocess in ("torch", "caffe"):
-            raise ConfigError(f"preprocess={preprocess!r} needs an input of 3 channels, but it is {shape}")
-        return graph, Preprocess(size=(shape[1], shape[2]), **({"channels": rule.channels} | mode))
+    factor, offset = byte or (1.0, 0.0)
     given = Affine(np.full(shape[0], factor), np.full(shape[0], offset))
-    rest, affine = without_leading_affine(graph)
     fitted = _fitted(rule, given.then(affine))
     return (graph, _fitted(rule, given)) if fitted is None else (rest, fitted)
+
+
+def _scales_later(graph: Graph) -> bool:
+    """Tell whether the input is scaled behind ops that only move or resize it."""
+    (value,) = graph.inputs
+    while readers := graph.consumers[value]:
+        node = readers[0]
+        if any(other is not node for other in readers):
+            return False
+        if isinstance(node.op, Add | Sub | Mul | Div):
+            return affine_of(graph, node, value) is not None
+        if not isinstance(node.op, _MOVES):
+            return False
+        value = node.name
+    return False
 
 
 def without_leading_affine(graph: Graph) -> tuple[Graph, Affine]:

@@ -55,7 +55,7 @@ def test_labels_and_modes_come_from_the_caller(tmp_path: Path) -> None:
     assert model.classes == tuple("abcde")
     assert model.preprocess is not None
     assert (model.preprocess.channels, model.preprocess.scale) == ("bgr", 1.0)
-    with pytest.raises(ConfigError, match="one of raw, tf, torch, caffe"):
+    with pytest.raises(ConfigError, match="one of raw, 1/255, tf, torch, caffe"):
         load_model(path, preprocess="imagenet")
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("tflite", reason="reading models of LiteRT needs tflite")
 from formats.litert.crafted import INPUT, Operator, Tensor, expected, model_bytes, network
 
 from cnnfast import Network, Preprocess
-from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.errors import InputError, ModelFileError, UnsupportedError
 from cnnfast.formats import detect, load_model
 from cnnfast.graph import evaluate
 from cnnfast.ops import Array
@@ -35,7 +35,10 @@ def test_a_float_network(tmp_path: Path) -> None:
     net = Network.load(path, preprocess="tf")
     result = net.forward(pixels())
     np.testing.assert_allclose(result, expected(network()[0], pixels() / 127.5 - 1), rtol=1e-5, atol=1e-6)
-    assert Network.load(path).preprocess == Preprocess(size=INPUT[:2], scale=1.0)
+    assert Network.load(path, preprocess="raw").preprocess == Preprocess(size=INPUT[:2], scale=1.0)
+    assert Network.load(path).preprocess is None
+    with pytest.raises(InputError, match='say it: preprocess="raw"'):
+        Network.load(path).predict(pixels())
 
 
 def test_a_quantised_network_runs_as_float(tmp_path: Path) -> None:

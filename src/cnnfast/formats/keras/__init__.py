@@ -35,9 +35,11 @@ def read(
     classes : sequence of str, optional
         The labels; no file of Keras holds them.
     preprocess : Preprocess or str, optional
-        How a picture becomes the input. By default what Keras does with bytes: Rescaling and Normalization at the
-        start of the network where it has them, and 0 to 255 as they are where it has not. "tf", "torch" and "caffe"
-        are the modes of ``keras.applications.imagenet_utils.preprocess_input``, which no file holds.
+        How a picture becomes the input, as a rule or as the name of one of `cnnfast.preprocess.MODES`. By default
+        Rescaling and Normalization at the start of the network where it has them, bytes as they are where its input
+        is of integers, and what Teachable Machine does for a file of its. All other networks take floats until they
+        are told: no file says whether its network was trained on 0 to 255, 0 to 1, -1 to 1, or on what
+        ``preprocess_input`` makes ("tf", "torch", "caffe").
     input_shape : (C, H, W), optional
         Of one image, for a network that takes images of any size.
 
@@ -52,7 +54,8 @@ def read(
     """
     # read here: most users have no file of Keras
     from cnnfast.formats.keras.archive import need_h5py, open_archive
-    from cnnfast.formats.keras.network import build
+    from cnnfast.formats.keras.network import build, takes_integers
+    from cnnfast.formats.keras.teachable import RULE, is_teachable_machine
     from cnnfast.formats.pixels import check_preprocess, with_pixels
 
     need_h5py()
@@ -60,7 +63,10 @@ def read(
     with blame(path):
         with open_archive(Path(path)) as archive:
             graph = build(archive, input_shape)
-        graph, rule = with_pixels(graph, preprocess)
+            if preprocess is None and is_teachable_machine(archive.model, *graph.inputs.values()):
+                preprocess = RULE
+            byte = (1.0, 0.0) if takes_integers(archive.model) else None
+        graph, rule = with_pixels(graph, preprocess, byte)
         labels = None if classes is None else tuple(classes)
         return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {name_of(path)}"})
 

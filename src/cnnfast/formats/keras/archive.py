@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -25,6 +26,10 @@ MAX_CONTAINERS = 1_000_000
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
+ENTRY = b"PK\x01\x02"
+"""Begins the entry of a member in the directory at the end of a zip."""
+DIRECTORY = 1 << 16
+"""Bytes at the end of a file that are searched for such entries."""
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
@@ -38,11 +43,35 @@ class Archive:
 
 
 def sniff(path: Path, head: bytes) -> bool:
-    """Tell whether a file is HDF5, or a zip whose first member is one of Keras's."""
+    """Tell whether a file is HDF5, or a zip with a member of Keras's anywhere."""
+    return head.startswith(HDF5) or (head.startswith(ZIP) and _is_of_keras(path, head))
+
+
+def _is_of_keras(path: Path, head: bytes) -> bool:
+    """Look at the first member, which is one of Keras's unless somebody packed the file anew, then at all of them."""
     first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
-    return head.startswith(HDF5) or (
-        head.startswith(ZIP) and first.decode("ascii", "replace") in (CONFIG, METADATA, WEIGHTS)
-    )
+    if first.decode("ascii", "replace") in (CONFIG, METADATA, WEIGHTS):
+        return True
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(DIRECTORY, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            tail = file.read(DIRECTORY)
+    except OSError:
+        return False
+    return _lists(tail, CONFIG) and (_lists(tail, WEIGHTS) or _lists(tail, METADATA))
+
+
+def _lists(directory: bytes, name: str) -> bool:
+    """Tell whether the directory of a zip lists a member of a name, in whatever folder."""
+    wanted = name.encode()
+    at = directory.find(ENTRY)
+    while at >= 0:
+        length = int.from_bytes(directory[at + 28 : at + 30], "little")
+        member = directory[at + 46 : at + 46 + length]
+        if member == wanted or member.endswith(b"/" + wanted):
+            return True
+        at = directory.find(ENTRY, at + 4)
+    return False
 
 
 def need_h5py() -> None:
@@ -97,6 +126,8 @@ def _unzip(path: Path, size: int) -> tuple[Any, dict[str, Any], bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if CONFIG not in names:
+                raise _without_config(names)
             if CONFIG in names and WEIGHTS not in names:
                 raise UnsupportedError(
                     f"its weights are in {', '.join(n for n in names if 'weights' in n)[:200] or 'no member'}; cnnfast "
@@ -126,6 +157,17 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 def _json(archive: zipfile.ZipFile, name: str, size: int) -> Any:
     most = min(MAX_JSON, JSON_FLOOR + EXPANSION * size)
     return parse(_member(archive, name, most).decode("utf-8"), name, MAX_CONTAINERS)
+
+
+def _without_config(names: list[str]) -> ModelFileError:
+    inside = next((name for name in names if name.endswith(f"/{CONFIG}") and not name.startswith("__MACOSX/")), None)
+    if inside is None:
+        return ModelFileError(f"the zip file has no member {CONFIG}, which every model of Keras has")
+    folder = inside.removesuffix(CONFIG)
+    return ModelFileError(
+        f"its members lie in the folder {folder!r:.80} of the zip file, but {CONFIG} and {WEIGHTS} must be at the top, "
+        "for Keras too: pack the files in the folder, not the folder"
+    )
 
 
 def _version(value: object) -> int:

@@ -38,6 +38,10 @@ def build(archive: Archive, wanted: Shape | None) -> Graph:
         raise UnsupportedError(
             f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs; cnnfast runs networks with one each"
         )
+    if takes_integers(model):
+        # Keras rounds what it resizes to integers again
+        reason = "it resizes integers, and so rounds: give the Input dtype='float32'"
+        refused |= {id(layer): (layer, reason) for layer in model.walk() if layer.kind == "Resizing"}
     graph = ImageGraph(channels_last=is_channels_last(model))
     first = next((layer for layer in model.layers if layer.name == model.inputs[0].layer), None)
     if first is None:
@@ -109,6 +113,13 @@ def is_channels_last(model: Model) -> bool:
             return bool(stated == "channels_last")
         flat = flat and stated == "channels_last"
     return flat
+
+
+def takes_integers(model: Model) -> bool:
+    """Tell whether the input is of integers, as bytes are."""
+    name = model.inputs[0].layer
+    dtype = next((layer.config.get("dtype") for layer in model.layers if layer.name == name), None)
+    return isinstance(dtype, str) and dtype.startswith(("int", "uint"))
 
 
 def _input_shape(layer: Layer, wanted: Shape | None, graph: ImageGraph) -> Shape:

@@ -67,7 +67,7 @@ def read(
     with blame(path):
         source = read_model(Path(path))
         graph = build(source, has_channels_first(source, input_layout))
-        graph, rule = with_pixels(graph, preprocess, *source.byte_to_input())
+        graph, rule = with_pixels(graph, preprocess, source.byte_to_input())
         labels = None if classes is None else tuple(classes)
         return Model(graph, rule, labels, notes={"source": f"LiteRT, {name_of(path)}"})
 

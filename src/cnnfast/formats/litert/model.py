@@ -163,11 +163,11 @@ class LiteRtModel:
         raw = raw.reshape(tensor.shape)
         return _dequantised(tensor, raw) if tensor.is_quantised else raw
 
-    def byte_to_input(self) -> tuple[float, float]:
-        """Return (factor, offset): what the byte of a picture means to the input."""
+    def byte_to_input(self) -> tuple[float, float] | None:
+        """Return (factor, offset): what the byte of a picture means to an input of integers, None where it is none."""
         tensor = self.tensors[self.inputs[0]]
         if tensor.scales.size != 1 or tensor.dtype not in ("UINT8", "INT8"):
-            return 1.0, 0.0
+            return None
         scale, zero = (float(v[0]) for v in tensor.grid())
         return scale, -scale * (zero + 128 if tensor.dtype == "INT8" else zero)
 

@@ -84,16 +84,15 @@ def read(
         from cnnfast.formats.onnx.ends import Said, takes_bytes
         from cnnfast.formats.onnx.external import Beside
         from cnnfast.formats.onnx.translate import translated
-        from cnnfast.formats.pixels import with_pixels
+        from cnnfast.preprocess import rule_of
 
         model = load_model(path)
         graph = translated(model, Beside.of(path), Said(input_shape, input_layout, output))
         ((name, shape),) = graph.inputs.items()
         if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
             preprocess = "raw"
-        rule = None if preprocess is None else with_pixels(graph, preprocess)[1]
         labels = None if classes is None else tuple(classes)
-        return Model(graph, rule, labels, notes={"source": "ONNX"})
+        return Model(graph, rule_of(preprocess, shape), labels, notes={"source": "ONNX"})
 
 
 def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float] | None]:

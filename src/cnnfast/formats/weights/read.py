@@ -15,6 +15,7 @@ from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
 from cnnfast.formats.weights.misfit import explanation, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Shape
+from cnnfast.preprocess import check_preprocess, rule_of
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
@@ -35,7 +36,8 @@ class Options:
     classes : sequence of str, optional
         The label of each output. Their number, and without them that of the file's last dense layer, is that of the
         outputs of a named architecture.
-    preprocess : Preprocess, optional
+    preprocess : Preprocess or str, optional
+        A rule, or the name of one of `cnnfast.preprocess.MODES`.
     layout : {"oihw", "ohwi", "hwio"}
     flatten : {"chw", "hwc"}, optional
         See `Layout`.
@@ -50,7 +52,7 @@ class Options:
     architecture: object = None
     input_shape: Shape | None = None
     classes: Sequence[str] | None = None
-    preprocess: Preprocess | None = None
+    preprocess: Preprocess | str | None = None
     layout: str = "oihw"
     flatten: str | None = None
     rename: Mapping[str, str] | str | None = None
@@ -59,6 +61,7 @@ class Options:
 
     def __post_init__(self) -> None:
         Layout(self.layout, self.flatten)
+        check_preprocess(self.preprocess)
         if isinstance(self.architecture, str):
             find(self.architecture)
         elif self.architecture is not None and not isinstance(self._graph(), Graph):
@@ -90,7 +93,7 @@ class Options:
             assert isinstance(graph, Graph)
             return graph
         shape = self.input_shape
-        if shape is None and self.preprocess is not None:
+        if shape is None and self.preprocess is not None and not isinstance(self.preprocess, str):
             shape = self.preprocess.shape
         count = _class_count(tensors, self.architecture) if self.classes is None else len(self.classes)
         return build(self.architecture, shape, count)
@@ -117,7 +120,8 @@ def model_of(tensors: Tensors, options: Options, source: str) -> Model:
         raise ModelFileError(explanation(graph, floats, layout, found, others))
     classes = None if options.classes is None else tuple(options.classes)
     notes = {"source": source} | _told(ignored)
-    return Model(filled(graph, floats, layout, found.found), options.preprocess, classes, notes=notes)
+    rule = rule_of(options.preprocess, next(iter(graph.inputs.values())))
+    return Model(filled(graph, floats, layout, found.found), rule, classes, notes=notes)
 
 
 def _by_kind(tensors: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:

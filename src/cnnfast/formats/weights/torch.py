@@ -30,7 +30,7 @@ def read(
     architecture: object = None,
     input_shape: Shape | None = None,
     classes: Sequence[str] | None = None,
-    preprocess: Preprocess | None = None,
+    preprocess: Preprocess | str | None = None,
     layout: str = "oihw",
     flatten: str | None = None,
     rename: Mapping[str, str] | str | None = None,
