@@ -12,7 +12,8 @@ pytest.importorskip("tflite", reason="reading models of LiteRT needs tflite")
 
 from formats.litert.crafted import Operator, Tensor, model_bytes
 
-from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast import Network
+from cnnfast.errors import InputError, ModelFileError, UnsupportedError
 from cnnfast.formats import load_model
 from cnnfast.graph import evaluate
 from cnnfast.ops import Array
@@ -69,6 +70,31 @@ def test_scales_are_numbers_above_zero_and_as_many(scales: list[float], tmp_path
     )
     with pytest.raises(ModelFileError, match="scale"):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero", "factor", "offset"),
+    [
+        ("uint8", 1 / 127.5, 127, 1 / 127.5, -127 / 127.5),
+        ("int8", 1 / 127.5, 0, 1 / 127.5, -128 / 127.5),
+        ("int8", 1.0, -128, 1.0, 0.0),
+        ("uint8", None, 0, 1.0, 0.0),
+        ("float32", None, 0, None, None),
+    ],
+)
+def test_what_a_byte_means_to_the_input(
+    dtype: str, scale: float | None, zero: int, factor: float | None, offset: float, tmp_path: Path
+) -> None:
+    scales, zeros = ([], []) if scale is None else ([scale], [zero])
+    tensors = [Tensor("x", (1, 4, 4, 3), None, scales, zeros, 0, dtype), Tensor("y", (1, 4, 4, 3))]
+    kind = {"float32": "RELU"}.get(dtype, "CAST" if scale is None else "DEQUANTIZE")
+    net = Network.load(write(tmp_path, tensors, [Operator(kind, [0], [1])]))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    if factor is None:
+        with pytest.raises(InputError, match="it does not say how a picture becomes its input"):
+            net.forward(pixels)
+        return
+    np.testing.assert_allclose(net.forward(pixels), (pixels * factor + offset).transpose(0, 3, 1, 2), atol=1e-5)
 
 
 def test_a_cast_to_integers_is_refused(tmp_path: Path) -> None:

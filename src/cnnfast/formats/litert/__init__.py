@@ -35,8 +35,8 @@ def read(
         The labels.
     preprocess : Preprocess or str, optional
         How a picture becomes the input. By default what the model's own input does with bytes: a quantised input scales
-        them, a float input takes 0 to 255, and sums and products at the start of the network belong to it. "tf",
-        "torch" and "caffe" are the modes of ``preprocess_input`` of keras.applications.
+        them, and sums and products at the start of a float network do; without them pictures are refused until this
+        says it. "raw" (0 to 255), "1/255", or "tf", "torch" and "caffe", as ``preprocess_input`` of keras.applications.
     input_layout : {"nchw", "nhwc"}, optional
         How the file has its images. By default its first operators tell: "nchw", as PyTorch has them, if they bring the
         channels from the second axis to the last, else "nhwc".

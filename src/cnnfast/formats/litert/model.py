@@ -166,6 +166,8 @@ class LiteRtModel:
     def byte_to_input(self) -> tuple[float, float] | None:
         """Return (factor, offset): what the byte of a picture means to an input of integers, None where it is none."""
         tensor = self.tensors[self.inputs[0]]
+        if tensor.dtype == "UINT8" and not tensor.is_quantised:
+            return 1.0, 0.0
         if tensor.scales.size != 1 or tensor.dtype not in ("UINT8", "INT8"):
             return None
         scale, zero = (float(v[0]) for v in tensor.grid())
