@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Network": "network",
     "from_torch": "from_module",
+    "load_weights": "formats.weights.load",
     "Preprocess": "preprocess",
     "read_picture": "pictures",
     "read_pictures": "pictures",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from cnnfast.errors import PictureError as PictureError
     from cnnfast.errors import TrainingError as TrainingError
     from cnnfast.errors import UnsupportedError as UnsupportedError
+    from cnnfast.formats.weights.load import load_weights as load_weights
     from cnnfast.from_module import from_torch as from_torch
     from cnnfast.network import Network as Network
     from cnnfast.pictures import find_pictures as find_pictures

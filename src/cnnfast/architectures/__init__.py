@@ -6,6 +6,7 @@ To add one, write a function from (weights, input shape, classes) to layers and 
 `registry`   the list, and how a name becomes a graph
 `weights`    makes layers with random weights, or with zeros to be filled
 `plain`      chains of convolutions and dense layers
+`tutorials`  what PyTorch's examples and tutorials train
 `vgg`        VGG for small images and for ImageNet
 `resnet`     ResNet for CIFAR and for ImageNet
 `mobilenet`  MobileNetV2 for CIFAR and for ImageNet
@@ -19,6 +20,7 @@ import cnnfast.architectures.airbench
 import cnnfast.architectures.mobilenet
 import cnnfast.architectures.plain
 import cnnfast.architectures.resnet
+import cnnfast.architectures.tutorials
 import cnnfast.architectures.vgg  # noqa: F401  (each registers its networks)
 from cnnfast.architectures.registry import ARCHITECTURES, Architecture, build, find, register
 from cnnfast.architectures.weights import Layers, Weights

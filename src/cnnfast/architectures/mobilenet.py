@@ -18,7 +18,12 @@ def depthwise_bn(w: Weights, conv: str, bn: str, channels: int, stride: int) -> 
     return [layer, w.batch_norm(bn, channels)]
 
 
-@register("mobilenetv2-cifar", "MobileNetV2 with fewer strides; names as in kuangliu/pytorch-cifar", (3, 32, 32))
+@register(
+    "mobilenetv2-cifar",
+    "MobileNetV2 with fewer strides; names as in kuangliu/pytorch-cifar",
+    (3, 32, 32),
+    distinct=True,
+)
 def mobilenet_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
     """Return MobileNetV2 for small images: ReLU, and every block of stride 1 has a shortcut."""
     layers = [*conv_bn(w, "conv1", "bn1", shape[0], 32, 3), Relu()]
@@ -38,7 +43,7 @@ def mobilenet_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
     return [*layers, GlobalAvgPool(), Flatten(), w.linear("linear", 1280, classes)]
 
 
-@register("mobilenetv2", "MobileNetV2 for ImageNet; names as in torchvision", (3, 224, 224), 1000)
+@register("mobilenetv2", "MobileNetV2 for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
 def mobilenet(w: Weights, shape: Shape, classes: int) -> Layers:
     """Return MobileNetV2 as in torchvision: ReLU6, a shortcut where a block keeps the shape."""
     layers = [*conv_bn(w, "features.0.0", "features.0.1", shape[0], 32, 3, 2), Relu6()]

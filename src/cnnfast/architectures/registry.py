@@ -32,6 +32,9 @@ class Architecture:
         How many, unless the user states another number.
     layers : callable (weights, input_shape, classes) -> list of layers
         Up to the scores: neither softmax nor sigmoid at the end.
+    distinct : bool
+        Whether names and shapes of its weights tell it from all that people build, so that a file of them needs no
+        name. Names such as ``conv1`` and ``fc1`` do not, unless the sizes are those of an example that many have run.
     """
 
     name: str
@@ -39,17 +42,20 @@ class Architecture:
     input_shape: Shape
     classes: int
     layers: Maker
+    distinct: bool = False
 
 
 ARCHITECTURES: Registry[str, Architecture] = Registry("architectures")
 """Every architecture by its name."""
 
 
-def register(name: str, description: str, input_shape: Shape, classes: int = 10) -> Callable[[Maker], Maker]:
+def register(
+    name: str, description: str, input_shape: Shape, classes: int = 10, *, distinct: bool = False
+) -> Callable[[Maker], Maker]:
     """Enter a function that makes layers into `ARCHITECTURES`."""
 
     def enter(layers: Maker) -> Maker:
-        ARCHITECTURES.add(name, Architecture(name, description, input_shape, classes, layers))
+        ARCHITECTURES.add(name, Architecture(name, description, input_shape, classes, layers, distinct))
         return layers
 
     return enter

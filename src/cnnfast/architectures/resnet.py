@@ -47,7 +47,7 @@ def _register_cifar(depth: int) -> None:
     blocks = (depth - 2) // 6
     title = f"ResNet-{depth} of the paper, option A; names as in akamaster/pytorch_resnet_cifar10"
 
-    @register(f"resnet{depth}-cifar", title, (3, 32, 32))
+    @register(f"resnet{depth}-cifar", title, (3, 32, 32), distinct=True)
     def resnet(w: Weights, shape: Shape, classes: int) -> Layers:
         layers, channels = [*conv_bn(w, "conv1", "bn1", shape[0], 16, 3), Relu()], 16
         for stage, filters in enumerate((16, 32, 64), 1):
@@ -65,7 +65,10 @@ for _depth in (20, 32, 44, 56, 110):
 
 
 @register(
-    "resnet18-cifar", "ResNet-18 whose stem keeps the image's size; names as in kuangliu/pytorch-cifar", (3, 32, 32)
+    "resnet18-cifar",
+    "ResNet-18 whose stem keeps the image's size; names as in kuangliu/pytorch-cifar",
+    (3, 32, 32),
+    distinct=True,
 )
 def resnet18_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
     """Return ResNet-18 for small images."""
@@ -100,7 +103,7 @@ IMAGENET = {
 def _register(name: str) -> None:
     kind, stages = IMAGENET[name]
 
-    @register(name, f"ResNet-{name[6:]} for ImageNet; names as in torchvision", (3, 224, 224), 1000)
+    @register(name, f"ResNet-{name[6:]} for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
     def resnet(w: Weights, shape: Shape, classes: int) -> Layers:
         layers = [*conv_bn(w, "conv1", "bn1", shape[0], 64, 7, 2), Relu(), MaxPool(3, 2, 1)]
         layers += _stages(w, stages, kind, "downsample")

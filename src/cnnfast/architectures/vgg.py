@@ -50,11 +50,13 @@ def vgg(w: Weights, shape: Shape, classes: int, name: str, batch_norm: bool) -> 
 
 
 def _register(name: str) -> None:
-    @register(name, f"{name.upper()} for ImageNet; names as in torchvision", (3, 224, 224), 1000)
+    @register(name, f"{name.upper()} for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
     def plain(w: Weights, shape: Shape, classes: int) -> Layers:
         return vgg(w, shape, classes, name, batch_norm=False)
 
-    @register(f"{name}-bn", f"{name.upper()} with batch-norm; names as in torchvision", (3, 224, 224), 1000)
+    @register(
+        f"{name}-bn", f"{name.upper()} with batch-norm; names as in torchvision", (3, 224, 224), 1000, distinct=True
+    )
     def normed(w: Weights, shape: Shape, classes: int) -> Layers:
         return vgg(w, shape, classes, name, batch_norm=True)
 

@@ -4,6 +4,9 @@
 `expected`      what a graph wants to be called in a file: names, shapes, layouts
 `fit`           tensors → the constants of a graph
 `misfit`        what to say when they do not fit, with the nearest guess
+`nests`         where in a checkpoint the state dict lies
+`skeleton`      tensors → the text of a network that they might belong to
+`load`          `cnnfast.load_weights`: the tensors alone
 `read`          tensors and the user's options → a `Model`; what both formats share
 `safetensors`   the format of Hugging Face, written by others
 `torch`         state dicts of PyTorch

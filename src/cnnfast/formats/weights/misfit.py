@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from cnnfast.architectures import ARCHITECTURES, build
 from cnnfast.formats.weights.expected import Wanted, wanted
-from cnnfast.formats.weights.fit import FILTERS, IN_ORDER, Layout, Match, Tensors, in_order, layers_of, match
+from cnnfast.formats.weights.fit import FILTERS, IN_ORDER, Layout, Match, Tensors, layers_of, match
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
@@ -98,8 +98,7 @@ def nearest(tensors: Tensors) -> str | None:
 
     Filters may lie in any layout, and the number of classes and the size of the image may differ.
     """
-    theirs = _kinds(tensors[name].shape for name in in_order(tensors))
-    scores = {name: _likeness(theirs, _shapes(name)) for name in ARCHITECTURES}
+    scores = {name: likeness(tensors, name) for name in ARCHITECTURES}
     best = max(scores, key=lambda name: scores[name], default=None)
     return best if best is not None and scores[best] > 0.6 else None
 
@@ -113,5 +112,7 @@ def _kinds(shapes: Iterable[Shape]) -> Counter[Shape]:
     return Counter(tuple(sorted(shape)) for shape in shapes)
 
 
-def _likeness(a: Counter[Shape], b: Counter[Shape]) -> float:
-    return (a & b).total() / max((a | b).total(), 1)
+def likeness(tensors: Tensors, architecture: str) -> float:
+    """Return the share of equal shapes, from 0 to 1, in whatever order the axes are."""
+    theirs, ours = _kinds(array.shape for array in tensors.values()), _shapes(architecture)
+    return (theirs & ours).total() / max((theirs | ours).total(), 1)

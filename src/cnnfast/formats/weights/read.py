@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnfast._frozen import frozen
 from cnnfast.architectures import ARCHITECTURES, build, find
-from cnnfast.errors import ConfigError, ModelFileError
+from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats.model import Model
 from cnnfast.formats.weights.expected import last_dense
 from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
-from cnnfast.formats.weights.misfit import explanation, nearest
+from cnnfast.formats.weights.misfit import explanation, likeness, nearest
+from cnnfast.formats.weights.skeleton import skeleton
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Shape
 from cnnfast.preprocess import check_preprocess, rule_of
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
 
 SHOWN = 20
+ALIKE = 0.5
+"""The share of equal shapes from which an architecture is tried; the number of classes may differ."""
 
 
 @frozen
@@ -29,7 +34,7 @@ class Options:
 
     Attributes
     ----------
-    architecture : str, Graph or Network
+    architecture : str, Graph or Network, optional
         A name of `cnnfast.architectures.ARCHITECTURES`, or a network of one's own with named layers.
     input_shape : (C, H, W), optional
         Of a named architecture; by default the size of the preprocessing, else its own.
@@ -78,29 +83,29 @@ class Options:
         """Return the graph of an architecture that is no name; a `Network` is known by its graph."""
         return getattr(self.architecture, "graph", self.architecture)
 
-    def graph(self, tensors: Tensors) -> Graph:
-        """Return the network to be filled.
-
-        Raises
-        ------
-        ModelFileError
-            If the user has named none.
-        """
+    def graph(self, tensors: Tensors) -> Graph | None:
+        """Return the network to be filled, or None if the user has named none."""
         if self.architecture is None:
-            raise ModelFileError(_no_architecture(tensors))
-        if not isinstance(self.architecture, str):
-            graph = self._graph()
-            assert isinstance(graph, Graph)
-            return graph
+            return None
+        if isinstance(self.architecture, str):
+            return self.built(self.architecture, tensors)
+        graph = self._graph()
+        assert isinstance(graph, Graph)
+        return graph
+
+    def built(self, architecture: str, tensors: Tensors) -> Graph:
+        """Return an architecture for the image that the user names, and the classes of the file."""
         shape = self.input_shape
         if shape is None and self.preprocess is not None and not isinstance(self.preprocess, str):
             shape = self.preprocess.shape
-        count = _class_count(tensors, self.architecture) if self.classes is None else len(self.classes)
-        return build(self.architecture, shape, count)
+        count = _class_count(tensors, architecture) if self.classes is None else len(self.classes)
+        return build(architecture, shape, count)
 
 
-def model_of(tensors: Tensors, options: Options, source: str) -> Model:
+def model_of(tensors: Tensors, options: Options, path: Path, source: str) -> Model:
     """Return the network that the options name, with the weights of a file.
+
+    Where they name none, one is taken whose names and shapes are those of the file, if they tell it from all others.
 
     Raises
     ------
@@ -111,7 +116,11 @@ def model_of(tensors: Tensors, options: Options, source: str) -> Model:
     """
     floats, others = _by_kind(tensors)
     layout = Layout(options.layout, options.flatten)
+    notes = {"source": source}
     graph = options.graph(floats)
+    if graph is None:
+        name, graph = _recognized(floats, layout, options, path)
+        notes["architecture"] = f"{name}, recognized by the names and shapes of its weights"
     found = match(graph, floats, layout, options.rename)
     ignored = list(found.beside)
     if options.ignore_unexpected:
@@ -119,9 +128,21 @@ def model_of(tensors: Tensors, options: Options, source: str) -> Model:
     if not found.is_complete:
         raise ModelFileError(explanation(graph, floats, layout, found, others))
     classes = None if options.classes is None else tuple(options.classes)
-    notes = {"source": source} | _told(ignored)
     rule = rule_of(options.preprocess, next(iter(graph.inputs.values())))
-    return Model(filled(graph, floats, layout, found.found), rule, classes, notes=notes)
+    return Model(filled(graph, floats, layout, found.found), rule, classes, notes=notes | _told(ignored))
+
+
+def _recognized(tensors: Tensors, layout: Layout, options: Options, path: Path) -> tuple[str, Graph]:
+    fitting = []
+    for name, architecture in ARCHITECTURES.items():
+        if architecture.distinct and likeness(tensors, name) >= ALIKE:
+            with contextlib.suppress(GraphError):
+                graph = options.built(name, tensors)
+                if match(graph, tensors, layout, options.rename).is_complete:
+                    fitting.append((name, graph))
+    if len(fitting) != 1:
+        raise ModelFileError(_no_architecture(tensors, path, options.key, layout))
+    return fitting[0]
 
 
 def _by_kind(tensors: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -142,12 +163,18 @@ def _told(ignored: Sequence[str]) -> dict[str, str]:
     return {"left out": text}
 
 
-def _no_architecture(tensors: Tensors) -> str:
+def _no_architecture(tensors: Tensors, path: Path, key: str | None, layout: Layout) -> str:
     near = nearest(tensors)
-    advice = f'its shapes are those of architecture="{near}"' if near else "architecture=NAME, or a Network of your own"
+    advice = (
+        f'its shapes are most like those of architecture="{near}"'
+        if near
+        else "architecture=NAME, or a Network of your own"
+    )
+    text = skeleton(tensors, path, key, layout.filters)
+    program = f" Or write it down; names and shapes are of the file, all else is guessed:\n{text}" if text else ""
     return (
         f"it holds {len(tensors)} tensors ({_some(tensors)}) and no network; say which one they belong to: {advice}. "
-        f"Known: {', '.join(ARCHITECTURES)}"
+        f"Known: {', '.join(ARCHITECTURES)}.{program}"
     )
 
 

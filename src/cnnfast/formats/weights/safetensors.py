@@ -38,7 +38,7 @@ def read(
     ----------
     path : path-like
     architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected
-        See `cnnfast.formats.weights.read.Options`; an architecture is needed.
+        See `cnnfast.formats.weights.read.Options`; without an architecture only some files are recognized.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read(
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
     with blame(path):
-        return model_of(load(Path(path), key), options, f"safetensors, {name_of(path)}")
+        return model_of(load(Path(path), key), options, Path(path), f"safetensors, {name_of(path)}")
 
 
 def load(path: Path, key: str | None = None) -> dict[str, Array]:

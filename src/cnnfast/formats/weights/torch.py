@@ -44,7 +44,7 @@ def read(
     path : path-like
         What ``torch.save(module.state_dict(), path)`` wrote, or a checkpoint that holds a state dict.
     architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected
-        See `cnnfast.formats.weights.read.Options`; an architecture is needed.
+        See `cnnfast.formats.weights.read.Options`; without an architecture only some files are recognized.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read(
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
     with blame(path):
         arrays, place = load(Path(path), key)
-        return model_of(arrays, options, f"PyTorch state dict, {name_of(path)}{place}")
+        return model_of(arrays, options, Path(path), f"PyTorch state dict, {name_of(path)}{place}")
 
 
 def load(path: Path, key: str | None = None) -> tuple[dict[str, Array], str]:
