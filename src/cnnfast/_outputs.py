@@ -1,24 +1,91 @@
-"""Where a file may be written: asked before the work whose result it is to hold."""
+"""Files that are written: where one may be, asked before the work whose result it is to hold; all of it or nothing."""
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from cnnfast.errors import OutputError
 
 
-def check_folder(path: Path) -> None:
-    """Raise `OutputError` unless there is a folder that a file of this name can be written into.
+def file_behind(path: Path) -> Path:
+    """Return the file that a name stands for, links followed, if a file can be written there or replaced.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder, a device, a pipe or a loop of links; or there is no folder to write it into.
 
     Examples
     --------
-    >>> check_folder(Path("missing/rows.csv"))
+    >>> file_behind(Path("missing/rows.csv"))
     Traceback (most recent call last):
     cnnfast.errors.OutputError: missing/rows.csv: there is no folder missing; make it first, or write elsewhere
     """
-    # os.path, because a Path raises where a name is too long
-    if os.path.isdir(path):
+    try:
+        target = Path(os.path.realpath(path))
+        mode = os.lstat(target).st_mode if os.path.lexists(target) else None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path!s:.1000}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    if mode is not None and stat.S_ISDIR(mode):
         raise OutputError(f"{path}: is a folder; name a file in it")
-    if not os.path.isdir(path.parent):
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first, or write elsewhere")
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = "a loop of links" if stat.S_ISLNK(mode) else "no file but a device or a pipe"
+        raise OutputError(f"{path}: is {kind}, which is not replaced; name a file")
+    # os.path, because a Path raises where a name is too long
+    if not os.path.isdir(target.parent):
+        folder = path.parent if target.name == path.name else target.parent
+        raise OutputError(f"{path}: there is no folder {folder}; make it first, or write elsewhere")
+    return target
+
+
+@contextmanager
+def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file whose content takes the place of another, or comes into being, once all of it is written.
+
+    Whatever happens before that, the old content stays as it is. A link stays a link, to the new content.
+
+    Parameters
+    ----------
+    path : Path
+    durable : bool
+        Whether the content must have reached the disk before it takes the place, so that not even a loss of power
+        leaves half of it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the message names ``path``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with replacing(path) as file:
+    ...     _ = file.write(b"done")
+    >>> path.read_bytes(), len(list(path.parent.iterdir()))
+    (b'done', 1)
+    """
+    target = file_behind(path)
+    # not made of the target's name, which may be as long as a name can be
+    temporary = target.with_name(f".cnnfast-{os.urandom(6).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

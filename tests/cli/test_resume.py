@@ -195,3 +195,42 @@ def test_a_label_that_is_a_formula_is_a_cell_of_text(tmp_path):
     row = Row("a.png", ("=cmd|' /C calc'!A0", 0.25), None)
     assert layout.encode(row) == b"a.png,'=cmd|' /C calc'!A0,0.25,\n"
     assert layout.decode(layout.encode(row)).cells[0] == row.cells[0]
+
+
+def test_rows_go_through_a_link_and_stay_there(run, album, model, tmp_path):
+    words = ("classify", album / "a", "--model", model)
+    run(*words, "--out", tmp_path / "plain.csv")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (link := tmp_path / "link.csv").symlink_to("elsewhere/rows.csv")
+    for how in ((), ("--force",), ("--resume",)):
+        run(*words, "--out", link, *how)
+        assert link.is_symlink()
+        assert (elsewhere / "rows.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+@pytest.mark.parametrize("how", [(), ("--force",), ("--resume",)])
+@pytest.mark.parametrize("words", [("--out", "x.csv"), ("--out", "y.jsonl", "--report", "x.html")])
+def test_a_pipe_or_a_device_is_never_replaced_nor_opened(run, album, model, tmp_path, monkeypatch, how, words):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(pipe := tmp_path / words[-1])
+    result = run("classify", album / "a", "--model", model, *words, *how)
+    assert result.status == 2
+    assert f"{pipe.name}: is no file but a device or a pipe" in result.err
+    assert pipe.is_fifo()
+
+
+def test_a_picture_of_the_longest_name_is_copied(run, album, model, tmp_path):
+    name = "n" * 251 + ".png"
+    shutil.copy(album / "b" / "0.png", album / "b" / name)
+    run("classify", album / "b" / name, "--model", model, "--copy-to", tmp_path / "shelf")
+    assert [path.name for path in (tmp_path / "shelf").rglob("*.png")] == [name]
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '"x"', "{", ""])
+def test_settings_that_are_none_are_refused(run, album, model, tmp_path, content):
+    words = ("classify", album / "a", "--model", model, "--out", tmp_path / "x.csv")
+    run(*words)
+    sidecar(tmp_path / "x.csv").write_text(content)
+    result = run(*words, "--resume")
+    assert result.status == 2
+    assert "x.csv.run.json, which says how it was made, is missing or damaged" in result.err

@@ -11,11 +11,10 @@ import json
 import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from cnnfast._outputs import check_folder
+from cnnfast._outputs import file_behind, replacing
 from cnnfast.cli.records import LAYOUTS, Layout, Row
 from cnnfast.errors import ConfigError
 
@@ -41,7 +40,7 @@ class RowFile:
     ConfigError
         If the suffix is unknown, or the existing file is refused or was written with other settings.
     OutputError
-        If there is no folder to write it into.
+        If there is no folder to write it into, or the path is of something that is no file.
     """
 
     def __init__(
@@ -50,15 +49,15 @@ class RowFile:
         layout = LAYOUTS.get(path.suffix.lower())
         if layout is None:
             raise ConfigError(f"{path}: rows are written as {' or '.join(LAYOUTS)}; name a file that ends so")
-        check_folder(path)
         self.path = path
+        self._target = file_behind(path)
         self._sidecar = path.with_name(path.name + ".run.json")
         self._layout: Layout = layout(columns)
         self._settings = settings
         self._file: BinaryIO | None = None
-        if path.exists() and not (resume or force):
+        if self._target.exists() and not (resume or force):
             raise ConfigError(f"{path}: exists already; say --resume to go on with it, or --force to start it afresh")
-        self._continues = resume and path.exists()
+        self._continues = resume and self._target.exists()
 
     def __enter__(self) -> Self:
         return self
@@ -90,18 +89,19 @@ class RowFile:
                 )
             end += len(record)
         # A row that a kill has torn in the middle is written again.
-        os.truncate(self.path, end)
+        os.truncate(self._target, end)
         self._continues = end > 0
 
     def start(self) -> None:
         """Open the file for `write`, after the rows of `earlier`."""
         if self._continues:
-            self._file = self.path.open("ab")
+            self._file = self._target.open("ab")
             return
         # In this order: rows must never stand beside the settings of another run, whenever a kill comes.
-        self.path.unlink(missing_ok=True)
-        _write_whole(self._sidecar, json.dumps(self._settings, indent=2, ensure_ascii=False) + "\n")
-        self._file = self.path.open("wb")
+        self._target.unlink(missing_ok=True)
+        with replacing(self._sidecar) as file:
+            file.write((json.dumps(self._settings, indent=2, ensure_ascii=False) + "\n").encode())
+        self._file = self._target.open("wb")
         self._file.write(self._layout.header())
         self._file.flush()
 
@@ -113,7 +113,7 @@ class RowFile:
 
     def _whole_records(self) -> Iterator[bytes]:
         record = b""
-        with self.path.open("rb") as file:
+        with self._target.open("rb") as file:
             for line in file:
                 record += line
                 if self._layout.is_whole(record):
@@ -148,6 +148,8 @@ class RowFile:
     def _check_settings(self) -> None:
         try:
             earlier = json.loads(self._sidecar.read_text("utf-8"))
+            if not isinstance(earlier, dict):
+                raise ValueError(f"it holds {type(earlier).__name__}")
         except (OSError, ValueError):
             raise ConfigError(
                 f"{self.path}: cannot be resumed, because {self._sidecar.name}, which says how it was made, is missing "
@@ -161,13 +163,3 @@ class RowFile:
                 f"{self.path}: cannot be resumed, because it was made with {key} = {earlier.get(key)!r}, and now "
                 f"{key} = {now.get(key)!r}; use the same options, or start afresh with --force"
             )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast._outputs import replacing
 from cnnfast.cli.inputs import Images, Item, Source
 from cnnfast.errors import ConfigError
 from cnnfast.preprocess import Array
@@ -78,9 +79,9 @@ def _place(folder: Path, name: str, same: Same, make: Make) -> None:
 def _copy_actions(picture: Path) -> tuple[Same, Make]:
     def make(target: Path) -> None:
         # A copy that an interruption has cut short must not look like another picture of that name.
-        part = target.with_name(target.name + ".part")
-        shutil.copy2(picture, part)
-        os.replace(part, target)
+        with picture.open("rb") as source, replacing(target, durable=False) as file:
+            shutil.copyfileobj(source, file)
+        shutil.copystat(picture, target)
 
     return lambda target: target.is_file() and filecmp.cmp(picture, target, shallow=False), make
 
@@ -96,9 +97,8 @@ def _png_actions(picture: Array) -> tuple[Same, Make]:
 
 
 def _write(target: Path, content: bytes) -> None:
-    part = target.with_name(target.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, target)
+    with replacing(target, durable=False) as file:
+        file.write(content)
 
 
 def _as_png(picture: Array) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnfast._outputs import check_folder
+from cnnfast._outputs import file_behind
 from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, tensors
 from cnnfast.formats.blame import blame
@@ -68,10 +68,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     for array in arrays:
         digest.update(tensors.as_bytes(array))
     header = header[:DIGEST_BEGIN] + digest.hexdigest().encode() + header[DIGEST_END:]
-    try:
-        tensors.write(path, header, arrays)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    tensors.write(path, header, arrays)
 
 
 FOREIGN = {
@@ -105,7 +102,7 @@ def check_target(path: Path) -> None:
     # os.path, because a Path raises where a name is too long
     if os.path.isdir(path):
         raise OutputError(f"{path}: is a folder; name the file in it, for example {path / 'net.safetensors'}")
-    check_folder(path)
+    file_behind(path)
 
 
 def _check(header: bytes, text: str, model: Model) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast._outputs import replacing
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
@@ -119,20 +119,13 @@ def write(path: Path, header: bytes, arrays: Iterable[Array]) -> None:
 
     Raises
     ------
-    OSError
+    OutputError
         If the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(header)
-            for array in arrays:
-                file.write(as_bytes(array))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(header)
+        for array in arrays:
+            file.write(as_bytes(array))
 
 
 def read_header(data: Array, foreign: bool = False) -> tuple[dict[str, Any], int]:

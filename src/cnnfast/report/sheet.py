@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from cnnfast._outputs import check_folder
+from cnnfast._outputs import file_behind, replacing
 from cnnfast.errors import ConfigError
 from cnnfast.report.tile import Tile
 
@@ -46,11 +46,15 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     if path.suffix.lower() == ".png":
         from cnnfast.report.png import draw
 
-        draw(tiles, title).save(path, "PNG", optimize=True)
+        sheet = draw(tiles, title)
+        with replacing(path) as file:
+            sheet.save(file, "PNG", optimize=True)
     else:
         from cnnfast.report.html import page
 
-        path.write_text(page(tiles, title), "utf-8", errors="backslashreplace")
+        text = page(tiles, title).encode("utf-8", "backslashreplace")
+        with replacing(path) as file:
+            file.write(text)
 
 
 def check_sheet(path: str | PathLike[str]) -> Path:
@@ -66,5 +70,5 @@ def check_sheet(path: str | PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: a report is written as {' or '.join(SUFFIXES)}; name a file that ends so")
-    check_folder(path)
+    file_behind(path)
     return path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from cnnfast import _config
+from cnnfast._outputs import replacing
 from cnnfast.errors import ConfigError, GraphError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph
@@ -109,12 +109,8 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
         return found
     computed = compute(images, layout="nhwc")
     cache.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.stem}.{secrets.token_hex(4)}.npy")
-    try:
-        np.save(temporary, computed)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(file, durable=False) as stream:
+        np.save(stream, computed)
     return computed
 
 
