@@ -37,6 +37,7 @@ from cnnfast.ops import (
     Log,
     LogSoftmax,
     Lrn,
+    MatMul,
     Maximum,
     MaxPool,
     Minimum,
@@ -52,7 +53,9 @@ from cnnfast.ops import (
     Relu,
     Reshape,
     Resize,
+    Round,
     Sigmoid,
+    Sign,
     Silu,
     Slice,
     Softmax,
@@ -167,7 +170,7 @@ _WIDE = {
     "log_softmax",
     "mish",
 }
-_WIDE |= {"softplus", "softsign"}
+_WIDE |= {"softplus", "softsign", "round"}
 """Ops that bend far from zero: their inputs are spread so that every branch is taken."""
 
 _POSITIVE = {"log", "sqrt"}
@@ -341,6 +344,28 @@ FUNCTION = (
     _plain("image", "a cheap tanh", Softsign(), (6, 5, 3)),
     _plain("image", "YOLOv4's activation", Mish(), (6, 5, 3)),
     _plain("image", "nothing below a threshold", ThresholdedRelu(0.5), (6, 5, 3)),
+    _plain("image", "binary networks", Sign(), (6, 5, 3)),
+    _plain("image", "quantized networks", Round(), (6, 5, 3)),
+)
+
+MATMUL = (
+    _plain(
+        "scores",
+        "attention of a small vision transformer: queries by keys",
+        MatMul(),
+        (3, 65, 64),
+        (3, 64, 65),
+        tags=BENCH,
+    ),
+    _plain("mixed", "attention: weights by values", MatMul(), (3, 65, 65), (3, 65, 64), tags=BENCH),
+    _plain("one-head", "no axis in front", MatMul(), (17, 8), (8, 10)),
+    _plain("inner", "a row by a column", MatMul(), (1, 37), (37, 1)),
+    _plain("outer", "a column by a row", MatMul(), (2, 4, 1), (2, 1, 5)),
+    _plain("tiles", "two more than whole tiles", MatMul(), (5, 7), (7, 8)),
+    _plain("repeated-left", "one matrix on the left for all", MatMul(), (1, 4, 5), (3, 5, 2)),
+    _plain("repeated-right", "one matrix on the right for all", MatMul(), (3, 4, 5), (1, 5, 2)),
+    _plain("constant-left", "a constant by a value", MatMul(), (1, 6, 4), (3, 4, 5), fixed=(0,)),
+    _plain("constant-right", "a value by constants", MatMul(), (3, 4, 5), (3, 5, 6), fixed=(1,)),
 )
 
 NORMALISATION = (
@@ -519,7 +544,7 @@ def _over_axes() -> tuple[Case, ...]:
 RANKS = (
     *_at_every_rank(Relu(), Clip(-0.5, 0.5), LeakyRelu(), Elu(), Sigmoid(), Tanh(), HardSigmoid(), HardSwish(), Silu()),
     *_at_every_rank(Gelu(), Gelu("tanh"), Abs(), Sqrt(), Exp(), Log(), Erf(), Softplus(), Softsign(), Mish()),
-    *_at_every_rank(ThresholdedRelu(0.5), Identity(), Dropout(0.25), Flatten(), Reshape((2, -1))),
+    *_at_every_rank(Sign(), Round(), ThresholdedRelu(0.5), Identity(), Dropout(0.25), Flatten(), Reshape((2, -1))),
     *_at_every_rank(Add(), Sub(), Mul(), Div(), Maximum(), Minimum()),
     *_over_axes(),
     _plain("rank-2-turned", "a row of columns", Transpose((0, 2, 1)), (6, 20)),
@@ -528,7 +553,18 @@ RANKS = (
     _plain("rank-2-columns", "a row on every row of two axes", Add(), (20,), (6, 20)),
 )
 
-CASES: tuple[Case, ...] = (*CONV2D, *LINEAR, *POOL, *ACTIVATION, *FUNCTION, *NORMALISATION, *JOINS, *MOVES, *RANKS)
+CASES: tuple[Case, ...] = (
+    *CONV2D,
+    *LINEAR,
+    *POOL,
+    *ACTIVATION,
+    *FUNCTION,
+    *MATMUL,
+    *NORMALISATION,
+    *JOINS,
+    *MOVES,
+    *RANKS,
+)
 
 
 def cases_of(*ops: type[Op], tag: str | None = None) -> list[Case]:

@@ -95,7 +95,7 @@ def test_attributes_reach_the_op() -> None:
 
 
 def test_every_op_has_a_layer() -> None:
-    joined = {"Add", "Sub", "Mul", "Div", "Maximum", "Minimum", "Concat"}
+    joined = {"Add", "Sub", "Mul", "Div", "Maximum", "Minimum", "MatMul", "Concat"}
     for op in ops.OPS.values():
         if op.__name__ not in joined:
             make = getattr(layers, op.__name__)

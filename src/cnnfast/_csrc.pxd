@@ -93,6 +93,20 @@ cdef extern from "dispatch.h" nogil:
         const float* row_weight
         const float* col_weight
 
+    ctypedef struct matmul_run:
+        long M
+        long K
+        long O
+        const float* a
+        const float* b
+        float* y
+        long a_m
+        long a_k
+        long b_k
+        long b_o
+        long y_m
+        long y_o
+
     ctypedef struct pixel_run:
         const float* x
         const int* taps
@@ -230,6 +244,7 @@ cdef extern from "dispatch.h" nogil:
                               long) noexcept nogil
         void (*gather_f32)(long, const float*, const int*, float*, long) noexcept nogil
         void (*resize_f32)(const resize_run*) noexcept nogil
+        void (*matmul_f32)(const matmul_run*) noexcept nogil
         void (*copy_f32)(long, const float*, long, float*, long) noexcept nogil
         void (*fill_f32)(long, float, float*) noexcept nogil
         void (*sum_f32)(long, const float*, float*) noexcept nogil

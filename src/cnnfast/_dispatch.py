@@ -12,7 +12,7 @@ Entry = kernels.Entry
 
 __all__ = ["Entry", "kernels"]
 
-INTERFACE = 4
+INTERFACE = 5
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
 
 

@@ -83,6 +83,11 @@ cdef inline float function_of(float x, Py_ssize_t which, float f0) noexcept nogi
         return x / (1 + fabsf(x))
     if which == 8:
         return 0 if x <= f0 else x
+    if which == 9:
+        # NaN stays
+        return 1 if x > 0 else (-1 if x < 0 else x)
+    if which == 10:
+        return rintf(x)
     return x * tanhf(softplus(x))
 
 
@@ -276,3 +281,33 @@ cdef void resize_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
             run.row_weight = s.p[0] + i * run.KH
             run.y = arena + s.dst + (c * s.g[6] + i * s.g[7]) * L
             isa.resize_f32(&run)
+
+
+cdef void matmul_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+    cdef Py_ssize_t K = s.g[2], i, m, o, k
+    cdef const float* a = operand(s, 0, arena)             # (B, M, K) through strides, 0 where it is repeated
+    cdef const float* b = operand(s, 1, arena)             # (B, K, O) through strides
+    cdef float* y = arena + s.dst                          # (B, M, O) through strides
+    cdef float total
+    for i in range(s.g[0]):
+        for m in range(s.g[1]):
+            for o in range(s.g[3]):
+                total = 0
+                for k in range(K):
+                    total += (a[i * s.g[4] + m * s.g[5] + k * s.g[6]]
+                              * b[i * s.g[7] + k * s.g[8] + o * s.g[9]])
+                y[i * s.g[10] + m * s.g[11] + o * s.g[12]] = total
+
+
+cdef void matmul_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
+    cdef Py_ssize_t L = isa.lanes
+    cdef _csrc.matmul_run run
+    run.M, run.K, run.O = s.g[1], s.g[2], s.g[3]
+    run.a_m, run.a_k, run.b_k, run.b_o, run.y_m, run.y_o = s.g[5], s.g[6], s.g[8], s.g[9], s.g[11], s.g[12]
+    for i in range(s.g[0]):
+        run.a = operand(s, 0, arena) + i * s.g[4] * L
+        run.b = operand(s, 1, arena) + i * s.g[7] * L
+        run.y = arena + s.dst + i * s.g[10] * L
+        isa.matmul_f32(&run)

@@ -20,7 +20,7 @@ pointers, and its geometry by integers whose names and order stand beside each k
 as `KERNELS`, so the planner passes geometry by name. Nothing of the package is imported here.
 """
 
-from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, sqrt, sqrtf, tanhf
+from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, rintf, sqrt, sqrtf, tanhf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -40,7 +40,7 @@ cdef extern from "floating.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 4
+INTERFACE = 5
 """What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:

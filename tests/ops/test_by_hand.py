@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from cnnfast.errors import GraphError
 from cnnfast.ops import (
     Add,
     AvgPool,
@@ -32,6 +33,7 @@ from cnnfast.ops import (
     Linear,
     LogSoftmax,
     Lrn,
+    MatMul,
     Maximum,
     MaxPool,
     Minimum,
@@ -47,7 +49,9 @@ from cnnfast.ops import (
     Relu,
     Reshape,
     Resize,
+    Round,
     Sigmoid,
+    Sign,
     Silu,
     Slice,
     Softmax,
@@ -246,6 +250,17 @@ def test_functions() -> None:
     close(Mish().reference(np.array([[1.0]])), [[math.tanh(math.log(1 + math.e))]])
     close(Softsign().reference(np.array([[-3.0]])), [[-0.75]])
     close(Erf().reference(np.array([[0.5]])), [[math.erf(0.5)]])
+    close(Sign().reference(np.array([[-3.0, 0.0, 1e-30, np.inf]])), [[-1, 0, 1, 1]])
+    close(Round().reference(np.array([[-0.5, 0.5, 1.5, -2.6, 1e20]])), [[0, 0, 2, -3, 1e20]])
+
+
+def test_matrices_of_two_values() -> None:
+    a, b = np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[5.0], [6.0]]])
+    close(MatMul().reference(a, b), [[[17], [39]]])
+    assert MatMul().shape((1, 1, 2, 3), (4, 5, 3, 6)) == (4, 5, 2, 6)
+    for x, y in (((2, 3), (2, 3)), ((3,), (3,)), ((2, 2, 3), (3, 3, 2)), ((2, 3), (1, 3, 2))):
+        with pytest.raises(GraphError, match="matmul needs"):
+            MatMul().shape(x, y)
 
 
 def test_reductions() -> None:

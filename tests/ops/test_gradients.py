@@ -66,7 +66,7 @@ def test_batch_norm_in_training(shape: tuple[int, ...]) -> None:
 FOREIGN = {
     *("abs", "erf", "exp", "log", "mish", "softplus", "softsign", "sqrt", "thresholded_relu"),
     *("div", "group_norm", "layer_norm", "maximum", "minimum", "reduce_max", "reduce_mean", "reduce_min", "reduce_sum"),
-    *("resize", "slice", "sub"),
+    *("matmul", "resize", "round", "sign", "slice", "sub"),
 }
 """Ops that come with networks of other frameworks: they predict, and are not trained through."""
 

@@ -40,6 +40,7 @@ from cnnfast.ops import (
     Log,
     LogSoftmax,
     Lrn,
+    MatMul,
     Maximum,
     MaxPool,
     Minimum,
@@ -56,7 +57,9 @@ from cnnfast.ops import (
     Relu,
     Reshape,
     Resize,
+    Round,
     Sigmoid,
+    Sign,
     Silu,
     Slice,
     Softmax,
@@ -125,6 +128,8 @@ FUNCTION: dict[type[Op], Any] = {
     Softplus: F.softplus,
     Softsign: F.softsign,
     Mish: F.mish,
+    Sign: torch.sign,
+    Round: torch.round,
 }
 
 
@@ -231,6 +236,8 @@ def by_torch(op: Op, *t: Any) -> Any:
             return F.threshold(t[0], op.alpha, 0)
         case Function():
             return FUNCTION[type(op)](*t)
+        case MatMul():
+            return torch.matmul(*t)
         case Reduce():
             return reduced(op, *t)
         case LayerNorm():

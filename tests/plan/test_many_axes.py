@@ -19,6 +19,7 @@ from cnnfast.ops import (
     Identity,
     LayerNorm,
     LogSoftmax,
+    MatMul,
     Mish,
     Mul,
     Op,
@@ -62,6 +63,8 @@ AT_FOUR_AXES: dict[str, tuple[Op, tuple[tuple[int, ...], ...]]] = {
     "layer_norm": (LayerNorm((2, 4)), ((3, 5),)),
     "reduce": (ReduceMean((1, 3)), ()),
     "concat": (Concat(2), ()),
+    "matmul": (MatMul(), ((4, 3, 5, 2),)),
+    "matmul-repeated": (MatMul(), ((1, 1, 5, 2),)),
     "add": (Add(), (FOUR,)),
     "mul": (Mul(), ((4, 1, 1, 1),)),
 }

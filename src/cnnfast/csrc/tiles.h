@@ -15,7 +15,10 @@ enum activation {
 
 /* Functions of one element that no layer takes into its own step, in the order of FUNCTIONS in
    src/cnnfast/plan/elements.py, and what is made of many elements, in the order of REDUCTIONS there. */
-enum function { FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH, FUN_THRESHOLDED_RELU };
+enum function {
+    FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH, FUN_THRESHOLDED_RELU, FUN_SIGN,
+    FUN_ROUND,
+};
 enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN };
 
 typedef struct epilogue {
@@ -106,6 +109,14 @@ typedef struct resize_run {
     const float *row_weight; /* (KH,) */
     const float *col_weight; /* (OW, KW) */
 } resize_run;
+
+/* The product of two matrices that are both computed; strides count vectors. */
+typedef struct matmul_run {
+    long M, K, O;
+    const float *a, *b;
+    float *y;
+    long a_m, a_k, b_k, b_o, y_m, y_o;
+} matmul_run;
 
 /* Layout nchw<L>c: a vector holds one pixel of L channels of one image. Places of inputs that are read one channel at a
    time (`scalars`) count floats, all others vectors. */

@@ -23,12 +23,26 @@ from cnnfast.ops.base import OPS, Array, Cost, Op, Shape, decode_op
 from cnnfast.ops.batch_norm import BatchNorm
 from cnnfast.ops.concat import Concat
 from cnnfast.ops.conv2d import Conv2d
-from cnnfast.ops.function import Abs, Erf, Exp, Function, Log, Mish, Softplus, Softsign, Sqrt, ThresholdedRelu
+from cnnfast.ops.function import (
+    Abs,
+    Erf,
+    Exp,
+    Function,
+    Log,
+    Mish,
+    Round,
+    Sign,
+    Softplus,
+    Softsign,
+    Sqrt,
+    ThresholdedRelu,
+)
 from cnnfast.ops.fused import Fused
 from cnnfast.ops.identity import Dropout, Identity
 from cnnfast.ops.layer_norm import GroupNorm, LayerNorm
 from cnnfast.ops.linear import Linear
 from cnnfast.ops.lrn import Lrn
+from cnnfast.ops.matmul import MatMul
 from cnnfast.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnnfast.ops.reduce import Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum
 from cnnfast.ops.reshape import Flatten, Pad, Reshape, Transpose
@@ -70,6 +84,7 @@ __all__ = [
     "Log",
     "LogSoftmax",
     "Lrn",
+    "MatMul",
     "MaxPool",
     "Maximum",
     "Minimum",
@@ -86,8 +101,10 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "Round",
     "Shape",
     "Sigmoid",
+    "Sign",
     "Silu",
     "Slice",
     "Softmax",

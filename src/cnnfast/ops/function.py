@@ -187,3 +187,37 @@ def softplus(x: Array) -> Array:
     """Return ``log(1 + exp(x))`` without overflow: exp only ever sees a number that is not positive."""
     result: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     return result
+
+
+@register
+@frozen
+class Sign(Function):
+    """``y`` is 1 above zero, -1 below it, else x itself. ONNX Sign, ``numpy.sign``; ``torch.sign`` of NaN is 0.
+
+    Examples
+    --------
+    >>> Sign().reference(np.array([-3.0, 0.0, 2.0]))
+    array([-1.,  0.,  1.])
+    """
+
+    name: ClassVar[str] = "sign"
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.sign(inputs[0])
+
+
+@register
+@frozen
+class Round(Function):
+    """``y`` is the nearest integer, of two the even one. ONNX Round, ``torch.round``, ``tf.round``.
+
+    Examples
+    --------
+    >>> Round().reference(np.array([0.5, 1.5, -2.6]))
+    array([ 0.,  2., -3.])
+    """
+
+    name: ClassVar[str] = "round"
+
+    def reference(self, *inputs: Array) -> Array:
+        return np.rint(inputs[0])

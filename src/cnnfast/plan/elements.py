@@ -16,6 +16,7 @@ from cnnfast.ops import (
     Function,
     GroupNorm,
     LayerNorm,
+    MatMul,
     Op,
     Reduce,
     ReduceMax,
@@ -31,7 +32,7 @@ from cnnfast.plan.lanes_base import rule as lanes_rule
 from cnnfast.plan.lowering import AnyRule, Site, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.naive import rule as naive_rule
 
-FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu")
+FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu", "sign", "round")
 """Functions in the order of ``enum function`` in csrc/tiles.h."""
 
 REDUCTIONS = (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
@@ -148,6 +149,28 @@ def _scale_and_shift(lowering: Either, site: Site, count: int) -> tuple[Array, A
     scale = given[0] if given else np.ones(count)
     shift = given[1] if len(given) > 1 else np.zeros(count)
     return packed(scale), packed(shift)
+
+
+@both(MatMul)
+def _matmul(lowering: Either, op: MatMul, site: Site) -> None:
+    a, b = (lowering.shapes[value] for value in site.inputs)
+    y = lowering.shapes[site.result]
+    count = math.prod(y[:-2])
+    strides = [_of_matrices(lowering, value) for value in (*site.inputs, site.result)]
+    repeated = [
+        (0, *own[1:]) if math.prod(shape[:-2]) == 1 else own for own, shape in zip(strides, (a, b, y), strict=True)
+    ]
+    ints = dict(B=count, M=a[-2], K=a[-1], O=b[-1]) | numbered(**dict(zip("aby", repeated, strict=True)))
+    lowering.emit(site, "matmul", site.inputs, ints=ints)
+
+
+def _of_matrices(lowering: Either, value: str) -> Triple:
+    """Return the distance of the matrices, rows and columns of a value."""
+    shape = lowering.shapes[value]
+    if len(shape) > 3:
+        # values of more axes have no border
+        return strides_of((1, shape[-2], shape[-1]))
+    return source_strides(lowering, value)
 
 
 both(Slice)(cut)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnnfast.graph import Graph
-from cnnfast.ops import Binary, Conv2d, Fused, Op
+from cnnfast.ops import Binary, Conv2d, Fused, MatMul, Op
 from cnnfast.plan import choose, elements, lanes_rules, layers  # noqa: F401  (each registers its rules)
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
@@ -98,8 +98,8 @@ def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
         return
     inputs = list(site.inputs)
     base = op.base if isinstance(op, Fused) else op
-    # arithmetic reads a constant where it is
-    first = len(base.data) if isinstance(base, Binary) else 0
+    # arithmetic and products read a constant where it is
+    first = len(base.data) if isinstance(base, Binary | MatMul) else 0
     for index, value in enumerate(inputs):
         if index >= first and op.is_data_input(index) and value in lowering.graph.constants:
             inputs[index] = f"{site.result}<{value}"

@@ -11,7 +11,7 @@ from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
 from cnnfast.formats.onnx.values import Images, Static
-from cnnfast.ops import Add, Array, Conv2d, Linear, Mul, Reshape, Transpose
+from cnnfast.ops import Add, Array, Conv2d, Flatten, Linear, MatMul, Mul, Reshape, Transpose
 
 
 @operator("Conv")
@@ -58,16 +58,31 @@ def gemm(call: Call) -> Images:
 
 @operator("MatMul")
 def matmul(call: Call) -> Images:
-    """Multiply the last axis by a constant matrix."""
-    if isinstance(call.value(0), Static):
-        raise UnsupportedError("its first input is a constant; only a constant as second input is run")
-    if not isinstance(call.value(1), Static):
-        raise UnsupportedError("both inputs are computed from the images")
-    return multiplied(call, call.images(0), real(call.static(1)))
+    """Multiply by a constant matrix, from the right or the left, or the matrices of two values of each image."""
+    a, b = call.value(0), call.value(1)
+    if isinstance(b, Static) and isinstance(a, Images) and all(size == 1 for size in b.pair[0].shape[:-2]):
+        return multiplied(call, a, real(b.array))
+    rank = max(len(value.shape) for value in (a, b) if isinstance(value, Images))
+    if any(isinstance(value, Images) and len(value.shape) != rank for value in (a, b)) or rank < 2:
+        raise UnsupportedError("values of so few or of different axes would set images against matrices")
+    return call.emit(MatMul(), *(_matrices(value, rank) for value in (a, b)))
+
+
+def _matrices(value: Images | Static, rank: int) -> Images | Array:
+    """Return a value, or a constant with as many axes as one image has."""
+    if isinstance(value, Images):
+        return value
+    array = real(value.of_one_image(rank))
+    if array.ndim < 2:
+        raise UnsupportedError(f"a constant of shape {array.shape}, which is no matrix")
+    return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
 def multiplied(call: Call, x: Images, matrix: Array) -> Images:
     """Emit the product of the last axis of images with a constant matrix (K, O)."""
+    if matrix.ndim == 1 and len(x.shape) > 1:
+        columns = multiplied(call, x, matrix[:, None])
+        return call.emit(Reshape(x.shape[:-1]) if len(x.shape) > 2 else Flatten(), columns)
     while matrix.ndim > 2 and matrix.shape[0] == 1 and matrix.ndim <= len(x.shape) + 1:
         matrix = matrix[0]
     if matrix.ndim != 2 or matrix.shape[0] != x.shape[-1]:

@@ -1,0 +1,117 @@
+"""Products of two values, as attention has them, by ONNX's own reference; and a whole block of a vision transformer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
+
+from formats.onnx_small import model, node
+from onnx import ModelProto, NodeProto
+from onnx.reference import ReferenceEvaluator
+
+from cnnfast import Network
+from cnnfast.errors import UnsupportedError
+
+
+def close_to_onnx(folder: Path, proto: ModelProto, x: np.ndarray) -> Network:
+    """Check a network against the reference, and one image against the batch; return it."""
+    path = folder / "net.onnx"
+    path.write_bytes(proto.SerializeToString())
+    network = Network.load(path)
+    layout = "nchw" if x.ndim == 4 else None
+    (expected,) = ReferenceEvaluator(proto).run(None, {"x": x})
+    result = network.forward(x, layout=layout)
+    np.testing.assert_allclose(result.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(network.forward(x[1:2], layout=layout), result[1:2])
+    return network
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("MatMul", "x t")],
+        [node("MatMul", "left x")],
+        [node("MatMul", "lefts x")],
+        [node("MatMul", "x right")],
+        [node("MatMul", "x rights")],
+        [node("MatMul", "x vector", "m"), node("Relu", "m")],
+        [node("Sign", "x", "s"), node("Abs", "x", "a"), node("Add", "a s")],
+        [node("Round", "x")],
+    ],
+)
+def test_products_of_every_form(nodes: list[NodeProto], tmp_path: Path) -> None:
+    weights = {"left": images(6, 4), "lefts": images(3, 6, 4), "right": images(5, 7), "rights": images(1, 3, 5, 7)}
+    weights |= {"vector": images(5)}
+    close_to_onnx(tmp_path, model(nodes, ("N", 3, 4, 5), weights), 4 * images(18, 3, 4, 5))
+
+
+def test_products_that_mix_images_are_refused(tmp_path: Path) -> None:
+    """A value of fewer axes would stand for the matrices of one image, and its images for the rows of another."""
+    path = tmp_path / "net.onnx"
+    nodes = [node("ReduceMean", "x", "m", axes=[1], keepdims=0), node("MatMul", "x m")]
+    path.write_bytes(model(nodes, ("N", 3, 4, 4)).SerializeToString())
+    with pytest.raises(UnsupportedError, match="would set images against matrices"):
+        Network.load(path)
+
+
+def test_a_block_of_a_vision_transformer(tmp_path: Path) -> None:
+    """Patches, a class token, one attention of two heads, the token's scores."""
+    weights: dict[str, np.ndarray] = {
+        "patch": images(8, 3, 4, 4) / 4,
+        "rows": np.array([0, 8, 4]),
+        "token": images(1, 1, 8),
+        "place": images(1, 5, 8),
+        "ones": np.ones(8, np.float32),
+        "zeros": np.zeros(8, np.float32),
+        "qkv": images(8, 24) / 3,
+        "split": np.array([0, 5, 3, 2, 4]),
+        "zero": np.array(0),
+        "one": np.array(1),
+        "two": np.array(2),
+        "scale": np.array(0.5, np.float32),
+        "joined": np.array([0, 5, 8]),
+        "fc": images(8, 10),
+        "n": np.array([0]),
+        "rest": np.array([1, 8]),
+    }
+    nodes = [
+        node("Conv", "x patch", "c", strides=[4, 4]),
+        node("Reshape", "c rows", "r"),
+        node("Transpose", "r", "t", perm=[0, 2, 1]),
+        node("Shape", "x", "s"),
+        node("Gather", "s n", "count", axis=0),
+        node("Concat", "count rest", "whole", axis=0),
+        node("Expand", "token whole", "tokens"),
+        node("Concat", "tokens t", "z", axis=1),
+        node("Add", "z place", "p"),
+        node("LayerNormalization", "p ones zeros", "l", axis=-1),
+        node("MatMul", "l qkv", "all"),
+        node("Reshape", "all split", "parts"),
+        node("Transpose", "parts", "heads", perm=[2, 0, 3, 1, 4]),
+    ]
+    # the three parts are taken by axis 2 before it would stand in front of the images
+    nodes[-1:] = [
+        *(node("Gather", f"parts {name}", f"g{name}", axis=2) for name in ("zero", "one", "two")),
+        *(node("Transpose", f"g{name}", f"h{name}", perm=[0, 2, 1, 3]) for name in ("zero", "one", "two")),
+        node("Transpose", "hone", "keys", perm=[0, 1, 3, 2]),
+        node("MatMul", "hzero keys", "scores"),
+        node("Mul", "scores scale", "scaled"),
+        node("Softmax", "scaled", "weights", axis=-1),
+        node("MatMul", "weights htwo", "mixed"),
+        node("Transpose", "mixed", "back", perm=[0, 2, 1, 3]),
+        node("Reshape", "back joined", "j"),
+        node("Add", "j p", "res"),
+        node("Gather", "res zero", "cls", axis=1),
+        node("MatMul", "cls fc", "logits"),
+        node("Softmax", "logits", "y", axis=-1),
+    ]
+    network = close_to_onnx(tmp_path, model(nodes, ("N", 3, 8, 8), weights), images(18, 3, 8, 8))
+    assert [n.op.name for n in network.graph.nodes].count("matmul") == 2
