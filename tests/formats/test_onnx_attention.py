@@ -62,8 +62,32 @@ def test_products_that_mix_images_are_refused(tmp_path: Path) -> None:
         Network.load(path)
 
 
-def test_a_block_of_a_vision_transformer(tmp_path: Path) -> None:
-    """Patches, a class token, one attention of two heads, the token's scores."""
+def test_images_behind_another_axis_go_nowhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    for nodes in (
+        [node("Relu", "t")],
+        [node("Softmax", "t", axis=2)],
+        [node("Flatten", "t")],
+        [node("Gather", "t one")],
+    ):
+        turned = [node("Transpose", "x", "t", perm=[1, 0, 2, 3]), *nodes]
+        path.write_bytes(model(turned, ("N", 3, 4, 4), {"one": np.array(1)}).SerializeToString())
+        if nodes[0].op_type == "Gather":
+            assert Network.load(path).output_shape == (4, 4)
+        else:
+            with pytest.raises(UnsupportedError, match="axis 1 counts the images there; only Transpose, Gather"):
+                Network.load(path)
+    path.write_bytes(model([node("Transpose", "x", perm=[1, 0, 2, 3])], ("N", 3, 4, 4)).SerializeToString())
+    with pytest.raises(UnsupportedError, match="axis 1 of the output 'y' counts the images"):
+        Network.load(path)
+
+
+@pytest.mark.parametrize("how", ["Gather", "Split"])
+def test_a_block_of_a_vision_transformer(how: str, tmp_path: Path) -> None:
+    """Patches, a class token, one attention of two heads, the token's scores.
+
+    The images are axis 1 between the heads' transpose and the one that takes queries, keys and values apart.
+    """
     weights: dict[str, np.ndarray] = {
         "patch": images(8, 3, 4, 4) / 4,
         "rows": np.array([0, 8, 4]),
@@ -97,10 +121,15 @@ def test_a_block_of_a_vision_transformer(tmp_path: Path) -> None:
         node("Reshape", "all split", "parts"),
         node("Transpose", "parts", "heads", perm=[2, 0, 3, 1, 4]),
     ]
-    # the three parts are taken by axis 2 before it would stand in front of the images
-    nodes[-1:] = [
-        *(node("Gather", f"parts {name}", f"g{name}", axis=2) for name in ("zero", "one", "two")),
-        *(node("Transpose", f"g{name}", f"h{name}", perm=[0, 2, 1, 3]) for name in ("zero", "one", "two")),
+    nodes += [
+        *(
+            [node("Gather", f"heads {n}", f"h{n}", axis=0) for n in ("zero", "one", "two")]
+            if how == "Gather"
+            else [
+                node("Split", "heads", "s0 s1 s2", axis=0, num_outputs=3),
+                *(node("Squeeze", f"s{i} n", f"h{name}") for i, name in enumerate(("zero", "one", "two"))),
+            ]
+        ),
         node("Transpose", "hone", "keys", perm=[0, 1, 3, 2]),
         node("MatMul", "hzero keys", "scores"),
         node("Mul", "scores scale", "scaled"),
@@ -113,5 +142,5 @@ def test_a_block_of_a_vision_transformer(tmp_path: Path) -> None:
         node("MatMul", "cls fc", "logits"),
         node("Softmax", "logits", "y", axis=-1),
     ]
-    network = close_to_onnx(tmp_path, model(nodes, ("N", 3, 8, 8), weights), images(18, 3, 8, 8))
+    network = close_to_onnx(tmp_path, model(nodes, ("N", 3, 8, 8), weights, opset=18), images(18, 3, 8, 8))
     assert [n.op.name for n in network.graph.nodes].count("matmul") == 2

@@ -156,6 +156,10 @@ class Call:
         """Add an op to the network; arrays become its constants."""
         names, shapes = [], []
         integers = self._integers(op, inputs)
+        if moved := [value.at for value in inputs if isinstance(value, Images) and value.at]:
+            raise UnsupportedError(
+                f"axis {moved[0]} counts the images there; only Transpose, Gather, Split and Squeeze bring it back"
+            )
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
                 names.append(value.name)
@@ -186,14 +190,24 @@ class Call:
             )
         return kind
 
-    def axis(self, axis: int, rank: int) -> int:
-        """Return an axis counted from N = 0, checked; ``rank`` counts the axes of one image."""
+    def axis(self, axis: int, rank: int, at: int = 0) -> int:
+        """Return an axis of the file as the graph counts it, from N = 0.
+
+        Parameters
+        ----------
+        axis : int
+            From the end if it is negative.
+        rank : int
+            How many axes one image has.
+        at : int
+            Which axis of the file counts the images.
+        """
         if not -rank - 1 <= axis <= rank:
             raise ModelFileError(f"axis {axis} of {self.kind} is out of range for {rank + 1} axes")
         axis %= rank + 1
-        if axis == 0:
-            raise UnsupportedError("it works along axis 0, which counts the images")
-        return axis
+        if axis == at:
+            raise UnsupportedError(f"it works along axis {axis}, which counts the images")
+        return axis + 1 if axis < at else axis
 
 
 def whole(array: Array) -> list[int]:

@@ -124,6 +124,8 @@ class Translation:
             raise UnsupportedError(f"the output {name!r} is a result that is not computed")
         if not isinstance(value, Images):
             raise UnsupportedError(f"the output {name!r} does not depend on the images")
+        if value.at:
+            raise UnsupportedError(f"axis {value.at} of the output {name!r} counts the images; it must be axis 0")
         if value.name in self.inputs:
             return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
         return value.name

@@ -64,16 +64,25 @@ class Images:
         Of one image, without N.
     integers : Integers, optional
         Where the file holds integers: what they stand for. The value of the graph is the numbers, not the integers.
+    at : int
+        Which axis of the file counts the images; in the graph it is always axis 0. Networks with attention put it
+        behind others for a while.
     """
 
     name: str
     shape: Shape
     integers: Integers | None = None
+    at: int = 0
 
     @property
     def real(self) -> Images:
         """The same value for an operator that has seen to the integers."""
         return replace(self, integers=None)
+
+    @property
+    def in_front(self) -> Images:
+        """The same value for an operator that has seen to the axis of the images."""
+        return replace(self, at=0)
 
 
 @dataclass(frozen=True, eq=False)

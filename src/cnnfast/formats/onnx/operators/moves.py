@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,12 +34,14 @@ def concat(call: Call) -> Images:
 def split(call: Call) -> list[Images]:
     """Cut along an axis."""
     x = call.images(0)
-    axis = call.axis(call.integer("axis", 0), len(x.shape))
+    axis = call.axis(call.integer("axis", 0), len(x.shape), x.at)
     sizes = split_sizes(call, x.shape[axis - 1])
     starts = np.cumsum([0, *sizes[:-1]])
-    return [
-        cut(call, x, {axis: range(start, start + count)}) for start, count in zip(starts.tolist(), sizes, strict=True)
+    pieces = [
+        cut(call, x.in_front, {axis: range(start, start + count)})
+        for start, count in zip(starts.tolist(), sizes, strict=True)
     ]
+    return [replace(piece, at=x.at) for piece in pieces]
 
 
 @operator("Slice")
@@ -70,7 +73,7 @@ def cut(call: Call, x: Images, taken: dict[int, range]) -> Images:
 def gather(call: Call) -> Images:
     """Take elements of one axis by constant numbers."""
     x = call.images(0)
-    axis = call.axis(call.integer("axis", 0), len(x.shape))
+    axis = call.axis(call.integer("axis", 0), len(x.shape), x.at)
     indices, size = call.static(1), x.shape[axis - 1]
     wanted = whole(indices)
     if any(not -size <= i < size for i in wanted):
@@ -79,10 +82,11 @@ def gather(call: Call) -> Images:
     if indices.ndim > 1 or not wanted:
         raise UnsupportedError(f"indices of shape {indices.shape}; a number and a row are run")
     if indices.ndim == 0:
-        one = cut(call, x, {axis: range(wanted[0], wanted[0] + 1)})
-        return reshaped(call, one, tuple(s for i, s in enumerate(x.shape, 1) if i != axis))
-    pieces = [cut(call, x, {axis: run}) for run in _runs(wanted)]
-    return pieces[0] if len(pieces) == 1 else call.emit(Concat(axis), *pieces)
+        one = cut(call, x.in_front, {axis: range(wanted[0], wanted[0] + 1)})
+        rest = reshaped(call, one, tuple(s for i, s in enumerate(x.shape, 1) if i != axis))
+        return replace(rest, at=x.at - (axis <= x.at))
+    pieces = [cut(call, x.in_front, {axis: run}) for run in _runs(wanted)]
+    return replace(pieces[0] if len(pieces) == 1 else call.emit(Concat(axis), *pieces), at=x.at)
 
 
 def _runs(wanted: list[int]) -> list[range]:

@@ -18,7 +18,7 @@ from cnnfast.ops import Add, Flatten, Identity, Reshape, Shape, Transpose
 def shape(call: Call) -> Static:
     """Return the shape of images as a constant that depends on N."""
     x = call.images(0)
-    pair = [np.array((n, *x.shape), np.int64) for n in BATCHES]
+    pair = [np.array((*x.shape[: x.at], n, *x.shape[x.at :]), np.int64) for n in BATCHES]
     if call.kind == "Size":
         return Static((pair[0].prod(), pair[1].prod()))
     part = slice(call.attribute("start", 0), call.attribute("end", None))
@@ -90,12 +90,13 @@ def squeeze(call: Call) -> Images:
     """Drop axes of size 1."""
     x = call.images(0)
     given = call.listed(1, "axes", 13, ())
-    axes = {call.axis(axis, len(x.shape)) for axis in given} if given else {
+    axes = {call.axis(axis, len(x.shape), x.at) for axis in given} if given else {
         i for i, size in enumerate(x.shape, 1) if size == 1
     }  # fmt: skip
     if any(x.shape[axis - 1] != 1 for axis in axes):
         raise ModelFileError(f"Squeeze cannot drop the axes {sorted(axes)} of images of shape {x.shape}")
-    return reshaped(call, x, tuple(size for i, size in enumerate(x.shape, 1) if i not in axes))
+    y = reshaped(call, x.in_front, tuple(size for i, size in enumerate(x.shape, 1) if i not in axes))
+    return replace(y, at=x.at - sum(axis <= x.at for axis in axes))
 
 
 @operator("Unsqueeze")
@@ -118,9 +119,10 @@ def transpose(call: Call) -> Images:
     order = call.integers("perm", range(len(x.shape), -1, -1))
     if sorted(order) != list(range(len(x.shape) + 1)):
         raise ModelFileError(f"perm {order} of Transpose does not fit {len(x.shape) + 1} axes")
-    if order[0] != 0:
-        raise UnsupportedError(f"perm {order} moves axis 0, which counts the images")
-    return call.emit(Transpose(order), x)
+    # the images are counted in front in the graph, wherever the file has them
+    kept = [axis for axis in order if axis != x.at]
+    inner = (0, *(call.axis(axis, len(x.shape), x.at) for axis in kept))
+    return replace(call.emit(Transpose(inner), x.in_front), at=order.index(x.at))
 
 
 @operator("Expand")
