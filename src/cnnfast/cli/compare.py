@@ -17,6 +17,7 @@ from cnnfast.cli.inputs import open_inputs
 from cnnfast.compare import BOUND, ENGINES, Comparison, Difference, NetworkSide, Side, compare
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect, options_of
+from cnnfast.network import Network
 from cnnfast.ops import Array, Shape
 from cnnfast.preprocess import UNSAID, Preprocess
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args, args.left, *([] if args.engine else [right]))
     left = readers.load(args.left, args, lenient=True)
     if args.engine:
-        other, preprocess, shape = _engine(args, right), left.preprocess, left.input_shape
+        other, preprocess, shape = _engine(args, right), _rule_of_engine(args, right, left), left.input_shape
     else:
         net = readers.load(right, args, lenient=True)
         other, preprocess, shape = NetworkSide(net, right), net.preprocess, net.input_shape
@@ -80,6 +81,24 @@ def _engine(args: argparse.Namespace, source: str) -> Side:
             raise ConfigError(f"{engine.title}: has no value that is called {args.output!r}")
         engine.output = args.output
     return engine
+
+
+def _rule_of_engine(args: argparse.Namespace, source: str, left: Network) -> Preprocess | None:
+    """Return what makes the input of an engine of bytes.
+
+    A reader may have moved arithmetic from the start of the network into the preprocessing; the engine does it itself.
+    """
+    taken = options_of(detect(find(source)))
+    if left.preprocess is None or args.preprocess is not None or "preprocess" not in taken:
+        return left.preprocess
+    try:
+        options = {name: value for name, value in readers.reading(args).items() if name in taken}
+        whole, rest = (Network.load(source, **options | more) for more in ({"preprocess": "raw"}, {}))
+    except CnnfastError:
+        return left.preprocess
+    if len(whole.graph.nodes) == len(rest.graph.nodes):
+        return left.preprocess
+    return dataclasses.replace(left.preprocess, scale=1.0, mean=(0.0,), std=(1.0,))
 
 
 def _check_options(args: argparse.Namespace, *sources: str) -> None:

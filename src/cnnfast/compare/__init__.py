@@ -2,7 +2,8 @@
 
 =============  ==========================================================
 `sides`        what can be run layer by layer, and a `Network` as one
-`engines`      onnxruntime, LiteRT, Keras and PyTorch as others
+`engines`      onnxruntime, LiteRT and PyTorch as others
+`keras`        Keras
 `differences`  which layer of one is which of the other, and how they differ
 =============  ==========================================================
 """

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast._optional import needs
+from cnnfast.compare.keras import Keras
 from cnnfast.compare.sides import Side
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.ops import Array, Shape
@@ -198,34 +199,6 @@ def _quantised(images: Array, detail: dict[str, Any]) -> Array:
 def _real(values: Array, detail: dict[str, Any]) -> Array:
     scale, zero = detail["quantization"]
     return values.astype(np.float32) if scale == 0 else (values.astype(np.float32) - zero) * np.float32(scale)
-
-
-class Keras(Side):
-    """Keras on a .keras or .h5 file; every layer with one result."""
-
-    def __init__(self, path: Path) -> None:
-        self._keras = _engine("keras", "keras")
-        self.title = f"Keras on {path}"
-        self._model = self._keras.models.load_model(str(path), compile=False)
-        self.layers: dict[str, tuple[str, Shape]] = {
-            layer.name: (type(layer).__name__, ()) for layer in self._model.layers if _has_one_result(layer)
-        }
-        self.output = next(
-            n for n in reversed(self.layers) if self._model.get_layer(n).output is self._model.outputs[0]
-        )
-
-    def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
-        """Compute layers."""
-        names = [self.output, *(name for name in dict.fromkeys(wanted) if name != self.output)]
-        inner = self._keras.Model(self._model.inputs, [self._model.get_layer(name).output for name in names])
-        batch = images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
-        results = inner.predict(batch, verbose=0)
-        results = results if isinstance(results, list) else [results]
-        return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
-
-
-def _has_one_result(layer: Any) -> bool:
-    return not isinstance(getattr(layer, "output", None), list | tuple | None)
 
 
 class Torch(Side):

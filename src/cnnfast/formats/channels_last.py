@@ -113,6 +113,8 @@ class ImageGraph:
         self._repeats: dict[str, int] = {}
         self._transposed: dict[str, tuple[Value, tuple[int, ...]]] = {}
         """What each transpose reads, and its axes without that of the images."""
+        self.rows: dict[str, Shape] = {}
+        """Flattened images whose elements lie in another order than in the file, with their `Value.volume`."""
 
     def input(self, name: str, shape: Shape) -> Value:
         """Declare the input of the graph."""
@@ -163,6 +165,8 @@ class ImageGraph:
         self._constants.update(constants)
         self._nodes.append(Node(name, op, tuple(inputs)))
         self._shapes[name] = shape
+        if volume is not None:
+            self.rows[name] = volume
         return Value(name, self.in_file(shape), volume)
 
     def _free(self, name: str) -> str:

@@ -83,6 +83,52 @@ def test_all_unsupported_layers_are_listed_at_once(tmp_path: Path) -> None:
         assert part in message
 
 
+def test_layers_that_do_not_fit_their_input_are_listed_with_all_others(tmp_path: Path) -> None:
+    """What is only known once the sizes are: it does not hide the layers before, beside and behind it."""
+    specs = layers()
+    specs[3:3] = [entry("cut", "RandomCrop", ["stem"], {"height": 4, "width": 4})]
+    specs[5]["sources"] = ["norm", "cut"]
+    specs += [
+        entry("other", "Softmax", ["head"], {"axis": [1, 2]}),
+        entry("last", "Multiply", ["other", "head"], {}),
+    ]
+    with pytest.raises(UnsupportedError) as caught:
+        load_model(write(tmp_path / "model", keras_bytes(specs)))
+    assert "does not run 2 of its layers" in str(caught.value)
+    assert "'cut' (RandomCrop" in str(caught.value)
+    assert "'other' (Softmax" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [
+        ({"class_name": "ReLU", "config": {"max_value": 6.0}}, lambda x: np.clip(x, 0, 6)),
+        ({"class_name": "LeakyReLU", "config": {"negative_slope": 0.3}}, lambda x: np.where(x < 0, 0.3 * x, x)),
+        ({"class_name": "function", "config": "tanh"}, np.tanh),
+    ],
+)
+def test_layers_as_activations(activation: dict[str, Any], function: Any, tmp_path: Path) -> None:
+    specs = layers()
+    specs = [specs[0], *specs[2:3]]
+    specs[1]["sources"], specs[1]["config"]["activation"] = ["pixels"], activation
+    specs[1]["weights"] = [np.eye(3, 4, dtype=np.float32).reshape(1, 1, 3, 4), np.zeros(4, np.float32)]
+    specs[1]["config"]["kernel_size"] = [1, 1]
+    x = np.random.default_rng(0).uniform(-9, 9, (2, *INPUT)).astype(np.float32)
+    net = Network.load(write(tmp_path / "model", keras_bytes(specs)))
+    result = net.forward(x, layout="nhwc").transpose(0, 2, 3, 1)[..., :3]
+    np.testing.assert_allclose(result, function(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pipeline_of_random_layers_does_nothing(tmp_path: Path) -> None:
+    inner = [{"class_name": kind, "config": {}} for kind in ("RandomFlip", "RandomHue")]
+    specs = [*layers()[:1], entry("augment", "Pipeline", ["pixels"], {"layers": inner})]
+    net = Network.load(write(tmp_path / "model", keras_bytes(specs)), preprocess="raw")
+    np.testing.assert_array_equal(net.forward(pixels()).transpose(0, 2, 3, 1), pixels())
+    specs[1]["config"]["layers"].append({"class_name": "Lambda", "config": {}})
+    with pytest.raises(UnsupportedError, match=r"'augment' \(Pipeline.*'Lambda', which is not supported"):
+        load_model(write(tmp_path / "model", keras_bytes(specs)))
+
+
 def changed(index: int, **settings: Any) -> list[dict[str, Any]]:
     specs = layers()
     specs[index]["config"] |= settings
@@ -234,6 +280,48 @@ def test_a_zip_that_expands_is_refused(tmp_path: Path) -> None:
         archive.writestr("model.weights.h5", bytes(50_000_000))
     with pytest.raises(ModelFileError, match=r"model\.weights\.h5 would take 50000000 bytes"):
         load_model(write(tmp_path / "model", content.getvalue()))
+
+
+def repacked(*before: tuple[str, bytes], prefix: str = "", order: int = 1) -> bytes:
+    """Return a ``.keras`` file that somebody has packed anew: compressed, with other members in front."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(keras_bytes(layers()))) as old, zipfile.ZipFile(stream, "w", 8) as new:
+        for name, content in before:
+            new.writestr(name, content)
+        for name in old.namelist()[::order]:
+            new.writestr(prefix + name, old.read(name))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        repacked(),
+        repacked(order=-1),
+        repacked(("assets/", b"")),
+        repacked(("__MACOSX/._config.json", bytes(100))),
+        repacked(*((f"assets/{i}.txt", b"x") for i in range(100))),
+    ],
+    ids=["compressed", "backwards", "a folder first", "an extra of macOS first", "a hundred others first"],
+)
+def test_files_that_somebody_packed_anew(content: bytes, tmp_path: Path) -> None:
+    path = write(tmp_path / "model", content)
+    assert detect(path).name == "keras"
+    np.testing.assert_allclose(Network.load(path).forward(pixels()), expected(layers(), pixels()), rtol=1e-5, atol=1e-6)
+
+
+def test_a_folder_in_the_zip_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"in the folder 'model/' .* pack the files in the folder"):
+        load_model(write(tmp_path / "model", repacked(prefix="model/")))
+
+
+def test_other_zip_files_are_not_of_keras(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a/config.json", "{}")
+        archive.writestr("a/data.bin", b"config.json metadata.json model.weights.h5")
+    with pytest.raises(ModelFileError, match=r"\bzip\b|no model file"):
+        load_model(write(tmp_path / "model", stream.getvalue()))
 
 
 def test_weights_in_another_container(tmp_path: Path) -> None:

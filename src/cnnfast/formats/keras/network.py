@@ -31,6 +31,11 @@ def build(archive: Archive, wanted: Shape | None) -> Graph:
     UnsupportedError
         If there are layers that cnnfast does not run; all of them are listed.
     """
+    return graph_and_images(archive, wanted)[0]
+
+
+def graph_and_images(archive: Archive, wanted: Shape | None) -> tuple[Graph, ImageGraph]:
+    """Return the graph of a model, and what it was built with, which knows the order of its elements."""
     model = archive.model
     prepared, refused = _prepare(archive)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -56,7 +61,7 @@ def build(archive: Archive, wanted: Shape | None) -> Graph:
     _complain(refused)
     if output is None:
         raise ModelFileError(f"the output of {model.outputs[0].layer!r} depends on itself, or on what is not there")
-    return graph.graph(output)
+    return graph.graph(output), graph
 
 
 Refused = dict[int, tuple[Layer, str]]
