@@ -44,6 +44,15 @@ COMMANDS = {
 }
 """Every subcommand with what it does; the module of that name is imported only when it is used."""
 
+EXAMPLES = """\
+examples:
+  cnnfast classify photo.jpg --top 3
+  cnnfast find cat photos/ --copy-to cats/ --out photos.csv
+  cnnfast train photos/ --base cifar10-resnet --freeze --out own.safetensors
+  cnnfast evaluate own.safetensors photos/
+
+each command explains itself: cnnfast COMMAND --help"""
+
 OK, SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 """Exit statuses; the last two are what a shell reports for programs that end by SIGINT and SIGPIPE."""
 
@@ -80,7 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        "cnnfast", description="Classify many small images on a CPU, fast.", allow_abbrev=False
+        "cnnfast",
+        description="Classify many small images on a CPU, fast.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"cnnfast {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -22,7 +22,7 @@ LEFT = (0, 1, 6)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     parser.add_argument(
         "--batch", type=options.positive, default=256, metavar="N", help="images of a run (default: %(default)s)"
     )

@@ -26,7 +26,7 @@ RANDOM = 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("left", metavar="A", help="a shipped network, or a model file of any known format")
+    parser.add_argument("left", metavar="A", help=options.MODEL)
     parser.add_argument("right", metavar="B", nargs="?", help="another one; with --engine by default the same file")
     parser.add_argument("--engine", choices=ENGINES, help="run B with the engine it was made for")
     parser.add_argument(

@@ -25,9 +25,9 @@ from cnnfast.stream import prefetched
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     options.add_preprocess(parser)
-    parser.add_argument("data", metavar="DATA", help="a data set with labels: CIFAR-10, MNIST, .npz, folder a class")
+    parser.add_argument("data", metavar="DATA", help=options.LABELLED)
     parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is told from others")
     parser.add_argument(
         "--threshold",

@@ -8,6 +8,12 @@ from pathlib import Path
 from cnnfast import _shipped
 from cnnfast.preprocess import MODES
 
+MODEL = f"a shipped network ({', '.join(_shipped.shipped())}), or a model file of any known format"
+"""What may be named as a network."""
+
+LABELLED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"
+"""What may be named as something to learn from or to measure with."""
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
@@ -15,7 +21,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=_shipped.DEFAULT,
         metavar="NAME_OR_FILE",
-        help="a shipped network, or a model file of any known format (default: %(default)s)",
+        help=f"{MODEL} (default: %(default)s)",
     )
 
 
@@ -31,7 +37,7 @@ def add_preprocess(parser: argparse._ActionsContainer) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
-    parser.add_argument("--threads", type=positive, metavar="N", help="default: see `cnnfast info`")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads that compute (see `cnnfast info`)")
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:

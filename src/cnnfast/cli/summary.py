@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from cnnfast.cli import options
 from cnnfast.errors import UnsupportedError
 from cnnfast.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a shipped network, or a model file of any known format")
+    parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     parser.add_argument("--explain", action="store_true", help="also show the kernel of each step, and why that one")
 
 

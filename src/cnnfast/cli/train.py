@@ -28,7 +28,7 @@ from cnnfast.train.transfer import with_graph
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", metavar="DATA", help="images with labels: CIFAR-10, MNIST, .npz, folder a class")
+    parser.add_argument("data", metavar="DATA", help=options.LABELLED)
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to go on from; other classes get a new head")
@@ -146,8 +146,8 @@ def _measure(net: Network, validation: Examples | None, lesson: Lesson, folder: 
     for start in range(0, len(examples), 1024):
         part = _part(examples, start)
         scores.add(part.numbers, net.predict_proba(part.images, layout="nhwc"))
-    where = "test images" if examples.name == lesson.test_name else examples.name
-    title = f"{scores.accuracy:.2%} of {scores.total:,} {where} right"
+    where = "test images right" if examples.name == lesson.test_name else f"images right: {examples.name}"
+    title = f"{scores.accuracy:.2%} of {scores.total:,} {where}"
     print(title)
     write_confusion(folder / CONFUSION, scores.matrix, scores.classes, title)
 

@@ -196,7 +196,7 @@ def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Exam
         If it has no labels, or no readable image.
     """
     if dataset.labels is None:
-        raise DataError(f"{dataset.name}: has no labels to learn from; put the pictures into a folder a class")
+        raise DataError(f"{dataset.name}: has no labels to learn from; make a folder of pictures for each class")
     images: list[Array] = []
     labels: list[Array] = []
     failed: list[PictureError] = []
