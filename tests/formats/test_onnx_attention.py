@@ -75,14 +75,27 @@ def test_images_behind_another_axis_go_nowhere_else(tmp_path: Path) -> None:
         if nodes[0].op_type == "Gather":
             assert Network.load(path).output_shape == (4, 4)
         else:
-            with pytest.raises(UnsupportedError, match="axis 1 counts the images there; only Transpose, Gather"):
+            with pytest.raises(UnsupportedError, match="axis 1 counts the images there; only Transpose, Gather, Slice"):
                 Network.load(path)
     path.write_bytes(model([node("Transpose", "x", perm=[1, 0, 2, 3])], ("N", 3, 4, 4)).SerializeToString())
     with pytest.raises(UnsupportedError, match="axis 1 of the output 'y' counts the images"):
         Network.load(path)
 
 
-@pytest.mark.parametrize("how", ["Gather", "Split"])
+PARTS = ("zero", "one", "two")
+
+
+def three_parts(how: str) -> list[NodeProto]:
+    """Return nodes that take queries, keys and values apart, along axis 0."""
+    if how == "Gather":
+        return [node("Gather", f"heads {part}", f"h{part}", axis=0) for part in PARTS]
+    parts = [node("Squeeze", f"s{i} n", f"h{part}") for i, part in enumerate(PARTS)]
+    if how == "Split":
+        return [node("Split", "heads", "s0 s1 s2", axis=0, num_outputs=3), *parts]
+    return [*(node("Slice", f"heads b{i} b{i + 1} n", f"s{i}") for i in range(3)), *parts]
+
+
+@pytest.mark.parametrize("how", ["Gather", "Slice", "Split"])
 def test_a_block_of_a_vision_transformer(how: str, tmp_path: Path) -> None:
     """Patches, a class token, one attention of two heads, the token's scores.
 
@@ -105,6 +118,7 @@ def test_a_block_of_a_vision_transformer(how: str, tmp_path: Path) -> None:
         "fc": images(8, 10),
         "n": np.array([0]),
         "rest": np.array([1, 8]),
+        **{f"b{i}": np.array([i]) for i in range(4)},
     }
     nodes = [
         node("Conv", "x patch", "c", strides=[4, 4]),
@@ -122,14 +136,7 @@ def test_a_block_of_a_vision_transformer(how: str, tmp_path: Path) -> None:
         node("Transpose", "parts", "heads", perm=[2, 0, 3, 1, 4]),
     ]
     nodes += [
-        *(
-            [node("Gather", f"heads {n}", f"h{n}", axis=0) for n in ("zero", "one", "two")]
-            if how == "Gather"
-            else [
-                node("Split", "heads", "s0 s1 s2", axis=0, num_outputs=3),
-                *(node("Squeeze", f"s{i} n", f"h{name}") for i, name in enumerate(("zero", "one", "two"))),
-            ]
-        ),
+        *three_parts(how),
         node("Transpose", "hone", "keys", perm=[0, 1, 3, 2]),
         node("MatMul", "hzero keys", "scores"),
         node("Mul", "scores scale", "scaled"),

@@ -125,8 +125,8 @@ def called(node: NodeProto) -> str:
 
 def _shape_text(value: Value | Unknown | None) -> str:
     match value:
-        case Images(shape=shape):
-            return f"(N, {', '.join(map(str, shape))})"
+        case Images(shape=shape, at=at):
+            return f"({', '.join(map(str, (*shape[:at], 'N', *shape[at:])))})"
         case Static(pair=(a, _)):
             return f"constant {a.shape}"
         case Found():

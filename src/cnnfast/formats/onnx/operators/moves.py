@@ -50,14 +50,15 @@ def slice_(call: Call) -> Images:
     x = call.images(0)
     taken: dict[int, range] = {}
     for start, end, axis, step in zip(*slices(call, len(x.shape) + 1), strict=True):
-        if axis == 0:
+        if axis == x.at:
             if (start, step) != (0, 1) or end < 1 << 30:
-                raise UnsupportedError("it cuts along axis 0, which counts the images")
+                raise UnsupportedError(f"it cuts along axis {axis}, which counts the images")
             continue
-        size = x.shape[axis - 1]
+        inner = call.axis(axis, len(x.shape), x.at)
+        size = x.shape[inner - 1]
         stop = None if step < 0 and end < -size else end
-        taken[axis] = range(size)[start:stop:step]
-    return cut(call, x, taken)
+        taken[inner] = range(size)[start:stop:step]
+    return replace(cut(call, x.in_front, taken), at=x.at)
 
 
 def cut(call: Call, x: Images, taken: dict[int, range]) -> Images:
