@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageSequence
 
+from cnnfast import pictures, set_max_pixels
+from cnnfast._pixels import DEFAULT as MOST_PIXELS
 from cnnfast.errors import ConfigError, DataError, InputError, PictureError
-from cnnfast.pictures import MOST_PIXELS, find_pictures, fit_images, picture_suffixes, read_picture, read_pictures
+from cnnfast.pictures import find_pictures, fit_images, picture_suffixes, read_picture, read_pictures
 from cnnfast.preprocess import INTERPOLATIONS, RESIZES, Preprocess
 
 # Broken files may make Pillow warn before it fails; that they are reported is what counts here.
@@ -366,6 +368,37 @@ def test_decompression_bombs_are_refused_even_if_a_library_lifted_the_limit(size
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(PictureError, match="decompression bomb"):
         read_picture(png(*size, 8, 2, b""), AS_IS)
+
+
+def test_the_limit_of_pixels_is_the_users(monkeypatch):
+    """Pillow's own limit is lifted where it is lower, and is back afterwards."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    large = encoded(scene().resize((80, 60)))
+    np.testing.assert_array_equal(read_picture(large, AS_IS).shape, (6, 8, 3))
+    set_max_pixels(80 * 60 - 1)
+    try:
+        with pytest.raises(PictureError, match=r"has 80 x 60 pixels, more than 4799, .*set_max_pixels or --max-pixels"):
+            read_picture(large, AS_IS)
+    finally:
+        set_max_pixels(None)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_strips_over_the_background_are_the_whole(mode, rows, monkeypatch):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (23, 9, 4), np.uint8), "RGBA")
+    if mode == "P":
+        image = image.convert("RGB").quantize(16)
+        image.info["transparency"] = bytes(range(0, 256, 16))
+    else:
+        image = image.convert("LA" if mode == "PA" else mode).convert(mode)
+    background = (200, 30, 99)
+    canvas = Image.new("RGBA", image.size, (*background, 255))
+    whole = np.asarray(Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB"))
+    monkeypatch.setattr(pictures, "STRIP", 9 * rows)
+    np.testing.assert_array_equal(np.asarray(pictures._over(image, background)), whole)
 
 
 @pytest.mark.parametrize("error", [MemoryError, OverflowError, SyntaxError, struct.error, zlib.error, RecursionError])

@@ -27,6 +27,8 @@ _HOMES = {
     "download": "data.download",
     "shipped": "_shipped",
     "threads": "_threads",
+    "get_max_pixels": "_pixels",
+    "set_max_pixels": "_pixels",
     "set_num_threads": "_threads",
     "get_num_threads": "_threads",
     "show_config": "config_report",
@@ -45,6 +47,8 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from cnnfast._pixels import get_max_pixels as get_max_pixels
+    from cnnfast._pixels import set_max_pixels as set_max_pixels
     from cnnfast._shipped import shipped as shipped
     from cnnfast._threads import get_num_threads as get_num_threads
     from cnnfast._threads import set_num_threads as set_num_threads

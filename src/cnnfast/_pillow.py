@@ -1,4 +1,4 @@
-"""What is set in Pillow for the whole process, and must not decide what a picture shows."""
+"""What is set in Pillow for the whole process, and must not decide what a picture shows or whether it is read."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from contextlib import contextmanager
 
 _lock = threading.Lock()
 _inside = 0
-_theirs = False
+_theirs: tuple[bool, int | None] = (False, None)
 
 
 @contextmanager
-def truncation_is_an_error() -> Iterator[None]:
-    """Have Pillow refuse half of a picture inside of a ``with`` block, whatever another library has asked it to do.
+def our_own_rules(max_pixels: int) -> Iterator[None]:
+    """Have Pillow refuse half of a picture, and none of up to ``max_pixels``, inside of a ``with`` block.
 
     ``ImageFile.LOAD_TRUNCATED_IMAGES`` is a global that several libraries set when they are imported; then the missing
-    part of a picture is grey, and nobody is told. It is put back when the last thread has left.
+    part of a picture is grey, and nobody is told. ``Image.MAX_IMAGE_PIXELS`` is one as well, and is raised where it
+    forbids what cnnfast's own limit allows. Both are put back when the last thread has left.
 
     Examples
     --------
     >>> from PIL import ImageFile
-    >>> with truncation_is_an_error():
+    >>> with our_own_rules(10**8):
     ...     ImageFile.LOAD_TRUNCATED_IMAGES
     False
     """
-    from PIL import ImageFile
+    from PIL import Image, ImageFile
 
     global _inside, _theirs
     with _lock:
         if _inside == 0:
-            _theirs = ImageFile.LOAD_TRUNCATED_IMAGES
+            _theirs = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
         ImageFile.LOAD_TRUNCATED_IMAGES = False
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels)
         _inside += 1
     try:
         yield
@@ -39,4 +42,4 @@ def truncation_is_an_error() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                ImageFile.LOAD_TRUNCATED_IMAGES = _theirs
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _theirs

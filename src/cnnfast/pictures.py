@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast._pillow import truncation_is_an_error
+from cnnfast._pillow import our_own_rules
+from cnnfast._pixels import decoding, get_max_pixels
 from cnnfast._threads import decide
 from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.preprocess import Preprocess
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 Bytes = npt.NDArray[np.uint8]
 
-MOST_PIXELS = 89_478_485
-"""Pictures above this many pixels are refused: the level at which Pillow starts to warn of decompression bombs."""
-
 UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """Formats that Pillow recognises but decodes only with another program (Ghostscript for EPS) or not at all."""
 
@@ -40,6 +38,11 @@ READ_AHEAD = 4
 """Pictures a worker may be ahead of the consumer: enough to hide one slow picture, few enough to stay small."""
 
 ORIENTATION_TAG = 0x0112
+
+BOMB = "and may be a decompression bomb; cnnfast.set_max_pixels or --max-pixels raises the limit"
+
+STRIP = 1 << 21
+"""Pixels that are laid over the background at a time; it takes 12 bytes for each."""
 
 
 def read_picture(picture: Picture, preprocess: Preprocess) -> Bytes:
@@ -71,9 +74,7 @@ def read_picture(picture: Picture, preprocess: Preprocess) -> Bytes:
     array([255,   0,   0], dtype=uint8)
     """
     with _open(picture) as file:
-        name = _name_of(picture)
-        image = _decode(file, name, preprocess)
-    return _fit(image, preprocess)
+        return _decode(file, _name_of(picture), preprocess)
 
 
 def read_pictures(
@@ -274,34 +275,34 @@ def _open_path(path: str) -> IO[bytes]:
 # Decoding and colours --------------------------------------------------------------------------------------------
 
 
-def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Image.Image:
+def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     from PIL import Image, UnidentifiedImageError
 
+    most = get_max_pixels()
     try:
-        with truncation_is_an_error(), Image.open(file) as image:
-            _check_header(image, name)
-            image.load()
-            return _to_colours(_upright(image), preprocess)
+        with our_own_rules(most), Image.open(file) as image:
+            _check_header(image, name, most)
+            with decoding.taken(image.width * image.height):
+                image.load()
+                return _fit(_to_colours(_upright(image), preprocess), preprocess)
     except PictureError:
         raise
     except UnidentifiedImageError:
         raise PictureError(name, "not a picture in a format that Pillow can read") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(name, f"has more than {MOST_PIXELS} pixels and may be a decompression bomb") from None
+        raise PictureError(name, f"has more than {most} pixels, {BOMB}") from None
     except MemoryError:
         raise PictureError(name, "needs more memory than there is") from None
     except Exception as error:  # Decoders raise nearly every class there is for bad bytes, SyntaxError among them.
         raise PictureError(name, f"cannot be decoded: {error if error.args else type(error).__name__}") from error
 
 
-def _check_header(image: Image.Image, name: str) -> None:
+def _check_header(image: Image.Image, name: str, most: int) -> None:
     if image.format in UNDECODABLE:
         raise PictureError(name, f"is a {image.format} file, which needs another program to decode; convert it to PNG")
     # Not left to Pillow: its limit is a global that any library may lift, and its warning is shown only once.
-    if image.width * image.height > MOST_PIXELS:
-        raise PictureError(
-            name, f"has {image.width} x {image.height} pixels, more than {MOST_PIXELS}; may be a decompression bomb"
-        )
+    if image.width * image.height > most:
+        raise PictureError(name, f"has {image.width} x {image.height} pixels, more than {most}, {BOMB}")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -328,17 +329,27 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_colours(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """Convert to mode L or RGB, transparent pixels over the background."""
-    from PIL import Image
-
     mode = "L" if preprocess.channels == "grey" else "RGB"
     if image.mode.startswith(("I", "F")):
         image = _deep_to_grey(image)
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
-        canvas = Image.new("RGBA", image.size, (*preprocess.background, 255))
-        image = Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
+        image = _over(image, preprocess.background)
     return image if image.mode == mode else image.convert(mode)
+
+
+def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Lay an image over a colour, strip by strip, so that a large one is not held several times."""
+    from PIL import Image
+
+    rows = max(1, STRIP // image.width)
+    opaque = Image.new("RGB", image.size)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+        canvas = Image.new("RGBA", strip.size, (*background, 255))
+        opaque.paste(Image.alpha_composite(canvas, strip).convert("RGB"), (0, top))
+    return opaque
 
 
 def _deep_to_grey(image: Image.Image) -> Image.Image:

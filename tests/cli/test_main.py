@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnnfast
 from cnnfast.cli import COMMANDS
@@ -180,3 +181,19 @@ def test_no_option_eats_what_is_no_value_of_it(command):
     parser = argparse.ArgumentParser()
     import_module(f"cnnfast.cli.{command}").add_arguments(parser)
     assert [action.dest for action in parser._actions if action.option_strings and action.nargs not in (None, 0)] == []
+
+
+@pytest.mark.parametrize("command", ["classify", "find", "evaluate"])
+def test_the_limit_of_pixels_holds_for_one_run(command, run, model, tmp_path):
+    (tmp_path / "red").mkdir()
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "red" / "large.png")
+    words = {
+        "classify": (tmp_path, "--model", model),
+        "find": ("red", tmp_path, "--model", model),
+        "evaluate": (model, tmp_path),
+    }[command]
+    refused = run(command, *words, "--max-pixels", 1199)
+    assert "large.png: has 40 x 30 pixels, more than 1199" in refused.err
+    assert refused.status != 0
+    assert run(command, *words, "--max-pixels", 1200).status == 0
+    assert cnnfast.get_max_pixels() == 89_478_485

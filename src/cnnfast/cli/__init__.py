@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cnnfast import __version__
+from cnnfast._pixels import get_max_pixels, set_max_pixels
 from cnnfast.errors import CnnfastError
 
 COMMANDS = {
@@ -112,8 +113,14 @@ def _run(argv: list[str]) -> int:
     else:
         args = parser.parse_args(argv)
     args.words = argv
-    status: int = args.run(args)
-    return status
+    before = get_max_pixels()
+    try:
+        if getattr(args, "max_pixels", None) is not None:
+            set_max_pixels(args.max_pixels)
+        status: int = args.run(args)
+        return status
+    finally:
+        set_max_pixels(before)
 
 
 def _complain(text: str) -> int:

@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     readers.add_reader(parser)
     options.add_split(parser)
+    options.add_max_pixels(parser)
     options.add_json(parser)
 
 

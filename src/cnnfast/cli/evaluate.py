@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw the surest mistakes, as .png or .html")
     options.add_split(parser)
+    options.add_max_pixels(parser)
     options.add_json(parser)
     options.add_threads(parser)
     options.add_batch(parser)

@@ -47,6 +47,16 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-pixels``; `cnnfast.cli.main` does what it says."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive,
+        metavar="N",
+        help="read pictures of up to N pixels, as of microscopes (default: 89478485); larger ones are refused",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -76,6 +86,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--force", action="store_true", help="start --out afresh if it exists")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw a contact sheet, as .png or .html")
     add_split(parser)
+    add_max_pixels(parser)
     add_threads(parser)
     add_batch(parser)
 

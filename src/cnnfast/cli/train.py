@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     existing.add_argument("--force", action="store_true", help="start afresh where an earlier run has left its folder")
     parser.add_argument("--save-plots", type=Path, metavar="DIR", help="draw what `cnnfast plot` draws")
+    options.add_max_pixels(parser)
     options.add_threads(parser)
 
 
