@@ -1,8 +1,21 @@
 # The memory that calls work in. What a call gives back waits for the next one, of whatever program: taking it from the
 # system each time would cost more than a small network does. All of this happens under the GIL, which is its lock.
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    static void trim_heap(void) { malloc_trim(0); }
+    #else
+    static void trim_heap(void) {}
+    #endif
+    """
+    void trim_heap() nogil
+
 cdef enum:
     ALIGNMENT = 64
+    WORTH_TRIMMING = 1 << 20               # bytes of weights: packing them has taken several times as much
     MOST_IDLE = 16                         # blocks
     MOST_IDLE_BYTES = 64 << 20             # together; a larger block goes back to the system at once
 

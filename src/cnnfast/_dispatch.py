@@ -9,10 +9,11 @@ with openmp_that_sleeps():
     import cnnfast._kernels as kernels
 
 Entry = kernels.Entry
+Program = kernels.Program
 
-__all__ = ["Entry", "kernels"]
+__all__ = ["Entry", "Program", "kernels"]
 
-INTERFACE = 5
+INTERFACE = 6
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
 
 

@@ -27,7 +27,7 @@ TRAINING_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 class Program:
     def __init__(
         self,
-        steps: Iterable[StepParts],
+        steps: Iterable[StepParts] | Callable[[], Iterable[StepParts]],
         arena: int,
         inputs: Sequence[tuple[Shape3, int, int, int]],
         outputs: Sequence[tuple[int, int]],

@@ -40,7 +40,7 @@ cdef extern from "floating.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 5
+INTERFACE = 6
 """What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:

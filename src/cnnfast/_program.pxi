@@ -136,7 +136,7 @@ cdef class Program:
     Parameters
     ----------
     steps : sequence of (kernel, ints, floats, operands, parameters, tables, dst, workspace)
-        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand
+        Or what returns them: then it is called when the first group is to run. ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand
         is a place in the arena or a float32 array, each parameter a float32 array or None, each table an int32 array or
         None; ``dst`` and ``workspace`` are places.
     arena : int
@@ -160,6 +160,7 @@ cdef class Program:
     cdef Py_ssize_t _arena
     cdef Py_ssize_t _lanes
     cdef Py_ssize_t _group
+    cdef object _make_steps
     cdef object _make_few
     cdef Program _few
     cdef double _few_cost
@@ -171,8 +172,6 @@ cdef class Program:
 
     def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None,
                   double work=0):
-        steps = list(steps)
-        self._count = len(steps)
         self._lanes = lanes
         self._group = group
         self._make_few = few
@@ -182,13 +181,40 @@ cdef class Program:
         self._inputs = tuple(inputs)
         self._outputs = tuple(outputs)
         self._kept = []
-        self._steps = <Step*>calloc(max(self._count, <Py_ssize_t>1), sizeof(Step))
-        if self._steps == NULL:
+        self._make_steps = steps if callable(steps) else None
+        if self._make_steps is None:
+            self._take(list(steps))
+
+    cdef int _prepare(self) except -1:
+        # called with the GIL before steps run; where threads meet here, each makes them and the first ones stay
+        make = self._make_steps
+        if make is not None:
+            steps = list(make())
+            if self._make_steps is not None:
+                self._take(steps)
+                self._make_steps = None
+            del steps, make
+            self._trim()
+        return 0
+
+    cdef _trim(self):
+        # glibc would keep the memory that weights were packed in for later, as if there were more to pack
+        if sum(array.nbytes for array in self._kept) > WORTH_TRIMMING:
+            trim_heap()
+
+    cdef _take(self, list steps):
+        cdef Step* made = <Step*>calloc(max(len(steps), 1), sizeof(Step))
+        if made == NULL:
             raise MemoryError("no memory for the steps of a program")
-        for index, (kernel, ints, floats, operands, parameters, tables, dst, workspace) in enumerate(steps):
-            self._geometry(&self._steps[index], kernel, ints, floats)
-            self._places(&self._steps[index], kernel, operands, dst, workspace)
-            self._arrays(&self._steps[index], parameters, tables)
+        try:
+            for index, (kernel, ints, floats, operands, parameters, tables, dst, workspace) in enumerate(steps):
+                self._geometry(&made[index], kernel, ints, floats)
+                self._places(&made[index], kernel, operands, dst, workspace)
+                self._arrays(&made[index], parameters, tables)
+        except BaseException:
+            free(made)
+            raise
+        self._steps, self._count = made, len(steps)
 
     def __dealloc__(self):
         free(self._steps)
@@ -302,6 +328,8 @@ cdef class Program:
             if made is not None:
                 self._few_cost = made[1]
                 self._few = made[0]
+                del made, make
+                self._few._trim()
         if self._few is None:
             return False
         threads = max(threads, 1)
@@ -316,6 +344,7 @@ cdef class Program:
         cdef int shares
         cdef Block block
         cdef float* arenas
+        self._prepare()
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this program was made")
         shares = self._threads_of_an_image(N, threads)
@@ -423,6 +452,7 @@ cdef class Program:
         cdef floating_mode before
         if N > self._group:
             raise ValueError(f"{N} images are more than one group of {self._group}")
+        self._prepare()
         best = [float("inf")] * (self._count + 2)
         block = borrow(self._arena * sizeof(float))
         arena = <float*>block.data

@@ -788,8 +788,8 @@ class Network:
         True
         """
         if not few:
-            return self._raw.plan.explain()
-        plan = self._raw.plan.few
+            return self._raw.plan().explain()
+        plan = self._raw.plan().few
         return plan.explain() if plan else "there is no plan for few images: they run as a group\n"
 
     def __str__(self) -> str:

@@ -7,14 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
-from cnnfast._dispatch import Entry
+from cnnfast._dispatch import Entry, Program
 from cnnfast._inputs import FINITE, NEAR, as_images, as_kernel_input, check_out, check_policies, rules_of
 from cnnfast._threads import of_call
 from cnnfast.errors import InputError
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Shape
-from cnnfast.plan import Plan, make_plan
+from cnnfast.plan import Plan
 from cnnfast.plan.plan import as_chw
+from cnnfast.plan.programs import Programs
 from cnnfast.preprocess import UNSAID, Preprocess
 
 FLOPS_A_CHUNK = 2_000_000_000
@@ -39,12 +40,17 @@ class Runner:
     def __init__(self, graph: Graph, result: Shape, preprocess: Preprocess | None) -> None:
         ((_, self._shape),) = graph.inputs.items()
         self._graph, self.result, self._preprocess = graph, result, preprocess
+        self._programs = Programs(graph)
         self.rules = rules_of(self._shape, preprocess)
 
-    @cached_property
     def plan(self) -> Plan:
-        """How the graph runs."""
-        return make_plan(self._graph)
+        """Return how the graph runs."""
+        return self._programs.plan()
+
+    @cached_property
+    def _program(self) -> Program:
+        made: Program = self._programs.make()
+        return made
 
     @cached_property
     def entry(self) -> Entry:
@@ -55,8 +61,7 @@ class Runner:
         """Return the short way for so many images, or for any number if it is 0."""
         piece = -(-self._images_a_piece // 64) * 64
         pixels, bounds = self._affine(), self.rules.bounds
-        program, shape = self.plan.program_for_any_batch, as_chw(self._shape)
-        return Entry(program, shape, self.result, pixels, bounds, piece, batch, np.ndarray, _empty)
+        return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, piece, batch, np.ndarray, _empty)
 
     def run(
         self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
@@ -85,7 +90,7 @@ class Runner:
         bounds = self.rules.bounds if outliers == "raise" else None
         for part in self._parts(len(batch), count):
             values = as_kernel_input(batch[part], part.start, nan, bounds)
-            self.plan.program_for_any_batch.run([values], [rows[part]], count, pixels)
+            self._program.run([values], [rows[part]], count, pixels)
         return result
 
     def _affine(self) -> tuple[Array, Array] | None:

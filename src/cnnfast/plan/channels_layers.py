@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from cnnfast._dispatch import kernels
@@ -50,7 +52,7 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(pack_vectors(weight, _tile_vectors(), lanes), lowering.vectors(sums.bias)),
+        parameters=(partial(pack_vectors, weight, _tile_vectors(), lanes), lowering.vectors(sums.bias)),
         tables=(channel_taps(op, c, kh, kw, x, lanes), xpos * lanes, ypos, rpos),
         reason=sums.why,
     )
@@ -74,7 +76,7 @@ def _grouped(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(pack_vectors(weight, 1, lanes), lowering.vectors(sums.bias)),
+        parameters=(partial(pack_vectors, weight, 1, lanes), lowering.vectors(sums.bias)),
         tables=(taps, xpos, ypos, rpos),
         reason=sums.why,
     )
@@ -129,7 +131,7 @@ def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Array, ta
         sums.reads,
         ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=DENSE_VECTORS),
         floats=sums.floats,
-        parameters=(pack_vectors(weight, DENSE_VECTORS, kernels.lanes()), lowering.vectors(sums.bias)),
+        parameters=(partial(pack_vectors, weight, DENSE_VECTORS, kernels.lanes()), lowering.vectors(sums.bias)),
         tables=(taps,),
         reason=sums.why,
     )
@@ -154,7 +156,7 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
         ints=ints,
         floats=sums.floats,
         parameters=(
-            pack_winograd_vectors(lowering.graph.constants[site.inputs[1]], most, lanes),
+            partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes),
             lowering.vectors(sums.bias),
         ),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),

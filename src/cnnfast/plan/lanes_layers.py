@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from cnnfast._dispatch import kernels
@@ -28,7 +31,7 @@ def _direct(lowering: LanesLowering, sums: Sums, site: Site) -> None:
         site,
         sums.reads,
         dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
-        (pack_blocks(weight, op.groups, kernels.tile_channels()[0]), sums.bias),
+        (partial(pack_blocks, weight, op.groups, kernels.tile_channels()[0]), sums.bias),
         (conv_taps(op, c, kh, kw, x), xpos, ypos, rpos),
         sums.ending,
         sums.why,
@@ -40,7 +43,7 @@ def emit_direct(
     site: Site,
     reads: tuple[str, ...],
     ints: dict[str, int],
-    parameters: tuple[Array, Array],
+    parameters: tuple[Array | Callable[[], Array], Array],
     tables: tuple[Array, Array, Array, Array | None],
     ending: Ending,
     why: str,
@@ -82,7 +85,7 @@ def _dense(lowering: LanesLowering, sums: Sums, site: Site, weight: Array, taps:
         sums.reads,
         ints=dict(K=features, O=outputs, y_c=channel, act=sums.act, r_c=r_c),
         floats=sums.floats,
-        parameters=(pack_blocks(weight, 1, kernels.tile_channels()[1]), sums.bias),
+        parameters=(partial(pack_blocks, weight, 1, kernels.tile_channels()[1]), sums.bias),
         tables=(taps,),
         reason=sums.why,
     )
@@ -104,7 +107,7 @@ def _winograd(lowering: LanesLowering, sums: Sums, site: Site) -> None:
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(pack_winograd(lowering.graph.constants[site.inputs[1]], most), sums.bias),
+        parameters=(partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most), sums.bias),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
         workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.xpos), 4),
         reason=sums.why,

@@ -100,26 +100,39 @@ class Plan:
         """The same, but images that fill no group go through `few`, made when it is needed, where that is faster."""
         return self.program_with(self.few_program)
 
-    def program_with(self, few: Callable[[], tuple[Any, float] | None] | None = None, work: float | None = None) -> Any:
-        """Return a program with another way for few images, or that takes its work for more or less than it is."""
-        steps = [
+    def packed_steps(self) -> list[Any]:
+        """Return the steps as `program` takes them, with all weights packed."""
+        return [
             (
                 step.kernel,
                 dict(step.ints),
                 dict(step.floats),
                 [self.places[v] if isinstance(v, str) else v for v in step.operands],
-                step.parameters,
+                step.arrays(),
                 step.tables,
                 self.places[step.result],
                 workspace,
             )
             for step, workspace in zip(self.steps, self.workspaces, strict=True)
         ]
+
+    def program_with(
+        self,
+        few: Callable[[], tuple[Any, float] | None] | None = None,
+        work: float | None = None,
+        steps: Callable[[], list[Any]] | None = None,
+    ) -> Any:
+        """Return a program with another way for few images, or that takes its work for more or less than it is.
+
+        With ``steps`` it asks for them when it runs its first group.
+        """
         inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
         if work is None:
             work = total_work(self.steps) if self.layout == "nchwc" else 0
-        return kernels.Program(steps, self.arena, inputs, outputs, self.lanes, self.group, few, work)
+        return kernels.Program(
+            steps or self.packed_steps(), self.arena, inputs, outputs, self.lanes, self.group, few, work
+        )
 
     @property
     def arena_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cnnfast._frozen import field, frozen
 from cnnfast.ops import Array
@@ -24,8 +24,9 @@ class Step:
         The value that the step writes, wholly or in part.
     ints, floats : mapping
         Geometry and attributes, by the names that the kernel lists.
-    parameters : tuple of array or None
-        Weights and the like, float32.
+    parameters : tuple of array, callable () -> array, or None
+        Weights and the like, float32. What is large is packed when it is asked for, by `arrays`: a plan may be looked
+        at, or made for its costs only.
     tables : tuple of array or None
         Places, int32.
     workspace : int
@@ -42,11 +43,15 @@ class Step:
     result: str
     ints: Mapping[str, int]
     floats: Mapping[str, float] = field(default_factory=dict)
-    parameters: tuple[Array | None, ...] = ()
+    parameters: tuple[Array | Callable[[], Array] | None, ...] = ()
     tables: tuple[Array | None, ...] = ()
     workspace: int = 0
     in_place: bool = False
     reason: str = ""
+
+    def arrays(self) -> tuple[Array | None, ...]:
+        """Return the parameters, packed."""
+        return tuple(parameter() if callable(parameter) else parameter for parameter in self.parameters)
 
     def reads(self) -> tuple[str, ...]:
         """Return the values that the step reads."""

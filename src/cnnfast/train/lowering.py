@@ -98,11 +98,11 @@ class TrainingLowering(LanesLowering):
             return step
         names = site.inputs[len(base.data) :]
         if isinstance(base, BatchNorm):
-            factor, shift = (np.zeros_like(p) for p in step.parameters)
+            factor, shift = (np.zeros_like(p) for p in step.arrays())
             self.packs.append(Affine(base, names[:4], factor, shift))
             return replace(step, parameters=(factor, shift))
-        parts: list[Array | None] = list(step.parameters)
-        for index, (name, packed) in enumerate(zip(names, step.parameters, strict=False)):
+        parts: list[Array | None] = list(step.arrays())
+        for index, (name, packed) in enumerate(zip(names, tuple(parts), strict=False)):
             assert packed is not None
             if not isinstance(base, Conv2d | Linear) and index:
                 break

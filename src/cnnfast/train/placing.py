@@ -130,7 +130,7 @@ def _program_steps(
                 dict(step.ints),
                 dict(step.floats),
                 operands,
-                step.parameters,
+                step.arrays(),
                 step.tables,
                 places[step.result],
                 workspace,

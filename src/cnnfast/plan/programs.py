@@ -1,0 +1,45 @@
+"""The programs of a network: made when they are needed, and nothing kept but what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnfast.graph import Graph
+from cnnfast.plan.plan import Plan, make_plan
+
+
+class Programs:
+    """The program of a graph for any number of images.
+
+    Groups of images and images that fill no group read weights in orders of their own, each several times as large as
+    the file where Winograd transforms them. So each kind is packed when the first such images come, and the plan, whose
+    weights are in float64 where something was folded into them, goes when that is done. It is made again, in the same
+    way, if the other kind comes later.
+
+    Examples
+    --------
+    >>> from cnnfast import Network
+    >>> Programs(Network.load("mnist-mlp").graph).plan().group >= 1
+    True
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._latest: Plan | None = None
+
+    def plan(self) -> Plan:
+        """Return how the graph runs."""
+        return self._latest or make_plan(self._graph)
+
+    def make(self) -> Any:
+        """Return the program; it packs no weights yet."""
+        plan = self._latest = make_plan(self._graph)
+        return plan.program_with(self._few, steps=self._steps)
+
+    def _steps(self) -> list[Any]:
+        plan, self._latest = self.plan(), None
+        return plan.packed_steps()
+
+    def _few(self) -> tuple[Any, float] | None:
+        plan, self._latest = self.plan(), None
+        return plan.few_program()
