@@ -223,7 +223,7 @@ def test_compiled_says_what_is_wrong() -> None:
     with pytest.raises(InputError, match="image 3 has the value nan"):
         net.compile(batch=8, layout="nchw")(values)
     assert np.isnan(net.compile(batch=8, layout="nchw", nan="propagate")(values)[3]).all()
-    with pytest.raises(InputError, match="has no preprocessing"):
+    with pytest.raises(InputError, match="takes floats, and no uint8 pixels"):
         head().compile()(np.zeros((1, 3), np.uint8))
 
 
