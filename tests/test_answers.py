@@ -172,7 +172,7 @@ def test_a_stream_gives_the_labels_of_all_positions() -> None:
     picture[:, 4:] = 255
     (result,) = letters().stream([picture])
     assert result.error is None
-    assert result.label.tolist() == ["grey", "bright"]
+    assert result.label == ["grey", "bright"]
     assert result.probabilities is not None
     assert result.probabilities.shape == (2, 3)
 

@@ -212,7 +212,7 @@ def test_what_does_not_fit_is_named(images: object, layout: str | None, rule: st
 
 def test_bytes_without_preprocessing_are_refused(pixels: np.ndarray) -> None:
     net = Network.from_layers([Identity()], (C, H, W))
-    with pytest.raises(InputError, match="no preprocessing, so it cannot take uint8"):
+    with pytest.raises(InputError, match="takes floats, and no uint8 pixels"):
         net.forward(pixels)
 
 

@@ -109,3 +109,18 @@ def test_features_in_a_pipeline() -> None:
     assert pipeline[0].transform(images[:2]).shape == (2, 320)
     maps = CNNFeatures("cifar10-cs61c", layer="max_pool_1").fit(images).transform(images[:2])
     assert maps.shape == (2, 16 * 16 * 16)
+
+
+def test_features_have_names_and_become_tables() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 40, 36, 3)).astype(np.uint8)
+    features = CNNFeatures("cifar10-cs61c").fit(images)
+    names = features.get_feature_names_out()
+    assert names.tolist() == [f"cnnfeatures{i}" for i in range(320)]
+    assert len(CNNFeatures("mnist-mlp", layer="fc1").fit(None).get_feature_names_out()) == 500
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = clone(features).set_output(transform="pandas").fit(images).transform(images)
+    assert isinstance(table, pandas.DataFrame)
+    assert list(table.columns) == names.tolist()
+    np.testing.assert_array_equal(table.to_numpy(), features.transform(images))
+    with pytest.raises(CnnfastError, match="there is no value 'nowhere'"):
+        CNNFeatures("cifar10-cs61c", layer="nowhere").fit(images)

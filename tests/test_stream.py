@@ -103,7 +103,7 @@ def test_a_result_that_is_not_a_number_is_an_error_of_its_image() -> None:
 
 
 def test_arguments_are_checked_at_once() -> None:
-    with pytest.raises(InputError, match="has no preprocessing"):
+    with pytest.raises(InputError, match="takes floats, and no uint8 pixels"):
         head().stream([])
     for wrong in ({"batch": 0}, {"threads": 0}, {"workers": 1.5}):
         with pytest.raises(ConfigError):

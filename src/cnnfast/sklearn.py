@@ -27,7 +27,7 @@ from cnnfast.preprocess import Preprocess
 from cnnfast.train import AdamW, Examples, Recipe, fit, fit_scaling, initialize
 
 with needs("cnnfast.sklearn", "cnnfast[sklearn]"):
-    from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+    from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils import check_random_state
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
@@ -199,7 +199,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
 
-class CNNFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CNNFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """What a trained network knows about images, for any classifier of scikit-learn.
 
     Parameters
@@ -210,11 +210,16 @@ class CNNFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         By default what the last dense layer reads; see `cnnfast.Network.features`.
     threads : int, optional
 
+    Attributes
+    ----------
+    network_ : Network
+
     Examples
     --------
     >>> images = np.zeros((2, 64, 48, 3), np.uint8)
-    >>> CNNFeatures("cifar10-cs61c").fit_transform(images).shape
-    (2, 320)
+    >>> features = CNNFeatures("cifar10-cs61c").fit(images)
+    >>> features.transform(images).shape, features.get_feature_names_out()[-1]
+    ((2, 320), 'cnnfeatures319')
     """
 
     def __init__(self, model: str = "cifar10-resnet", *, layer: str | None = None, threads: int | None = None) -> None:
@@ -225,6 +230,8 @@ class CNNFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None) -> Self:
         """Load the network; nothing is learned."""
         self.network_ = Network.load(self.model)
+        none = np.zeros((0, *self.network_.input_shape), np.float32)
+        self._n_features_out = self.network_.features(none, self.layer, layout="nchw").shape[1]
         return self
 
     def transform(self, X: Any) -> Array:
