@@ -156,6 +156,7 @@ def test_all_unsupported_layers_are_listed_at_once(tmp_path: Path) -> None:
     ("place", "value", "rule"),
     [
         ((0, "layer_type"), "relu", "layer 0 must be of type input"),
+        ((1, "layer_type"), "input", "layer 1 is of type input; only layer 0 may be"),
         ((0, "out_sx"), 0, "out_sx must be an integer of at least 1, but is 0"),
         ((1, "stride"), 0, r"layer 1 \(conv\): stride"),
         ((1, "pad"), -1, "pad must be"),

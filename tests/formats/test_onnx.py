@@ -257,6 +257,18 @@ def test_external_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         load(tmp_path, with_external("others.bin"))
 
 
+@pytest.mark.parametrize("shape", [(0, 2**62), (2**31, 2**31, 0), (0,) * 40, (0, -1)])
+@pytest.mark.parametrize("name", ["fc", "zero"])
+def test_empty_tensors_of_immense_shapes_are_refused(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    proto = classifier()
+    (tensor,) = (t for t in proto.graph.initializer if t.name == name)
+    tensor.raw_data = b""
+    del tensor.dims[:]
+    tensor.dims.extend(shape)
+    with pytest.raises(ModelFileError, match=rf"tensor '{name}' has the shape \("):
+        load(tmp_path, proto)
+
+
 def test_shapes_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
     weights = {"huge": np.array([1 << 20, 1 << 20])}
     nodes = [node("ConstantOfShape", "huge", "c"), node("Add", "x c")]

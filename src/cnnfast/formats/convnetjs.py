@@ -95,6 +95,8 @@ def _chain(layers: list[Layer]) -> Chain:
         raise ModelFileError(f"layer 0 must be of type input, but is {first['layer_type']!r}")
     chain = Chain(_declared(first), "layer0")
     for index, layer in enumerate(others, start=1):
+        if layer["layer_type"] == "input":
+            raise ModelFileError(f"layer {index} is of type input; only layer 0 may be")
         try:
             BUILDERS[layer["layer_type"]](chain, f"layer{index}", layer)
             _check_shape(chain.shape, layer)

@@ -1,0 +1,88 @@
+"""Files that are whole but say odd things: each is read, or refused by name, in bounded time and memory.
+
+``tools/fuzz_files.py convnetjs`` and ``cnnfast`` search on from a new seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz.corpora import corpora
+from fuzz.limits import limited
+from fuzz.random_cnnfast import random_file as random_cnnfast
+from fuzz.random_convnetjs import random_file as random_convnetjs
+
+from cnnfast.errors import CnnfastError
+from cnnfast.formats import load_model
+
+FILES = 400
+
+
+def read_or_refused(path: Path, write: Callable[[int], dict[str, Any]], files: int = FILES) -> int:
+    """Try files, each from a seed of its own, and return how many could be read."""
+    errors: dict[int, Exception] = {}
+    for seed in range(files):
+        options = write(seed)
+        try:
+            with limited():
+                load_model(path, **options)
+        # what else there may be is looked at below
+        except Exception as error:
+            errors[seed] = error
+    assert {seed: repr(error) for seed, error in errors.items() if not isinstance(error, CnnfastError)} == {}
+    assert {seed: error for seed, error in errors.items() if not str(error).startswith(str(path))} == {}
+    assert max(len(str(error)) for error in errors.values()) < 8000
+    return files - len(errors)
+
+
+@pytest.mark.parametrize("random_file", [random_cnnfast, random_convnetjs])
+@pytest.mark.parametrize("odd", [0.0, 0.2])
+def test_changed_values(random_file: Callable[..., bytes], odd: float, tmp_path: Path) -> None:
+    path = tmp_path / "net"
+
+    def write(seed: int) -> dict[str, Any]:
+        path.write_bytes(random_file(np.random.default_rng(seed), odd))
+        return {}
+
+    assert 0 < read_or_refused(path, write) < FILES
+
+
+@pytest.mark.parametrize("odd", [0.0, 0.2])
+def test_all_of_an_onnx_file_but_its_operators(odd: float, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
+    from fuzz.odd_onnx import random_file, random_options
+
+    path = tmp_path / "model"
+
+    def write(seed: int) -> dict[str, Any]:
+        rng = np.random.default_rng(seed)
+        path.write_bytes(random_file(rng, odd))
+        return random_options(rng)
+
+    assert 0 < read_or_refused(path, write) < FILES
+
+
+ODD_LINES = (
+    *(b"", b"1 1", b"320 10 1", b"1e400", b"nan", b"-1 5", b"0 0", b"320 9", b"999999999 999999999", b"\xff\xfe"),
+    *(b"0x10", b"1_000", b"320\t10", b"320 10 ", b"1 2 3", b"9" * 5000),
+)
+
+
+def test_lines_of_cs61c(tmp_path: Path) -> None:
+    corpus = corpora()["cs61c"]
+    lines = corpus.seeds()[0].split(b"\n")
+
+    def write(seed: int) -> dict[str, Any]:
+        rng, changed = np.random.default_rng(seed), list(lines)
+        for place in rng.integers(len(lines), size=rng.integers(0, 3)):
+            changed[place] = ODD_LINES[int(rng.integers(len(ODD_LINES)))]
+        if rng.random() < 0.5:
+            changed[0] = ODD_LINES[int(rng.integers(len(ODD_LINES)))]
+        corpus.place(tmp_path, b"\n".join(changed))
+        return {}
+
+    assert 0 < read_or_refused(tmp_path, write, FILES // 4) < FILES // 4
