@@ -1,18 +1,30 @@
-"""Read random files that are whole but say odd things, for a while, from a new seed.
+"""Read random files that are whole but say odd things, and run random graphs, for a while, from a new seed.
 
-``python tools/fuzz_files.py litert --seconds 120`` makes files of ``tests/fuzz/random_litert.py``. Each must be
-read, or refused with an error of cnnfast, within the limits of ``tests/fuzz/limits.py``. The seed of what went wrong
-is printed; with ``--seed N --files 1`` that file is tried alone.
+    python tools/fuzz_files.py                              everything, two minutes in all
+    python tools/fuzz_files.py onnx litert --seconds 600
+    python tools/fuzz_files.py onnx --seed 123456 --files 1   what was found, again
+
+A kind is a file ``tests/fuzz/random_<format>.py``: what its ``random_file(rng)`` writes must be read, or refused with
+an error of cnnfast that names the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond
+the file's size. The kind ``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and
+beside each other. Each kind has a process of its own, which may hang or crash: that is found too.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import queue
 import secrets
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,47 +37,172 @@ from fuzz.limits import limited
 from cnnfast.errors import CnnfastError
 from cnnfast.formats import FORMATS
 
-KINDS = sorted(path.stem.removeprefix("random_") for path in Path(sys.path[0]).glob("fuzz/random_*.py"))
+GRAPHS = "graphs"
+KINDS = [*sorted(path.stem.removeprefix("random_") for path in Path(sys.path[0]).glob("fuzz/random_*.py")), GRAPHS]
+
+SECONDS = 1.0
+MEMORY = 200 << 20
+
+PATIENCE = 60.0
+"""Seconds without a word after which a process counts as hanging; the bound of processor time is checked in it."""
+
+Attempt = Callable[[int], str]
+"""Tries one seed: "read", "refused", or what is wrong."""
 
 
 def main() -> int:
     """Search; the status is 1 if something was found."""
     parser = argparse.ArgumentParser(description="Read random files that are whole but say odd things.")
-    parser.add_argument("format", choices=KINDS)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--files", type=int, default=sys.maxsize, help="end after so many")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=120, help="for all kinds together (default: %(default)s)")
+    parser.add_argument("--files", type=int, default=sys.maxsize, help="end a kind after so many")
     parser.add_argument("--seed", type=int, help="of the first file; by default a new one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="kinds that run at a time")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if unknown := set(args.kinds) - set(KINDS):
+        parser.error(f"there is no kind {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}")
+    if args.inside:
+        return work(args.kinds[0], args.seed, args.seconds, args.files)
+    kinds = args.kinds or KINDS
     first = secrets.randbelow(1 << 40) if args.seed is None else args.seed
-    print(f"{args.format}: the first seed is {first}", flush=True)
-    random_file = importlib.import_module(f"fuzz.random_{args.format}").random_file
-    end, tried, read, found = time.monotonic() + args.seconds, 0, 0, 0
+    jobs = min(args.jobs, len(kinds))
+    print(f"first seed {first}, {args.seconds:g} s", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        share = args.seconds * jobs / len(kinds)
+        found = list(pool.map(lambda kind: search(kind, first, share, args.files), kinds))
+    return int(any(found))
+
+
+def search(kind: str, seed: int, seconds: float, files: int, program: str = __file__) -> int:
+    """Run a kind in processes of its own, a new one after each that hangs or crashes; return how much was found."""
+    end, counts, slowest = time.monotonic() + seconds, Counter[str](), 0.0
+    last = seed + files
+    while seed < last and (left := end - time.monotonic()) > 0:
+        command = [sys.executable, program, kind, "--inside", "--seed", str(seed), "--seconds", str(left)]
+        command += ["--files", str(last - seed)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            lines, errors = _lines_of(process), _tail_of(process)
+            ended = "hangs"
+            try:
+                while (line := lines.get(timeout=PATIENCE)) is not None:
+                    word, _, rest = line.partition(" ")
+                    if word == "try":
+                        seed = int(rest)
+                        continue
+                    outcome, _, took = rest.rpartition(" ")
+                    slowest = max(slowest, float(took))
+                    counts[outcome if outcome in ("read", "refused") else "found"] += 1
+                    if outcome not in ("read", "refused"):
+                        print(f"{kind}, seed {seed}: {outcome}", flush=True)
+                    seed += 1
+                if process.wait() == 0:
+                    ended = ""
+                else:
+                    ended = f"the process ended with {process.returncode}: {errors()}".removesuffix(": ")
+            except queue.Empty:
+                process.kill()
+        if ended:
+            counts["found"] += 1
+            print(f"{kind}, seed {seed}: {ended}", flush=True)
+            seed += 1
+            if not counts["read"] + counts["refused"]:
+                break  # it does not even start
+    counted = ", ".join(f"{counts[what]:,} {what}" for what in ("read", "refused", "found"))
+    print(f"{kind}: {counts.total():,} tried, {counted}; the slowest took {slowest:.2f} s", flush=True)
+    return counts["found"]
+
+
+def _lines_of(process: subprocess.Popen[str]) -> queue.Queue[str | None]:
+    """Return the lines of a process as they come, and None at their end."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line.rstrip("\n"))
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _tail_of(process: subprocess.Popen[str]) -> Callable[[], str]:
+    """Return what gives the last lines that a process says on stderr; they are read all the time, so it never waits."""
+    tail: list[str] = []
+
+    def read() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            tail.append(line)
+            del tail[:-8]
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+
+    def text() -> str:
+        reader.join()
+        return "".join(tail).strip()
+
+    return text
+
+
+def work(kind: str, seed: int, seconds: float, files: int) -> int:
+    """Try one seed after the other, and say before and after each."""
+    end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        while tried < args.files and time.monotonic() < end:
-            seed = first + tried
-            tried += 1
-            path.write_bytes(random_file(np.random.default_rng(seed)))
-            wrong = outcome(args.format, path)
-            read += wrong is None
-            if wrong:
-                found += 1
-                print(f"seed {seed}: {wrong}", flush=True)
-    print(f"{tried} files, {read} of them read, {found} found")
-    return int(found > 0)
+        attempt = attempt_graph if kind == GRAPHS else reader_of(kind, Path(folder) / "model")
+        attempt(0)  # what is imported when it is first used belongs to no file
+        for number in range(seed, seed + files):
+            if time.monotonic() > end:
+                break
+            print(f"try {number}", flush=True)
+            start = time.process_time()
+            outcome = " ".join(attempt(number).split())
+            print(f"done {outcome} {time.process_time() - start:.3f}", flush=True)
+    return 0
 
 
-def outcome(format_name: str, path: Path) -> str | None:
-    """Return None for a file that is read, "" for one that is refused, else what is wrong."""
+def reader_of(kind: str, path: Path) -> Attempt:
+    """Return what reads the files of a kind."""
+    random_file = importlib.import_module(f"fuzz.random_{kind}").random_file
+
+    def attempt(seed: int) -> str:
+        content = random_file(np.random.default_rng(seed))
+        path.write_bytes(content)
+        try:
+            with limited(MEMORY + len(content), SECONDS):
+                FORMATS[kind].read(path)
+        except CnnfastError as error:
+            named = "refused" if str(path) in str(error) else f"the error names no file: {error}"
+            return foreign(error) or named
+        except Exception as error:  # what the search is for
+            return str(foreign(error))
+        return "read"
+
+    return attempt
+
+
+def attempt_graph(seed: int) -> str:
+    """Run a random graph on every engine; "refused" does not occur."""
+    from kernels import test_networks as networks
+    from kernels.engines import ENGINES, FUSED, has_kernels
+    from random_graphs import random_graph, random_inputs
+
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, any_rank=True) if rng.random() < 0.8 else networks.wide_block(rng)
+    feed = random_inputs(graph, rng, int(rng.integers(1, 4)))
     try:
-        with limited():
-            FORMATS[format_name].read(path)
-    except CnnfastError as error:
-        return foreign(error) or ("" if str(path) in str(error) else f"the error names no file: {error}")
-    # what the search is for
+        for engine in ENGINES:
+            if has_kernels(engine, graph):
+                networks.assert_close(graph, feed, engine, networks.WINOGRAD_SLACK)
+        if FUSED:
+            networks.assert_bits_do_not_depend_on_anything(graph, rng)
+    except AssertionError as error:
+        return f"wrong: {error}"
     except Exception as error:
-        return foreign(error)
-    return None
+        return str(foreign(error)) if foreign(error) else f"{type(error).__name__}: {error}"
+    return "read"
 
 
 if __name__ == "__main__":

@@ -19,19 +19,19 @@ SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def limited() -> Iterator[None]:
+def limited(memory: int = MEMORY, seconds: float = SECONDS) -> Iterator[None]:
     """Bound the memory and check the processor time of what happens inside."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else None
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if pages is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory, hard))
     start = time.process_time()
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     taken = time.process_time() - start
-    assert taken < SECONDS, f"reading took {taken:.1f} s of processor time"
+    assert taken < seconds, f"reading took {taken:.1f} s of processor time"
 
 
 def try_to_read(corpus: Corpus, folder: Path, content: bytes) -> bool:
