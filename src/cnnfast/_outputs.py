@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,28 @@ def file_behind(path: Path) -> Path:
     return target
 
 
+UNFINISHED = ".cnnfast-"
+"""How the names of files begin that `replacing` has not finished."""
+
+
+def remove_unfinished(folder: Path, seconds: float = 0) -> None:
+    """Remove what writers that were killed have left in a folder, if nothing has been written to it for some time.
+
+    Parameters
+    ----------
+    folder : Path
+        May be missing.
+    seconds : float
+        Since the last change; more than 0 where others may be writing.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(UNFINISHED) and entry.name.endswith(".tmp"):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime >= seconds:
+                        os.unlink(entry.path)
+
+
 @contextmanager
 def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file whose content takes the place of another, or comes into being, once all of it is written.
@@ -72,7 +95,7 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """
     target = file_behind(path)
     # not made of the target's name, which may be as long as a name can be
-    temporary = target.with_name(f".cnnfast-{os.urandom(6).hex()}.tmp")
+    temporary = target.with_name(f"{UNFINISHED}{os.urandom(6).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file

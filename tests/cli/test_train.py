@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from cli.conftest import Result
 from PIL import Image
 from train import bars
 
-from cnnfast import Network, TrainingError
+from cnnfast import Network, OutputError, TrainingError
+from cnnfast.cli.train import save_trained
 from cnnfast.train.trainer import Trainer
 
 FAST = ("--epochs", 3, "--batch", 20, "--learning-rate", 0.02)
@@ -112,19 +114,24 @@ def test_on_top_of_another(data: Path, tmp_path: Path, run: Callable[..., Result
     assert "fc3.weight" in Network.load(out).graph.constants
 
 
+def times_of(cache: Path) -> dict[Path, int]:
+    """Return when each file of what is kept between runs was written."""
+    return {file: file.stat().st_mtime_ns for file in cache.rglob("*.safetensors")}
+
+
 def test_a_teacher(data: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
     teacher, out = tmp_path / "teacher.safetensors", tmp_path / "pupil.safetensors"
     assert run("train", data, "--architecture", "lenet", "--out", teacher, *FAST).status == 0
     result = run("train", data, "--architecture", "cs61c", "--teacher", teacher, "--out", out, *FAST)
     assert result.status == 0, result.err
     assert float(result.out.splitlines()[3].split("%")[0]) > 80
-    pupil, answers = Network.load(out), {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.npy")}
+    pupil, answers = Network.load(out), times_of(tmp_path / "cache")
     assert len(answers) == 2
     again = run("train", data, "--architecture", "cs61c", "--teacher", teacher, "--out", out, *FAST, "--force")
     assert again.status == 0, again.err
     constants = Network.load(out).graph.constants
     assert all((constants[name] == array).all() for name, array in pupil.graph.constants.items())
-    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.npy")} == answers
+    assert times_of(tmp_path / "cache") == answers
     assert (
         "the teacher tells 10 classes apart, but the images show 3"
         in run("train", data, "--architecture", "lenet", "--teacher", "mnist-mlp", "--out", out, *FAST, "--force").err
@@ -266,3 +273,14 @@ def test_a_single_class_is_no_lesson(begin: tuple[str, ...], tmp_path: Path, run
     assert "all images show cats, and a network learns to tell at least two classes apart" in result.err
     assert "Traceback" not in result.err
     assert not (tmp_path / "own.safetensors").exists()
+
+
+def test_a_network_that_cannot_be_written_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.safetensors").mkdir()
+    net = bars.network()
+    with pytest.raises(OutputError, match="is a folder"):
+        save_trained(net, tmp_path / "out.safetensors")
+    elsewhere = Path(capsys.readouterr().err.strip().rpartition(" is in ")[2])
+    kept = Network.load(elsewhere)
+    assert all((kept.graph.constants[n] == array).all() for n, array in net.graph.constants.items())
+    shutil.rmtree(elsewhere.parent)

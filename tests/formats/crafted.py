@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.formats import Model, native, save
+from cnnfast.formats import Model, digest, native, save
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Add, AvgPool, Clip, Conv2d, Flatten, Linear, Softmax
 from cnnfast.preprocess import Preprocess
@@ -57,7 +57,7 @@ def split(raw: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
 def join(header: dict[str, Any], description: object, data: bytes) -> bytes:
     """Put a file together and seal it: what is wrong with it is found behind the digest only."""
     text = description if isinstance(description, str) else json.dumps(description, separators=(",", ":"))
-    metadata = {native.DIGEST: "0" * 64, native.MODEL: text}
+    metadata = {digest.DIGEST: "0" * 64, native.MODEL: text}
     return with_header(json.dumps({**header, "__metadata__": metadata}, separators=(",", ":")).encode(), data)
 
 
@@ -68,6 +68,6 @@ def with_header(header: bytes, data: bytes = b"") -> bytes:
 
 def sealed(raw: bytes) -> bytes:
     """Return the file with its digest put right."""
-    blank = raw[: native.DIGEST_BEGIN] + native.BLANK + raw[native.DIGEST_END :]
-    digest = hashlib.sha256(blank).hexdigest().encode()
-    return raw[: native.DIGEST_BEGIN] + digest + raw[native.DIGEST_END :]
+    blank = raw[: digest.BEGIN] + digest.BLANK + raw[digest.END :]
+    actual = hashlib.sha256(blank).hexdigest().encode()
+    return raw[: digest.BEGIN] + actual + raw[digest.END :]

@@ -8,7 +8,8 @@ from pathlib import Path
 from formats.crafted import saved, sealed
 from fuzz.corpora import Corpus
 
-from cnnfast.formats.native import DIGEST_END, PREFIX
+from cnnfast.formats.digest import END as DIGEST_END
+from cnnfast.formats.digest import PREFIX
 
 
 def seeds() -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import tempfile
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
 from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
 from cnnfast.cli.progress import Failures, say
 from cnnfast.cli.recipes import add_recipe, recipe_of
-from cnnfast.errors import ConfigError, TrainingError
+from cnnfast.errors import ConfigError, OutputError, TrainingError
 from cnnfast.formats.native import check_target
 from cnnfast.heads import feature_layer
 from cnnfast.network import Network
@@ -105,11 +106,11 @@ def run(args: argparse.Namespace) -> int:
             )
         except TrainingError as error:
             if isinstance(error.network, Network):
-                _named(error.network, args).save(args.out)
+                save_trained(_named(error.network, args), args.out)
                 say(f"{args.out}: the last good weights")
             raise
         net = _named(fitted.network, args)
-        net.save(args.out)
+        save_trained(net, args.out)
         _measure(net, fitted.validation, lesson, folder, failures)
     say(*failures.lines())
     if args.save_plots is not None:
@@ -118,6 +119,17 @@ def run(args: argparse.Namespace) -> int:
         say(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume goes on")
         return INTERRUPTED
     return SOME_FAILED if failures.count else OK
+
+
+def save_trained(net: Network, path: Path) -> None:
+    """Write the network; where that fails, into the folder for temporary files: hours of training must not be lost."""
+    try:
+        net.save(path)
+    except OutputError:
+        elsewhere = Path(tempfile.mkdtemp(prefix="cnnfast-")) / "network.safetensors"
+        net.save(elsewhere)
+        say(f"{path} could not be written; the network is in {elsewhere}")
+        raise
 
 
 def _last_frozen(args: argparse.Namespace, lesson: Lesson) -> str | None:

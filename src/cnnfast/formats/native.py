@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import replace
@@ -16,25 +15,18 @@ import numpy as np
 
 from cnnfast._outputs import file_behind
 from cnnfast.errors import ConfigError, ModelFileError, OutputError
-from cnnfast.formats import description, tensors
+from cnnfast.formats import description, digest, tensors
 from cnnfast.formats.blame import blame
+from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.model import Model
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.registry import Format, register
-from cnnfast.ops import Array
 from cnnfast.preprocess import rule_of
 
 if TYPE_CHECKING:
     from cnnfast.preprocess import Preprocess
 
-DIGEST = "cnnfast.sha256"
 MODEL = "cnnfast.model"
-
-PREFIX = f'{{"{tensors.METADATA}":{{"{DIGEST}":"'.encode()
-"""Every file has these bytes at byte 8, and the digest right behind them: known in every version of the format."""
-DIGEST_BEGIN = 8 + len(PREFIX)
-DIGEST_END = DIGEST_BEGIN + 64
-BLANK = b"0" * 64
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -64,11 +56,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
         _check(header, text, model)
-    digest = hashlib.sha256(header)
-    for array in arrays:
-        digest.update(tensors.as_bytes(array))
-    header = header[:DIGEST_BEGIN] + digest.hexdigest().encode() + header[DIGEST_END:]
-    tensors.write(path, header, arrays)
+    tensors.write(path, sealed(header, arrays), arrays)
 
 
 FOREIGN = {
@@ -133,11 +121,11 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
         If the file cannot be read, is damaged, or is of a version that this cnnfast does not know.
     """
     with blame(path):
-        data = tensors.bytes_of(Path(path), DIGEST_END, mapped)
-        if data[8:DIGEST_BEGIN].tobytes() != PREFIX:
-            raise ModelFileError(f"no cnnfast model file: bytes 8 to {DIGEST_BEGIN - 1} must be {PREFIX.decode()}")
+        data = tensors.bytes_of(Path(path), digest.END, mapped)
+        if data[8 : digest.BEGIN].tobytes() != PREFIX:
+            raise ModelFileError(f"no cnnfast model file: bytes 8 to {digest.BEGIN - 1} must be {PREFIX.decode()}")
         metadata, arrays = tensors.unpack(data)
-        _check_digest(data)
+        check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
         model = description.decode(metadata[MODEL], arrays)
@@ -145,21 +133,8 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
         return model if preprocess is None else replace(model, preprocess=rule_of(preprocess, shape))
 
 
-def _check_digest(data: Array) -> None:
-    stated = data[DIGEST_BEGIN:DIGEST_END].tobytes()
-    digest = hashlib.sha256(data[:DIGEST_BEGIN].data)
-    digest.update(BLANK)
-    digest.update(data[DIGEST_END:].data)
-    actual = digest.hexdigest().encode()
-    if stated != actual:
-        raise ModelFileError(
-            f"the SHA-256 of the file is {actual.decode()}, but it states {stated.decode('ascii', 'replace')} (byte "
-            f"{DIGEST_BEGIN}): it was damaged or changed after it was written; get it again"
-        )
-
-
 def _sniff(path: Path, head: bytes) -> bool:
-    return head[8:DIGEST_BEGIN] == PREFIX
+    return head[8 : digest.BEGIN] == PREFIX
 
 
 FORMAT = register(Format("cnnfast", "the model file of cnnfast", (".safetensors",), _sniff, load))

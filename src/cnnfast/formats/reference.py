@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnfast import _shipped
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
-from cnnfast.formats import native
+from cnnfast.formats import digest, native
 from cnnfast.formats.blame import blame
 from cnnfast.formats.model import Model
 
@@ -51,13 +51,13 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
             # opening a pipe or a device could wait for ever
             return None
         with open(absolute, "rb") as file:
-            head = file.read(native.DIGEST_END)
+            head = file.read(digest.END)
     except (OSError, ValueError):
         return None
-    if head[8 : native.DIGEST_BEGIN] != native.PREFIX:
+    if head[8 : digest.BEGIN] != digest.PREFIX:
         return None
-    digest = head[native.DIGEST_BEGIN :].decode("ascii", "replace")
-    return FileReference(absolute, digest, state, _shipped.name_of(absolute))
+    stated = head[digest.BEGIN :].decode("ascii", "replace")
+    return FileReference(absolute, stated, state, _shipped.name_of(absolute))
 
 
 def load_shipped_again(name: str, sha256: str) -> tuple[Model, FileReference | None]:

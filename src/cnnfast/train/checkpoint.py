@@ -1,21 +1,23 @@
-"""Everything a run needs to go on as if nothing had happened: one safetensors file, replaced after every epoch."""
+"""Everything a run needs to go on as if nothing had happened: one safetensors file, replaced after every epoch.
+
+It states its own SHA-256, as model files do.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnfast.errors import ConfigError, DataError, ModelFileError
-from cnnfast.formats import tensors
+from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
 
 KEY = "cnnfast.checkpoint"
-VERSION = 1
+VERSION = 2
 MAX_CONTAINERS = 200_000
 
 
@@ -46,12 +48,12 @@ class Checkpoint:
 
         Raises
         ------
-        OSError
+        OutputError
             If the file cannot be written.
         """
         fields = {"version": VERSION, "epoch": self.epoch, "step": self.step}
         text = json.dumps({**fields, "identity": self.identity, "history": self.history}, separators=(",", ":"))
-        tensors.write(path, *tensors.pack({KEY: text}, self.arrays))
+        write_sealed(path, {KEY: text}, self.arrays)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -63,16 +65,45 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the file is damaged or no checkpoint.
     """
     try:
-        metadata, arrays = tensors.unpack(np.fromfile(path, np.uint8))
+        metadata, arrays = read_sealed(path)
         if KEY not in metadata:
             raise ModelFileError(f"is no checkpoint: its header lacks {KEY}")
         fields = parse(metadata[KEY], KEY, MAX_CONTAINERS)
         if not isinstance(fields, dict) or fields.get("version") != VERSION:
             raise ModelFileError(f"is of another version of checkpoints than {VERSION}; train afresh")
-        checkpoint = Checkpoint(fields["epoch"], fields["step"], fields["identity"], fields["history"], arrays)
-    except (ModelFileError, KeyError, OSError) as error:
+        return Checkpoint(*_checked(fields), arrays)
+    except (ModelFileError, OSError) as error:
         raise ModelFileError(f"{path}: cannot be resumed: {error}") from None
-    return checkpoint
+
+
+def _checked(fields: dict[str, Any]) -> tuple[int, int, dict[str, Any], list[dict[str, Any]]]:
+    epoch, step, identity, history = (fields.get(name) for name in ("epoch", "step", "identity", "history"))
+    if type(epoch) is not int or type(step) is not int or not 0 <= epoch <= step:
+        raise ModelFileError(f"its epoch and step are {epoch!r:.40} and {step!r:.40}; they must count what is finished")
+    if not isinstance(identity, dict) or not isinstance(history, list) or len(history) != epoch:
+        raise ModelFileError(f"it must have an identity, and a row of history for each of its {epoch} epochs")
+    if not all(isinstance(row, dict) and row.get("epoch") == number for number, row in enumerate(history, 1)):
+        raise ModelFileError("the rows of its history must count epochs from 1")
+    return epoch, step, identity, history
+
+
+def check_arrays(path: Path, then: Mapping[str, Array], now: Mapping[str, Array]) -> None:
+    """Check that a checkpoint has the arrays that a run needs, each of its shape and kind, and no others.
+
+    Raises
+    ------
+    ModelFileError
+        If it does not; the first difference is named.
+    """
+    for name in sorted(then.keys() ^ now.keys()):
+        fault = "lacks the array" if name in now else "has an array that the run has no place for:"
+        raise ModelFileError(f"{path}: cannot be resumed: it {fault} {name!r}; train afresh")
+    for name, array in now.items():
+        if then[name].shape != array.shape or then[name].dtype != array.dtype:
+            raise ModelFileError(
+                f"{path}: cannot be resumed: {name!r} is {then[name].dtype} of shape {then[name].shape}, but the run "
+                f"needs {array.dtype} of shape {array.shape}; train afresh"
+            )
 
 
 def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnfast._outputs import remove_unfinished
 from cnnfast.errors import TrainingError
 from cnnfast.graph import Graph, constant
 from cnnfast.network import Network
 from cnnfast.ops import Array
 from cnnfast.train import history as files
 from cnnfast.train.averaging import State, move
-from cnnfast.train.checkpoint import Checkpoint, check_identity, load_checkpoint
+from cnnfast.train.checkpoint import Checkpoint, check_arrays, check_identity, load_checkpoint
 from cnnfast.train.engine import Engine, trainable_names
 from cnnfast.train.history import Row
 from cnnfast.train.optimizers import Role, clip_gradients
@@ -157,8 +159,19 @@ class Trainer:
         if self.recipe.stopping is not None and self.recipe.stopping.best_epoch(self.history) == row["epoch"] - 1:
             self.best = self.good
         if self.folder is not None:
-            self._checkpoint().save(self.folder / files.CHECKPOINT)
-            files.append_row(self.folder / files.HISTORY, row)
+            self._record(self.folder, row)
+
+    def _record(self, folder: Path, row: Row) -> None:
+        """Write the checkpoint and the row; a full disk ends no run, whose weights are still in memory."""
+        try:
+            self._checkpoint().save(folder / files.CHECKPOINT)
+            files.append_row(folder / files.HISTORY, row)
+        except OSError as error:
+            warnings.warn(
+                f"epoch {row['epoch']} could not be kept in {folder}: {error}; training goes on, and its end returns "
+                "the weights; until an epoch can be kept, resume would begin after the last one that was",
+                stacklevel=2,
+            )
 
     def _validate(self, source: Source) -> dict[str, float]:
         scores = source.scores(self.runner(self._graph(self.engine.graph, self.good)))
@@ -207,11 +220,13 @@ class Trainer:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(self.folder)
         self._identity = self.identity()
         path = self.folder / files.CHECKPOINT
         if resume and path.exists():
             checkpoint = load_checkpoint(path)
             check_identity(path, checkpoint.identity, self._identity)
+            check_arrays(path, checkpoint.arrays, self._arrays())
             self._restore(checkpoint)
         files.write_history(self.folder / files.HISTORY, self.history)
 
@@ -227,9 +242,11 @@ class Trainer:
             groups["best"] = self.best
         return groups
 
+    def _arrays(self) -> dict[str, Array]:
+        return {f"{group}/{name}": a for group, state in self._groups().items() for name, a in state.items()}
+
     def _checkpoint(self) -> Checkpoint:
-        arrays = {f"{group}/{name}": a for group, state in self._groups().items() for name, a in state.items()}
-        return Checkpoint(len(self.history), self.step, self._identity, self.history, arrays)
+        return Checkpoint(len(self.history), self.step, self._identity, self.history, self._arrays())
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         for group, state in self._groups().items():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from cnnfast import _config
-from cnnfast._outputs import replacing
-from cnnfast.errors import ConfigError, GraphError
+from cnnfast._outputs import remove_unfinished
+from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats import Model
+from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.graph import Graph
 from cnnfast.network import Network
 from cnnfast.ops import Array
@@ -19,6 +21,9 @@ from cnnfast.train.augment import Flip
 from cnnfast.train.examples import Examples
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Features
+
+FEATURES = "features"
+A_DAY = 86_400.0
 
 
 def upper_part(graph: Graph, layer: str) -> Graph:
@@ -103,24 +108,28 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
     compute = net.predict_proba if probabilities else net.forward
     if cache is None:
         return compute(images, layout="nhwc")
-    file = cache / f"{_key(net, images)}{'-probabilities' * probabilities}.npy"
+    file = cache / f"{_key(net, images)}{'-probabilities' * probabilities}.safetensors"
     shape = (len(images), *((*net.answer_shape, len(net.classes_)) if probabilities else net.output_shape))
     if (found := _cached(file, shape)) is not None:
         return found
     computed = compute(images, layout="nhwc")
-    cache.mkdir(parents=True, exist_ok=True)
-    with replacing(file, durable=False) as stream:
-        np.save(stream, computed)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(cache, A_DAY)
+        write_sealed(file, {}, {FEATURES: computed})
+    except OSError as error:
+        warnings.warn(f"what is computed once could not be kept for the next run: {error}", stacklevel=2)
     return computed
 
 
 def _cached(file: Path, shape: tuple[int, ...]) -> Array | None:
     """Return the features in a file, or None where there is none or it is damaged."""
     try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        _, arrays = read_sealed(file)
+    except (OSError, ModelFileError):
         return None
-    return array if array.dtype == np.float32 and array.shape == shape else None
+    array = arrays.get(FEATURES)
+    return array if array is not None and array.dtype == np.float32 and array.shape == shape else None
 
 
 def _key(base: Network, images: Array) -> str:
