@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
-from cnnfast import get_max_pixels, read_pictures, set_max_pixels
-from cnnfast._pixels import AT_ONCE, DEFAULT, Budget, decoding
+from cnnfast import get_max_pixels, read_picture, read_pictures, set_max_pixels
+from cnnfast._pixels import AT_ONCE, DEFAULT, LARGE, Budget, decoding
 from cnnfast.errors import ConfigError
 from cnnfast.preprocess import Preprocess
 
@@ -115,16 +119,53 @@ def test_pictures_share_the_budget_of_the_process(
     paths = [tmp_path / f"{i}.png" for i in range(20)]
     for path in paths:
         path.write_bytes(file.getvalue())
-    load, inside = Image.Image.load, list[int]()
+    load, inside = PngImageFile.load, list[int]()
 
-    def slow_load(image: Image.Image) -> object:
+    def noted(image: PngImageFile) -> object:
         inside.append(watched.budget._used)
         return load(image)
 
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", slow_load)
-    assert len(list(read_pictures(paths, Preprocess(size=(4, 4)), workers=workers))) == 20
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", noted)
+    outcomes = [picture for _, picture in read_pictures(paths, Preprocess(size=(4, 4)), workers=workers)]
+    assert [isinstance(outcome, np.ndarray) for outcome in outcomes] == [True] * 20
     assert set(inside) == {600}, "two of them would be 1200"
     assert watched.budget._used == 0
+
+
+def test_what_was_decoded_is_free_before_others_take_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, load = list[weakref.ref[Image.Image]](), PngImageFile.load
+    seen = []
+
+    class Told(Budget):
+        @contextmanager
+        def taken(self, pixels: int) -> Iterator[None]:
+            yield
+            seen.append([ref() for ref in alive])
+
+    def remember(image: PngImageFile) -> object:
+        alive.append(weakref.ref(image))
+        return load(image)
+
+    monkeypatch.setattr("cnnfast.pictures.decoding", Told(1))
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", remember)
+    file = BytesIO()
+    Image.new("RGB", (20, 30)).save(file, "PNG")
+    read_picture(file.getvalue(), Preprocess(size=(4, 4)))
+    (found,) = seen
+    assert len(found) > 0
+    assert set(found) == {None}
+
+
+def test_memory_of_large_pictures_is_returned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    returned = []
+    monkeypatch.setattr("cnnfast._pixels._return_memory", lambda: returned.append(True))
+    budget = Budget(LARGE)
+    with budget.taken(LARGE - 1):
+        pass
+    assert not returned
+    with budget.taken(LARGE):
+        pass
+    assert returned
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -21,6 +21,9 @@ DEFAULT = 89_478_485
 AT_ONCE = 50_000_000
 """Pixels that all threads decode at once; with transparency that is about a gigabyte."""
 
+LARGE = 5_000_000
+"""Pixels from which on it pays to return their memory at once."""
+
 LARGEST = 1 << 40
 
 _limit = DEFAULT
@@ -87,7 +90,10 @@ class Budget:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Wait until so many pixels are free, or all of them, and hold them in a ``with`` block."""
+        """Wait until so many pixels are free, or all of them, and hold them in a ``with`` block.
+
+        The block frees what it has decoded before it ends; where that was large, the system has it before others go on.
+        """
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
@@ -100,12 +106,23 @@ class Budget:
         try:
             yield
         finally:
+            if pixels >= LARGE:
+                _return_memory()
             with self._changed:
                 self._used -= pixels
                 self._changed.notify_all()
 
     def _has(self, pixels: int) -> bool:
         return self._used == 0 or self._used + pixels <= self._total
+
+
+def _return_memory() -> None:
+    """Return what is free to the system: glibc keeps some for each thread that has decoded, a gigabyte for four."""
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 decoding = Budget(AT_ONCE)

@@ -280,11 +280,16 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
 
     most = get_max_pixels()
     try:
-        with our_own_rules(most), Image.open(file) as image:
+        with our_own_rules(most):
+            image = Image.open(file)
             _check_header(image, name, most)
             with decoding.taken(image.width * image.height):
-                image.load()
-                return _fit(_to_colours(_upright(image), preprocess), preprocess)
+                try:
+                    image.load()
+                    return _fit(_to_colours(_upright(image), preprocess), preprocess)
+                finally:
+                    # the last to know it, so that its memory is free before others take theirs
+                    del image
     except PictureError:
         raise
     except UnidentifiedImageError:
