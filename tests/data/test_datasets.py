@@ -1,6 +1,7 @@
 """Data sets of every registered kind: what comes out, and what damage is told apart."""
 
 import gzip
+import os
 import random
 import struct
 import tracemalloc
@@ -110,6 +111,18 @@ def test_damage_is_reported_by_name_or_comes_out_as_other_pixels(example, reques
 def test_names_what_is_not_there(tmp_path):
     with pytest.raises(DataError, match="absent: no such file or folder"):
         open_dataset(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("name", ["x", "x.npy", "x.npz", "x.gz", "data_batch_1.bin", "train-images-idx3-ubyte"])
+def test_a_pipe_is_never_opened(tmp_path, name):
+    """Nobody writes into it: opening it would never return."""
+    os.mkfifo(tmp_path / name)
+    for path in (tmp_path / name, tmp_path):
+        with pytest.raises(DataError):
+            open_dataset(path)
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        open_dataset(os.devnull)
 
 
 def test_unknown_kind_lists_the_known_ones(tmp_path):

@@ -67,6 +67,9 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}, but is {split!r}")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; `cnnfast download cifar10` fetches one")
+    if not (path.is_file() or path.is_dir()):
+        # opening a pipe or a device could wait for ever
+        raise DataError(f"{path}: is neither a file nor a folder; a data set must be one of them")
     try:
         format_ = next((f for f in FORMATS.values() if f.recognise(path)), None)
         if format_ is None:

@@ -60,7 +60,7 @@ def open_idx(path: Path, split: str) -> Dataset:
 
 def _find(folder: Path, split: str) -> Path | None:
     pattern = re.compile(rf"({SPLITS[split]})-images[.-]idx3-ubyte(\.gz)?")
-    return next((p for p in sorted(folder.iterdir()) if pattern.fullmatch(p.name)), None)
+    return next((p for p in sorted(folder.iterdir()) if pattern.fullmatch(p.name) and p.is_file()), None)
 
 
 def _labels_beside(images: Path) -> Path | None:
