@@ -4,10 +4,11 @@
     python tools/fuzz_files.py onnx litert --seconds 600
     python tools/fuzz_files.py onnx --seed 123456 --files 1   what was found, again
 
-A kind is a file ``tests/fuzz/random_<format>.py``: what its ``random_file(rng)`` writes must be read, or refused with
-an error of cnnfast that names the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond
-the file's size. The kind ``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and
-beside each other. Each kind has a process of its own, which may hang or crash: that is found too.
+A kind is a file ``tests/fuzz/random_<format>.py`` or ``random_<format>_<part>.py``. What its ``random_file(rng)`` writes,
+and its ``place(folder, content)`` puts where it belongs, must be read, or refused with an error of cnnfast that names
+the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond the file's size. The kind
+``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and beside each other. Each
+kind has a process of its own, which may hang or crash: that is found too.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import queue
+import re
 import secrets
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from fuzz.foreign import foreign
 from fuzz.limits import limited
+from fuzz.watched import watched
 
 from cnnfast.errors import CnnfastError
 from cnnfast.formats import FORMATS
@@ -45,6 +45,11 @@ MEMORY = 200 << 20
 
 PATIENCE = 60.0
 """Seconds without a word after which a process counts as hanging; the bound of processor time is checked in it."""
+
+SHOWN = 3
+"""Findings that are printed of each sort; all are counted."""
+
+READ, REFUSED, FOUND = "read", "refused", "found"
 
 Attempt = Callable[[int], str]
 """Tries one seed: "read", "refused", or what is wrong."""
@@ -76,82 +81,44 @@ def main() -> int:
 
 def search(kind: str, seed: int, seconds: float, files: int, program: str = __file__) -> int:
     """Run a kind in processes of its own, a new one after each that hangs or crashes; return how much was found."""
-    end, counts, slowest = time.monotonic() + seconds, Counter[str](), 0.0
-    last = seed + files
+    end, last, tally = time.monotonic() + seconds, seed + files, Tally(kind)
     while seed < last and (left := end - time.monotonic()) > 0:
         command = [sys.executable, program, kind, "--inside", "--seed", str(seed), "--seconds", str(left)]
-        command += ["--files", str(last - seed)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            lines, errors = _lines_of(process), _tail_of(process)
-            ended = "hangs"
-            try:
-                while (line := lines.get(timeout=PATIENCE)) is not None:
-                    word, _, rest = line.partition(" ")
-                    if word == "try":
-                        seed = int(rest)
-                        continue
-                    outcome, _, took = rest.rpartition(" ")
-                    slowest = max(slowest, float(took))
-                    counts[outcome if outcome in ("read", "refused") else "found"] += 1
-                    if outcome not in ("read", "refused"):
-                        print(f"{kind}, seed {seed}: {outcome}", flush=True)
-                    seed += 1
-                if process.wait() == 0:
-                    ended = ""
-                else:
-                    ended = f"the process ended with {process.returncode}: {errors()}".removesuffix(": ")
-            except queue.Empty:
-                process.kill()
-        if ended:
-            counts["found"] += 1
-            print(f"{kind}, seed {seed}: {ended}", flush=True)
-            seed += 1
-            if not counts["read"] + counts["refused"]:
-                break  # it does not even start
-    counted = ", ".join(f"{counts[what]:,} {what}" for what in ("read", "refused", "found"))
-    print(f"{kind}: {counts.total():,} tried, {counted}; the slowest took {slowest:.2f} s", flush=True)
-    return counts["found"]
+        for tried, outcome, took in watched([*command, "--files", str(last - seed)], seed, PATIENCE):
+            tally.add(tried, outcome, took)
+            seed = tried + 1
+        if not tally.counts[READ] + tally.counts[REFUSED]:
+            break  # it does not even start
+    print(tally, flush=True)
+    return tally.counts[FOUND]
 
 
-def _lines_of(process: subprocess.Popen[str]) -> queue.Queue[str | None]:
-    """Return the lines of a process as they come, and None at their end."""
-    lines: queue.Queue[str | None] = queue.Queue()
+class Tally:
+    """Counts what came out, and prints the first findings of each sort."""
 
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line.rstrip("\n"))
-        lines.put(None)
+    def __init__(self, kind: str) -> None:
+        self.kind, self.counts, self.alike, self.slowest = kind, Counter[str](), Counter[str](), 0.0
 
-    threading.Thread(target=read, daemon=True).start()
-    return lines
+    def add(self, seed: int, outcome: str, took: float) -> None:
+        """Count one seed."""
+        self.slowest = max(self.slowest, took)
+        self.counts[outcome if outcome in (READ, REFUSED) else FOUND] += 1
+        if outcome not in (READ, REFUSED):
+            sort = re.sub(r"\d+|'[^']*'", "#", outcome)
+            self.alike[sort] += 1
+            if self.alike[sort] <= SHOWN:
+                print(f"{self.kind}, seed {seed}: {outcome:.600}", flush=True)
 
-
-def _tail_of(process: subprocess.Popen[str]) -> Callable[[], str]:
-    """Return what gives the last lines that a process says on stderr; they are read all the time, so it never waits."""
-    tail: list[str] = []
-
-    def read() -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            tail.append(line)
-            del tail[:-8]
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-
-    def text() -> str:
-        reader.join()
-        return "".join(tail).strip()
-
-    return text
+    def __str__(self) -> str:
+        counted = ", ".join(f"{self.counts[what]:,} {what}" for what in (READ, REFUSED, FOUND))
+        return f"{self.kind}: {self.counts.total():,} tried, {counted}; the slowest took {self.slowest:.2f} s"
 
 
 def work(kind: str, seed: int, seconds: float, files: int) -> int:
     """Try one seed after the other, and say before and after each."""
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        attempt = attempt_graph if kind == GRAPHS else reader_of(kind, Path(folder) / "model")
+        attempt = attempt_graph if kind == GRAPHS else reader_of(kind, Path(folder))
         attempt(0)  # what is imported when it is first used belongs to no file
         for number in range(seed, seed + files):
             if time.monotonic() > end:
@@ -163,22 +130,28 @@ def work(kind: str, seed: int, seconds: float, files: int) -> int:
     return 0
 
 
-def reader_of(kind: str, path: Path) -> Attempt:
+def reader_of(kind: str, folder: Path) -> Attempt:
     """Return what reads the files of a kind."""
-    random_file = importlib.import_module(f"fuzz.random_{kind}").random_file
+    module = importlib.import_module(f"fuzz.random_{kind}")
+    read = FORMATS[kind.partition("_")[0]].read
+    options = getattr(module, "random_options", lambda rng: {})
 
     def attempt(seed: int) -> str:
-        content = random_file(np.random.default_rng(seed))
-        path.write_bytes(content)
+        rng = np.random.default_rng(seed)
+        content = module.random_file(rng)
+        path = module.place(folder, content) if hasattr(module, "place") else folder / "model"
+        if path == folder / "model":
+            path.write_bytes(content)
+        told = options(rng)
         try:
             with limited(MEMORY + len(content), SECONDS):
-                FORMATS[kind].read(path)
+                read(path, **told)
         except CnnfastError as error:
-            named = "refused" if str(path) in str(error) else f"the error names no file: {error}"
+            named = REFUSED if str(path) in str(error) else f"the error names no file: {error}"
             return foreign(error) or named
         except Exception as error:  # what the search is for
             return str(foreign(error))
-        return "read"
+        return READ
 
     return attempt
 
@@ -202,7 +175,7 @@ def attempt_graph(seed: int) -> str:
         return f"wrong: {error}"
     except Exception as error:
         return str(foreign(error)) if foreign(error) else f"{type(error).__name__}: {error}"
-    return "read"
+    return READ
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from cnnfast.errors import CnnfastError
 
+LIBRARIES = ("onnx",)
+"""Packages that check files themselves: what they raise, and cnnfast puts into words of its own, is an answer."""
+
 
 def foreign(error: BaseException) -> str | None:
     """Return what and where the first exception is, among an error and its causes, that is none of cnnfast's own."""
@@ -14,6 +17,8 @@ def foreign(error: BaseException) -> str | None:
     while reason is not None:
         if not isinstance(reason, CnnfastError):
             frame = traceback.extract_tb(reason.__traceback__)[-1]
+            if reason is not error and Path(frame.filename).parent.name in LIBRARIES:
+                return None
             return f"{type(reason).__name__}: {reason} at {Path(frame.filename).name}:{frame.lineno}"
         reason = reason.__cause__
     return None

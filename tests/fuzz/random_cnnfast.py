@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from fuzz.corpora import corpora
 from fuzz.odd_json import changed
 
-from cnnfast.formats import native, tensors
+from cnnfast.formats import digest, native, tensors
 from cnnfast.ops import Array
 
 
@@ -37,7 +36,5 @@ def _reshaped(array: Array, rng: np.random.Generator) -> Array:
 
 
 def _sealed(description: str, arrays: dict[str, Array]) -> bytes:
-    header, ordered = tensors.pack({native.DIGEST: native.BLANK.decode(), native.MODEL: description}, arrays)
-    content = header + b"".join(bytes(tensors.as_bytes(array)) for array in ordered)
-    digest = hashlib.sha256(content).hexdigest().encode()
-    return content[: native.DIGEST_BEGIN] + digest + content[native.DIGEST_END :]
+    header, ordered = tensors.pack({digest.DIGEST: digest.BLANK.decode(), native.MODEL: description}, arrays)
+    return digest.sealed(header, ordered) + b"".join(bytes(tensors.as_bytes(array)) for array in ordered)

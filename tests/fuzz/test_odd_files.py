@@ -1,6 +1,6 @@
 """Files that are whole but say odd things: each is read, or refused by name, in bounded time and memory.
 
-``tools/fuzz_files.py convnetjs`` and ``cnnfast`` search on from a new seed.
+``tools/fuzz_files.py`` searches on from a new seed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz.corpora import corpora
+from fuzz import random_cs61c
 from fuzz.limits import limited
 from fuzz.random_cnnfast import random_file as random_cnnfast
 from fuzz.random_convnetjs import random_file as random_convnetjs
@@ -54,7 +54,7 @@ def test_changed_values(random_file: Callable[..., bytes], odd: float, tmp_path:
 @pytest.mark.parametrize("odd", [0.0, 0.2])
 def test_all_of_an_onnx_file_but_its_operators(odd: float, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
-    from fuzz.odd_onnx import random_file, random_options
+    from fuzz.random_onnx_ends import random_file, random_options
 
     path = tmp_path / "model"
 
@@ -66,23 +66,9 @@ def test_all_of_an_onnx_file_but_its_operators(odd: float, tmp_path: Path) -> No
     assert 0 < read_or_refused(path, write) < FILES
 
 
-ODD_LINES = (
-    *(b"", b"1 1", b"320 10 1", b"1e400", b"nan", b"-1 5", b"0 0", b"320 9", b"999999999 999999999", b"\xff\xfe"),
-    *(b"0x10", b"1_000", b"320\t10", b"320 10 ", b"1 2 3", b"9" * 5000),
-)
-
-
 def test_lines_of_cs61c(tmp_path: Path) -> None:
-    corpus = corpora()["cs61c"]
-    lines = corpus.seeds()[0].split(b"\n")
-
     def write(seed: int) -> dict[str, Any]:
-        rng, changed = np.random.default_rng(seed), list(lines)
-        for place in rng.integers(len(lines), size=rng.integers(0, 3)):
-            changed[place] = ODD_LINES[int(rng.integers(len(ODD_LINES)))]
-        if rng.random() < 0.5:
-            changed[0] = ODD_LINES[int(rng.integers(len(ODD_LINES)))]
-        corpus.place(tmp_path, b"\n".join(changed))
+        random_cs61c.place(tmp_path, random_cs61c.random_file(np.random.default_rng(seed)))
         return {}
 
     assert 0 < read_or_refused(tmp_path, write, FILES // 4) < FILES // 4
