@@ -2,6 +2,7 @@
 
 ``CNNFAST_ISA``          instruction set of the kernels, by name; see ``cnnfast info``
 ``CNNFAST_NUM_THREADS``  number of threads; ``OMP_NUM_THREADS`` counts where it is not set
+``CNNFAST_MAX_BYTES``    bytes that planning a network may take beyond its weights
 ``CNNFAST_CACHE``        folder of downloaded data sets
 ``CNNFAST_TEST_DATA``    folder of the real data that tests use
 
@@ -51,6 +52,26 @@ def _first_number(text: str) -> int | None:
     """Return a number of threads; there may be one for each level of nesting, of which the first is the outermost."""
     first = text.split(",")[0].strip()
     return int(first) if first.isdecimal() and 1 <= int(first) <= 4096 else None
+
+
+MAX_BYTES = 1 << 30
+"""What planning a network may take beyond its weights, where the user sets nothing."""
+
+
+def max_bytes() -> int:
+    """Return how many bytes planning a network may take: ``CNNFAST_MAX_BYTES``, or `MAX_BYTES`.
+
+    Raises
+    ------
+    ConfigError
+        If the variable is no positive integer.
+    """
+    text = os.environ.get("CNNFAST_MAX_BYTES")
+    if not text:
+        return MAX_BYTES
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) > 0):
+        raise ConfigError(f"CNNFAST_MAX_BYTES={text[:40]!r}: must be a positive number of bytes; correct or unset it")
+    return int(text)
 
 
 SPIN_COUNT = "2000"

@@ -168,6 +168,20 @@ LIMIT = 1 << 20
 """No kernel size, stride, padding or dilation is larger; it keeps every product of sizes far below 2**63."""
 
 
+MAX_WORK = 1 << 32
+"""Elements that the windows of one op may read for an image: as much as ResNet-50 multiplies. A window is a number in a
+file, so without a limit a few hundred bytes could keep a CPU busy for hours."""
+
+
+def check_work(op: str, reads: int, shape: Shape) -> None:
+    """Raise `GraphError` if the windows of an op read more than `MAX_WORK` elements of an image of this shape."""
+    if reads > MAX_WORK:
+        raise GraphError(
+            f"the windows of {op} would read {reads} elements of an image of shape {shape}; at most {MAX_WORK} are "
+            "allowed: use a smaller window, less padding or a larger stride"
+        )
+
+
 def pair(op: str, name: str, value: int | Sequence[int], least: int) -> tuple[int, int]:
     """Return ``value`` as (vertical, horizontal), each at least ``least``."""
     values = (value, value) if isinstance(value, int) else tuple(value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
-from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, register
+from cnnfast.ops.base import LIMIT, Array, Cost, Op, Shape, check_work, need_chw, register
 
 
 @register
@@ -25,13 +25,13 @@ class Lrn(Op):
     Parameters
     ----------
     size : int
-        Channels in the window, at least 1.
+        Channels in the window, from 1 to 2**20.
     alpha, beta, bias : float
 
     Raises
     ------
     GraphError
-        If size is below 1 or the input is not (C, H, W).
+        If size is out of range or the input is not (C, H, W).
 
     Notes
     -----
@@ -52,11 +52,13 @@ class Lrn(Op):
     bias: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise GraphError(f"size of lrn must be at least 1, but is {self.size}")
+        if not 1 <= self.size <= LIMIT:
+            raise GraphError(f"size of lrn must be from 1 to {LIMIT}, but is {self.size}")
 
     def shape(self, *inputs: Shape) -> Shape:
-        return need_chw(self.name, inputs[0])
+        c, h, w = need_chw(self.name, inputs[0])
+        check_work(self.name, c * h * w * min(self.size, c), inputs[0])
+        return c, h, w
 
     def reference(self, *inputs: Array) -> Array:
         x = inputs[0]

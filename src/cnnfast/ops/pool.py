@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
-from cnnfast.ops.base import Array, Cost, Op, Shape, need_chw, pair, register, set_field, sides
+from cnnfast.ops.base import Array, Cost, Op, Shape, check_work, need_chw, pair, register, set_field, sides
 from cnnfast.ops.windows import windows
 
 
@@ -45,7 +45,10 @@ class _Pool(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = need_chw(self.name, inputs[0])
-        return c, self._size(h, 0), self._size(w, 1)
+        result = c, self._size(h, 0), self._size(w, 1)
+        window = min(self.kernel[0], h) * min(self.kernel[1], w)
+        check_work(self.name, math.prod(result) * window, inputs[0])
+        return result
 
     def _size(self, size: int, axis: int) -> int:
         before, after, stride = self.padding[axis], self.padding[axis + 2], self.stride[axis]

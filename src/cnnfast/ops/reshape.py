@@ -59,7 +59,7 @@ class Reshape(_Move):
     Parameters
     ----------
     target : tuple of int
-        The new shape of one image, without N; one size may be -1 and follows from the others.
+        The new shape of one image, without N, of up to eight axes; one size may be -1 and follows from the others.
 
     Raises
     ------
@@ -83,8 +83,11 @@ class Reshape(_Move):
 
     def __post_init__(self) -> None:
         target = tuple(self.target)
-        if not target or target.count(-1) > 1 or any(d < 1 and d != -1 for d in target):
-            raise GraphError(f"target of reshape must be positive sizes, at most one of them -1, but is {target}")
+        if not 1 <= len(target) <= MAX_AXES or target.count(-1) > 1 or any(d < 1 and d != -1 for d in target):
+            raise GraphError(
+                f"target of reshape must be one to {MAX_AXES} positive sizes, at most one of them -1, but is "
+                f"{target if len(target) <= MAX_AXES else f'{len(target)} sizes'}"
+            )
         set_field(self, "target", target)
 
     def shape(self, *inputs: Shape) -> Shape:

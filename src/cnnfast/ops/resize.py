@@ -35,7 +35,7 @@ class Resize(Op):
     rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}
         Of the place, in mode nearest.
     scale_h, scale_w : float
-        The scale, where it is not OH / H; 0 stands for that.
+        The scale, where it is not OH / H; 0 stands for that. With ``antialias`` the size may be rounded, no more.
     cubic : float
         The coefficient of cubic interpolation.
     antialias : bool
@@ -82,7 +82,14 @@ class Resize(Op):
             raise GraphError(f"scales of resize must be 0 or from 1e-6 to 1e6, but are {self.scale_h}, {self.scale_w}")
 
     def shape(self, *inputs: Shape) -> Shape:
-        c, _, _ = need_chw(self.name, inputs[0])
+        c, h, w = need_chw(self.name, inputs[0])
+        for size, outputs, scale in zip((h, w), self.size, (self.scale_h, self.scale_w), strict=True):
+            if self.antialias and scale and not (scale * size >= 0.5 and abs(scale * size - outputs) <= 1):
+                # windows grow with 1 / scale
+                raise GraphError(
+                    f"resize with antialias from {size} to {outputs} needs a scale near {outputs / size:.3g}, "
+                    f"but it is {scale}"
+                )
         return c, *self.size
 
     def taps(self, size: int, axis: int) -> tuple[Array, Array]:
@@ -93,17 +100,31 @@ class Resize(Op):
         if self.mode == "nearest":
             indices, weights = self._rounded(place)[:, None], np.ones((outputs, 1))
         else:
-            indices, weights = self._around(place, min(scale, 1.0) if self.antialias else 1.0)
+            indices, weights = self._around(place, self._shrink(size, axis))
         if self.exclude_outside:
             weights = np.where((indices >= 0) & (indices < size), weights, 0)
             weights = weights / weights.sum(axis=1, keepdims=True)
         return np.clip(indices, 0, size - 1).astype(np.intp), weights
 
+    def window(self, size: int, axis: int) -> int:
+        """Return how many elements an output pixel reads along an axis, as many as `taps` returns."""
+        if self.mode == "nearest":
+            return 1
+        first, last = self._reach(self._shrink(size, axis))
+        return last - first
+
+    def _shrink(self, size: int, axis: int) -> float:
+        scale = (self.scale_h, self.scale_w)[axis] or self.size[axis] / size
+        return min(scale, 1.0) if self.antialias else 1.0
+
+    def _reach(self, shrink: float) -> tuple[int, int]:
+        """Return the first element that counts, relative to a place, and the one behind the last."""
+        first = math.floor(-(1 if self.mode == "linear" else 2) / shrink) + 1
+        return first, 2 - first
+
     def _around(self, place: Array, shrink: float) -> tuple[Array, Array]:
         """Return the elements within reach of each place, and their weights; windows grow by ``1 / shrink``."""
-        reach = 1 if self.mode == "linear" else 2
-        first = math.floor(-reach / shrink) + 1
-        offsets = np.arange(first, 2 - first)
+        offsets = np.arange(*self._reach(shrink))
         distance = abs(offsets - (place - np.floor(place))[:, None]) * shrink
         weights = np.maximum(1 - distance, 0) if self.mode == "linear" else _cubic(distance, self.cubic)
         if shrink < 1:

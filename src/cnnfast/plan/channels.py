@@ -11,6 +11,7 @@ from collections.abc import Container
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.plan import channels_rules  # noqa: F401  (registers its rules)
+from cnnfast.plan.budget import Budget
 from cnnfast.plan.channels_base import ChannelsLowering, copy_elements
 from cnnfast.plan.channels_layers import LAYERS
 from cnnfast.plan.choose import ALGORITHMS
@@ -18,17 +19,22 @@ from cnnfast.plan.lanes import emit_all, halos
 from cnnfast.plan.lowering import Site
 
 
-def lower_channels(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> ChannelsLowering:
+def lower_channels(
+    graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Budget | None = None
+) -> ChannelsLowering:
     """Return the steps that compute a graph for one image.
 
     Raises
     ------
+    BudgetError
+        If more memory would be taken than the budget allows.
     UnsupportedError
         If an op or a shape has no kernel for channels in the lanes; all such nodes are listed.
     """
     lowering = ChannelsLowering(
         graph,
         shapes=dict(graph.shapes),
+        budget=budget or Budget(),
         layers=LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnfast._dispatch import kernels
 from cnnfast.ops import Array
+from cnnfast.plan.budget import PLACE
 from cnnfast.plan.lanes_base import LanesLowering
 from cnnfast.plan.lowering import Rules, Site, Triple
 from cnnfast.plan.pack import aligned, in_vectors
@@ -35,6 +36,11 @@ class ChannelsLowering(LanesLowering):
         """Return how many vectors a value takes along each axis, without its halo."""
         c, h, w = self.chw(value)
         return -(-c // kernels.lanes()), h, w
+
+    @property
+    def lanes(self) -> int:
+        """How many images a group holds."""
+        return 1
 
     def chw(self, value: str) -> Triple:
         """Return the shape of a value as (C, H, W)."""
@@ -64,7 +70,9 @@ class ChannelsLowering(LanesLowering):
         """Return the place of each element of a value relative to its origin, in floats and in the value's shape."""
         c, h, w = self.chw(value)
         x_c, x_r, _ = self.strides(value)
-        pixels = np.add.outer(np.arange(h) * x_r, np.arange(w)) * kernels.lanes()
+        self.budget.ask(2 * PLACE * c * h * w, f"value {value!r}")
+        rows, columns = np.arange(h, dtype=np.int32) * x_r, np.arange(w, dtype=np.int32)
+        pixels = np.add.outer(rows, columns) * kernels.lanes()
         places: Array = np.add.outer(channel_places(c, x_c, kernels.lanes()), pixels)
         return places.reshape(self.shapes[value])
 

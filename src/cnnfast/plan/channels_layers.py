@@ -8,11 +8,14 @@ import numpy as np
 
 from cnnfast._dispatch import kernels
 from cnnfast.ops import Array, Conv2d, Shape
+from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.channels_base import ChannelsLowering
+from cnnfast.plan.lanes_layers import positions, tiles_of
 from cnnfast.plan.layers import Sums
-from cnnfast.plan.lowering import Site, Triple
+from cnnfast.plan.lowering import Site, Triple, packed
 from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
-from cnnfast.plan.places import channel_taps, conv_positions, conv_taps, quads, winograd_tiles
+from cnnfast.plan.places import channel_taps, conv_positions, conv_taps
+from cnnfast.plan.step import Packed
 
 DENSE_VECTORS = 8
 """Vectors of output channels in a register tile of one position."""
@@ -40,8 +43,7 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
         _grouped(lowering, sums, site)
         return
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    xpos, ypos, rpos = _positions(lowering, sums, site)
-    weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
+    xpos, ypos, rpos = _positions(lowering, sums, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
     ints |= dict(
         pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors()
@@ -52,8 +54,8 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(partial(pack_vectors, weight, _tile_vectors(), lanes), lowering.vectors(sums.bias)),
-        tables=(channel_taps(op, c, kh, kw, x, lanes), xpos * lanes, ypos, rpos),
+        parameters=(_vectors_of(lowering, site.inputs[1], _tile_vectors()), _bias(lowering, sums, site)),
+        tables=(channel_taps(op, c, kh, kw, x, lanes), xpos, ypos, rpos),
         reason=sums.why,
     )
 
@@ -61,22 +63,18 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
 def _grouped(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     depthwise = c == 1 and oc == op.groups
-    xpos, ypos, rpos = _positions(lowering, sums, site)
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    weight = lowering.float32(site.inputs[1]).reshape(oc, c * kh * kw)
+    xpos, ypos, rpos = _positions(lowering, sums, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
     ints |= dict(positions=len(xpos), pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
-    if depthwise:
-        taps = conv_taps(op, 1, kh, kw, x)
-    else:
-        taps, xpos = _lane_taps(op, sums.weight, x), xpos * lanes
+    taps = conv_taps(op, 1, kh, kw, x) if depthwise else _lane_taps(op, sums.weight, x)
     lowering.emit_channels(
         site,
         "conv2d:depthwise" if depthwise else "conv2d:grouped",
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(partial(pack_vectors, weight, 1, lanes), lowering.vectors(sums.bias)),
+        parameters=(_vectors_of(lowering, site.inputs[1], 1), _bias(lowering, sums, site)),
         tables=(taps, xpos, ypos, rpos),
         reason=sums.why,
     )
@@ -91,17 +89,33 @@ def _lane_taps(op: Conv2d, weight: Shape, x: Triple) -> Array:
     return np.ascontiguousarray(filled.reshape(-1, lanes, each.shape[1]).swapaxes(1, 2).reshape(-1), np.int32)
 
 
-def _positions(lowering: ChannelsLowering, sums: Sums, site: Site) -> tuple[Array, Array, Array | None]:
-    """Return where each position reads, writes and finds its residual, in vectors."""
+def _vectors_of(lowering: ChannelsLowering, weight: str, most: int) -> Packed:
+    """Return weights in blocks of vectors of output channels; layers that have the same weights share them."""
+    array, lanes = lowering.graph.constants[weight], kernels.lanes()
+
+    def pack() -> Array:
+        return pack_vectors(packed(array).reshape(len(array), -1), most, lanes)
+
+    size = (array.size + -len(array) % lanes * array[0].size) * FLOAT
+    return lowering.once(lambda: Packed(pack, size), "vectors", weight, most)
+
+
+def _bias(lowering: ChannelsLowering, sums: Sums, site: Site) -> Array:
+    """Return the bias of a layer in vectors; layers that have the same bias, or none, share it."""
+    return lowering.once(lambda: lowering.vectors(sums.bias), "bias", *(site.inputs[2:3] or sums.bias.shape))
+
+
+def _positions(lowering: ChannelsLowering, sums: Sums, site: Site, unit: int) -> tuple[Array, Array, Array | None]:
+    """Return where each position reads, in so many units, and where it writes and finds its residual, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
     shrink = 2 if sums.ending.pool else 1
 
-    def places(op: Conv2d, h: int, w: int, strides: Triple, in_quads: bool) -> Array:
-        return conv_positions(op, h, w, strides, quads(h, w) if in_quads else None, whole_tiles=False)
+    def places(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
+        return positions(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
 
-    xpos = places(sums.op, oh, ow, lowering.strides(site.inputs[0]), sums.ending.pool)
-    ypos = places(plain, oh // shrink, ow // shrink, lowering.strides(site.result), False)
-    rpos = places(plain, oh, ow, lowering.strides(sums.reads[1]), False) if len(sums.reads) > 1 else None
+    xpos = places(sums.op, oh, ow, site.inputs[0], sums.ending.pool, unit)
+    ypos = places(plain, oh // shrink, ow // shrink, site.result)
+    rpos = places(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
     return xpos, ypos, rpos
 
 
@@ -113,15 +127,15 @@ def _conv_as_dense(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     oc, c, kh, kw = sums.weight
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     taps = channel_taps(sums.op, c, kh, kw, x, lanes) + conv_positions(sums.op, 1, 1, x, None)[0] * lanes
-    _dense(lowering, sums, site, lowering.float32(site.inputs[1]).reshape(oc, -1), taps.astype(np.int32))
+    _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
 def _linear(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
-    _dense(lowering, sums, site, lowering.float32(site.inputs[1]), None)
+    _dense(lowering, sums, site, sums.weight, None)
 
 
-def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Array, taps: Array | None) -> None:
-    outputs, features = weight.shape
+def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Shape, taps: Array | None) -> None:
+    outputs, features = weight
     if taps is not None and np.array_equal(taps, np.arange(features)):
         taps = None
     ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=sums.act)
@@ -131,7 +145,7 @@ def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Array, ta
         sums.reads,
         ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=DENSE_VECTORS),
         floats=sums.floats,
-        parameters=(partial(pack_vectors, weight, DENSE_VECTORS, kernels.lanes()), lowering.vectors(sums.bias)),
+        parameters=(_vectors_of(lowering, site.inputs[1], DENSE_VECTORS), _bias(lowering, sums, site)),
         tables=(taps,),
         reason=sums.why,
     )
@@ -142,23 +156,23 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     oc, oh, ow = sums.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
-    tiles = winograd_tiles(sums.op, oh, ow, x, y, r, sums.ending.pool, whole_tiles=False)
+    tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r), whole_tiles=False)
     count, lanes = len(tiles.xpos), kernels.lanes()
     most = _tile_vectors() if count >= 4 else FEW_TILES_VECTORS
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)
     ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
+    pack = partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes)
+    size = outputs * lanes * c * (k + 3) ** 2 * FLOAT
+    weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
     lowering.emit_channels(
         site,
         f"conv2d:winograd4x{k}",
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(
-            partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes),
-            lowering.vectors(sums.bias),
-        ),
+        parameters=(weight, _bias(lowering, sums, site)),
         tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
         workspace=(k + 3) ** 2 * ((inputs + outputs) * at_once + 2),
         reason=sums.why,

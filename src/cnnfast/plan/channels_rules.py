@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from cnnfast.ops import (
     Reduce,
     Reshape,
     Resize,
+    Shape,
     Slice,
     Softmax,
     Transpose,
@@ -114,11 +116,10 @@ def _operand(lowering: ChannelsLowering, site: Site, index: int) -> tuple[str | 
     value, target = site.inputs[index], lowering.shapes[site.result]
     whole, shape = lowering.extent(site.result), lowering.shapes[value]
     if value in lowering.graph.constants:
-        same = np.broadcast_to(lowering.float32(value), target).reshape(lowering.chw(site.result))
-        if len(target) == 3 and math.prod((1, *shape)[-2:]) == 1:
-            same = same[:, :1, :1]
-        own = (whole[0], *same.shape[1:])
-        return lowering.vectors(same), broadcast_strides(strides_of(own), own, whole)
+        one_pixel = len(target) == 3 and math.prod((1, *shape)[-2:]) == 1
+        own = (whole[0], 1, 1) if one_pixel else whole
+        make = partial(_repeated_constant, lowering, value, target, lowering.chw(site.result), one_pixel)
+        return lowering.once(make, "repeated", value, target), broadcast_strides(strides_of(own), own, whole)
     if shape == target or (len(shape) == len(target) <= 3 and shape[:1] == target[:1]):
         return value, broadcast_strides(lowering.strides(value), lowering.extent(value), whole)
     repeated = f"{site.result}<{index}"
@@ -127,6 +128,12 @@ def _operand(lowering: ChannelsLowering, site: Site, index: int) -> tuple[str | 
     clear_partial_vectors(lowering, here)
     copy_elements(lowering, here, np.broadcast_to(lowering.elements(value), target), lowering.elements(repeated))
     return repeated, lowering.strides(repeated)
+
+
+def _repeated_constant(lowering: ChannelsLowering, value: str, target: Shape, whole: Triple, one_pixel: bool) -> Array:
+    """Return a constant with all channels of a result, of one pixel or of all."""
+    same = np.broadcast_to(lowering.float32(value), target).reshape(whole)
+    return lowering.vectors(same[:, :1, :1] if one_pixel else same)
 
 
 @rule(Function)

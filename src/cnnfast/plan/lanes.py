@@ -10,9 +10,11 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from cnnfast._dispatch import kernels
 from cnnfast.graph import Graph
 from cnnfast.ops import Binary, Conv2d, Fused, MatMul, Op
 from cnnfast.plan import choose, elements, lanes_rules, layers  # noqa: F401  (each registers its rules)
+from cnnfast.plan.budget import FLOAT, Budget
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
 from cnnfast.plan.lanes_base import NO_HALO, LanesLowering, copy_value
@@ -34,7 +36,7 @@ class WholeGraph(LanesLowering):
         """The nodes of all chains but their last ones."""
         return frozenset().union(*(chain.inner for chain in self.chains.values()))
 
-    def leaves_out(self, node: str) -> bool:
+    def is_left_out(self, node: str) -> bool:
         """Tell whether a node is computed as a part of another one."""
         return node in self.inner
 
@@ -46,16 +48,23 @@ class WholeGraph(LanesLowering):
             super().lower(op, site)
 
 
-def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeGraph:
+def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Budget | None = None) -> WholeGraph:
     """Return the steps that compute a graph for L images at once, by the algorithms of convolution that may be used.
 
     Raises
     ------
+    BudgetError
+        If more memory would be taken than the budget allows.
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
     lowering = WholeGraph(
-        graph, shapes=dict(graph.shapes), layers=LAYERS, halos=halos(graph, algorithms), algorithms=algorithms
+        graph,
+        shapes=dict(graph.shapes),
+        budget=budget or Budget(),
+        layers=LAYERS,
+        halos=halos(graph, algorithms),
+        algorithms=algorithms,
     )
     lowering.chains = find_chains(lowering)
     emit_all(lowering)
@@ -72,6 +81,9 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS) -> WholeG
 
 def emit_all(lowering: LanesLowering) -> None:
     """Emit the steps of every node, and zeros around each value that has a border."""
+    for value in lowering.halos:
+        # a stride as large as the padding leaves nothing of it in the result
+        lowering.budget.ask(lowering.size(value) * kernels.lanes() * FLOAT, f"value {value!r} with zeros around it")
     for name in lowering.graph.inputs:
         lowering.clear_halo(name, name)
     rule.apply_all(lowering)
@@ -94,7 +106,7 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
 @rule(Op)
 def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
-    if lowering.leaves_out(site.node):
+    if lowering.is_left_out(site.node):
         return
     inputs = list(site.inputs)
     base = op.base if isinstance(op, Fused) else op

@@ -46,9 +46,10 @@ class LanesLowering(Lowering):
     halos: dict[str, Halo] = field(default_factory=dict)
     algorithms: Container[str] = ALGORITHMS
 
-    def leaves_out(self, node: str) -> bool:
-        """Tell whether a node is computed as a part of another one."""
-        return False
+    @property
+    def lanes(self) -> int:
+        """How many images a group holds."""
+        return kernels.lanes()
 
     def lower(self, op: Op, site: Site) -> None:
         """Emit the steps of one node."""
@@ -105,7 +106,7 @@ class LanesLowering(Lowering):
         """Append one step of kernel ``<name>_f32_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
         name, _, how = kernel.partition(":")
         reads = tuple(self.in_lanes(v) if self.is_constant(v) else v for v in operands)
-        self.steps.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
+        self.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
 
     def is_constant(self, operand: str | Array) -> TypeGuard[str]:
         """Tell whether an operand is the name of a constant."""
@@ -113,7 +114,8 @@ class LanesLowering(Lowering):
 
     def in_lanes(self, name: str) -> Array:
         """Return a constant as a value of every image."""
-        return aligned(np.repeat(self.float32(name).reshape(-1), kernels.lanes()))
+        lanes = kernels.lanes()
+        return self.once(lambda: aligned(np.repeat(self.float32(name).reshape(-1), lanes)), "in lanes", name)
 
     def bias(self, site: Site, base_inputs: int, channels: int) -> Array:
         """Return the bias of a layer, or zeros."""

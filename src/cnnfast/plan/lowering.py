@@ -14,9 +14,12 @@ from cnnfast._registry import Registry
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
+from cnnfast.plan.budget import Budget
 from cnnfast.plan.step import Step
 
 Triple = tuple[int, int, int]
+
+Made = TypeVar("Made")
 
 
 @frozen
@@ -32,7 +35,8 @@ class Site:
 class Lowering:
     """The steps so far, the shapes of their values, and the values that are another one under a new shape.
 
-    ``results`` names the value that holds an output of the graph, where that is not the output itself.
+    ``results`` names the value that holds an output of the graph, where that is not the output itself. ``made`` holds
+    arrays that several steps may read, by what they were made from.
     """
 
     graph: Graph
@@ -40,6 +44,8 @@ class Lowering:
     shapes: dict[str, Shape] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+    made: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def size(self, value: str) -> int:
         """Return how many elements of the arena a value takes."""
@@ -52,6 +58,27 @@ class Lowering:
     def origin(self, value: str) -> int:
         """Return the distance from the start of a value's memory to its first element."""
         return 0
+
+    def append(self, step: Step) -> None:
+        """Append a step, and count the arrays that it reads."""
+        self.budget.take((*step.operands, *step.parameters, *step.tables), f"node {step.node!r}")
+        self.steps.append(step)
+
+    def once(self, make: Callable[[], Made], *key: object) -> Made:
+        """Return what is made once for all steps that ask for it with the same key: an array, or several."""
+        if key not in self.made:
+            self.made[key] = make()
+        made: Made = self.made[key]
+        return made
+
+    def is_left_out(self, node: str) -> bool:
+        """Tell whether a node is computed as a part of another one, so that its value never exists as a whole."""
+        return False
+
+    @property
+    def lanes(self) -> int:
+        """How many images a group holds."""
+        return 1
 
     def float32(self, name: str) -> Array:
         """Return a constant as the kernels read it."""
@@ -103,6 +130,8 @@ class Rules:
         """Emit the steps of some nodes; if some have no kernel raise `UnsupportedError` that lists them all."""
         problems = []
         for node in nodes:
+            shapes = [lowering.shapes[v] for v in node.inputs]
+            lowering.budget.ask_for_node(node, shapes, lowering.lanes, whole=not lowering.is_left_out(node.name))
             try:
                 self.apply(lowering, node.op, Site(node.name, node.inputs, node.name))
             except UnsupportedError as error:

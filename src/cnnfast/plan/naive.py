@@ -40,6 +40,7 @@ from cnnfast.ops import (
     Softmax,
     Transpose,
 )
+from cnnfast.plan.budget import Budget
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     Lowering,
@@ -69,18 +70,20 @@ class NaiveLowering(Lowering):
         """Append one step of kernel ``<kernel>_f32_nchw_naive``."""
         reads = tuple(self.float32(v) if v in self.graph.constants else v for v in operands)
         name = f"{kernel}_f32_nchw_naive"
-        self.steps.append(Step(site.node, name, reads, site.result, reason=REASON, **options))
+        self.append(Step(site.node, name, reads, site.result, reason=REASON, **options))
 
 
-def lower_naive(graph: Graph) -> NaiveLowering:
+def lower_naive(graph: Graph, budget: Budget | None = None) -> NaiveLowering:
     """Return the steps that compute a graph.
 
     Raises
     ------
+    BudgetError
+        If more memory would be taken than the budget allows.
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
-    lowering = NaiveLowering(graph, shapes=dict(graph.shapes))
+    lowering = NaiveLowering(graph, shapes=dict(graph.shapes), budget=budget or Budget())
     rule.apply_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:

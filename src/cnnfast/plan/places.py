@@ -38,7 +38,7 @@ def channel_places(channels: int, x_channel: int, lanes: int) -> Array:
     >>> channel_places(6, x_channel=100, lanes=4)
     array([  0,   1,   2,   3, 400, 401])
     """
-    c = np.arange(channels)
+    c = np.arange(channels, dtype=np.int32)
     return c // lanes * x_channel * lanes + c % lanes
 
 

@@ -8,12 +8,15 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from cnnfast import _config
+from cnnfast._config import MAX_BYTES
 from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimize
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
+from cnnfast.plan.budget import Budget, BudgetError
 from cnnfast.plan.channels import lower_channels
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.cost import total_work
@@ -23,8 +26,8 @@ from cnnfast.plan.memory import place
 from cnnfast.plan.naive import lower_naive
 from cnnfast.plan.step import Step
 
-MAX_ARENA = 1 << 29
-"""The largest arena of one thread, in floats (2 GiB): a network beyond it is refused before memory is taken."""
+MAX_ARENA = (1 << 31) - 1
+"""The largest arena of one thread, in floats: tables of places hold 32 bits."""
 
 
 LAYOUTS = ("chwn", "nchwc", "nchw")
@@ -59,6 +62,8 @@ class Plan:
         Size of one thread's arena, in elements.
     algorithms : container of str
         The algorithms of convolution that may be used.
+    max_bytes : int
+        What planning may take beyond the weights.
     """
 
     graph: Graph
@@ -73,6 +78,7 @@ class Plan:
     workspaces: tuple[int, ...]
     arena: int
     algorithms: Container[str] = ALGORITHMS
+    max_bytes: int = MAX_BYTES
 
     @cached_property
     def few(self) -> Plan | None:
@@ -80,8 +86,8 @@ class Plan:
         if self.layout != "chwn":
             return None
         try:
-            return make_plan(self.graph, "nchwc", passes=(), algorithms=self.algorithms)
-        except UnsupportedError:
+            return make_plan(self.graph, "nchwc", passes=(), algorithms=self.algorithms, max_bytes=self.max_bytes)
+        except (UnsupportedError, BudgetError):
             return None
 
     def few_program(self) -> tuple[Any, float] | None:
@@ -153,7 +159,12 @@ class Plan:
 
 
 def make_plan(
-    graph: Graph, layout: str = "chwn", *, passes: Sequence[Pass] = PASSES, algorithms: Container[str] = ALGORITHMS
+    graph: Graph,
+    layout: str = "chwn",
+    *,
+    passes: Sequence[Pass] = PASSES,
+    algorithms: Container[str] = ALGORITHMS,
+    max_bytes: int | None = None,
 ) -> Plan:
     """Plan a graph: run the passes, lower each node to steps, place the values.
 
@@ -165,24 +176,30 @@ def make_plan(
     passes, algorithms : optional
         Which passes run, and which algorithms of convolution images in the lanes may use. For benchmarks and tests
         only, since both change the bits.
+    max_bytes : int, optional
+        What packed weights, tables and the arena of a thread may take together, beyond the bytes of the network's own
+        weights; ``CNNFAST_MAX_BYTES`` by default, and 1 GiB where that is not set.
 
     Raises
     ------
     GraphError
-        If one group of images would need more than `MAX_ARENA`.
+        If more memory would be needed; it was not taken then.
     UnsupportedError
         If an op has no kernel for its shape; all such nodes are listed.
     """
+    most = _config.max_bytes() if max_bytes is None else max_bytes
+    budget = Budget.of(graph, most)
     optimized = optimize(graph, passes)
-    lowered = _lower(optimized, layout, algorithms)
+    lowered = _lower(optimized, layout, algorithms, budget)
     lanes = 1 if layout == "nchw" else kernels.lanes()
     group = lanes if layout == "chwn" else 1
     results = tuple(lowered.results.get(v, v) for v in optimized.outputs)
     places, workspaces, arena = place(lowered.steps, lowered.size, optimized.inputs, results, lowered.aliases)
+    budget.ask(arena * lanes * 4, f"a network of {len(optimized.nodes)} nodes, {group} images at once,")
     if arena * lanes > MAX_ARENA:
         raise GraphError(
-            f"{group} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations; at most "
-            f"{MAX_ARENA * 4 >> 30} GiB are allowed. Use a smaller input."
+            f"{group} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations, and no more "
+            f"than {MAX_ARENA * 4 / 2**30:.0f} GiB can be addressed. Use a smaller input."
         )
     places = {value: start + lowered.origin(value) for value, start in places.items()}
     strides = {v: input_strides(lowered.strides(v), s) for v, s in optimized.inputs.items()}
@@ -200,13 +217,15 @@ def make_plan(
         tuple(workspaces),
         arena,
         algorithms,
+        most,
     )
 
 
-def _lower(graph: Graph, layout: str, algorithms: Container[str]) -> Lowering:
+def _lower(graph: Graph, layout: str, algorithms: Container[str], budget: Budget) -> Lowering:
     if layout == "nchw":
-        return lower_naive(graph)
-    return lower_channels(graph, algorithms) if layout == "nchwc" else lower_lanes(graph, algorithms)
+        return lower_naive(graph, budget)
+    lower = lower_channels if layout == "nchwc" else lower_lanes
+    return lower(graph, algorithms, budget)
 
 
 def input_strides(strides: Triple, shape: Shape) -> Triple:

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from cnnfast._frozen import field, frozen
 from cnnfast.ops import Array
+
+
+class Packed:
+    """Weights in the order in which a kernel reads them, packed when the first step asks for them.
+
+    Attributes
+    ----------
+    nbytes : int
+        What they take.
+    """
+
+    def __init__(self, pack: Callable[[], Array], nbytes: int) -> None:
+        self._pack, self.nbytes = pack, nbytes
+
+    def __call__(self) -> Array:
+        """Return the weights: to every step the same array."""
+        return self._array
+
+    @cached_property
+    def _array(self) -> Array:
+        return self._pack()
 
 
 @frozen
