@@ -279,9 +279,14 @@ def rule_of(preprocess: Preprocess | str | None, shape: tuple[int, ...]) -> Prep
     mode = MODES[preprocess]
     channels, *size = shape if len(shape) == 3 else (1, *shape)
     if len(size) != 2 or channels not in (1, 3):
+        is_turned = len(shape) == 3 and shape[2] in (1, 3)
         raise ConfigError(
             f"preprocess={preprocess!r} needs images of 1 or 3 channels, but the input is {tuple(shape)}; "
-            "give a cnnfast.Preprocess with the size of the pictures"
+            + (
+                'if the file has its channels last, load it with input_layout="nhwc"'
+                if is_turned
+                else "give a cnnfast.Preprocess with the size of the pictures"
+            )
         )
     if channels == 1 and preprocess in ("torch", "caffe"):
         raise ConfigError(f"preprocess={preprocess!r} needs an input of 3 channels, but it is {tuple(shape)}")

@@ -135,6 +135,10 @@ def test_the_user_decides_where_the_file_is_ambiguous(tmp_path: Path) -> None:
     assert last.input_shape == (3, 6, 8)
     np.testing.assert_allclose(as_it_is.forward(x, layout="nchw"), expected(proto, x), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(last.forward(x, layout="nhwc"), expected(proto, x), rtol=1e-4, atol=1e-4)
+    for rule in (Preprocess((6, 8)), "raw"):
+        with pytest.raises(ModelFileError, match=r'channels last, load it with input_layout="nhwc"'):
+            Network.load(path, preprocess=rule)
+        assert Network.load(path, preprocess=rule, input_layout="nhwc").preprocess is not None
     first = Network.load(saved(channels_last("pad"), tmp_path), input_layout="nchw")
     assert first.input_shape == (6, 8, 3)
 

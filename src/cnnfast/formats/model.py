@@ -60,9 +60,15 @@ class Model:
         if self.preprocess is not None and not self.preprocess.fits(shape):
             raise GraphError(
                 f"the preprocessing gives images of shape {self.preprocess.shape}, "
-                f"but the input {name!r} has the shape {tuple(shape)}"
-                + ("" if len(shape) == 3 else "; rows and tables take grey pictures only, of as many pixels")
+                f"but the input {name!r} has the shape {tuple(shape)}" + self._advice(shape)
             )
+
+    def _advice(self, shape: tuple[int, ...]) -> str:
+        if len(shape) != 3:
+            return "; rows and tables take grey pictures only, of as many pixels"
+        assert self.preprocess is not None
+        is_turned = (shape[2], *shape[:2]) == self.preprocess.shape
+        return '; if the file has its channels last, load it with input_layout="nhwc"' if is_turned else ""
 
     def _check_classes(self, count: int) -> None:
         (output,) = self.graph.outputs
