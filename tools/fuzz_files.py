@@ -4,11 +4,11 @@
     python tools/fuzz_files.py onnx litert --seconds 600
     python tools/fuzz_files.py onnx --seed 123456 --files 1   what was found, again
 
-A kind is a file ``tests/fuzz/random_<format>.py`` or ``random_<format>_<part>.py``. What its ``random_file(rng)`` writes,
-and its ``place(folder, content)`` puts where it belongs, must be read, or refused with an error of cnnfast that names
-the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond the file's size. The kind
-``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and beside each other. Each
-kind has a process of its own, which may hang or crash: that is found too.
+A kind is a file ``tests/fuzz/random_<format>.py`` or ``random_<format>_<part>.py``. What its ``random_file(rng)``
+writes, and its ``place(folder, content)`` puts where it belongs, must be read, or refused with an error of cnnfast that
+names the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond the file's size. The
+kind ``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and beside each other.
+Each kind has a process of its own, which may hang or crash: that is found too.
 """
 
 from __future__ import annotations

@@ -158,7 +158,8 @@ class Call:
         integers = self._integers(op, inputs)
         if moved := [value.at for value in inputs if isinstance(value, Images) and value.at]:
             raise UnsupportedError(
-                f"axis {moved[0]} counts the images there; only Transpose, Gather, Slice, Split and Squeeze bring it back"
+                f"axis {moved[0]} counts the images there; only Transpose, Gather, Slice, Split and Squeeze bring it "
+                "back"
             )
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
