@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,21 @@ def shortest(value: Any) -> float:
     0.1
     """
     return float(str(np.float32(value)))
+
+
+def finite(value: Any) -> Any:
+    """Return lists, dicts and numbers with None where a number is not finite: JSON has no word for those.
+
+    Examples
+    --------
+    >>> finite({"sizes": [1.5, float("nan")], "name": "conv1"})
+    {'sizes': [1.5, None], 'name': 'conv1'}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def ranked(classes: Array, probabilities: Array, k: int) -> list[Any]:

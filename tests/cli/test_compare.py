@@ -273,3 +273,11 @@ def test_convert_is_told_the_layout_and_the_output(run, tmp_path):
     refused = run("convert", path, target, "--force", "--output", "z")
     assert refused.status == 2
     assert "no value is called 'z'" in refused.err
+
+
+def test_json_has_no_word_that_is_not_json(run, tmp_path):
+    for name, bias in (("a", 0.0), ("b", 3e38)):
+        layers = [Linear(np.full((3, 4), 3e38), np.full(3, bias)), Linear(np.full((2, 3), 3e38))]
+        Network.from_layers(layers, (4,)).save(tmp_path / f"{name}.safetensors")
+    result = run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--json")
+    assert "layers" in json.loads(result.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))

@@ -20,6 +20,7 @@ from cnnfast.formats import detect, options_of
 from cnnfast.network import Network
 from cnnfast.ops import Array, Shape
 from cnnfast.preprocess import UNSAID, Preprocess
+from cnnfast.records import finite
 
 RANDOM = 16
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     )
     bound = other.bound if args.bound is None else args.bound
     found = compare(NetworkSide(left, args.left), other, inputs, bound)
-    print(json.dumps(as_dict(found, other), indent=2) if args.json else as_text(found, args.left, other))
+    print(json.dumps(finite(as_dict(found, other)), indent=2) if args.json else as_text(found, args.left, other))
     return OK if found.is_alike else SOME_FAILED
 
 
