@@ -183,6 +183,7 @@ WANTED: dict[str, Callable[[_Writer, list[int]], list[Array]]] = {
         w.reals(3, w._one([s[-1], int(np.prod(np.abs(s), dtype=object) % 8)])),
         w.reals(3),
     ],
+    "BATCH_MATMUL": lambda w, s: [w.reals(s[-1], s[-1])],
     "ADD": lambda w, s: [w.reals(*s[w._small() :])],
     "SUB": lambda w, s: [w.reals(*s[w._small() :])],
     "MUL": lambda w, s: [w.reals(*s[w._small() :])],

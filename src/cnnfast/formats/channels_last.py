@@ -29,6 +29,7 @@ from cnnfast.ops import (
     LayerNorm,
     Linear,
     LogSoftmax,
+    MatMul,
     MaxPool,
     Minimum,
     Mul,
@@ -280,6 +281,18 @@ class ImageGraph:
             return self.with_channels(name, x, 2, lambda name, x: self.conv(name, x, filters, bias))
         image = self.reshape(f"{name}/image", x, (1, *x.shape))
         return self.reshape(name, self.dense(f"{name}/dense", image, weight, bias), (x.shape[0], len(weight)))
+
+    def matmul(self, name: str, a: Value, b: Value) -> Value:
+        """Append the product of two values over the last two axes of one image in the file, for each of the others."""
+        rank = max(len(a.shape), len(b.shape))
+        if rank < 3 or not self.channels_last:
+            return self.add(name, MatMul(), self.in_order(a), self.in_order(b))
+        rows = []
+        for v in (a, b):
+            whole = self._with_rank(name, self.in_order(v), rank)
+            assert isinstance(whole, Value)
+            rows.append(self._transpose(f"{name}/{v.name}", whole, (1, 2, 0)))
+        return self._transpose(name, self.add(f"{name}/product", MatMul(), *rows), (2, 0, 1))
 
     def batch_norm(
         self, name: str, x: Value, scale: Array, shift: Array, mean: Array, var: Array, eps: float, axis: int = -1

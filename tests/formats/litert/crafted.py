@@ -13,7 +13,7 @@ import tflite
 from cnnfast.ops import Array
 
 INPUT = (6, 5, 3)
-TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 TYPES |= {"int4": 17, "bfloat16": 18, "float8": 100}
 
 

@@ -59,6 +59,7 @@ def test_saved_and_read_again_gives_the_same_bits(tmp_path: Path) -> None:
 
 
 X = np.random.default_rng(0).standard_normal((2, 4, 6, 3))
+W, W6 = (np.random.default_rng(2).standard_normal((rows, 5)).astype(np.float32) for rows in (3, 6))
 C = np.random.default_rng(1).standard_normal((1, 1, 1, 3)).astype(np.float32)
 
 
@@ -85,6 +86,13 @@ SINGLE: list[tuple[str, list[Array], str, dict[str, Any], Array]] = [
     ("SQUARE", [], "", {}, X * X),
     ("LEAKY_RELU", [], "LeakyReluOptions", {"Alpha": 0.25}, np.where(X > 0, X, 0.25 * X)),
     ("PRELU", [np.float32([[[0.1, 0.2, 0.3]]])], "", {}, np.where(X > 0, X, [0.1, 0.2, 0.3] * X)),
+    ("SIGN", [], "", {}, np.sign(X)),
+    ("ROUND", [], "", {}, np.rint(X)),
+    ("FLOOR", [], "", {}, np.floor(X)),
+    ("CEIL", [], "", {}, np.ceil(X)),
+    ("BATCH_MATMUL", [W], "BatchMatMulOptions", {}, X @ W),
+    ("BATCH_MATMUL", [W[None].transpose(0, 2, 1)], "BatchMatMulOptions", {"AdjY": True}, X @ W),
+    ("BATCH_MATMUL", [W6.T], "BatchMatMulOptions", {"AdjX": True, "AdjY": True}, X.transpose(0, 1, 3, 2) @ W6),
     ("QUANTIZE", [], "", {}, X),
     ("DEQUANTIZE", [], "", {}, X),
     ("MEAN", [ints(1, 2)], "ReducerOptions", {"KeepDims": True}, X.mean((1, 2), keepdims=True)),
@@ -151,6 +159,20 @@ def test_single_operators(
     if y.ndim == 4:
         y = y.transpose(0, 2, 3, 1)
     np.testing.assert_allclose(y, result, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("turned_x", [False, True])
+@pytest.mark.parametrize("turned_y", [False, True])
+@pytest.mark.parametrize("shape", [(4, 6, 6), (6, 6)])
+def test_products_of_two_values(turned_x: bool, turned_y: bool, shape: tuple[int, ...], tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, *shape)), Tensor("e", (1, *shape)), Tensor("y", (1, *shape))]
+    matmul = Operator("BATCH_MATMUL", [0, 1], [2], "BatchMatMulOptions", {"AdjX": turned_x, "AdjY": turned_y})
+    model = load_model(write(tmp_path, tensors, [Operator("TANH", [0], [1]), matmul]))
+    x = np.random.default_rng(0).standard_normal((2, *shape))
+    stored = np.moveaxis(x, -1, 1) if len(shape) == 3 else x
+    y = evaluate(model.graph, np.ascontiguousarray(stored))[model.graph.outputs[0]]
+    a, b = (np.swapaxes(v, -1, -2) if turned else v for v, turned in ((x, turned_x), (np.tanh(x), turned_y)))
+    np.testing.assert_allclose(np.moveaxis(y, 1, -1) if len(shape) == 3 else y, a @ b, rtol=1e-6)
 
 
 def test_parts_and_their_concatenation(tmp_path: Path) -> None:

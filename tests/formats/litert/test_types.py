@@ -97,11 +97,21 @@ def test_what_a_byte_means_to_the_input(
     np.testing.assert_allclose(net.forward(pixels), (pixels * factor + offset).transpose(0, 3, 1, 2), atol=1e-5)
 
 
-def test_a_cast_to_integers_is_refused(tmp_path: Path) -> None:
-    tensors = [Tensor("x", (1, 3)), Tensor("i", (1, 3), dtype="int32"), Tensor("y", (1, 3))]
+@pytest.mark.parametrize("dtype", ["int32", "int64", "int8"])
+def test_a_cast_to_integers_drops_what_is_behind_the_point(dtype: str, tmp_path: Path) -> None:
+    numbers = np.array([[0.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.999, 3, -3, 1e-9, 99.99999, -100]])
+    count = numbers.shape[1]
+    tensors = [Tensor("x", (1, count)), Tensor("i", (1, count), dtype=dtype), Tensor("y", (1, count))]
     casts = [Operator("CAST", [0], [1], "CastOptions", {}), Operator("CAST", [1], [2], "CastOptions", {})]
-    with pytest.raises(UnsupportedError, match="turns FLOAT32 into INT32, which drops digits"):
-        load_model(write(tmp_path, tensors, casts))
+    net = Network.load(write(tmp_path, tensors, casts))
+    np.testing.assert_array_equal(net.forward(numbers.astype(np.float32)), np.trunc(numbers.astype(np.float32)))
+
+
+@pytest.mark.parametrize(("before", "after"), [("int32", "int8"), ("int32", "uint8"), ("float32", "bool")])
+def test_a_cast_to_what_does_not_hold_the_numbers_is_refused(before: str, after: str, tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 3), dtype=before), Tensor("y", (1, 3), dtype=after)]
+    with pytest.raises(UnsupportedError, match="which does not hold all of its numbers"):
+        load_model(write(tmp_path, tensors, [Operator("CAST", [0], [1], "CastOptions", {})]))
 
 
 def test_a_cast_of_quantised_integers_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.registry import Apply, Call, operator
+from cnnfast.formats.litert.rounding import floor
 from cnnfast.ops import (
     Abs,
     Add,
@@ -30,7 +31,9 @@ from cnnfast.ops import (
     Mul,
     Op,
     Relu,
+    Round,
     Sigmoid,
+    Sign,
     Softmax,
     Sqrt,
     Sub,
@@ -96,6 +99,32 @@ def _fully_connected(call: Call) -> Value:
     return call.graph.dense(call.name, x, weight, bias)
 
 
+@operator("BATCH_MATMUL")
+def _batch_matmul(call: Call) -> Value:
+    options, x = call.operator.options, call.value()
+    # how an interpreter for integers rounds
+    options.without_effect("AsymmetricQuantizeInputs")
+    if options["AdjX"]:
+        x = call.graph.transpose(f"{call.name}/x", x, _last_two_turned(len(x.shape)))
+    other = call.without_batch(1, len(x.shape))
+    if isinstance(other, Value):
+        if options["AdjY"]:
+            other = call.graph.transpose(f"{call.name}/y", other, _last_two_turned(len(other.shape)))
+        return call.graph.matmul(call.name, x, other)
+    if other.ndim < 2 or other.size != math.prod(other.shape[-2:]):
+        raise UnsupportedError(
+            f"its second factor is a constant of shape {other.shape}; supported: one matrix, or a value"
+        )
+    matrix = other.reshape(other.shape[-2:])
+    return call.graph.dense(call.name, x, matrix if options["AdjY"] else matrix.T)
+
+
+def _last_two_turned(rank: int) -> list[int]:
+    if rank < 2:
+        raise UnsupportedError("it turns a value of one axis")
+    return [*range(rank - 2), rank - 1, rank - 2]
+
+
 def _pool(kind: type[MaxPool | AvgPool]) -> Apply:
     def apply(call: Call) -> Value:
         kernel = call.operator.options["FilterHeight"], call.operator.options["FilterWidth"]
@@ -147,6 +176,8 @@ for _name, _function in {
     "EXP": Exp(),
     "ABS": Abs(),
     "SQRT": Sqrt(),
+    "SIGN": Sign(),
+    "ROUND": Round(),
 }.items():
     operator(_name)(_each(_function))
 
@@ -168,6 +199,17 @@ def _prelu(call: Call) -> Value:
     if isinstance(slope, Value):
         raise UnsupportedError("its slopes are computed; cnnfast reads constants")
     return call.graph.prelu(call.name, call.value(), slope)
+
+
+@operator("FLOOR")
+def _floor(call: Call) -> Value:
+    return floor(call.graph, call.name, call.value())
+
+
+@operator("CEIL")
+def _ceil(call: Call) -> Value:
+    x = call.graph.pair(f"{call.name}/negative", Mul(), call.value(), np.array(-1.0))
+    return call.graph.pair(call.name, Mul(), floor(call.graph, f"{call.name}/floor", x), np.array(-1.0))
 
 
 @operator("RSQRT")

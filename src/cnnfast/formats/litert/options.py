@@ -14,6 +14,7 @@ TABLES = {
     "DepthwiseConv2DOptions": ("DEPTHWISE_CONV_2D",),
     "Pool2DOptions": ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
     "FullyConnectedOptions": ("FULLY_CONNECTED",),
+    "BatchMatMulOptions": ("BATCH_MATMUL",),
     "AddOptions": ("ADD",),
     "SubOptions": ("SUB",),
     "MulOptions": ("MUL",),

@@ -15,7 +15,7 @@ import numpy as np
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.model import Tensor
 from cnnfast.formats.litert.registry import Bounds, Call
-from cnnfast.ops import Clip, Elu, Exp, LeakyRelu, Op, Relu, Sigmoid, Tanh
+from cnnfast.ops import Clip, Elu, Exp, LeakyRelu, Op, Relu, Round, Sigmoid, Sign, Tanh
 
 ANY: Bounds = (-math.inf, math.inf)
 
@@ -29,6 +29,7 @@ MEANS = ("AVERAGE_POOL_2D", "MEAN", "RESIZE_BILINEAR")
 """Operators whose results lie between their inputs."""
 
 SAME = ("QUANTIZE", "DEQUANTIZE", "CAST")
+"""Operators that keep a number, or bring it nearer to zero."""
 
 RISING: dict[str, Op] = {
     "RELU": Relu(),
@@ -39,6 +40,8 @@ RISING: dict[str, Op] = {
     "TANH": Tanh(),
     "ELU": Elu(),
     "EXP": Exp(),
+    "SIGN": Sign(),
+    "ROUND": Round(),
 }
 """Functions that never fall."""
 

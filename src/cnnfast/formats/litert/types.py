@@ -9,9 +9,10 @@ from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.model import DTYPES, Tensor
 from cnnfast.formats.litert.ranges import MOVES
 from cnnfast.formats.litert.registry import Call, operator
+from cnnfast.formats.litert.rounding import truncated
 from cnnfast.ops import Array, Identity
 
-EXACT = (*MOVES, "CAST", "PAD", "PADV2", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS")
+EXACT = (*MOVES, "CAST", "PAD", "PADV2", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "SIGN")
 """Operators whose result is the same in integers and in floats."""
 
 COPIES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SPLIT", "SLICE", "STRIDED_SLICE", "MIRROR_PAD")
@@ -53,10 +54,10 @@ def _cast(call: Call) -> Value | Array:
         raise UnsupportedError(f"it makes {after.dtype}; supported: {', '.join(DTYPES)}")
     if not isinstance(operand, Value):
         return operand.astype(DTYPES[after.dtype])
+    if before.is_float and not after.is_float and after.dtype != "BOOL":
+        return truncated(call.graph, call.name, operand)
     if not _holds(before, after):
-        raise UnsupportedError(
-            f"it turns {before.dtype} into {after.dtype}, which drops digits; cnnfast computes with floats"
-        )
+        raise UnsupportedError(f"it makes {after.dtype} of {before.dtype}, which does not hold all of its numbers")
     return call.graph.each(call.name, Identity(), operand)
 
 
