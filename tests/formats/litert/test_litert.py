@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("tflite", reason="reading models of LiteRT needs tflite")
 
 from formats.litert.crafted import INPUT, Operator, Tensor, expected, model_bytes, network
+from fuzz.limits import limited
 
 from cnnfast import Network, Preprocess
 from cnnfast.errors import InputError, ModelFileError, UnsupportedError
@@ -245,6 +246,18 @@ def test_all_unsupported_operators_are_listed_at_once(tmp_path: Path) -> None:
     assert message.startswith(f"{path}: cnnfast does not run 2 of its operators:")
     for part in ("'depthwise' (CONV_3D, output (1, 6, 5, 4)): nearest that is supported: CONV_2D", "'sum' (CUSTOM"):
         assert part in message
+
+
+def test_of_many_refused_operators_the_first_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    count = 5000
+    tensors = [Tensor(f"t{i}", (1, 3)) for i in range(count + 1)]
+    path = write(tmp_path, tensors, [Operator("L2_NORMALIZATION", [i], [i + 1]) for i in range(count)])
+    with limited(), pytest.raises(UnsupportedError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert "cnnfast does not run 5000 of its operators" in message
+    assert message.count("L2_NORMALIZATION") == 100
+    assert message.endswith("and 4900 more")
 
 
 def altered(change: Any) -> tuple[list[Tensor], list[Operator]]:

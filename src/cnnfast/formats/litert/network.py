@@ -36,7 +36,7 @@ def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
     for operator in _needed(model):
         network.append(operator)
     if network.refused:
-        raise UnsupportedError(_list(network.refused))
+        raise UnsupportedError(network.complaint())
     output = network.values.get(model.outputs[0])
     if not isinstance(output, Value):
         raise ModelFileError("its output does not depend on its input")
@@ -60,7 +60,8 @@ class _Network:
     def __init__(self, model: LiteRtModel, channels_first: bool) -> None:
         source = model.tensors[model.inputs[0]]
         self.graph = ImageGraph()
-        self.refused: list[str] = []
+        self.refused = 0
+        self.reasons: list[str] = []
         self.values: dict[int, Value | Array] = {model.inputs[0]: self._input(source, channels_first)}
         self._bounds: dict[int, Bounds] = {model.inputs[0]: source.limits() or ANY}
         self._model = model
@@ -82,22 +83,28 @@ class _Network:
         tensor = self._model.tensors[operator.outputs[0]]
         try:
             if operator.kind not in OPERATORS:
-                self._refuse(operator, f"({operator.kind:.60}, output {tensor.shape}): {_nearest(operator.kind)}")
+                self._refuse(operator)
             elif self._unknown.isdisjoint(operator.inputs):
                 self._apply(operator)
             else:
                 self._unknown.update(operator.outputs)
         except UnsupportedError as error:
-            self._refuse(operator, f"({operator.kind}): {error}")
+            self._refuse(operator, error)
         except (GraphError, ModelFileError) as error:
             raise ModelFileError(f"{operator.kind} {tensor.name!r}: {error}") from error
         # whatever else a file provokes is a fault here, but it is the file that its user has and must find it in
         except Exception as error:
             raise ModelFileError(f"{operator.kind} {tensor.name!r}: {type(error).__name__}: {error}") from error
 
-    def _refuse(self, operator: Operator, reason: str) -> None:
-        self.refused.append(f"  {self._model.tensors[operator.outputs[0]].name!r} {reason}")
+    def _refuse(self, operator: Operator, error: UnsupportedError | None = None) -> None:
+        self.refused += 1
         self._unknown.update(operator.outputs)
+        if len(self.reasons) < MOST:
+            tensor = self._model.tensors[operator.outputs[0]]
+            about = f"({operator.kind}): {error}"
+            if error is None:
+                about = f"({operator.kind:.60}, output {tensor.shape}): {_nearest(operator.kind[:60])}"
+            self.reasons.append(f"  {tensor.name!r} {about}")
 
     def _apply(self, operator: Operator) -> None:
         outputs = [self._model.tensors[index] for index in operator.outputs]
@@ -141,13 +148,13 @@ class _Network:
             value = self.graph.each(f"{name}/{op.name}", op, value)
         return self.graph.each(name, ops[-1], value) if ops else value
 
+    def complaint(self) -> str:
+        """Return what is refused and why, the first of it if there is much."""
+        count = "one of its operators" if self.refused == 1 else f"{self.refused} of its operators"
+        more = f"\n  and {self.refused - MOST} more" if self.refused > MOST else ""
+        return f"cnnfast does not run {count}:\n" + "\n".join(self.reasons) + more
+
 
 def _nearest(kind: str) -> str:
-    close = difflib.get_close_matches(kind[:60], sorted(OPERATORS), 1, cutoff=0.5)
+    close = difflib.get_close_matches(kind, sorted(OPERATORS), 1, cutoff=0.5)
     return f"nearest that is supported: {close[0]}" if close else "nothing close is supported"
-
-
-def _list(refused: list[str]) -> str:
-    more = f"\n  and {len(refused) - MOST} more" if len(refused) > MOST else ""
-    count = "one of its operators" if len(refused) == 1 else f"{len(refused)} of its operators"
-    return f"cnnfast does not run {count}:\n" + "\n".join(refused[:MOST]) + more
