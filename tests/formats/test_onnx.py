@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
 from formats.onnx_small import classifier, model, node
+from fuzz.limits import limited
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -305,6 +307,40 @@ def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
     proto.opset_import.append(helper.make_opsetid("mine", 1))
     x = images(2, 3, 8, 8)
     np.testing.assert_allclose(load(tmp_path, proto).forward(x, layout="nchw"), x * x, rtol=1e-6)
+
+
+def calling(depth: int, times: int = 2) -> ModelProto:
+    """Return a model whose functions each call the one below some times."""
+    proto = model([helper.make_node(f"F{depth}", ["x"], ["y"], domain="own")])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    proto.opset_import.append(opsets[1])
+    for level in range(depth + 1):
+        names = ["a", *(f"v{i}" for i in range(times - 1)), "b"]
+        kind, domain = (f"F{level - 1}", "own") if level else ("Relu", "")
+        nodes = [helper.make_node(kind, [x], [y], domain=domain) for x, y in pairwise(names)]
+        proto.functions.append(helper.make_function("own", f"F{level}", ["a"], ["b"], nodes, opsets))
+    return proto
+
+
+def test_functions_that_call_each_other_deep_are_counted_before_they_are_written_out(tmp_path: Path) -> None:
+    assert len(load(tmp_path, calling(3)).graph.nodes) == 16
+    with limited(), pytest.raises(ModelFileError, match=f"would become {2**41} nodes; at most 100000"):
+        load(tmp_path, calling(40))
+
+
+def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
+    proto = calling(2)
+    proto.functions[0].node[0].op_type, proto.functions[0].node[0].domain = "F2", "own"
+    with pytest.raises(ModelFileError, match="its function 'F0' calls itself, or others that do"):
+        load(tmp_path, proto)
+
+
+def test_many_results_inputs_and_nodes_are_read_in_bounded_time(tmp_path: Path) -> None:
+    row = " ".join(f"s{i}" for i in range(12_000))
+    nodes = [node("Split", "x", row, axis=1), node("Sum", row, "v0")]
+    nodes += [node("Relu", f"v{i}", f"v{i + 1}" if i + 1 < 6000 else "y") for i in range(6000)]
+    with limited():
+        assert len(load(tmp_path, model(nodes, ("N", 12_000))).graph.nodes) > 24_000
 
 
 def test_labels_and_preprocessing_are_given_beside_the_file(tmp_path: Path) -> None:

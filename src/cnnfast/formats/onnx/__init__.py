@@ -5,6 +5,7 @@
     external.py   weights in other files: which may be opened
     values.py     what a name of the file stands for: images, or a constant that may depend on the number of images
     call.py       a node of the file with its attributes and inputs, as the operators see it
+    functions.py  functions of the file, written out
     fold.py       operators on constants: NumPy, with a budget
     operators/    one file for each family of operators: what each becomes in ops of cnnfast
     layout.py     N, C, H, W or N, H, W, C? What the file does to its images shows it

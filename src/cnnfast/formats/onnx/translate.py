@@ -15,6 +15,7 @@ from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
 from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
+from cnnfast.formats.onnx.functions import written_out
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
@@ -70,7 +71,7 @@ class Translation:
         constant_inputs: Mapping[str, Array] | None = None,
         budget: int = BUDGET,
     ) -> None:
-        self.graph = _flat(model)
+        self.graph = written_out(model)
         self.opset = _opset(model)
         self.beside = beside
         self.batch: int | None = None
@@ -79,6 +80,7 @@ class Translation:
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self.problems = Problems(OPERATORS)
+        self._numbers: dict[str, int] = {}
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._taken = self._reserved | {value.name for value in self.graph.input}
         for name, array in self._given(constant_inputs or {}):
@@ -243,15 +245,16 @@ class Translation:
         """Give the nodes that make results the names of the file, where nothing else of this call reads them."""
         named: list[Value] = []
         read = {name for made in self.nodes[before:] for name in made.inputs}
+        made = {n.name: i for i, n in enumerate(self.nodes[before:], before)}
         for wanted, value in zip(node.output, results, strict=False):
             if wanted not in self._reserved:
                 # inside of a branch, where others may use the name too
                 named.append(value)
                 continue
-            made = {n.name: i for i, n in enumerate(self.nodes) if i >= before} if isinstance(value, Images) else {}
             if isinstance(value, Images) and value.name in made and value.name not in read:
-                old = self.nodes[made[value.name]]
-                self.nodes[made[value.name]] = Node(wanted, old.op, old.inputs)
+                place = made.pop(value.name)
+                old = self.nodes[place]
+                self.nodes[place] = Node(wanted, old.op, old.inputs)
                 value = replace(value, name=wanted)
             named.append(value)
         return named
@@ -280,9 +283,10 @@ class Translation:
         return name
 
     def _fresh(self, wanted: str) -> str:
-        name, number = wanted, 1
+        name = wanted
         while name in self._taken:
-            name, number = f"{wanted}.{number}", number + 1
+            self._numbers[wanted] = self._numbers.get(wanted, 0) + 1
+            name = f"{wanted}.{self._numbers[wanted]}"
         self._taken.add(name)
         return name
 
@@ -304,19 +308,6 @@ def _branch(node: NodeProto, name: str) -> GraphProto:
             graph: GraphProto = attribute.g
             return graph
     raise ModelFileError(f"node {called(node)} (If) has no {name}")
-
-
-def _flat(model: ModelProto) -> GraphProto:
-    """Return the graph with the functions of the file written out."""
-    if not model.functions:
-        return model.graph
-    from onnx import inliner
-
-    try:
-        return inliner.inline_local_functions(model).graph
-    except Exception as error:
-        # the inliner is C++ and raises what it likes for a damaged file
-        raise ModelFileError(f"its functions cannot be written out: {str(error)[:200]}") from error
 
 
 def _opset(model: ModelProto) -> int:
