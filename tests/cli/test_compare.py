@@ -160,6 +160,25 @@ def test_litert_of_8_bits_is_compared_layer_by_layer(run, shared_data):
     assert run("compare", file, "--engine", "litert", "--bound", "1e-4").status == 1
 
 
+def test_a_file_that_litert_does_not_run_is_said_to_be_one(run, tmp_path):
+    for package in ("tflite", "ai_edge_litert"):
+        pytest.importorskip(package, reason="the engine litert is not installed")
+    from formats.litert.crafted import Operator, Tensor, model_bytes
+
+    weight = np.ones((1, 1, 1, 3), np.float32)
+    tensors = [Tensor("x", (1, 4, 4, 3)), Tensor("w", weight.shape, weight), Tensor("y", (1, 4, 4, 1))]
+    window = {"StrideH": 1, "StrideW": 1}
+    file = tmp_path / "net.tflite"
+    file.write_bytes(model_bytes(tensors, [Operator("CONV_2D", [0, 1], [2], "Conv2DOptions", window)]))
+    result = run("compare", file, "--engine", "litert")
+    assert result.status == 2
+    assert f"{file}: LiteRT does not run this file, so there is nothing to compare: " in result.err
+    file.write_bytes(b"\x10\0\0\0TFL3" + bytes(40))
+    result = run("compare", "mnist-mlp", file, "--engine", "litert")
+    assert result.status == 2
+    assert f"{file}: it is of version 0 of the schema" in result.err
+
+
 @pytest.mark.parametrize("way", ["jit", "export"])
 @pytest.mark.filterwarnings("ignore")
 def test_the_engine_torch_on_a_program(way, run, tmp_path):

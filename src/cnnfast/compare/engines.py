@@ -6,7 +6,8 @@ PyTorch and Keras run code of the file they are given: that is what the user ask
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cnnfast._optional import needs
 from cnnfast.compare.keras import Keras
 from cnnfast.compare.sides import Side
 from cnnfast.errors import CnnfastError, ConfigError
+from cnnfast.formats.blame import blame
 from cnnfast.ops import Array, Shape
 
 OUTPUT = "output"
@@ -143,9 +145,10 @@ class LiteRT(Side):
         from cnnfast.formats.litert.schema import need_tflite, read_model
 
         need_tflite()
-        model = read_model(path)
+        with blame(path):
+            model = read_model(path)
         self.title = f"LiteRT on {path}"
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _refusing(path):
             # it warns of the memory that all tensors take, which is what is wanted here
             warnings.simplefilter("ignore")
             self._interpreter = runtime.Interpreter(
@@ -154,7 +157,7 @@ class LiteRT(Side):
                 # a delegate computes several operators as one and leaves no results between them
                 experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
-        self._interpreter.allocate_tensors()
+            self._interpreter.allocate_tensors()
         details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
         self._details: dict[str, dict[str, Any]] = {}
         self.layers: dict[str, tuple[str, Shape]] = {}
@@ -178,13 +181,22 @@ class LiteRT(Side):
         batch = _channels_last(images, [int(size) for size in source["shape"]])
 
         def run(part: Array) -> list[Array]:
-            self._interpreter.set_tensor(source["index"], _quantised(part, source))
-            self._interpreter.invoke()
+            with _refusing(self.title):
+                self._interpreter.set_tensor(source["index"], _quantised(part, source))
+                self._interpreter.invoke()
             details = [self._details[name] for name in names]
             return [_real(self._interpreter.get_tensor(d["index"]), d) for d in details]
 
         results = _in_pieces(batch, int(source["shape"][0]), run)
         return dict(zip(names, results, strict=True))
+
+
+@contextmanager
+def _refusing(file: object) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"{file}: LiteRT does not run this file, so there is nothing to compare: {error}") from error
 
 
 def _quantised(images: Array, detail: dict[str, Any]) -> Array:
