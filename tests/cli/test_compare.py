@@ -131,7 +131,7 @@ def test_compare_needs_two(run, model, tmp_path):
 ON_ITS_OWN_FILE = {
     "onnxruntime": ("mnist_cntk.onnx", ("onnx", "onnxruntime")),
     "litert": ("mlperftiny_resnet8_cifar10_float.tflite", ("tflite", "ai_edge_litert")),
-    "keras": ("mlperftiny_resnet8_cifar10.h5", ("h5py", "keras")),
+    "keras": ("mlperftiny_resnet8_cifar10.h5", ("keras",)),
 }
 """A file of shared/data/models for each engine, and the packages that it takes."""
 

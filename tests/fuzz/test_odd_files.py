@@ -66,6 +66,20 @@ def test_all_of_an_onnx_file_but_its_operators(odd: float, tmp_path: Path) -> No
     assert 0 < read_or_refused(path, write) < FILES
 
 
+@pytest.mark.parametrize("odd", [0.0, 0.2])
+def test_layers_of_keras(odd: float, tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
+    from fuzz.random_keras import random_file
+
+    path = tmp_path / "model"
+
+    def write(seed: int) -> dict[str, Any]:
+        path.write_bytes(random_file(np.random.default_rng(seed), odd))
+        return {}
+
+    assert 0 < read_or_refused(path, write, FILES // 2) < FILES // 2
+
+
 def test_lines_of_cs61c(tmp_path: Path) -> None:
     def write(seed: int) -> dict[str, Any]:
         random_cs61c.place(tmp_path, random_cs61c.random_file(np.random.default_rng(seed)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("h5py", reason="reading models of Keras needs h5py")
+pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("h5py", reason="reading models of Keras needs h5py")
+pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 from formats.keras.crafted import INPUT, config, entry, expected, h5_bytes, keras_bytes, layers, write

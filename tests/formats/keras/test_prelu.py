@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("h5py", reason="reading models of Keras needs h5py")
+pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
 
 from formats.keras.crafted import entry, h5_bytes, write
 

@@ -1,4 +1,4 @@
-"""Models of Keras 2 and 3: ``.keras``, ``.h5`` and ``.hdf5``; read with h5py alone, and without running anything.
+"""Models of Keras 2 and 3: ``.keras``, ``.h5`` and ``.hdf5``, read without Keras, without HDF5's library, as data.
 
 `docs/keras.md` lists the layers.
 """
@@ -50,22 +50,21 @@ def read(
     UnsupportedError
         If the model has layers that cnnfast does not run; all of them are listed.
     ConfigError
-        For an unknown ``preprocess``, or if h5py is missing.
+        For an unknown ``preprocess``.
     """
     # read here: most users have no file of Keras
-    from cnnfast.formats.keras.archive import need_h5py, open_archive
+    from cnnfast.formats.keras.archive import read_archive
     from cnnfast.formats.keras.network import build, takes_integers
     from cnnfast.formats.keras.teachable import RULE, is_teachable_machine
     from cnnfast.formats.pixels import check_preprocess, with_pixels
 
-    need_h5py()
     check_preprocess(preprocess)
     with blame(path):
-        with open_archive(Path(path)) as archive:
-            graph = build(archive, input_shape)
-            if preprocess is None and is_teachable_machine(archive.model, *graph.inputs.values()):
-                preprocess = RULE
-            byte = (1.0, 0.0) if takes_integers(archive.model) else None
+        archive = read_archive(Path(path))
+        graph = build(archive, input_shape)
+        if preprocess is None and is_teachable_machine(archive.model, *graph.inputs.values()):
+            preprocess = RULE
+        byte = (1.0, 0.0) if takes_integers(archive.model) else None
         graph, rule = with_pixels(graph, preprocess, byte)
         labels = None if classes is None else tuple(classes)
         return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {name_of(path)}"})

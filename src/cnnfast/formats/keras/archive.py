@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnfast._optional import needs
+import numpy as np
+
 from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.hdf5 import EXPANSION, SIGNATURE
 from cnnfast.formats.keras.config import Model, parse_model
-from cnnfast.formats.keras.store import EXPANSION, Store, hdf5_errors
+from cnnfast.formats.keras.store import Store
 from cnnfast.formats.keras.weights import ContainerWeights, LegacyWeights, Weights
 from cnnfast.formats.strict_json import parse
 
@@ -24,7 +23,6 @@ MAX_JSON, JSON_FLOOR = 16 << 20, 4 << 20
 """Bytes of a configuration, whatever the file has; and of one in a small file, beyond what its size explains."""
 MAX_CONTAINERS = 1_000_000
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 ENTRY = b"PK\x01\x02"
 """Begins the entry of a member in the directory at the end of a zip."""
@@ -44,7 +42,7 @@ class Archive:
 
 def sniff(path: Path, head: bytes) -> bool:
     """Tell whether a file is HDF5, or a zip with a member of Keras's anywhere."""
-    return head.startswith(HDF5) or (head.startswith(ZIP) and _is_of_keras(path, head))
+    return head.startswith(SIGNATURE) or (head.startswith(ZIP) and _is_of_keras(path, head))
 
 
 def _is_of_keras(path: Path, head: bytes) -> bool:
@@ -74,39 +72,26 @@ def _lists(directory: bytes, name: str) -> bool:
     return False
 
 
-def need_h5py() -> None:
-    """Raise `ConfigError` where h5py is missing."""
-    with needs("reading a model of Keras", "cnnfast[keras]"):
-        import h5py  # noqa: F401
-
-
-@contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a file of Keras.
+def read_archive(path: Path) -> Archive:
+    """Read a file of Keras.
 
     Raises
     ------
     ModelFileError
         If it is damaged, or no model.
+    UnsupportedError
+        If its HDF5 is of a kind that Keras never writes.
     """
-    import h5py
-
-    with path.open("rb") as file:
-        head = file.read(len(HDF5))
-    size = path.stat().st_size
-    if head == HDF5:
-        with hdf5_errors("the file"):
-            opened = h5py.File(path, "r")
-        with opened:
-            yield _from_hdf5(Store(opened, size))
-    else:
-        config, metadata, data = _unzip(path, size)
-        with hdf5_errors(WEIGHTS):
-            opened = h5py.File(io.BytesIO(data), "r")
-        with opened:
-            model = parse_model(config)
-            store = Store(opened, len(data))
-            yield Archive(_version(metadata.get("keras_version")), model, ContainerWeights(store, model))
+    content = np.fromfile(path, np.uint8)
+    if content[: len(SIGNATURE)].tobytes() == SIGNATURE:
+        return _from_hdf5(Store(content))
+    config, metadata, weights = _unzip(path, content.size)
+    model = parse_model(config)
+    try:
+        store = Store(weights)
+    except (ModelFileError, UnsupportedError) as error:
+        raise type(error)(f"{WEIGHTS}: {error}") from error
+    return Archive(_version(metadata.get("keras_version")), model, ContainerWeights(store, model))
 
 
 def _from_hdf5(store: Store) -> Archive:

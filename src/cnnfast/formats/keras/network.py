@@ -15,7 +15,7 @@ from cnnfast.formats.keras.archive import Archive
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer, Model, Tensor
 from cnnfast.formats.keras.registry import LAYERS, Apply, Call, check_arguments, key_of
-from cnnfast.formats.keras.unsupported import complaint, nearest
+from cnnfast.formats.keras.unsupported import MOST, complaint, nearest
 from cnnfast.formats.keras.weights import Weights
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
@@ -80,7 +80,7 @@ def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
     for layer in archive.model.walk():
         try:
             if layer.model is None and layer.kind != "InputLayer":
-                prepared[id(layer)] = _read(layer, archive.version)
+                prepared[id(layer)] = _read(layer, archive.version, len(refused) < MOST)
             for call in layer.calls if layer.model is not None else ():
                 check_arguments(call.named)
         except UnsupportedError as error:
@@ -90,10 +90,11 @@ def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
     return prepared, refused
 
 
-def _read(layer: Layer, version: int) -> Apply:
+def _read(layer: Layer, version: int, is_told: bool) -> Apply:
+    """Return what a call of a layer appends; what comes closest to it is looked for only if anybody is told."""
     reader = LAYERS.get(key_of(layer))
     if reader is None:
-        raise UnsupportedError(nearest(layer))
+        raise UnsupportedError(nearest(layer) if is_told else "nothing like it is supported")
     attributes = Attributes(layer, version)
     if layer.kind == "TFOpLambda":
         attributes.ignore("function")

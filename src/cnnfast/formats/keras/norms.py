@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.registry import Apply, Call, layer
 from cnnfast.ops import Add, Array, Mul, Shape
+
+MOST_WITHOUT_WEIGHTS = 1 << 22
+"""Elements over which a layer may normalize whose scale and shift are not in the file, and must be made."""
 
 LEAST_DEVIATION = 1e-7
 """What Keras calls epsilon: Normalization divides by no less."""
@@ -57,7 +61,10 @@ def _layer_norm(attributes: Attributes) -> Apply:
 
     def apply(call: Call) -> Value:
         own = sorted(call.axis(axis) for axis in axes)
-        like = np.zeros([call.x.shape[axis] for axis in own])
+        shape = [call.x.shape[axis] for axis in own]
+        if not roles and math.prod(shape) > MOST_WITHOUT_WEIGHTS:
+            raise attributes.refuse(f"axis={list(axes)}, which are {math.prod(shape)} elements of a scale and a shift")
+        like = np.broadcast_to(np.float32(0), shape)
         learned = call.weights(*roles)
         if any(array.size != like.size for array in learned):
             raise ModelFileError(f"its weights are of shape {learned[0].shape}, but it normalises over {like.shape}")
@@ -126,6 +133,8 @@ def _custom_scale(attributes: Attributes) -> Apply:
     scale = np.array(attributes.number("scale"))
 
     def apply(call: Call) -> Value:
+        if len(call.values) != 2:
+            raise ModelFileError(f"it must be called on two values, but is called on {len(call.values)}")
         first, second = call.values
         return call.graph.pair(call.name, Add(), first, call.graph.pair(f"{call.name}/scaled", Mul(), second, scale))
 

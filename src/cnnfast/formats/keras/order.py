@@ -50,11 +50,11 @@ def order_of(path: Path, input_shape: Shape) -> Order:
     CnnfastError
         If it cannot be read.
     """
-    from cnnfast.formats.keras.archive import need_h5py, open_archive
+    from cnnfast.formats.keras.archive import read_archive
     from cnnfast.formats.keras.network import graph_and_images
 
-    need_h5py()
-    with blame(path), open_archive(path) as archive:
+    with blame(path):
+        archive = read_archive(path)
         stated = input_shape if len(input_shape) == 3 else None
         graph, images = graph_and_images(archive, stated)
     # the output itself has been put into the order of the file

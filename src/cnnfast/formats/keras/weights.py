@@ -73,7 +73,7 @@ class ContainerWeights:
         self._store, self._model = store, model
         # Keras 2.12 called it by its longer name
         long, short = f"{root}_layer_checkpoint_dependencies", f"{root}layers"
-        self._root = long if store.group(short) is None and store.group(long) is not None else short
+        self._root = long if not store.has_group(short) and store.has_group(long) else short
         self._places = container_names(model)
 
     def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
