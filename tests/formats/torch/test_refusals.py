@@ -59,8 +59,13 @@ class Call(nn.Module):
 @pytest.mark.parametrize(
     ("function", "rule"),
     [
-        (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "attention"),
-        (lambda x: x.permute(1, 0, 2, 3), "moves the axis that counts the images"),
+        (lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), "attention with a mask"),
+        (lambda x: x.flatten(1) @ x.flatten(1).t(), "counts the images; supported there: transpose"),
+        (lambda x: x.round(decimals=1), "decimals=1; supported: 0"),
+        (lambda x: x.permute(1, 0, 2, 3), "what the module returns counts the images by axis 1"),
+        (lambda x: x.permute(1, 0, 2, 3).relu(), "whose axis 1 counts the images; supported there: transpose"),
+        (lambda x: x.permute(1, 0, 2, 3).unbind(1)[0], "works along axis 1, which counts the images"),
+        (lambda x: x.transpose(0, 2).select(2, 0), "works along axis 2, which counts the images"),
         (lambda x: x.reshape(-1, 8), "mixes the images of a batch"),
         (lambda x: x.sum(), "mixes the images of a batch|all images"),
         (lambda x: F.dropout(x, 0.5, True), "random|dropout"),

@@ -2,6 +2,7 @@
 
 ===============  ====================================================================
 `given`          what the user hands over → a module in evaluation mode
+`multihead`      attention layers of PyTorch, written out
 `export`         a module → the nodes of ATen, functional, for a batch of images
 `values`         what a node stands for: images, or a constant; and how images lie
 `builder`        the graph under construction
@@ -9,10 +10,11 @@
 `layers`         convolutions, dense layers, normalisation
 `pools`          pools and reductions
 `elementwise`    activations and arithmetic
+`attention`      products of two values
 `moves`          reshapes, permutations, slices, joins, borders
 `batch`          whether the number of images changes anything
 `read`           walks the nodes, gathers what is not supported, returns a `Model`
 ===============  ====================================================================
 
-`given`, `export` and `batch` import torch; nothing here is imported before `cnnfast.from_torch` is called.
+`given`, `multihead`, `export` and `batch` import torch; nothing here is imported before `cnnfast.from_torch` is called.
 """

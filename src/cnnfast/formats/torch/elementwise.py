@@ -27,6 +27,7 @@ PLAIN: dict[str, Op] = {
     "log": ops.Log(),
     "sqrt": ops.Sqrt(),
     "erf": ops.Erf(),
+    "sign": ops.Sign(),
 }
 """Functions of one element without arguments."""
 
@@ -45,6 +46,14 @@ def each(b: Builder, op: Op, value: object) -> Images:
     """Apply a function of one element, in whatever order the axes lie."""
     x = need_images(value)
     return Images(b.emit(op, x).name, x.shape, x.order)
+
+
+@aten("round")
+def round_(b: Builder, self: object, decimals: int = 0) -> Images:
+    """``torch.round``, of two integers to the even one."""
+    if decimals:
+        raise UnsupportedError(f"decimals={decimals}; supported: 0")
+    return each(b, ops.Round(), self)
 
 
 @aten("gelu")

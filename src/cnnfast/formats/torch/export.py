@@ -170,6 +170,12 @@ def references(arguments: dict[str, Any]) -> Sequence[str]:
     return [leaf.name for leaf in tree.tree_leaves(arguments) if isinstance(leaf, Reference)]
 
 
+def leaves(arguments: dict[str, Any]) -> Sequence[Any]:
+    """Return the arguments, and what lists among them hold."""
+    found: Sequence[Any] = tree.tree_leaves(arguments)
+    return found
+
+
 def fold(step: Step, arguments: dict[str, Any]) -> Any:
     """Compute a node that reads constants only.
 

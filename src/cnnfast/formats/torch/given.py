@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cnnfast.errors import ConfigError, UnsupportedError
+from cnnfast.formats.torch.multihead import written_out
 from cnnfast.ops import Shape
 
 WRAPPERS = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
@@ -51,7 +52,7 @@ def module_of(given: object, input_shape: Shape, images: int) -> torch.nn.Module
             f"the module cannot be copied ({type(error).__name__}: {str(error).strip():.300}); "
             "make a new one, load the weights with load_state_dict, and give that"
         ) from error
-    return module if precision(module) == torch.float64 else module.float()
+    return written_out(module if precision(module) == torch.float64 else module.float())
 
 
 def precision(module: torch.nn.Module) -> torch.dtype:

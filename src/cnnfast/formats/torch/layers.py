@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnfast.errors import UnsupportedError
+from cnnfast.formats.torch.attention import product
 from cnnfast.formats.torch.builder import Builder, need_constant, need_images
+from cnnfast.formats.torch.moves import permuted
 from cnnfast.formats.torch.table import HINTS, aten
 from cnnfast.formats.torch.values import Constant, Images
-from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear
+from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear, Reshape
 
 Sizes = Sequence[int]
 
@@ -88,12 +91,16 @@ def linear(b: Builder, input: object, weight: object, bias: Constant | None = No
     x, matrix = need_images(input), need_constant(weight, "weight")
     if len(x.shape) == 1:
         return b.emit(Linear(), x, parameters=_given(matrix, bias))
-    if len(x.shape) != 3:
-        raise UnsupportedError(f"a dense layer over the last axis of {x.shape}; supported: (F,) and (H, W, C)")
-    pixels = with_channels_first(b, x)
     filters = Constant(matrix.tensor[:, :, None, None], matrix.name)
-    y = b.emit(Conv2d(), pixels, parameters=_given(filters, bias))
-    return channels_last(y)
+    if len(x.shape) == 3:
+        return channels_last(b.emit(Conv2d(), with_channels_first(b, x), parameters=_given(filters, bias)))
+    # the axes before the last are the pixels of one row
+    last = len(x.shape) - 1
+    first = b.plain(permuted(x, (last, *range(last))))
+    row = b.emit(Reshape((x.shape[last], math.prod(x.shape[:last]), 1)), first)
+    y = b.emit(Conv2d(), row, parameters=_given(filters, bias))
+    z = b.emit(Reshape((y.shape[0], *x.shape[:last])), y)
+    return permuted(z, (*range(1, last + 1), 0))
 
 
 def with_channels_first(b: Builder, x: Images) -> Images:
@@ -122,9 +129,7 @@ def matmul(b: Builder, self: object, **other: Any) -> Images:
     """Return a product with a constant matrix."""
     (second,) = other.values()
     if isinstance(second, Images):
-        raise UnsupportedError(
-            "attention multiplies activations with each other; cnnfast has products with weights only"
-        )
+        return product(b, need_images(self), second)
     matrix = need_constant(second, "second matrix")
     if matrix.tensor.ndim != 2:
         raise UnsupportedError("a product with a constant that is no matrix")

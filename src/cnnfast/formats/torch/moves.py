@@ -9,7 +9,7 @@ from cnnfast.formats.torch.builder import Builder, image_axis, need_constant, ne
 from cnnfast.formats.torch.elementwise import binary
 from cnnfast.formats.torch.export import filled
 from cnnfast.formats.torch.table import aten
-from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.formats.torch.values import Behind, Constant, Images
 from cnnfast.ops import Add, Array, Concat, Flatten, Pad, Reshape, Resize, Shape, Slice
 
 Sizes = Sequence[int]
@@ -26,7 +26,7 @@ def identity(b: Builder, **arguments: object) -> object:
     return next(iter(arguments.values()))
 
 
-@aten("view", "squeeze", "unsqueeze")
+@aten("view", "_unsafe_view", "squeeze", "unsqueeze")
 def reshape(b: Builder, self: object, **how: object) -> Images:
     """Give each image another shape with its elements in the same order."""
     x, (target,) = need_images(self), b.shapes
@@ -37,25 +37,44 @@ def reshape(b: Builder, self: object, **how: object) -> Images:
 
 
 @aten("permute")
-def permute(b: Builder, self: object, dims: Sizes) -> Images:
+def permute(b: Builder, self: object, dims: Sizes) -> Images | Behind:
     """``torch.permute``: noted, not computed."""
-    x = need_images(self)
-    if dims[0] % (len(x.shape) + 1) != 0:
-        raise UnsupportedError(f"dims={list(dims)} moves the axis that counts the images")
-    return _permuted(x, [image_axis(dim, len(x.shape)) for dim in dims[1:]])
+    return _reordered(self, dims)
 
 
 @aten("transpose")
-def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images:
+def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images | Behind:
     """``torch.transpose``."""
-    x = need_images(self)
-    first, second = image_axis(dim0, len(x.shape)), image_axis(dim1, len(x.shape))
-    dims = list(range(len(x.shape)))
-    dims[first], dims[second] = second, first
-    return _permuted(x, dims)
+    rank = len(_inner(self).shape) + 1
+    dims = list(range(rank))
+    dims[dim0 % rank], dims[dim1 % rank] = dims[dim1 % rank], dims[dim0 % rank]
+    return _reordered(self, dims)
 
 
-def _permuted(x: Images, dims: Sizes) -> Images:
+@aten("t")
+def turned(b: Builder, self: object) -> Images | Behind:
+    """Return a matrix with its axes exchanged; the images are one of them."""
+    return _reordered(self, range(len(_inner(self).shape), -1, -1))
+
+
+def _inner(value: object) -> Images:
+    return value.images if isinstance(value, Behind) else need_images(value)
+
+
+def _place(value: object) -> int:
+    """Return the axis that counts the images."""
+    return value.at if isinstance(value, Behind) else 0
+
+
+def _reordered(value: object, order: Sizes) -> Images | Behind:
+    x, at = _inner(value), _place(value)
+    seen = [axis % (len(x.shape) + 1) for axis in order]
+    moved = permuted(x, [axis - (axis > at) for axis in seen if axis != at])
+    return moved if seen.index(at) == 0 else Behind(moved, seen.index(at))
+
+
+def permuted(x: Images, dims: Sizes) -> Images:
+    """Return images with the axes of one in another order, which is noted."""
     return Images(x.name, tuple(x.shape[dim] for dim in dims), tuple(x.axes[dim] for dim in dims))
 
 
@@ -85,7 +104,7 @@ def pixel_unshuffle(b: Builder, self: object, downscale_factor: int) -> Images:
 
 def _dealt(b: Builder, x: Images, apart: Shape, order: Sizes) -> Images:
     """Take an image apart into more axes, permute those, and put it together again."""
-    parts = b.plain(_permuted(b.emit(Reshape(apart), x), order))
+    parts = b.plain(permuted(b.emit(Reshape(apart), x), order))
     return b.emit(Reshape(b.shapes[0]), parts)
 
 
@@ -112,12 +131,30 @@ def _cut(b: Builder, x: Images, axis: int, first: int, count: int, step: int = 1
 
 
 @aten("select")
-def select(b: Builder, self: object, dim: int, index: int) -> Images:
+def select(b: Builder, self: object, dim: int, index: int) -> Images | Behind:
     """``x[:, index]`` along one axis."""
-    x = need_images(self)
-    axis = image_axis(dim, len(x.shape))
+    return _selected(b, self, dim, index)
+
+
+@aten("unbind")
+def unbind(b: Builder, self: object, dim: int = 0) -> tuple[Images | Behind, ...]:
+    """``torch.unbind``: what ``q, k, v = …`` does."""
+    x, at = _inner(self), _place(self)
+    dim %= len(x.shape) + 1
+    count = 0 if dim == at else x.shape[dim - (dim > at)]
+    return tuple(_selected(b, self, dim, index) for index in range(count or 1))
+
+
+def _selected(b: Builder, value: object, dim: int, index: int) -> Images | Behind:
+    x, at = _inner(value), _place(value)
+    dim %= len(x.shape) + 1
+    if dim == at:
+        raise UnsupportedError(f"it works along axis {dim}, which counts the images")
+    axis = dim - (dim > at)
     one = b.plain(_cut(b, x, axis, index % x.shape[axis], 1))
-    return b.emit(Reshape(b.shapes[0]), one)
+    y = b.emit(Reshape(x.shape[:axis] + x.shape[axis + 1 :]), one)
+    at -= dim < at
+    return y if at == 0 else Behind(y, at)
 
 
 @aten("split", "split_with_sizes")

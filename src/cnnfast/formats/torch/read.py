@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import cnnfast.formats.torch.attention
 import cnnfast.formats.torch.elementwise
 import cnnfast.formats.torch.layers
 import cnnfast.formats.torch.moves
-import cnnfast.formats.torch.pools  # noqa: F401  (each of the four enters its ops into the table)
+import cnnfast.formats.torch.pools  # noqa: F401  (each of the five enters its ops into the table)
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats.model import Model
 from cnnfast.formats.torch.batch import check_alone, same_for_any
 from cnnfast.formats.torch.builder import Builder, need_images
-from cnnfast.formats.torch.export import BATCHES, Exported, Reference, Step, export, fold, references, resolve
+from cnnfast.formats.torch.export import BATCHES, Exported, Reference, Step, export, fold, leaves, references, resolve
 from cnnfast.formats.torch.given import module_of
 from cnnfast.formats.torch.table import ATEN, nearest
-from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.formats.torch.values import Behind, Constant, Images
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MOST = 100
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
 """What only checks."""
+MOVING = ("transpose", "t", "permute", "select", "unbind")
+"""What may read images that another axis than the first one counts."""
 
 
 def read_module(
@@ -76,6 +79,8 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     if refused:
         raise UnsupportedError(complaint(refused, len(exported.steps)))
     output = known.get(exported.result)
+    if isinstance(output, Behind):
+        raise UnsupportedError(f"what the module returns counts the images by axis {output.at}; they must come first")
     if not isinstance(output, Images):
         raise UnsupportedError("what the module returns does not depend on the images")
     return builder.graph(output)
@@ -98,6 +103,10 @@ def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[s
     except (UnsupportedError, GraphError) as error:
         refused.append(_row(step, str(error)))
         return _stand_in(builder, step)
+    # the node is known here, and nowhere further out
+    except Exception as error:
+        refused.append(_row(step, f"cnnfast fails on it ({type(error).__name__}: {error!s:.200})"))
+        return _stand_in(builder, step)
 
 
 def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: list[str]) -> Any:
@@ -110,13 +119,18 @@ def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: li
 
 def _depends(value: Any) -> bool:
     """Tell whether a value is computed from the images."""
-    return isinstance(value, Images) or (isinstance(value, tuple | list) and any(map(_depends, value)))
+    return isinstance(value, Images | Behind) or (isinstance(value, tuple | list) and any(map(_depends, value)))
 
 
 def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
     handler = ATEN.get(step.op)
     if handler is None:
         raise UnsupportedError(nearest(step.op))
+    behind = [leaf for leaf in leaves(arguments) if isinstance(leaf, Behind)]
+    if behind and step.op not in MOVING:
+        raise UnsupportedError(
+            f"it reads a value whose axis {behind[0].at} counts the images; supported there: {', '.join(MOVING)}"
+        )
     builder.begin(step.name, [shape[1:] for shape in step.shapes])
     try:
         result = handler(builder, **arguments)
@@ -125,6 +139,9 @@ def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
         raise
     for value, shape in zip(result if isinstance(result, tuple) else (result,), step.shapes, strict=False):
         if value is None or isinstance(value, Constant):
+            continue
+        if isinstance(value, Behind):
+            _check_behind(value, shape, builder.batch)
             continue
         _check_batch([shape], builder.batch)
         if need_images(value).shape != shape[1:]:
@@ -136,6 +153,13 @@ def _check_batch(shapes: Sequence[Shape], batch: int) -> None:
     for shape in shapes:
         if shape[:1] != (batch,):
             raise UnsupportedError(f"it mixes the images of a batch: of {batch} images it makes {shape}")
+
+
+def _check_behind(value: Behind, shape: Shape, batch: int) -> None:
+    """Check that images whose number stands behind have the shape that PyTorch says."""
+    inner = value.images.shape
+    if (*inner[: value.at], batch, *inner[value.at :]) != shape:
+        raise UnsupportedError(f"it would give {inner} with the images counted by axis {value.at}, but is {shape}")
 
 
 def _stand_in(builder: Builder, step: Step) -> Any:

@@ -18,8 +18,7 @@ ATEN: Registry[str, Handler] = Registry("ops of ATen")
 """Every known op by its name in ATen, without ``aten.`` and without the overload."""
 
 HINTS = {
-    "bmm": "attention multiplies activations; cnnfast has products with weights only",
-    "scaled_dot_product_attention": "attention is not a layer that cnnfast has",
+    "baddbmm": "nearest: bmm and add",
     "conv1d": "nearest: conv2d on images of height 1",
     "conv3d": "nearest: conv2d",
     "conv_transpose2d": "nearest: upsample_nearest2d and conv2d",

@@ -49,6 +49,22 @@ class Images:
         return self.axes == (1, 2, 0)
 
 
+@dataclass(frozen=True)
+class Behind:
+    """Images whose number is counted by another axis than the first, as PyTorch sees them: half a step of attention.
+
+    Attributes
+    ----------
+    images : Images
+        Without the axis that counts them.
+    at : int
+        Where that axis stands, from 1.
+    """
+
+    images: Images
+    at: int
+
+
 @dataclass(frozen=True, eq=False)
 class Constant:
     """A weight, a buffer, or what is computed from them.
