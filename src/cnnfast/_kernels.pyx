@@ -7,6 +7,7 @@
     _channels.pxi  those for one image with channels in the lanes, layout ``nchw<L>c``
     _table.pxi     the list of all of them
     _backward.pxi  the layer loops of training
+    _reach.pxi     what a step can touch, checked when a program is made
     _arena.pxi     the memory that calls work in
     _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
     _training.pxi  one step of training: a program in phases, with sums over the batch
@@ -17,7 +18,8 @@
 
 A kernel is a function of a `Step` and an arena. A step names its values by offsets into the arena, its parameters by
 pointers, and its geometry by integers whose names and order stand beside each kernel in `_table.pxi`; Python reads them
-as `KERNELS`, so the planner passes geometry by name. Nothing of the package is imported here.
+as `KERNELS`, so the planner passes geometry by name. Nothing of the package is imported here
+but its errors.
 """
 
 from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, rintf, sqrt, sqrtf, tanhf
@@ -78,6 +80,7 @@ include "_elements.pxi"
 include "_channels.pxi"
 include "_table.pxi"
 include "_backward.pxi"
+include "_reach.pxi"
 include "_arena.pxi"
 include "_program.pxi"
 include "_training.pxi"

@@ -211,6 +211,7 @@ cdef class Program:
                 self._geometry(&made[index], kernel, ints, floats)
                 self._places(&made[index], kernel, operands, dst, workspace)
                 self._arrays(&made[index], parameters, tables)
+                check_reach(kernel, ints, operands, parameters, tables, dst, workspace, self._lanes, self._arena)
         except BaseException:
             free(made)
             raise

@@ -1,0 +1,151 @@
+"""The net below the planner: a program refuses a step that could touch memory outside its arena, weights or tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from cases import CASES
+
+from cnnfast._dispatch import kernels
+from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.plan import Plan, Step, make_plan
+
+LAYOUTS = ("chwn", "nchwc", "nchw")
+
+HARMLESS = {
+    *("act", "which", "how", "pool", "resume", "block", "size", "groups"),
+    *("KH", "KW", "SH", "SW", "PT", "PL", "DH", "DW", "vectors", "at_once", "step"),
+}
+"""Geometry that says no place by itself: switches, and windows that are cut where the image ends."""
+
+FAR = 10**8
+
+
+@cache
+def plans_by_kernel() -> dict[str, tuple[Plan, int]]:
+    """Return for each kernel a plan of the table of cases that has a step of it, and the number of the step."""
+    found: dict[str, tuple[Plan, int]] = {}
+    for case in CASES:
+        for layout in LAYOUTS:
+            try:
+                plan = make_plan(case.graph(), layout)
+            except UnsupportedError:
+                continue
+            for index, step in enumerate(plan.steps):
+                known = found.get(step.kernel)
+                # of several the one with the most elements: strides of axes of one element say nothing
+                if known is None or sum(step.ints.values()) > sum(known[0].steps[known[1]].ints.values()):
+                    found[step.kernel] = (plan, index)
+    return found
+
+
+def test_every_kernel_has_a_rule() -> None:
+    for kernel in (*kernels.KERNELS, *kernels.TRAINING_KERNELS):
+        assert callable(kernels.reach_of(kernel))
+
+
+def moves_nothing(step: Step, name: str) -> bool:
+    """Tell whether a number is the distance along an axis of one element, or of a residual that is not there."""
+    g, vector = step.ints, kernels.lanes() if "_nchwc_" in step.kernel else 1
+    if name.startswith("r_"):
+        return len(step.operands) == 1
+    if name == "x_group":
+        return g["groups"] == 1
+    if name.endswith("_c"):
+        inputs, outputs = (g[next(n for n in names if n in g)] for names in (("C", "OC", "O"), ("OC", "O", "C")))
+        return (inputs if name == "x_c" else outputs) <= vector
+    if name.endswith("_r"):
+        return g.get("H", 2) == 1
+    if name[0] in "abxyw" and name[1:].isdigit():
+        axis = int(name[1:])
+        if f"R{axis}" in g:
+            return g[f"K{axis}"] == 1 and (g[f"R{axis}"] == 1 or (name[0] == "y" and "how" in g))
+        return g[[n for n in "ABCMKO" if n in g][axis]] == 1
+    return False
+
+
+def changed(plan: Plan, index: int, **changes: object) -> Plan:
+    """Return a plan with another step."""
+    steps = list(plan.steps)
+    steps[index] = replace(steps[index], **changes)  # type: ignore[arg-type]
+    return replace(plan, steps=tuple(steps))
+
+
+def refused(plan: Plan) -> bool:
+    """Tell whether the program of a plan is refused."""
+    try:
+        plan.program  # noqa: B018
+    except GraphError as error:
+        return "does not fit" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+def test_a_size_or_distance_that_is_far_too_large(kernel: str) -> None:
+    if kernel not in plans_by_kernel():
+        pytest.skip("no case plans this kernel alone")
+    plan, index = plans_by_kernel()[kernel]
+    plan.program  # noqa: B018
+    ints = plan.steps[index].ints
+    for name, value in ints.items():
+        if name in HARMLESS:
+            continue
+        if not moves_nothing(plan.steps[index], name):
+            assert refused(changed(plan, index, ints={**ints, name: value + FAR})), name
+
+
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+def test_a_place_in_a_table_that_is_far_away(kernel: str) -> None:
+    if kernel not in plans_by_kernel():
+        pytest.skip("no case plans this kernel alone")
+    plan, index = plans_by_kernel()[kernel]
+    step = plan.steps[index]
+    # the last table of a layer says where a residual lies
+    tables = step.tables[:-1] if len(step.operands) == 1 and len(step.tables) > 3 else step.tables
+    for number, table in enumerate(tables):
+        for place in (FAR, -FAR):
+            if table is None:
+                continue
+            wrong = table.copy()
+            wrong[len(wrong) // 2] = place
+            assert refused(changed(plan, index, tables=(*tables[:number], wrong, *tables[number + 1 :]))), number
+        if table is not None:
+            short = (*tables[:number], table[: len(table) // 2].copy(), *tables[number + 1 :])
+            assert len(table) < 2 or refused(changed(plan, index, tables=short)), number
+
+
+@pytest.mark.parametrize("kernel", kernels.KERNELS)
+def test_weights_that_are_too_few(kernel: str) -> None:
+    if kernel not in plans_by_kernel():
+        pytest.skip("no case plans this kernel alone")
+    plan, index = plans_by_kernel()[kernel]
+    arrays = plan.steps[index].arrays()
+    for number, array in enumerate(arrays):
+        if array is not None and array.size > 1:
+            flat = np.ascontiguousarray(array.reshape(-1)[:-1])
+            assert refused(changed(plan, index, parameters=(*arrays[:number], flat, *arrays[number + 1 :]))), number
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_arena_that_ends_too_early(layout: str) -> None:
+    """Arenas end within a few elements of what the furthest step touches."""
+    for case in CASES:
+        try:
+            plan = make_plan(case.graph(), layout)
+        except UnsupportedError:
+            continue
+        plan.program  # noqa: B018
+        if plan.steps and plan.arena > 64:
+            assert refused(replace(plan, arena=plan.arena - 32)), case.id
+
+
+def test_what_a_wrong_plan_says() -> None:
+    plan, index = plans_by_kernel()["normalise_f32_chwn_direct"]
+    wrong = changed(plan, index, ints={**plan.steps[index].ints, "R2": FAR})
+    with pytest.raises(
+        GraphError, match=r"kernel normalise_f32_chwn_direct does not fit: its result reaches .* please report"
+    ):
+        wrong.program  # noqa: B018
