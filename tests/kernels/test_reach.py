@@ -78,8 +78,8 @@ def refused(plan: Plan) -> bool:
     """Tell whether the program of a plan is refused."""
     try:
         plan.program  # noqa: B018
-    except GraphError as error:
-        return "does not fit" in str(error)
+    except ValueError as error:
+        return "does not fit" in str(error) or "lies outside the arena" in str(error)
     return False
 
 
