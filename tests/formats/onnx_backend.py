@@ -15,6 +15,7 @@ from onnx import ModelProto, TensorProto, version_converter
 from onnx.backend.base import Backend, BackendRep
 
 from cnnfast.errors import CnnfastError, UnsupportedError
+from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
 from cnnfast.formats.onnx.proto import DOMAINS, DTYPES
@@ -100,7 +101,7 @@ class Prepared(BackendRep):
         rows = bool(images) and given[images[0]].ndim == 1
         if rows and not kinds <= ALONE:
             raise UnsupportedError("a row of numbers, where axis 0 counts the images")
-        translation = Translation(self.model, None, constants, budget=1 << 28)
+        translation = Translation(self.model, None, constants, budget=Budget(0, 1 << 31))
         translation.batch = len(given[images[0]]) if images else None
         feed = {name: given[name][:, None] if rows else given[name] for name in images}
         for name, x in feed.items():

@@ -23,7 +23,19 @@ from cnnfast.formats.onnx.fold import FOLDS
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.translate import OLDEST
 
-CALLS = ("attribute", "integers", "integer", "real", "text", "listed", "ignore")
+CALLS = (
+    "attribute",
+    "integers",
+    "integer",
+    "optional_integer",
+    "flag",
+    "real",
+    "reals",
+    "bound",
+    "text",
+    "listed",
+    "ignore",
+)
 """Methods of `Call` that ask for attributes by name."""
 
 LEFT = {("QuantizeLinear", "block_size"), ("Range", "stash_type")}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
+from cnnfast.errors import CnnfastError, ConfigError, GraphError, ModelFileError, UnsupportedError
 
 MAX_MESSAGE = 4000
 """A message may quote a value of the file, and that may be megabytes long."""
@@ -31,6 +31,27 @@ def blame(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ModelFileError(f"{path}: {_short(str(error))}") from error
     except OSError as error:
         raise ModelFileError(f"{path}: the model file cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def net(what: str) -> Iterator[None]:
+    """Turn an exception of another making into a `ModelFileError` that says what could not be read.
+
+    It is a net below checks, no replacement for them: what falls into it keeps its cause, and a fuzzer looks for it.
+
+    Examples
+    --------
+    >>> with net("node 'conv1'"):
+    ...     [][0]
+    Traceback (most recent call last):
+    cnnfast.errors.ModelFileError: node 'conv1' cannot be read: IndexError: list index out of range
+    """
+    try:
+        yield
+    except CnnfastError:
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{what} cannot be read: {type(error).__name__}: {str(error)[:200]}") from error
 
 
 def _short(message: str) -> str:

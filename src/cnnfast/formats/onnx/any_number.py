@@ -42,6 +42,9 @@ def _meet(a: tuple[Array, ...], b: tuple[Array, ...], only_whole: bool) -> bool:
     """Tell whether two straight lines meet at a number of images from 1 up."""
     if not (a[0].shape == a[1].shape and b[0].shape == b[1].shape):
         return True
+    if not fit_together(a[0], b[0]):
+        # an error of its own
+        return False
     first, second = (x.astype(np.float64) - y.astype(np.float64) for x, y in zip(a, b, strict=True))
     slope = (second - first) / (BATCHES[1] - BATCHES[0])
     moving = slope != 0
@@ -49,9 +52,20 @@ def _meet(a: tuple[Array, ...], b: tuple[Array, ...], only_whole: bool) -> bool:
     return bool(((at >= 1) & (~np.bool_(only_whole) | (at == np.rint(at)))).any())
 
 
+def fit_together(a: Array, b: Array) -> bool:
+    """Tell whether two arrays can be broadcast to one shape."""
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return False
+    return True
+
+
 def _divides(a: tuple[Array, ...], b: tuple[Array, ...]) -> bool:
     """Tell whether integers that depend on the number of images are divided without a rest."""
     if a[0].dtype.kind not in "iu" or any((y == 0).any() for y in b):
+        return True
+    if not all(fit_together(x, y) for x, y in zip(a, b, strict=True)):
         return True
     fixed = np.array_equal(a[0], a[1]) and np.array_equal(b[0], b[1])
     return fixed or all(not (x % y).any() for x, y in zip(a, b, strict=True))

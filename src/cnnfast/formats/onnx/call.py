@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,9 +11,10 @@ import numpy as np
 from onnx import NodeProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.proto import plain
-from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value
+from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value, whole
 from cnnfast.ops import Array, Op, Shape
 
 
@@ -26,6 +28,8 @@ class Target(Protocol):
     def keep(self, array: Array, wanted: str) -> str:
         """Add a constant and return its name."""
         ...
+
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -81,28 +85,50 @@ class Call:
         """Return an attribute that is a list of integers."""
         value = self.attribute(name, default)
         if not isinstance(value, Sequence) or not all(isinstance(v, int) for v in value):
-            raise ModelFileError(f"attribute {name} of {self.kind} must be integers, but is {value!r}")
+            raise ModelFileError(f"attribute {name} of {self.kind} must be integers, but is {value!r:.80}")
         return tuple(value)
 
     def integer(self, name: str, default: int | None = None) -> int:
         """Return an attribute that is an integer."""
         value = self.attribute(name, default)
         if not isinstance(value, int):
-            raise ModelFileError(f"attribute {name} of {self.kind} must be an integer, but is {value!r}")
+            raise ModelFileError(f"attribute {name} of {self.kind} must be an integer, but is {value!r:.80}")
         return value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """Return an attribute that is 0 or 1."""
+        return bool(self.integer(name, int(default)))
+
+    def optional_integer(self, name: str) -> int | None:
+        """Return an attribute that is an integer, or None where it is left out."""
+        return None if self.attribute(name) is None else self.integer(name)
 
     def real(self, name: str, default: float) -> float:
         """Return an attribute that is a finite number."""
         value = self.attribute(name, default)
         if not isinstance(value, int | float) or not np.isfinite(value):
-            raise ModelFileError(f"attribute {name} of {self.kind} must be a finite number, but is {value!r}")
+            raise ModelFileError(f"attribute {name} of {self.kind} must be a finite number, but is {value!r:.80}")
+        return float(value)
+
+    def reals(self, name: str, default: Sequence[float]) -> list[float]:
+        """Return an attribute that is a list of numbers."""
+        value = self.attribute(name, default)
+        if not isinstance(value, Sequence) or not all(isinstance(v, int | float) for v in value):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be numbers, but is {value!r:.80}")
+        return [float(v) for v in value]
+
+    def bound(self, name: str, default: float) -> float:
+        """Return an attribute that is a number, perhaps an infinite one."""
+        value = self.attribute(name, default)
+        if not isinstance(value, int | float):
+            raise ModelFileError(f"attribute {name} of {self.kind} must be a number, but is {value!r:.80}")
         return float(value)
 
     def text(self, name: str, default: str) -> str:
         """Return an attribute that is a text."""
         value = self.attribute(name, default)
         if not isinstance(value, str):
-            raise ModelFileError(f"attribute {name} of {self.kind} must be a text, but is {value!r}")
+            raise ModelFileError(f"attribute {name} of {self.kind} must be a text, but is {value!r:.80}")
         return value
 
     def has(self, index: int) -> bool:
@@ -142,6 +168,36 @@ class Call:
             raise UnsupportedError(f"input {index} is computed from the images; cnnfast needs a constant there")
         return value.array
 
+    def number(self, index: int, default: float | None = None) -> float:
+        """Return an input that must be one constant number; the default where it is left out."""
+        array = self.static(index, default)
+        if array.size != 1 or array.dtype.kind not in "fiub":
+            raise ModelFileError(f"input {index} of {self.kind} must be one number, but has the shape {array.shape}")
+        return float(array.reshape(-1)[0])
+
+    def stated(self, index: int) -> tuple[list[int], list[int]]:
+        """Return an input that must be constant integers, for each of the two numbers of images."""
+        value = self.value(index)
+        if not isinstance(value, Static):
+            raise UnsupportedError(f"input {index} is computed from the images; cnnfast needs a constant there")
+        return whole(value.pair[0]), whole(value.pair[1])
+
+    def fitted(self, array: Array, shape: Shape, what: str) -> Array:
+        """Return an array broadcast to a shape.
+
+        Raises
+        ------
+        ModelFileError
+            If it does not fit.
+        UnsupportedError
+            If it would take too much memory.
+        """
+        self.target.budget.ask(math.prod(shape) * array.itemsize, f"{what} of {self.kind}")
+        try:
+            return np.broadcast_to(array, shape)
+        except ValueError:
+            raise ModelFileError(f"{what} of {self.kind} has the shape {array.shape}, not {shape}") from None
+
     def listed(self, index: int, attribute: str, since: int, default: Sequence[int] | None = None) -> list[int]:
         """Return integers that are an attribute before opset ``since``, and an input from then on."""
         if self.opset < since:
@@ -158,8 +214,7 @@ class Call:
         integers = self._integers(op, inputs)
         if moved := [value.at for value in inputs if isinstance(value, Images) and value.at]:
             raise UnsupportedError(
-                f"axis {moved[0]} counts the images there; only Transpose, Gather, Slice, Split and Squeeze bring it "
-                "back"
+                f"axis {moved[0]} counts the images there; Transpose, Gather, Slice, Split and Squeeze bring it back"
             )
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
@@ -209,10 +264,3 @@ class Call:
         if axis == at:
             raise UnsupportedError(f"it works along axis {axis}, which counts the images")
         return axis + 1 if axis < at else axis
-
-
-def whole(array: Array) -> list[int]:
-    """Return an array of integers as a list."""
-    if array.dtype.kind not in "iub":
-        raise ModelFileError(f"integers are needed, but an array of {array.dtype} is given")
-    return [int(v) for v in array.reshape(-1)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from onnx import TensorProto
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.unread import LFS, lfs_advice
+
+EXTERNAL = TensorProto.EXTERNAL
 
 
 @frozen
@@ -54,6 +59,21 @@ class Beside:
             raise ModelFileError(f"lies in {location!r:.200}, which cannot be looked at: {error}") from error
         _check_content(found[0], location)
         return found[0]
+
+
+def bytes_beside(tensors: Iterable[TensorProto], beside: Beside | None) -> int:
+    """Return the size of all files beside a model in which its tensors lie, each counted once."""
+    stated = {e.value for t in tensors for e in t.external_data if e.key == "location" and t.data_location == EXTERNAL}
+    total = 0
+    if beside is None:
+        return total
+    for location in stated:
+        try:
+            total += beside.file(location).stat().st_size
+        except (ModelFileError, OSError):
+            # said where the tensor is read
+            continue
+    return total
 
 
 def _is_plain(location: str) -> bool:

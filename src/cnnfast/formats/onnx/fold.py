@@ -13,35 +13,19 @@ import numpy as np
 
 from cnnfast._registry import Registry
 from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.any_number import check_for_any_number
-from cnnfast.formats.onnx.call import Call, whole
+from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.growth import FREE, cost
 from cnnfast.formats.onnx.proto import DTYPES, REAL
-from cnnfast.formats.onnx.values import Static
+from cnnfast.formats.onnx.values import Static, whole
 from cnnfast.ops import Array
 from cnnfast.ops.activation import erf, sigmoid
-
-BUDGET = 1 << 26
-"""Elements that all results of a file may have together, beyond what its own tensors have."""
 
 Fold = Callable[[Call, Sequence[Array]], Any]
 
 FOLDS: Registry[str, Fold] = Registry("folds of ONNX")
 """What each operator makes of constants."""
-
-
-class Budget:
-    """How many elements may still be computed."""
-
-    def __init__(self, elements: int) -> None:
-        self.left = elements
-
-    def spend(self, elements: int) -> None:
-        """Take elements off; raise `UnsupportedError` if there are not so many."""
-        if elements > self.left:
-            raise UnsupportedError(
-                f"constants of {elements} elements would have to be computed in advance; {self.left} are left"
-            )
-        self.left -= elements
 
 
 def fold(call: Call, budget: Budget) -> list[Static]:
@@ -62,44 +46,29 @@ def fold(call: Call, budget: Budget) -> list[Static]:
     results = []
     for index in range(1 if same else 2):
         arrays = [column[index] for column in columns]
-        budget.spend(_size(call, arrays))
+        _ask(call, arrays, budget)
         try:
             with np.errstate(all="ignore"):
                 out = FOLDS[call.kind](call, arrays)
-        except (ValueError, IndexError, TypeError, OverflowError, np.exceptions.AxisError, MemoryError) as error:
+        except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
             if isinstance(error, ModelFileError | UnsupportedError):
                 raise
             shapes = [a.shape for a in arrays]
             raise ModelFileError(f"{call.kind} cannot be computed for constants of shapes {shapes}: {error}") from None
-        results.append(out if isinstance(out, list) else [np.asarray(out)])
+        made = out if isinstance(out, list) else [np.asarray(out)]
+        for array in made:
+            budget.take(array, call.kind)
+        results.append(made)
     return [Static((a, b)) for a, b in zip(results[0], results[-1], strict=True)]
 
 
-def _size(call: Call, arrays: Sequence[Array]) -> int:
-    """Return how many elements a result will have, at most."""
-    kind = call.kind
-    if kind in ("ConstantOfShape", "Expand", "Tile", "Range"):
-        return _growth(kind, arrays)
-    if kind == "Gather":
-        return arrays[0].size * max(1, arrays[1].size) // max(1, min(arrays[0].shape, default=1))
-    if kind in ("MatMul", "Gemm"):
-        return arrays[0].size * arrays[1].size
-    try:
-        return math.prod(np.broadcast_shapes(*(a.shape for a in arrays)))
-    except ValueError:
-        return sum(a.size for a in arrays)
-
-
-def _growth(kind: str, arrays: Sequence[Array]) -> int:
-    if kind == "Range":
-        start, limit, delta = (float(a.reshape(-1)[0]) for a in arrays)
-        steps = (limit - start) / delta if delta else 0.0
-        return min(int(steps) + 1, 1 << 62) if 0 < steps < 1e18 else (1 << 62 if steps >= 1e18 else 1)
-    sizes = [abs(v) for v in whole(arrays[-1])]
-    if len(sizes) > 16:
-        raise ModelFileError(f"{kind} would make {len(sizes)} axes")
-    own = arrays[0].size if kind in ("Expand", "Tile") else 1
-    return math.prod(sizes) * max(own, 1)
+def _ask(call: Call, arrays: Sequence[Array], budget: Budget) -> None:
+    """Ask for what a result will take, and for the work."""
+    if call.kind in FREE:
+        return
+    elements, work = cost(call.kind, call.node, arrays)
+    budget.ask(elements * max((a.itemsize for a in arrays), default=8), f"{call.kind}, computed in advance,")
+    budget.ask_work(work + sum(a.size for a in arrays), f"{call.kind}, computed in advance,")
 
 
 folds = FOLDS.register
@@ -170,16 +139,16 @@ def _several(call: Call, arrays: Sequence[Array]) -> Array:
 
 @folds("Clip")
 def _clip(call: Call, arrays: Sequence[Array]) -> Array:
-    low, high = (call.static(i) if call.opset >= 11 and call.has(i) else None for i in (1, 2))
     if call.opset < 11:
-        low, high = call.attribute("min"), call.attribute("max")
-    result = arrays[0] if low is None else np.maximum(arrays[0], low)
-    return (result if high is None else np.minimum(result, high)).astype(arrays[0].dtype)
+        bounds = [np.asarray(call.bound("min", -math.inf)), np.asarray(call.bound("max", math.inf))]
+        return np.asarray(np.minimum(np.maximum(arrays[0], bounds[0]), bounds[1])).astype(arrays[0].dtype)
+    result = np.maximum(arrays[0], call.static(1)) if call.has(1) else arrays[0]
+    return (np.minimum(result, call.static(2)) if call.has(2) else result).astype(arrays[0].dtype)
 
 
 @folds("Gemm")
 def _gemm(call: Call, arrays: Sequence[Array]) -> Array:
-    a, b = (x.T if call.attribute(name, 0) else x for x, name in zip(arrays, ("transA", "transB"), strict=False))
+    a, b = (x.T if call.flag(name) else x for x, name in zip(arrays, ("transA", "transB"), strict=False))
     alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
     product = alpha * (a @ b)
     if len(arrays) > 2:
@@ -199,7 +168,7 @@ def _softmax(call: Call, arrays: Sequence[Array]) -> Array:
 
 @folds("Shape")
 def _shape(call: Call, arrays: Sequence[Array]) -> Array:
-    return np.array(arrays[0].shape, np.int64)[call.attribute("start", 0) : call.attribute("end", None)]
+    return np.array(arrays[0].shape, np.int64)[call.integer("start", 0) : call.optional_integer("end")]
 
 
 @folds("Cast", "CastLike")
@@ -239,7 +208,7 @@ def _reshape(call: Call, arrays: Sequence[Array]) -> Array:
         axis += arrays[0].ndim if axis < 0 else 0
         return arrays[0].reshape(math.prod(arrays[0].shape[:axis]), -1)
     target = whole(arrays[1])
-    if not call.attribute("allowzero", 0):
+    if not call.flag("allowzero"):
         target = [arrays[0].shape[i] if size == 0 else size for i, size in enumerate(target)]
     return arrays[0].reshape(target)
 
@@ -291,9 +260,9 @@ def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
     kinds: dict[str, Any] = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
     function = kinds[call.kind[6:]]
     axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())
-    if call.attribute("noop_with_empty_axes", 0) and not axes:
+    if call.flag("noop_with_empty_axes") and not axes:
         return arrays[0]
-    result = function(arrays[0], axis=tuple(axes) if axes else None, keepdims=bool(call.attribute("keepdims", 1)))
+    result = function(arrays[0], axis=tuple(axes) if axes else None, keepdims=call.flag("keepdims", True))
     return np.asarray(result).astype(arrays[0].dtype)
 
 
@@ -360,7 +329,7 @@ def along(call: Call, part: Array, rank: int, axis: int) -> Array:
     """Return scales or zero points so that they broadcast along an axis of a quantised node."""
     if part.size == 1:
         return part.reshape(())
-    if part.ndim != 1 or call.attribute("block_size", 0):
+    if part.ndim != 1 or call.integer("block_size", 0):
         raise UnsupportedError("scales in blocks")
     shape = [1] * rank
     shape[axis] = -1

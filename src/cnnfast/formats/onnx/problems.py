@@ -16,6 +16,7 @@ from cnnfast.ops import Shape
 
 MOST_LISTED = 40
 MOST_KINDS = 12
+MOST_INPUTS = 12
 
 KEEP = {
     *("Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BatchNormalization", "BitwiseNot"),
@@ -76,11 +77,13 @@ class Problems:
         self._kinds[kind[:80]] += 1
         if len(self._listed) == MOST_LISTED:
             return
-        shapes = ", ".join(_shape_text(value) for value in inputs)
+        listed = list(inputs)
+        shapes = ", ".join(_shape_text(value) for value in listed[:MOST_INPUTS])
+        shapes += f" and {len(listed) - MOST_INPUTS} more" if len(listed) > MOST_INPUTS else ""
         attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
         near = nearest(node.op_type, self._known)
         self._listed.append(
-            f"{called(node)} ({kind}{attributes}) on {shapes or 'nothing'}: {why}; nearest that is run: {near}"
+            f"{called(node)} ({kind:.80}{attributes:.1000}) on {shapes or 'nothing'}: {why}; nearest that is run: {near}"
         )
 
     def report(self) -> str:

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.formats.blame import net
+from cnnfast.formats.budget import Budget
+from cnnfast.formats.description import MAX_NODES
 from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
-from cnnfast.formats.onnx.external import Beside
-from cnnfast.formats.onnx.fold import BUDGET, FOLDS, Budget, fold
+from cnnfast.formats.onnx.external import Beside, bytes_beside
+from cnnfast.formats.onnx.fold import FOLDS, fold
 from cnnfast.formats.onnx.functions import written_out
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
@@ -69,7 +72,7 @@ class Translation:
         model: ModelProto,
         beside: Beside | None,
         constant_inputs: Mapping[str, Array] | None = None,
-        budget: int = BUDGET,
+        budget: Budget | None = None,
     ) -> None:
         self.graph = written_out(model)
         self.opset = _opset(model)
@@ -83,16 +86,23 @@ class Translation:
         self._numbers: dict[str, int] = {}
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._taken = self._reserved | {value.name for value in self.graph.input}
-        for name, array in self._given(constant_inputs or {}):
-            self.values[name] = Static.of(array)
-        self.budget = Budget(budget + 4 * sum(v.pair[0].size for v in self.values.values() if isinstance(v, Static)))
-
-    def _given(self, constant_inputs: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
-        for tensor in self.graph.initializer:
-            yield tensor.name, array_of(tensor, self.beside)
+        self.budget = budget or Budget(model.ByteSize() + bytes_beside(self.graph.initializer, beside))
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse weights")
-        yield from constant_inputs.items()
+        for tensor in self.graph.initializer:
+            self.values[tensor.name] = self._tensor(tensor)
+        for name, array in (constant_inputs or {}).items():
+            self.values[name] = Static.of(array)
+
+    def _tensor(self, tensor: TensorProto) -> Static:
+        """Return a tensor of the file."""
+        with net(f"tensor {tensor.name!r:.200}"):
+            array = array_of(tensor, self.beside)
+            if tensor.HasField("raw_data"):
+                self.budget.give(array)
+            else:
+                self.budget.take(array, f"tensor {tensor.name!r:.200}")
+        return Static.of(array)
 
     def run(self, nodes: Iterable[NodeProto], outputs: Sequence[str]) -> Graph:
         """Translate nodes, with the inputs already entered, and return the graph of some of their results."""
@@ -148,8 +158,9 @@ class Translation:
         )  # fmt: skip
         before = len(self.nodes)
         try:
-            results = self._translated(call)
-            check_all_read(node, self.opset, call.read)
+            with net(f"{node.op_type:.80}"):
+                results = self._translated(call)
+                check_all_read(node, self.opset, call.read)
         except (UnsupportedError, GraphError) as error:
             del self.nodes[before:]
             self._refuse(node, inputs, str(error))
@@ -196,7 +207,7 @@ class Translation:
         before, own = len(self.nodes), set()
         for tensor in graph.initializer:
             own.add(tensor.name)
-            self.values[tensor.name] = Static.of(array_of(tensor, self.beside))
+            self.values[tensor.name] = self._tensor(tensor)
         for inner in graph.node:
             own.update(inner.output)
             self.step(inner)
@@ -239,25 +250,28 @@ class Translation:
             raise UnsupportedError(f"a constant of type {array.dtype}")
         if stated[0].startswith("value_float"):
             array = array.astype(np.float32)
+        self.budget.take(array, "Constant")
         return Static.of(array)
 
     def _named(self, node: NodeProto, results: list[Value], before: int) -> list[Value]:
         """Give the nodes that make results the names of the file, where nothing else of this call reads them."""
-        named: list[Value] = []
-        read = {name for made in self.nodes[before:] for name in made.inputs}
-        made = {n.name: i for i, n in enumerate(self.nodes[before:], before)}
-        for wanted, value in zip(node.output, results, strict=False):
-            if wanted not in self._reserved:
-                # inside of a branch, where others may use the name too
-                named.append(value)
-                continue
-            if isinstance(value, Images) and value.name in made and value.name not in read:
-                place = made.pop(value.name)
-                old = self.nodes[place]
-                self.nodes[place] = Node(wanted, old.op, old.inputs)
-                value = replace(value, name=wanted)
-            named.append(value)
-        return named
+        own = self.nodes[before:]
+        read = {name for made in own for name in made.inputs}
+        places = {made.name: before + i for i, made in enumerate(own)}
+        return [self._under(wanted, value, places, read) for wanted, value in zip(node.output, results, strict=False)]
+
+    def _under(self, wanted: str, value: Value, places: Mapping[str, int], read: Collection[str]) -> Value:
+        """Return a value under a name of the file, if its node is one of ``places`` and nothing reads it yet."""
+        # inside of a branch others may use the name too
+        if wanted not in self._reserved or not isinstance(value, Images) or value.name in read:
+            return value
+        place = places.get(value.name)
+        if place is None:
+            return value
+        old = self.nodes[place]
+        if old.name == value.name:
+            self.nodes[place] = Node(wanted, old.op, old.inputs)
+        return replace(value, name=self.nodes[place].name)
 
     def _bind(self, node: NodeProto, results: Collection[Value | Unknown]) -> None:
         missing = [Unknown(f"it reads a result that is not computed: {name!r}") for name in node.output[len(results) :]]
@@ -271,6 +285,8 @@ class Translation:
 
     def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
         """Add a node under a name of its own."""
+        if len(self.nodes) >= MAX_NODES:
+            raise GraphError(f"the network would have more than {MAX_NODES} nodes")
         name = self._fresh(wanted)
         self.nodes.append(Node(name, op, inputs))
         return name
@@ -278,13 +294,18 @@ class Translation:
     def keep(self, array: Array, wanted: str) -> str:
         """Add a constant under a name of its own."""
         name = self._fresh(wanted)
-        kept = np.ascontiguousarray(array)
-        self.constants[name] = kept.reshape(array.shape).astype(np.float32 if kept.dtype != np.float64 else np.float64)
+        dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
+        if not (array.flags.c_contiguous and array.dtype == dtype):
+            self.budget.ask(array.size * dtype.itemsize, f"the constant {wanted!r:.200}")
+        kept = np.ascontiguousarray(array).reshape(array.shape).astype(dtype, copy=False)
+        self.budget.take(kept, f"the constant {wanted!r:.200}")
+        self.constants[name] = kept
         return name
 
     def _fresh(self, wanted: str) -> str:
         name = wanted
         while name in self._taken:
+            # the numbers go on where they ended for this name
             self._numbers[wanted] = self._numbers.get(wanted, 0) + 1
             name = f"{wanted}.{self._numbers[wanted]}"
         self._taken.add(name)

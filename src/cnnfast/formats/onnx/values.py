@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.errors import UnsupportedError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.ops import Array, Shape
 
 BATCHES = (2, 3)
@@ -121,7 +121,10 @@ class Static:
             raise UnsupportedError(f"a constant of shape {array.shape} that differs from image to image")
         if not self.is_fixed and [len(part) for part in self.pair] != list(BATCHES):
             raise UnsupportedError("an array that depends on the number of images; only a shape may")
-        return array[0] if len(array) else array.reshape(array.shape[1:])
+        if not len(array):
+            raise UnsupportedError(f"a constant of shape {array.shape}, which is for no images")
+        first: Array = array[0]
+        return first
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,3 +159,10 @@ class Unknown:
 
     why: str = ""
     of_images: bool = True
+
+
+def whole(array: Array) -> list[int]:
+    """Return an array of integers as a list."""
+    if array.dtype.kind not in "iub":
+        raise ModelFileError(f"integers are needed, but an array of {array.dtype} is given")
+    return [int(v) for v in array.reshape(-1)]

@@ -52,6 +52,8 @@ def many(call: Call) -> Images:
 def joined(call: Call, op: Op, a: Images | Static, b: Images | Static) -> Images:
     """Emit an op of two values, at least one of them computed from the images."""
     ranks = [len(v.shape) for v in (a, b) if isinstance(v, Images)]
+    if not ranks:
+        raise UnsupportedError("its inputs are constants, and cnnfast does not compute it in advance")
     if len(ranks) == 2 and ranks[0] != ranks[1]:
         raise UnsupportedError(f"values of {ranks[0] + 1} and {ranks[1] + 1} axes would set images against pixels")
     return call.emit(op, *(operand(v, max(ranks)) for v in (a, b)))
@@ -62,4 +64,4 @@ def operand(value: Images | Static, rank: int) -> Images | Array:
     if isinstance(value, Images):
         return value
     array = value.of_one_image(rank)
-    return array if array.dtype == np.float64 else array.astype(np.float32)
+    return array if array.dtype == np.float64 else array.astype(np.float32, copy=False)

@@ -166,7 +166,7 @@ def opposite(call: Call) -> Images:
 def power(call: Call) -> Images:
     """Raise to a constant power that products, quotients and roots can make."""
     x = call.images(0)
-    exponent = float(call.static(1).reshape(-1)[0]) if call.static(1).size == 1 else math.nan
+    exponent = call.number(1) if call.static(1).size == 1 else math.nan
     if exponent == 0.5:
         return call.emit(Sqrt(), x)
     if exponent == -0.5:
@@ -204,9 +204,9 @@ def clip(call: Call) -> Images:
     """Limit from both sides, from one, or from none."""
     x = call.images(0)
     if call.opset < 11:
-        low, high = call.attribute("min", -math.inf), call.attribute("max", math.inf)
+        low, high = call.bound("min", -math.inf), call.bound("max", math.inf)
     else:
-        low, high = (float(call.static(i, default).reshape(())) for i, default in ((1, -math.inf), (2, math.inf)))
+        low, high = call.number(1, -math.inf), call.number(2, math.inf)
     if x.integers is not None:
         low, high = (float(x.integers.numbers(np.asarray(bound))) for bound in (low, high))
     return clipped(call, x, low, high)

@@ -40,18 +40,18 @@ def convolved(call: Call, x: Images, weight: Array, bias: tuple[Array, ...]) -> 
 def gemm(call: Call) -> Images:
     """Multiply rows of features by a constant matrix, then add a constant or another value."""
     x, alpha, beta = call.images(0), call.real("alpha", 1.0), call.real("beta", 1.0)
-    if call.attribute("transA", 0):
+    if call.flag("transA"):
         raise UnsupportedError("transA: the images would not be counted by axis 0")
     weight = real(call.static(1))
     if weight.ndim != 2:
         raise ModelFileError(f"Gemm needs a matrix, but B has the shape {weight.shape}")
-    weight = (weight if call.attribute("transB", 0) else weight.T) * np.asarray(alpha, weight.dtype)
+    weight = (weight if call.flag("transB") else weight.T) * np.asarray(alpha, weight.dtype)
     if not call.has(2) or beta == 0:
         return call.emit(Linear(), x, weight)
     added = call.value(2)
     if isinstance(added, Static):
         bias = real(added.of_one_image(1)) * np.asarray(beta, np.float32)
-        return call.emit(Linear(), x, weight, np.broadcast_to(bias, weight.shape[:1]))
+        return call.emit(Linear(), x, weight, call.fitted(bias, weight.shape[:1], "bias"))
     scaled = added if beta == 1 else call.emit(Mul(), added, np.asarray(beta))
     return call.emit(Add(), call.emit(Linear(), x, weight), scaled)
 
@@ -110,4 +110,4 @@ def real(array: Array) -> Array:
     """Return weights as a network keeps them: float32, or float64 where the file has it."""
     if array.dtype.kind != "f":
         raise UnsupportedError(f"weights of type {array.dtype}")
-    return array if array.dtype == np.float64 else array.astype(np.float32)
+    return array if array.dtype == np.float64 else array.astype(np.float32, copy=False)

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call, whole
+from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.fold import slices, split_sizes
 from cnnfast.formats.onnx.operators.arithmetic import operand
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.shapes import reshaped
-from cnnfast.formats.onnx.values import Images, Static
+from cnnfast.formats.onnx.values import Images, Static, whole
 from cnnfast.ops import Concat, Identity, Pad, Reshape, Shape, Slice, Transpose
 
 PAD_MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "wrap": "wrap"}
@@ -115,7 +115,7 @@ def pad(call: Call) -> Images:
     if mode not in PAD_MODES:
         raise UnsupportedError(f"mode {mode!r}; it must be one of {', '.join(PAD_MODES)}")
     amounts = call.listed(1, "pads", 11)
-    value = call.real("value", 0.0) if call.opset < 11 else float(call.static(2, 0.0).reshape(-1)[0])
+    value = call.real("value", 0.0) if call.opset < 11 else call.number(2, 0.0)
     if x.integers is not None:
         value = float(x.integers.numbers(np.asarray(value)))
     axes = whole(call.static(3)) if call.has(3) else list(range(rank))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cnnfast.errors import UnsupportedError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.layers import real
 from cnnfast.formats.onnx.operators.registry import operator
@@ -35,7 +35,7 @@ from cnnfast.ops import (
 @operator("BatchNormalization")
 def batch_norm(call: Call) -> Images:
     """Normalise with the statistics of training."""
-    if call.attribute("training_mode", 0) or (call.opset < 9 and not call.attribute("spatial", 1)):
+    if call.flag("training_mode") or (call.opset < 9 and not call.flag("spatial", True)):
         raise UnsupportedError("training_mode, or statistics for each pixel")
     call.ignore("momentum")
     x = call.images(0)
@@ -55,12 +55,19 @@ def group_norm(call: Call) -> Images:
     groups = x.shape[0] if call.kind == "InstanceNormalization" else call.integer("num_groups")
     if call.kind == "GroupNormalization" and call.opset < 21:
         # a scale for each group, not for each channel
-        parameters = [np.repeat(p, max(x.shape[0] // max(groups, 1), 1)) for p in parameters]
+        parameters = [_by_channel(call, p, groups, x.shape[0]) for p in parameters]
     op = GroupNorm(groups, call.real("epsilon", 1e-5))
     if len(x.shape) in (1, 3):
         return call.emit(op, x, *parameters)
     flat = call.emit(Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
     return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
+
+
+def _by_channel(call: Call, part: Array, groups: int, channels: int) -> Array:
+    """Return a number for each channel, from one for each group."""
+    if groups < 1 or channels % groups or part.shape != (groups,):
+        raise ModelFileError(f"{groups} groups of {channels} channels, with parameters of shape {part.shape}")
+    return call.fitted(part[:, None], (groups, channels // groups), "scale").reshape(-1)
 
 
 @operator("RMSNormalization")
@@ -81,9 +88,9 @@ def layer_norm(call: Call) -> list[Images]:
     call.ignore("stash_type")
     first = call.axis(call.integer("axis", -1), len(x.shape))
     sizes = x.shape[first - 1 :]
-    parameters: list[Array] = [np.broadcast_to(real(call.static(1)), sizes)]
+    parameters: list[Array] = [call.fitted(real(call.static(1)), sizes, "scale")]
     if call.has(2):
-        parameters.append(np.broadcast_to(real(call.static(2)), sizes))
+        parameters.append(call.fitted(real(call.static(2)), sizes, "bias"))
     axes, eps = tuple(range(first, len(x.shape) + 1)), call.real("epsilon", 1e-5)
     results = [call.emit(LayerNorm(axes, eps), x, *parameters)]
     if any(call.node.output[1:]):

@@ -38,7 +38,7 @@ def pool(call: Call) -> Images:
 def lp_pool(call: Call) -> Images:
     """Take the sum of absolute values, or the root of the energy, of each window or channel."""
     x, power = call.images(0), call.integer("p", 2)
-    if power not in (1, 2) or call.attribute("ceil_mode", 0):
+    if power not in (1, 2) or call.integer("ceil_mode", 0):
         raise UnsupportedError(f"p={power} or ceil_mode; p 1 and 2 are run")
     parts = call.emit(Abs(), x) if power == 1 else call.emit(Mul(), x, x)
     if call.kind == "GlobalLpPool":

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnnfast.errors import UnsupportedError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.fold import along, quantized_zero, result_is_real
 from cnnfast.formats.onnx.operators.elements import clipped, numbers
@@ -60,6 +60,8 @@ def dequantized(call: Call, x: Images, scale: Array, zero: Array) -> Images:
         return x.real
     rank = len(x.shape)
     axis = call.axis(call.integer("axis", 1), rank) - 1 if scale.size > 1 or zero.size > 1 else 0
+    if any(part.size not in (1, x.shape[axis]) for part in (scale, zero)):
+        raise ModelFileError(f"scales of shape {scale.shape}, zero points {zero.shape} for images of shape {x.shape}")
     scale, zero = (along(call, part, rank, axis) for part in (scale, zero))
     y = numbers(call, x)
     shifted = call.emit(Sub(), y, zero.astype(np.float32)) if zero.any() else y
@@ -69,12 +71,15 @@ def dequantized(call: Call, x: Images, scale: Array, zero: Array) -> Images:
 @operator("QLinearConv")
 def conv(call: Call) -> Images:
     """Convolve: inputs x, its scale and zero point, the same of the weights, scale and zero point of y, bias."""
-    x, scale = dequantized(call, call.images(0), call.static(1), call.static(2)), call.static(4)
-    scales, zeros = (_by_filter(part, call.static(3).ndim) for part in (scale, call.static(5).astype(np.float64)))
-    weight = (call.static(3) - zeros) * scales
+    x, scale, weight = dequantized(call, call.images(0), call.static(1), call.static(2)), call.static(4), call.static(3)
+    scales, zeros = (
+        call.fitted(_by_filter(part, weight.ndim), weight.shape, "scale") for part in (scale, call.static(5))
+    )
+    weight = (weight - zeros.astype(np.float64)) * scales
     bias: tuple[Array, ...] = ()
     if call.has(8):
-        bias = ((call.static(8) * (call.static(1).astype(np.float64) * scale)).astype(np.float32),)
+        unit = call.fitted(call.number(1) * scale.astype(np.float64), call.static(8).shape, "scale")
+        bias = ((call.static(8) * unit).astype(np.float32),)
     y = convolved(call, x, weight.astype(np.float32), bias)
     return _limited(call, y, call.static(6), call.static(7))
 
@@ -83,12 +88,14 @@ def conv(call: Call) -> Images:
 def matmul(call: Call) -> Images:
     """Multiply: inputs a and b, each with scale and zero point, scale and zero point of y."""
     x = dequantized(call, call.images(0), call.static(1), call.static(2))
-    matrix = (call.static(3) - call.static(5).astype(np.float64)) * call.static(4)
+    matrix = call.static(3)
+    scales, zeros = (call.fitted(call.static(i), matrix.shape, "scale") for i in (4, 5))
+    matrix = (matrix - zeros.astype(np.float64)) * scales
     return _limited(call, multiplied(call, x, matrix.astype(np.float32)), call.static(6), call.static(7))
 
 
 def _by_filter(part: Array, rank: int) -> Array:
-    return part.reshape(-1, *(1,) * (rank - 1)) if part.ndim else part
+    return part.reshape(-1, *(1,) * (rank - 1)) if part.ndim == 1 and rank else part
 
 
 def _meaning(dtype: np.dtype[np.generic], scale: Array, zero: Array) -> Integers:
@@ -126,7 +133,8 @@ def of_integers(call: Call) -> Images:
     weight = call.static(1).astype(np.float64)
     if call.has(3):
         zero = call.static(3).astype(np.float64)
-        weight = weight - (_by_filter(zero, weight.ndim) if call.kind == "ConvInteger" else zero)
+        by_axis = _by_filter(zero, weight.ndim) if call.kind == "ConvInteger" else zero
+        weight = weight - call.fitted(by_axis, weight.shape, "zero point")
     x, scale = _without_zero(call, call.images(0))
     weight = weight.astype(np.float32)
     y = convolved(call, x, weight, ()) if call.kind == "ConvInteger" else multiplied(call, x, weight)

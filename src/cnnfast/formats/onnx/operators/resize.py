@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call, whole
+from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import BATCHES, Images, Static
+from cnnfast.formats.onnx.values import BATCHES, Images, Static, whole
 from cnnfast.ops import Resize
 
 NAMES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
@@ -48,7 +48,7 @@ def _coordinates(call: Call) -> dict[str, Any]:
     where = call.text("coordinate_transformation_mode", "half_pixel")
     if where not in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric"):
         raise UnsupportedError(f"coordinate_transformation_mode {where!r}")
-    flags = {name: bool(call.attribute(name, 0)) for name in ("antialias", "exclude_outside")}
+    flags = {name: call.flag(name) for name in ("antialias", "exclude_outside")}
     return dict(coordinates=where, rounding=call.text("nearest_mode", "round_prefer_floor"), **flags)
 
 
@@ -59,7 +59,7 @@ def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]
     if call.opset >= 11 and call.has(3) and (sizes := _given_sizes(call)):
         return _by_sizes(call, x, dict(zip(axes, sizes, strict=False)))
     if call.kind == "Upsample" and call.opset < 9:
-        scales = [float(v) for v in call.attribute("scales", [])]
+        scales = call.reals("scales", ())
     else:
         scales = [float(v) for v in call.static(index).reshape(-1)]
     if len(scales) != len(axes) or not all(0 < s < 1e6 for s in scales):

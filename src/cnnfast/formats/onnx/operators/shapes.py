@@ -21,7 +21,7 @@ def shape(call: Call) -> Static:
     pair = [np.array((*x.shape[: x.at], n, *x.shape[x.at :]), np.int64) for n in BATCHES]
     if call.kind == "Size":
         return Static((pair[0].prod(), pair[1].prod()))
-    part = slice(call.attribute("start", 0), call.attribute("end", None))
+    part = slice(call.integer("start", 0), call.optional_integer("end"))
     return Static((pair[0][part], pair[1][part]))
 
 
@@ -31,13 +31,10 @@ def reshape(call: Call) -> Images:
     x = call.images(0)
     if call.opset < 5:
         raise UnsupportedError("the shape as an attribute")
-    target = call.value(1)
-    if not isinstance(target, Static):
-        raise UnsupportedError("its shape is computed from the images")
-    keep_zeros = bool(call.attribute("allowzero", 0))
-    shapes = [_target(call, x.shape, t.tolist(), n, keep_zeros) for t, n in zip(target.pair, BATCHES, strict=True)]
+    targets, keep_zeros = call.stated(1), call.flag("allowzero")
+    shapes = [_target(call, x.shape, t, n, keep_zeros) for t, n in zip(targets, BATCHES, strict=True)]
     if shapes[0] != shapes[1]:
-        raise UnsupportedError(f"the shape {target.pair[0].tolist()} for 2 images mixes the images")
+        raise UnsupportedError(f"the shape {targets[0][:16]} for 2 images mixes the images")
     return reshaped(call, x, shapes[0])
 
 
@@ -128,19 +125,27 @@ def transpose(call: Call) -> Images:
 @operator("Expand")
 def expand(call: Call) -> Images:
     """Repeat along axes of size 1."""
-    x, target = call.images(0), call.value(1)
-    if not isinstance(target, Static):
-        raise UnsupportedError("its shape is computed from the images")
+    x = call.images(0)
     shapes = []
-    for t, n in zip(target.pair, BATCHES, strict=True):
-        sizes = t.tolist()
+    for sizes, n in zip(call.stated(1), BATCHES, strict=True):
         if len(sizes) > len(x.shape) + 1:
             raise UnsupportedError(f"the shape {sizes} puts axes in front of the images")
         if len(sizes) == len(x.shape) + 1 and sizes[0] not in (1, n, call.batch):
             raise UnsupportedError(f"the shape {sizes} repeats images")
-        shapes.append(np.broadcast_shapes(x.shape, tuple(sizes[-len(x.shape) :])))
-    if shapes[0] != shapes[1] or math.prod(shapes[0]) > 1 << 24:
-        raise UnsupportedError(f"images of shape {x.shape} as {shapes[0]}")
+        shapes.append(_joined(x.shape, tuple(sizes[-len(x.shape) :])))
+    if shapes[0] != shapes[1]:
+        raise UnsupportedError(f"images of shape {x.shape} as {shapes[0]} for two images, and {shapes[1]} for three")
     if shapes[0] == x.shape:
         return call.emit(Identity(), x)
-    return replace(call.emit(Add(), x.real, np.zeros(shapes[0], np.float32)), integers=x.integers)
+    return replace(
+        call.emit(Add(), x.real, call.fitted(np.zeros((), np.float32), shapes[0], "result")), integers=x.integers
+    )
+
+
+def _joined(own: Shape, target: Shape) -> Shape:
+    if len(target) > len(own) or any(
+        (t not in (1, s) and s != 1) or t < 1 for s, t in zip(own[-len(target) :], target, strict=False)
+    ):
+        raise ModelFileError(f"Expand cannot make {target} of images of shape {own}")
+    joined: Shape = np.broadcast_shapes(own, target)
+    return joined
