@@ -74,7 +74,7 @@ def assert_same_plan(actual: Plan, expected: Plan) -> None:
     assert [s.kernel for s in actual.steps] == [s.kernel for s in expected.steps]
     for a, b in zip(actual.steps, expected.steps, strict=True):
         assert (dict(a.ints), dict(a.floats), a.reason) == (dict(b.ints), dict(b.floats), b.reason)
-        for p, q in zip((*a.parameters, *a.tables), (*b.parameters, *b.tables), strict=True):
+        for p, q in zip((*a.arrays(), *a.tables), (*b.arrays(), *b.tables), strict=True):
             assert (p is None) == (q is None)
             if p is not None:
                 np.testing.assert_allclose(p, q, rtol=1e-4, atol=1e-5 * np.abs(q).max())
