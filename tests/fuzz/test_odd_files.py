@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from fuzz import random_cs61c
+from fuzz import random_cs61c, random_safetensors, random_torch
 from fuzz.limits import limited
 from fuzz.random_cnnfast import random_file as random_cnnfast
 from fuzz.random_convnetjs import random_file as random_convnetjs
@@ -86,3 +87,17 @@ def test_lines_of_cs61c(tmp_path: Path) -> None:
         return {}
 
     assert 0 < read_or_refused(tmp_path, write, FILES // 4) < FILES // 4
+
+
+@pytest.mark.filterwarnings("ignore:tensors that are no part of the network")
+@pytest.mark.parametrize("module", [random_safetensors, random_torch], ids=["safetensors", "torch"])
+@pytest.mark.parametrize("odd", [0.0, 0.3])
+def test_weights_alone(module: ModuleType, odd: float, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+
+    def write(seed: int) -> dict[str, Any]:
+        rng = np.random.default_rng(seed)
+        path.write_bytes(module.random_file(rng, odd))
+        return module.random_options(rng)
+
+    assert 0 < read_or_refused(path, write) < FILES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from formats.pickles.assembled import archive, integer, mapping, numbers, sequence, tensor, text, write
+from formats.pickles.assembled import archive, call, integer, mapping, numbers, sequence, tensor, text, write
 from formats.weights.small import safetensors, small_graph, small_state
 
 from cnnfast.errors import ConfigError, ModelFileError
@@ -153,6 +153,10 @@ def test_what_is_no_checkpoint(tmp_path: Path, file: File) -> None:
         (mapping({"epoch": integer(1), "model": module}), r"under 'model': its pickle asks for mine\.nets\.Net"),
         (mapping({"epoch": integer(3)}), r"no state dict: its keys are epoch, .*name that with key="),
         (mapping({}), "its keys are none"),
+        (
+            mapping({n: call("numpy._core.multiarray._reconstruct", integer(1)) for n in ("fc.weight", "fc.bias")}),
+            r"'fc\.weight' is numpy\._core\.multiarray\._reconstruct; make tensors of arrays with torch\.from_numpy",
+        ),
         (text("x"), "it holds a str, not tensors by name"),
         (mapping({"state_dict": integer(1)}), "its keys are state_dict"),
     ]:

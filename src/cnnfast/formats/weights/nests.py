@@ -164,6 +164,11 @@ def _nothing(content: Mapping[Any, Any]) -> str:
     for name, value in content.items():
         if isinstance(value, Record) and (len(content) == 1 or name in NESTS):
             return _pickled(value, f" under {name!r:.80}")
+    objects = {str(key): value.name for key, value in _by_text(content) if isinstance(value, Record)}
+    if len(objects) > len(content) // 2:
+        name, kind = next(iter(objects.items()))
+        arrays = "; make tensors of arrays with torch.from_numpy" if kind.startswith("numpy") else ""
+        return f"it holds objects by name, and no tensors: {name!r:.80} is {kind:.200}{arrays}; {WAY_OUT}"
     keys = ", ".join(str(key)[:80] for key in list(content)[:SHOWN] if isinstance(key, str | int))
     return (
         f"it holds no state dict: its keys are {keys or 'none'}, none of them {', '.join(NESTS)}; "
