@@ -59,8 +59,9 @@ class Network:
         ----------
         source : str or path-like
         **options
-            What the file does not say and its format asks for: ``architecture`` for a state dict, ``classes``,
-            ``preprocess``; see docs/model-file.md.
+            What the file does not say and its format asks for: ``classes``, ``preprocess``, ``input_shape``,
+            ``input_layout``, ``output``, ``architecture`` for a state dict; see docs/model-file.md and the page of the
+            format.
 
         Raises
         ------
