@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from small_graphs import net
 
 from cnnfast.graph import Graph, optimize
 from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid, Softmax
+from cnnfast.plan import memory
 from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Lowering
 from cnnfast.plan.memory import ALIGNMENT, place, root
@@ -19,6 +20,15 @@ from cnnfast.plan.naive import lower_naive
 from cnnfast.plan.step import Step
 
 LOWERINGS = [lower_lanes, lower_naive]
+
+
+@pytest.fixture(autouse=True, scope="module", params=[memory.MOST_BY_SIZE, 0], ids=["by size", "by time"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways of placing: the one of usual networks, and the one of those with very many values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "MOST_BY_SIZE", request.param)
+        yield
+
 
 Lower = Callable[[Graph], Lowering]
 
@@ -144,3 +154,12 @@ def test_outputs_that_are_inputs_constants_or_other_names() -> None:
     )  # fmt: skip
     for lower in LOWERINGS:
         check(lower, graph)
+
+
+def test_many_values_that_live_long_and_short_are_placed_without_looking_at_every_pair() -> None:
+    """Neighbors that are free together become one place again, so the arena holds what is alive, and little more."""
+    branches = [(f"b{i}", MaxPool(3, 1, 1), "x") for i in range(4000)]
+    sums = [(f"s{i}", Add(), f"s{i - 1}" if i > 1 else "b0", f"b{i}") for i in range(1, 4000)]
+    small = net(*branches[:200], *sums[:199], x=(4, 4, 4))
+    large = net(*branches, *sums, x=(4, 4, 4))
+    assert check(lower_naive, large) <= 20 * 1.05 * check(lower_naive, small)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from cnnfast.plan.step import Step
 
 ALIGNMENT = 16
 """Elements between possible places: in layout nchw 64 bytes, a cache line and the widest vector register."""
+
+MOST_BY_SIZE = 1000
+"""Buffers up to which the smaller arena is worth the time of looking at every pair."""
 
 
 @dataclass
@@ -88,13 +93,20 @@ def _free_operand(
 
 
 def _assign(buffers: Iterable[Buffer]) -> int:
-    """Give each buffer the lowest offset that is free for its whole life, the largest first; return the end."""
+    """Give each buffer an offset that is free for its whole life, and return the end."""
+    wanted = []
+    for buffer in buffers:
+        buffer.offset = 0
+        if buffer.size:
+            wanted.append(buffer)
+    return _by_size(wanted) if len(wanted) <= MOST_BY_SIZE else _by_time(wanted)
+
+
+def _by_size(buffers: Sequence[Buffer]) -> int:
+    """Place the largest buffer first, each as low as it goes: a small arena, but every pair is looked at."""
     placed: list[Buffer] = []
     end = 0
     for buffer in sorted(buffers, key=lambda b: (-b.size, b.first)):
-        if buffer.size == 0:
-            buffer.offset = 0
-            continue
         offset = 0
         for other in sorted((p for p in placed if _overlap(p, buffer)), key=lambda b: b.offset):
             if offset + buffer.size <= other.offset:
@@ -104,6 +116,64 @@ def _assign(buffers: Iterable[Buffer]) -> int:
         placed.append(buffer)
         end = max(end, offset + buffer.size)
     return _aligned(end)
+
+
+def _by_time(buffers: Sequence[Buffer]) -> int:
+    """Place buffers as they come to life, each in the smallest gap that holds it: n log n."""
+    arena = _Gaps()
+    alive: list[tuple[int, int, int]] = []
+    for buffer in sorted(buffers, key=lambda b: (b.first, -b.size)):
+        while alive and alive[0][0] < buffer.first:
+            _, offset, size = heappop(alive)
+            arena.give_back(offset, size)
+        size = _aligned(buffer.size)
+        buffer.offset = arena.take(size)
+        heappush(alive, (buffer.last, buffer.offset, size))
+    return arena.end
+
+
+class _Gaps:
+    """The free places of an arena that grows where none of them is large enough."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self._by_size: list[tuple[int, int]] = []
+        self._by_start: dict[int, int] = {}
+        self._by_end: dict[int, int] = {}
+
+    def take(self, size: int) -> int:
+        """Return where a place of this size begins."""
+        found = bisect_left(self._by_size, (size, 0))
+        if found < len(self._by_size):
+            length, start = self._by_size[found]
+        else:
+            # the arena grows, from its last gap if that reaches to the end
+            length = self._by_end.get(self.end, 0)
+            start = self.end - length
+        if length:
+            self._forget(start, length)
+        if length > size:
+            self._keep(start + size, length - size)
+        self.end = max(self.end, start + size)
+        return start
+
+    def give_back(self, start: int, size: int) -> None:
+        """Free a place, and join it with the gaps beside it."""
+        if before := self._by_end.get(start):
+            self._forget(start - before, before)
+            start, size = start - before, size + before
+        if behind := self._by_start.get(start + size):
+            self._forget(start + size, behind)
+            size += behind
+        self._keep(start, size)
+
+    def _keep(self, start: int, size: int) -> None:
+        self._by_start[start] = self._by_end[start + size] = size
+        insort(self._by_size, (size, start))
+
+    def _forget(self, start: int, size: int) -> None:
+        del self._by_start[start], self._by_end[start + size]
+        del self._by_size[bisect_left(self._by_size, (size, start))]
 
 
 def _overlap(a: Buffer, b: Buffer) -> bool:

@@ -72,7 +72,9 @@ def _may_belong(graph: Graph, node: Node, group: list[Node]) -> bool:
     """Tell whether a node computes element by element, with equal numbers for all, and for the group alone."""
     if not isinstance(node.op, Elementwise | Binary) or node.op.parameters:
         return False
-    if group and (node.name in graph.outputs or any(reader not in group for reader in graph.consumers[node.name])):
+    # by name, because nodes are compared field by field
+    members = {member.name for member in group}
+    if group and (node.name in graph.outputs or any(r.name not in members for r in graph.consumers[node.name])):
         return False
     return all(
         np.ptp(graph.constants[value]) == 0

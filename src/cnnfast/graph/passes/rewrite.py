@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
@@ -15,7 +16,12 @@ def only_readers(graph: Graph) -> dict[str, Node]:
     alone = {value: nodes[0] for value, nodes in graph.consumers.items() if len(nodes) == 1}
     for value in graph.outputs:
         alone.pop(value, None)
-    return {value: node for value, node in alone.items() if node.inputs.count(value) == 1}
+    for node in graph.nodes:
+        if len(set(node.inputs)) < len(node.inputs):
+            for value, times in Counter(node.inputs).items():
+                if times > 1:
+                    alone.pop(value, None)
+    return alone
 
 
 def rebuilt(graph: Graph, nodes: Iterable[Node], constants: Mapping[str, Array]) -> Graph:
