@@ -5,12 +5,14 @@ Damage to bytes rarely gets past the first check; here every offset is right, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tflite
 from formats.litert.crafted import Operator, Tensor, model_bytes
+from fuzz.litert_shapes import result_of
 
 from cnnfast.formats.litert import network  # noqa: F401  (it enters the operators)
 from cnnfast.formats.litert.options import TABLE_OF, Tables, fields_of
@@ -43,15 +45,19 @@ class _Writer:
         operators = []
         for number in range(length):
             kind = self._one(sorted(OPERATORS))
-            operands = [last, *(self._constant(array) for array in self._operands(kind, shape))]
+            constants = self._operands(kind, shape)
+            options = self._options(kind)
+            target = self._target(kind, shape, constants, options)
+            operands = [last, *map(self._constant, constants)]
             if kind == "SPLIT":
-                operands = [self._constant(self._integers(int(self._rng.integers(0, 2)))), last]
+                operands.reverse()
             elif self._is_odd():
                 operands = [self._one([*operands, -1, last]) for _ in operands]
-            target = self._target(kind, shape)
-            outputs = [self._value(f"y{number}.{i}", target) for i in range(1 if kind != "SPLIT" else self._small())]
-            table = TABLE_OF.get(kind, "")
-            operators.append(Operator(kind, operands, outputs or [last], table, self._options(table)))
+            elif kind in ("CONCATENATION", "SQUARED_DIFFERENCE") and len(operands) < 2:
+                operands.append(last)
+            count = abs(options.get("NumSplits", 1)) % 5 if kind == "SPLIT" else 1
+            outputs = [self._value(f"y{number}.{i}", target) for i in range(count)]
+            operators.append(Operator(kind, operands, outputs or [last], TABLE_OF.get(kind, ""), options))
             last, shape = outputs[0] if outputs else last, target
         operators.append(Operator("RELU", [last], [self._value("end", shape)]))
         return self._tensors, operators
@@ -61,7 +67,11 @@ class _Writer:
         if self._is_odd():
             return [self._anything() for _ in range(self._small())]
         make = WANTED.get(kind)
-        return make(self, shape) if make else []
+        try:
+            return make(self, shape) if make else []
+        # an odd shape has no axis to speak of
+        except (IndexError, ValueError):
+            return []
 
     def _anything(self) -> Array:
         return self._one([self._integers(self._small()), self.reals(*self._shape(4)), self.reals()])
@@ -72,7 +82,7 @@ class _Writer:
 
     def reals(self, *shape: int) -> Array:
         """Return a constant of floats, some of them odd."""
-        sizes = [abs(size) % 8 for size in shape]
+        sizes = [abs(size) % 400 for size in shape]
         values = self._rng.standard_normal(sizes).astype(np.float32)
         return np.full(sizes, self._one(REALS), np.float32) if self._is_odd() else values
 
@@ -83,25 +93,52 @@ class _Writer:
         sides = np.asarray(values, np.int32).reshape(-1, 2)
         return sides if self._is_odd() else sides * np.array([[0], [1], [1], [0], [0], [0]], np.int32)[: len(shape)]
 
-    def places(self, shape: list[int]) -> Array:
-        """Return one number for each axis."""
-        values = [self._one(ODD) if self._is_odd() else self._one([0, 1, size, -1]) for size in shape]
-        return np.array(values, np.int64).astype(np.int32)
+    def broadcast(self, shape: list[int]) -> Array:
+        """Return a constant that goes with a value: some of its axes, some of them of size 1."""
+        sizes = [1 if self._rng.random() < 0.4 else size for size in shape]
+        return self.reals(*[1, *sizes[1:]][int(self._rng.integers(0, len(shape))) :])
+
+    def cut(self, shape: list[int]) -> list[Array]:
+        """Return where a slice begins and how much it takes."""
+        begin = [0, *(int(self._rng.integers(0, max(size, 1))) for size in shape[1:])]
+        count = [int(self._rng.integers(1, max(size - b, 0) + 2)) for size, b in zip(shape, begin, strict=True)]
+        counts = [-1 if c > size - b else c for size, b, c in zip(shape, begin, count, strict=True)]
+        return [self.oddly(begin), self.oddly([1, *counts[1:]])]
+
+    def strides(self, shape: list[int]) -> list[Array]:
+        """Return where a slice begins, where it ends, and its steps."""
+        begin = [0, *(self._one([0, 0, 1, -1, -size]) for size in shape[1:])]
+        end = [1, *(self._one([size, size, -1, 2, 99]) for size in shape[1:])]
+        return [self.oddly(begin), self.oddly(end), self.oddly([1, *(self._one([1, 1, 2]) for _ in shape[1:])])]
+
+    def factors(self, shape: list[int]) -> Array:
+        """Return the shape of a reshape: the sizes in another order, or some of them as one."""
+        sizes = [int(size) for size in self._rng.permutation(shape[1:])]
+        if len(sizes) > 1 and self._rng.random() < 0.5:
+            sizes = [sizes[0] * sizes[1], *sizes[2:]]
+        return self.oddly([self._one([1, -1]), *sizes])
+
+    def oddly(self, values: list[int]) -> Array:
+        """Return integers, a few of them odd."""
+        return np.array([self._one(ODD) if self._is_odd() else value for value in values], np.int64).astype(np.int32)
 
     def axes(self, shape: list[int]) -> Array:
         """Return a few axes."""
-        return np.array(
-            [self._one(ODD if self._is_odd() else [1, 2, 3, -1]) for _ in range(self._small())], np.int64
-        ).astype(np.int32)
+        known = [*range(1, len(shape)), -1]
+        return self.oddly(sorted({self._one(known) for _ in range(1 + self._small())} - {0}))
 
-    def _target(self, kind: str, shape: list[int]) -> list[int]:
-        if kind in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
-            return self._one(
-                [[1, int(np.prod(np.abs(shape), dtype=object) % 10_000)], self._shape(), shape, [1, *shape]]
-            )
-        return self._shape() if self._is_odd() else shape
+    def _target(self, kind: str, shape: list[int], constants: list[Array], options: dict[str, Any]) -> list[int]:
+        if self._is_odd():
+            return self._shape()
+        try:
+            target = result_of(kind, shape, constants, options)
+        # whatever does not fit gives no shape
+        except (ArithmeticError, ValueError, IndexError, KeyError, TypeError):
+            return shape
+        return [int(size) if abs(size) < 1 << 31 else 1 for size in target]
 
-    def _options(self, table: str) -> dict[str, Any]:
+    def _options(self, kind: str) -> dict[str, Any]:
+        table = TABLE_OF.get(kind, "")
         if not table:
             return {}
         return {
@@ -178,27 +215,20 @@ DEFAULTS = {table: Tables(tflite)._defaults(table)[0] for table in set(TABLE_OF.
 
 WANTED: dict[str, Callable[[_Writer, list[int]], list[Array]]] = {
     "CONV_2D": lambda w, s: [w.reals(5, w._small() + 1, 2, s[-1]), w.reals(5)],
-    "DEPTHWISE_CONV_2D": lambda w, s: [w.reals(1, w._small() + 1, 2, s[-1] * (1 + w._small())), w.reals(s[-1])],
-    "FULLY_CONNECTED": lambda w, s: [
-        w.reals(3, w._one([s[-1], int(np.prod(np.abs(s), dtype=object) % 8)])),
-        w.reals(3),
-    ],
+    "DEPTHWISE_CONV_2D": lambda w, s: [w.reals(1, w._small() + 1, 2, s[-1]), w.reals(s[-1])],
+    "FULLY_CONNECTED": lambda w, s: [w.reals(3, w._one([s[-1], math.prod(s)])), w.reals(3)],
     "BATCH_MATMUL": lambda w, s: [w.reals(s[-1], s[-1])],
-    "ADD": lambda w, s: [w.reals(*s[w._small() :])],
-    "SUB": lambda w, s: [w.reals(*s[w._small() :])],
-    "MUL": lambda w, s: [w.reals(*s[w._small() :])],
-    "DIV": lambda w, s: [w.reals(*s[w._small() :])],
-    "MAXIMUM": lambda w, s: [w.reals(*s[w._small() :])],
-    "MINIMUM": lambda w, s: [w.reals(*s[w._small() :])],
-    "SQUARED_DIFFERENCE": lambda w, s: [w.reals(*s[w._small() :])],
-    "PRELU": lambda w, s: [w.reals(*s[1:])],
-    "RESHAPE": lambda w, s: [w._integers(w._small())],
-    "TRANSPOSE": lambda w, s: [np.array([0, *(1 + w._rng.permutation(len(s) - 1))], np.int32)],
-    "SLICE": lambda w, s: [w.places(s), w.places(s)],
-    "STRIDED_SLICE": lambda w, s: [w.places(s), w.places(s), w.places(s)],
+    **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM"), lambda w, s: [w.broadcast(s)]),
+    "PRELU": lambda w, s: [w.broadcast(s)],
+    "RESHAPE": lambda w, s: [w.factors(s)],
+    "EXPAND_DIMS": lambda w, s: [w.oddly([1 + w._small() % len(s)])],
+    "TRANSPOSE": lambda w, s: [w.oddly([0, *(int(axis) for axis in 1 + w._rng.permutation(len(s) - 1))])],
+    "SPLIT": lambda w, s: [np.array(w._one([1, -1, *range(1, len(s))]), np.int32)],
+    "SLICE": lambda w, s: w.cut(s),
+    "STRIDED_SLICE": lambda w, s: w.strides(s),
     **dict.fromkeys(("PAD", "MIRROR_PAD"), lambda w, s: [w.sides(s)]),
     "PADV2": lambda w, s: [w.sides(s), w.reals()],
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), lambda w, s: [w.axes(s)]),
-    **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), lambda w, s: [w._integers(2)]),
+    **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), lambda w, s: [w.oddly([1 + w._small(), 5])]),
 }
 """What stands behind the value, for the operators that want constants."""

@@ -273,6 +273,7 @@ def altered(change: Any) -> tuple[list[Tensor], list[Operator]]:
         (lambda t, o: setattr(o[0], "inputs", [0, 99, 2]), "tensor 99 is used"),
         (lambda t, o: o[0].options.update(StrideH=0), "strides at least 1"),
         (lambda t, o: o[0].options.update(FusedActivationFunction=77), "fused activation has the number 77"),
+        (lambda t, o: o[0].options.update(FusedActivationFunction=4), "has the number 4; supported: "),
         (lambda t, o: setattr(t[10], "shape", (1, 25)), r"makes \[-1, 24\] of \(1, 3, 2, 4\)"),
         (lambda t, o: setattr(o[0], "inputs", [7, 1, 2]), "computed by no operator before it"),
         (lambda t, o: o.pop(2), "computed by no operator before it"),

@@ -14,7 +14,7 @@ from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
 from cnnfast.formats.litert.registry import OPERATORS, Bounds, Call
 from cnnfast.formats.litert.types import check_types
 from cnnfast.graph import Graph
-from cnnfast.ops import Array, Op
+from cnnfast.ops import Array
 
 ONLY_FIRST = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators whose other inputs are shapes, which the file states once more at their output."""
@@ -114,9 +114,7 @@ class _Network:
         check_types(call)
         before, activation = bounds_before_activation(call), call.activation()
         tails = [tail(activation, before, tensor) for tensor in outputs]
-        names = [
-            f"{tensor.name}/linear" if ops else tensor.name for tensor, (ops, _) in zip(outputs, tails, strict=True)
-        ]
+        names = [t.name if op is None else f"{t.name}/linear" for t, (op, _) in zip(outputs, tails, strict=True)]
         result = OPERATORS[operator.kind](replace(call, names=tuple(names)))
         if operator.kind in ONLY_FIRST:
             # a shape that is computed is that of some value
@@ -124,9 +122,10 @@ class _Network:
         call.check_all_read()
         results = result if isinstance(result, list) else [result]
         self._check_shapes(outputs, results)
-        for index, tensor, value, (ops, bounds) in zip(operator.outputs, outputs, results, tails, strict=False):
-            self.values[index] = self._followed(tensor.name, value, ops) if isinstance(value, Value) else value
-            self._bounds[index] = bounds
+        for index, tensor, value, (op, bounds) in zip(operator.outputs, outputs, results, tails, strict=True):
+            if op is not None and isinstance(value, Value):
+                value = self.graph.each(tensor.name, op, value)
+            self.values[index], self._bounds[index] = value, bounds
 
     def _check_shapes(self, outputs: Sequence[Tensor], results: Sequence[Value | Array]) -> None:
         """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""
@@ -142,11 +141,6 @@ class _Network:
             # a shape that is known only at run time is stated as empty
             if tensor.shape not in ((), shape, *numbers):
                 raise ModelFileError(f"its result has the shape {shape}, but the file states {tensor.shape}")
-
-    def _followed(self, name: str, value: Value, ops: Sequence[Op]) -> Value:
-        for op in ops[:-1]:
-            value = self.graph.each(f"{name}/{op.name}", op, value)
-        return self.graph.each(name, ops[-1], value) if ops else value
 
     def complaint(self) -> str:
         """Return what is refused and why, the first of it if there is much."""

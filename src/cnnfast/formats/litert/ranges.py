@@ -75,33 +75,32 @@ def bounds_before_activation(call: Call) -> Bounds:
     return ANY
 
 
-def tail(activation: Op | None, before: Bounds, tensor: Tensor) -> tuple[list[Op], Bounds]:
-    """Return what follows an operator, its activation and the saturation of its result, and the bounds behind it.
+def tail(activation: Op | None, before: Bounds, tensor: Tensor) -> tuple[Op | None, Bounds]:
+    """Return what follows an operator, its activation and the saturation of its result in one, and bounds behind it.
 
     Examples
     --------
     >>> six = Tensor("y", (1, 4), "UINT8", None, np.array([6 / 255]), np.array([0]), 0)
     >>> tail(None, ANY, six)
-    ([Clip(low=0.0, high=6.0)], (0.0, 6.0))
+    (Clip(low=0.0, high=6.0), (0.0, 6.0))
     >>> tail(Clip(0, 6), ANY, six)
-    ([Clip(low=0, high=6)], (0.0, 6.0))
+    (Clip(low=0, high=6), (0.0, 6.0))
     >>> tail(None, (0.0, 1.0), six)
-    ([], (0.0, 1.0))
+    (None, (0.0, 1.0))
     """
-    ops = [] if activation is None else [activation]
     after = before if activation is None else _ends(activation, before)
     limits = tensor.limits()
     if limits is None:
-        return ops, after
+        return activation, after
     low, high = limits
     step = float(tensor.scales[0])
     # rounding moves a number by as much
     if low - step <= after[0] and after[1] <= high + step:
-        return ops, after
-    if isinstance(activation, Relu | Clip):
+        return activation, after
+    if activation is not None:
         first, last = _ends(activation, ANY)
-        ops, low, high = [], min(max(first, low), high), max(min(last, high), low)
-    return [*ops, Clip(low, high)], (max(after[0], low), min(after[1], high))
+        low, high = min(max(first, low), high), max(min(last, high), low)
+    return Clip(low, high), (max(after[0], low), min(after[1], high))
 
 
 def _computed(call: Call) -> Iterable[Bounds]:
