@@ -15,8 +15,11 @@ from cnnfast.ops import Array, Identity
 EXACT = (*MOVES, "CAST", "PAD", "PADV2", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "NEG", "ABS", "SIGN")
 """Operators whose result is the same in integers and in floats."""
 
-COPIES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SPLIT", "SLICE", "STRIDED_SLICE", "MIRROR_PAD")
-"""Operators that an interpreter runs by copying integers, whatever they stand for."""
+COPIES = (
+    *("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "CONCATENATION", "SPLIT", "SLICE", "STRIDED_SLICE"),
+    *("PAD", "PADV2", "MIRROR_PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
+)
+"""Operators that an interpreter runs on integers whatever they stand for; converters give them one scale all over."""
 
 CONVERSIONS = ("CAST", "QUANTIZE", "DEQUANTIZE")
 
@@ -37,7 +40,9 @@ def check_types(call: Call) -> None:
     types = {call.model.tensors[index].dtype for index in computed} | {result.dtype}
     if len(types) > 1 and kind not in CONVERSIONS:
         raise ModelFileError(f"its values are of the types {', '.join(sorted(types))}; they must be of one type")
-    if kind in COPIES and any(not result.has_grid_of(call.model.tensors[index]) for index in computed):
+    rescales = kind == "CONCATENATION" and result.dtype == "UINT8"
+    grids = [call.model.tensors[index] for index in computed]
+    if kind in COPIES and not rescales and not all(result.has_grid_of(tensor) for tensor in grids):
         raise UnsupportedError("it copies integers, but what reads them takes another scale or zero point for theirs")
     if computed and not (result.is_float or result.is_quantised or kind in EXACT):
         raise UnsupportedError(f"it computes with integers ({result.dtype}), and cnnfast with floats")
