@@ -49,7 +49,19 @@ NAMES = ["sequential", "preprocessing", "activations", "flattened_images_go_many
 def test_no_layer_is_blamed_where_all_agree(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = compared(saved(MODELS[name](keras, L), tmp_path / "model.keras"), capsys)
     assert (found["alike"], found["first"]) == (True, None)
-    assert len(found["layers"]) > 2
+    assert len(found["layers"]) > 1
+
+
+def test_the_layers_of_models_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As Teachable Machine builds them: a Sequential of two, one of which holds a model of its own."""
+    i = L.Input((6, 6, 3))
+    body = keras.Model(i, L.ReLU(name="r")(L.Conv2D(4, 3, name="c")(i)), name="body")
+    features = keras.Sequential([body, L.MaxPooling2D(name="p"), L.Flatten(name="f")], name="features")
+    head = keras.Sequential([L.Dense(5, name="d"), L.Dense(3, name="e")], name="head")
+    found = compared(saved(keras.Sequential([i, features, head]), tmp_path / "model.keras"), capsys)
+    assert found["first"] is None
+    names = [layer["left"] for layer in found["layers"]]
+    assert names[:-1] == ["features/body/c", "features/body/r", "features/p", "features/f", "head/d"]
 
 
 @pytest.mark.parametrize("flat", ["channels_first", "channels_last"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -30,10 +31,12 @@ class Keras(Side):
             self._model = keras.models.load_model(str(path), compile=False)
             (self._result,) = self._model.outputs
             self.output = self._result._keras_history.operation.name
-        self._tensors = dict(_tensors(self._model)) | {self.output: self._result}
-        self.layers: dict[str, tuple[str, Shape]] = {
-            name: (type(tensor._keras_history.operation).__name__, ()) for name, tensor in self._tensors.items()
-        }
+            found = {name: (tensor, kind) for name, tensor, kind in _tensors(keras, self._model)}
+        # the output last, by the name of the layer or model that gives it
+        found.pop(self.output, None)
+        found[self.output] = self._result, "output"
+        self._tensors = {name: tensor for name, (tensor, _) in found.items()}
+        self.layers: dict[str, tuple[str, Shape]] = {name: (kind, ()) for name, (_, kind) in found.items()}
 
     def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
         """Compute layers."""
@@ -68,9 +71,35 @@ class Keras(Side):
             ) from error
 
 
-def _tensors(model: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the layers of a model that give one result, and it; those in models inside it have none of their own."""
-    for layer in model.layers:
-        tensor = None if hasattr(layer, "layers") else getattr(layer, "output", None)
-        if not isinstance(tensor, list | tuple | None):
-            yield layer.name, tensor
+def _tensors(keras: Any, model: Any) -> Iterator[tuple[str, Any, str]]:
+    """Yield the layers of a model that are called once and give one result, with it and their class.
+
+    Those of a model inside stand behind its name and a slash.
+    """
+    calls = list(_calls(model))
+    often = Counter(id(layer) for layer, *_ in calls)
+    for layer, sources, tensor in calls:
+        if often[id(layer)] > 1 or tensor is None:
+            continue
+        if not hasattr(layer, "layers"):
+            yield layer.name, tensor, type(layer).__name__
+        elif len(sources) == len(layer.inputs) == 1 and (inside := list(_tensors(keras, layer))):
+            results = keras.Model(layer.inputs, [own for _, own, _ in inside])(sources[0])
+            results = results if isinstance(results, list) else [results]
+            for (name, _, kind), result in zip(inside, results, strict=True):
+                yield f"{layer.name}/{name}", result, kind
+
+
+def _calls(model: Any) -> Iterator[tuple[Any, list[Any], Any]]:
+    """Yield the calls that lead to the outputs of a model, first to last: the layer, what it reads, its only result."""
+    seen = {id(tensor) for tensor in model.inputs}
+    waiting = [(tensor, False) for tensor in model.outputs]
+    while waiting:
+        tensor, is_ready = waiting.pop()
+        layer, number, _ = tensor._keras_history
+        node = layer._inbound_nodes[number]
+        if is_ready:
+            yield layer, node.input_tensors, tensor if len(node.output_tensors) == 1 else None
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            waiting += [(tensor, True), *((source, False) for source in reversed(node.input_tensors))]

@@ -52,9 +52,16 @@ class _NestedLegacyWeights:
         self._store, self._where, self._names = store, where, names
         layers = () if layer.model is None else layer.model.layers
         self._models = {inner.name for inner in layers if inner.model is not None}
+        self._of: dict[str, list[str]] = {}
+        self._within: dict[str, list[str]] = {}
+        for name in names:
+            *models, own = name.split("/")[:-1] or [""]
+            self._of.setdefault(own, []).append(name)
+            for model in set(models):
+                self._within.setdefault(model, []).append(name)
 
     def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
-        names = [name for name in self._names if name.split("/")[-2:-1] == [layer.name]]
+        names = self._of.get(layer.name, [])
         if len(names) > len(roles):
             # a model in this one has a layer of the same name; Keras 3 writes <model>/<layer>/<weight>
             names = [name for name in names if self._models.isdisjoint(name.split("/")[:-2])]
@@ -62,7 +69,7 @@ class _NestedLegacyWeights:
         return [self._store.array(f"{self._where}/{name}") for name in names]
 
     def inside(self, layer: Layer) -> Weights:
-        names = [name for name in self._names if layer.name in name.split("/")[:-2]]
+        names = self._within.get(layer.name)
         return _NestedLegacyWeights(self._store, self._where, layer, names or self._names)
 
 
