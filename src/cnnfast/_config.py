@@ -2,7 +2,7 @@
 
 ``CNNFAST_ISA``          instruction set of the kernels, by name; see ``cnnfast info``
 ``CNNFAST_NUM_THREADS``  number of threads; ``OMP_NUM_THREADS`` counts where it is not set
-``CNNFAST_MAX_BYTES``    bytes that planning a network may take beyond its weights
+``CNNFAST_MAX_BYTES``    bytes that reading or planning a network may take beyond its weights
 ``CNNFAST_CACHE``        folder of downloaded data sets
 ``CNNFAST_TEST_DATA``    folder of the real data that tests use
 

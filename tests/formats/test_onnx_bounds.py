@@ -98,6 +98,10 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], str]] = {
         ),
         "result of Expand would take 67108864 bytes",
     ),
+    "images beyond all measure": (
+        lambda: model([node("Expand", "x s")], ("N", 1, 1, 1), {"s": np.array([1, 1 << 40, 1 << 40, 1 << 40])}),
+        "result of Expand would take",
+    ),
     "two billion channels in groups": (
         lambda: model(
             [node("GroupNormalization", "x one one", num_groups=1)],

@@ -82,9 +82,8 @@ class Problems:
         shapes += f" and {len(listed) - MOST_INPUTS} more" if len(listed) > MOST_INPUTS else ""
         attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
         near = nearest(node.op_type, self._known)
-        self._listed.append(
-            f"{called(node)} ({kind:.80}{attributes:.1000}) on {shapes or 'nothing'}: {why}; nearest that is run: {near}"
-        )
+        what = f"{called(node)} ({kind:.80}{attributes:.1000}) on {shapes or 'nothing'}"
+        self._listed.append(f"{what}: {why}; nearest that is run: {near}")
 
     def report(self) -> str:
         """Return all of them: which operators, how often, and the first ones in full."""

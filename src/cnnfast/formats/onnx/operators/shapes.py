@@ -143,9 +143,8 @@ def expand(call: Call) -> Images:
 
 
 def _joined(own: Shape, target: Shape) -> Shape:
-    if len(target) > len(own) or any(
-        (t not in (1, s) and s != 1) or t < 1 for s, t in zip(own[-len(target) :], target, strict=False)
-    ):
+    """Return the shape of images that Expand makes: each size of 1 becomes what is stated."""
+    target = (1,) * (len(own) - len(target)) + target
+    if len(target) > len(own) or any(t < 1 or t != s != 1 != t for s, t in zip(own, target, strict=True)):
         raise ModelFileError(f"Expand cannot make {target} of images of shape {own}")
-    joined: Shape = np.broadcast_shapes(own, target)
-    return joined
+    return tuple(map(max, own, target))
