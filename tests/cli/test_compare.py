@@ -40,6 +40,20 @@ def test_convert_with_all_that_the_file_does_not_say(run, weights, tmp_path):
     assert (other.classes_.tolist(), other.preprocess.resize) == (["a", "b", "c"], "crop")
 
 
+@pytest.mark.filterwarnings("default:tensors that are no part")
+def test_convert_of_a_part_of_a_file(run, tmp_path):
+    graph, path, target = build("lenet", classes=3, seed=1), tmp_path / "run.safetensors", tmp_path / "own.safetensors"
+    tensors = {want.name: np.ascontiguousarray(graph.constants[want.constant]) for want in wanted(graph)}
+    both = {f"student.{n}": a for n, a in tensors.items()} | {f"teacher.{n}": 2 * a for n, a in tensors.items()}
+    path.write_bytes(safetensors(both | {"student.mean": np.zeros(3, np.float32)}))
+    words = ("--architecture", "lenet", "--key", "student")
+    assert "leave it out with ignore_unexpected" in run("convert", path, target, *words).err
+    result = run("convert", path, target, *words, "--ignore-unexpected")
+    assert result.status == 0
+    assert result.err == "cnnfast: warning: tensors that are no part of the network are left out: mean\n"
+    np.testing.assert_array_equal(Network.load(target).graph.constants["fc3.weight"], tensors["fc3.weight"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -22,8 +22,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 from cnnfast import __version__
 from cnnfast._pixels import get_max_pixels, set_max_pixels
@@ -70,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     _tolerate_any_name()
     try:
-        status = _run(argv)
+        with _plain_warnings():
+            status = _run(argv)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # argparse has said what there is to say.
@@ -86,6 +90,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("cnnfast: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Let warnings be one line each, without the place in our code."""
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        print(f"cnnfast: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _run(argv: list[str]) -> int:

@@ -93,6 +93,11 @@ def test_its_weights_are_those_of_the_file(tmp_path: Path) -> None:
     assert net.input_shape == (2, 32, 32)
 
 
+def test_what_belongs_to_a_loss_is_no_layer(tmp_path: Path) -> None:
+    net = pasted(tmp_path / "net.pth", state_of(SHAPES["padded"] | {"criterion.weight": (4,)}))
+    assert net.graph.nodes[-1].op.name == "linear"
+
+
 def test_other_layouts(tmp_path: Path) -> None:
     state = state_of({"a.kernel": (3, 3, 3, 7), "a.bias": (7,), "fc.kernel": (7, 4)})
     net = pasted(tmp_path / "net.safetensors", state, layout="hwio")

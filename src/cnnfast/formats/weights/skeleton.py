@@ -131,6 +131,9 @@ def _chained(parts: Sequence[Part]) -> Chain:
     while (following := _next(chain, left)) is not None:
         chain.parts.append(following)
         left.remove(following)
+    # one number for each output belongs to a loss rather than to the end of a network
+    while chain.parts and chain.parts[-1].kind == "norm" and len(chain.parts[-1].tensors) == 1:
+        left.append(chain.parts.pop())
     chain.left = left
     return chain
 
