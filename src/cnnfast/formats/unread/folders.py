@@ -50,15 +50,24 @@ def described(folder: Path) -> str | None:
 
 
 def _models(folder: Path) -> Iterator[str]:
-    """Yield the files of a folder that a reader knows."""
+    """Yield the files of a folder, and of the folders in it, that a reader knows."""
     from cnnfast.formats.registry import FORMATS
 
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in islice(entries, MOST_ENTRIES))
-    for name in names:
+    inner = [name for name in _names(folder) if os.path.isdir(folder / name)]
+    below = (os.path.join(name, deeper) for name in inner for deeper in _names(folder / name))
+    for name in islice((*_names(folder), *below), MOST_ENTRIES):
         head = _head(folder / name)
         if head and any(entry.sniff(folder / name, head) for entry in FORMATS.values()):
             yield name
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what a folder holds, or nothing where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in islice(entries, MOST_ENTRIES))
+    except OSError:
+        return []
 
 
 def companion(path: Path) -> str | None:
