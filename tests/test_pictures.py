@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageSequence
 
-from cnnfast import pictures, set_max_pixels
+from cnnfast import _picture_rule, set_max_pixels
 from cnnfast._pixels import DEFAULT as MOST_PIXELS
 from cnnfast.errors import ConfigError, DataError, InputError, PictureError
-from cnnfast.pictures import find_pictures, fit_images, picture_suffixes, read_picture, read_pictures
+from cnnfast.picture_files import find_pictures, picture_suffixes
+from cnnfast.pictures import fit_images, read_picture, read_pictures
 from cnnfast.preprocess import INTERPOLATIONS, RESIZES, Preprocess
 
 # Broken files may make Pillow warn before it fails; that they are reported is what counts here.
@@ -397,8 +398,8 @@ def test_strips_over_the_background_are_the_whole(mode, rows, monkeypatch):
     background = (200, 30, 99)
     canvas = Image.new("RGBA", image.size, (*background, 255))
     whole = np.asarray(Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB"))
-    monkeypatch.setattr(pictures, "STRIP", 9 * rows)
-    np.testing.assert_array_equal(np.asarray(pictures._over(image, background)), whole)
+    monkeypatch.setattr(_picture_rule, "STRIP", 9 * rows)
+    np.testing.assert_array_equal(np.asarray(_picture_rule._over(image, background)), whole)
 
 
 @pytest.mark.parametrize("error", [MemoryError, OverflowError, SyntaxError, struct.error, zlib.error, RecursionError])

@@ -22,7 +22,7 @@ _HOMES = {
     "Preprocess": "preprocess",
     "read_picture": "pictures",
     "read_pictures": "pictures",
-    "find_pictures": "pictures",
+    "find_pictures": "picture_files",
     "open_dataset": "data",
     "download": "data.download",
     "shipped": "_shipped",
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from cnnfast.formats.weights.load import load_weights as load_weights
     from cnnfast.from_module import from_torch as from_torch
     from cnnfast.network import Network as Network
-    from cnnfast.pictures import find_pictures as find_pictures
+    from cnnfast.picture_files import find_pictures as find_pictures
     from cnnfast.pictures import read_picture as read_picture
     from cnnfast.pictures import read_pictures as read_pictures
     from cnnfast.preprocess import Preprocess as Preprocess

@@ -1,4 +1,4 @@
-"""Picture files become arrays: found, read, converted by one documented rule, and fitted to a network.
+"""Picture files become arrays: opened, decoded, converted by one documented rule, and fitted to a network.
 
 The rule is in ``docs/pictures.md``. Whatever is wrong with a file, the answer is a `PictureError` that names it;
 decoders meet hostile bytes here, so nothing else may escape.
@@ -12,15 +12,16 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from cnnfast._picture_rule import Bytes, fit, to_colours, upright
 from cnnfast._pillow import our_own_rules
 from cnnfast._pixels import decoding, get_max_pixels
 from cnnfast._threads import decide
-from cnnfast.errors import DataError, InputError, PictureError
+from cnnfast.errors import InputError, PictureError
+from cnnfast.picture_files import UNDECODABLE
 from cnnfast.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -29,20 +30,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
-Bytes = npt.NDArray[np.uint8]
-
-UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
-"""Formats that Pillow recognises but decodes only with another program (Ghostscript for EPS) or not at all."""
 
 READ_AHEAD = 4
 """Pictures a worker may be ahead of the consumer: enough to hide one slow picture, few enough to stay small."""
 
-ORIENTATION_TAG = 0x0112
-
 BOMB = "and may be a decompression bomb; cnnfast.set_max_pixels or --max-pixels raises the limit"
-
-STRIP = 1 << 21
-"""Pixels that are laid over the background at a time; it takes 12 bytes for each."""
 
 
 def read_picture(picture: Picture, preprocess: Preprocess) -> Bytes:
@@ -111,76 +103,6 @@ def read_pictures(
     return _read_ahead(iter(paths), preprocess, decide(workers)[0])
 
 
-def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the pictures that files and folders stand for, in an order that depends on names only.
-
-    A file named here is taken whatever it is called. Inside a folder, at any depth, files with a suffix of a picture
-    format are taken, hidden ones are not, and a folder reached twice through links is entered once.
-
-    Parameters
-    ----------
-    paths : iterable of path
-
-    Returns
-    -------
-    list of Path
-        Each picture once; sorted within each folder.
-
-    Raises
-    ------
-    DataError
-        If a path does not exist.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> for name in ("b.JPG", "a.png", "notes.txt"):
-    ...     (folder / name).touch()
-    >>> [path.name for path in find_pictures([folder])]
-    ['a.png', 'b.JPG']
-    """
-    return list(dict.fromkeys(iter_pictures(paths)))
-
-
-def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
-
-    Raises
-    ------
-    DataError
-        If a path does not exist.
-
-    Examples
-    --------
-    >>> next(iter_pictures([]), None)
-    """
-    suffixes = picture_suffixes()
-    for path in map(Path, paths):
-        if os.path.isdir(path):
-            yield from _walk(path, suffixes)
-        elif os.path.lexists(path):
-            yield path
-        else:
-            raise DataError(f"{path}: no such file or folder; name pictures or folders that hold pictures")
-
-
-def picture_suffixes() -> frozenset[str]:
-    """Return the lower-case suffixes, with the dot, of the formats that can be read.
-
-    Examples
-    --------
-    >>> {".jpg", ".png", ".webp"} <= picture_suffixes()
-    True
-    """
-    from PIL import Image
-
-    known = Image.registered_extensions()
-    # MPO (several JPEGs in one file) has no opener of its own; that of JPEG recognises it.
-    readable = {*Image.OPEN, "MPO"} - UNDECODABLE
-    return frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
-
-
 def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
     """Fit images that are already in memory to a network's input, by the same rule as picture files.
 
@@ -214,7 +136,7 @@ def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
         return images[..., ::-1] if preprocess.channels == "bgr" else images
     fitted = np.empty((len(images), *preprocess.size, preprocess.channel_count), np.uint8)
     for image, target in zip(images, fitted, strict=True):
-        target[...] = _fit(_from_array(image, preprocess), preprocess)
+        target[...] = fit(_from_array(image, preprocess), preprocess)
     return fitted
 
 
@@ -222,7 +144,7 @@ def _from_array(image: Bytes, preprocess: Preprocess) -> Image.Image:
     from PIL import Image
 
     pixels = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image))
-    return _to_colours(pixels, preprocess)
+    return to_colours(pixels, preprocess)
 
 
 # Opening ---------------------------------------------------------------------------------------------------------
@@ -286,7 +208,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
             with decoding.taken(image.width * image.height):
                 try:
                     image.load()
-                    return _fit(_to_colours(_upright(image), preprocess), preprocess)
+                    return fit(to_colours(upright(image), preprocess), preprocess)
                 finally:
                     # the last to know it, so that its memory is free before others take theirs
                     del image
@@ -308,126 +230,6 @@ def _check_header(image: Image.Image, name: str, most: int) -> None:
     # Not left to Pillow: its limit is a global that any library may lift, and its warning is shown only once.
     if image.width * image.height > most:
         raise PictureError(name, f"has {image.width} x {image.height} pixels, more than {most}, {BOMB}")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Undo the rotation that EXIF states; call after ``load``, which does this by itself for TIFF."""
-    from PIL import Image
-
-    turn = Image.Transpose
-    undo = {
-        2: turn.FLIP_LEFT_RIGHT,
-        3: turn.ROTATE_180,
-        4: turn.FLIP_TOP_BOTTOM,
-        5: turn.TRANSPOSE,
-        6: turn.ROTATE_270,
-        7: turn.TRANSVERSE,
-        8: turn.ROTATE_90,
-    }
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
-        method = undo.get(orientation)  # type: ignore[arg-type]
-    except Exception:  # A broken remark about a picture does not make the picture unreadable.
-        return image
-    return image if method is None else image.transpose(method)
-
-
-def _to_colours(image: Image.Image, preprocess: Preprocess) -> Image.Image:
-    """Convert to mode L or RGB, transparent pixels over the background."""
-    mode = "L" if preprocess.channels == "grey" else "RGB"
-    if image.mode.startswith(("I", "F")):
-        image = _deep_to_grey(image)
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.has_transparency_data:
-        image = _over(image, preprocess.background)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Lay an image over a colour, strip by strip, so that a large one is not held several times."""
-    from PIL import Image
-
-    rows = max(1, STRIP // image.width)
-    opaque = Image.new("RGB", image.size)
-    for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
-        canvas = Image.new("RGBA", strip.size, (*background, 255))
-        opaque.paste(Image.alpha_composite(canvas, strip).convert("RGB"), (0, top))
-    return opaque
-
-
-def _deep_to_grey(image: Image.Image) -> Image.Image:
-    """Reduce grey of 16 or 32 bits to 8; Pillow's own conversion would clip everything above 255 to white."""
-    from PIL import Image
-
-    values = np.asarray(image)
-    grey = Image.fromarray(_to_bytes(values, _full_scale(image, values)))
-    key = image.info.get("transparency")
-    if isinstance(key, int):
-        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _full_scale(image: Image.Image, values: npt.NDArray[Any]) -> int:
-    """Return the value that means white: fixed where the format fixes it, else the least that holds all values."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        return 65535
-    low, high = values.min(), values.max()
-    scales = (1, 255, 65535) if image.mode == "F" else (255, 65535)
-    for scale in scales:
-        if low >= 0 and high <= scale:
-            return scale
-    raise ValueError(f"values from {low} to {high} have no known scale; known are 0 to {', '.join(map(str, scales))}")
-
-
-def _to_bytes(values: npt.NDArray[Any], scale: int) -> Bytes:
-    """Scale to 0..255; from 16 bits by the high byte, because that is how Pillow decodes 16-bit colour."""
-    if scale == 65535:
-        return (values.astype(np.uint16) >> 8).astype(np.uint8)
-    return np.rint(values * (255 / scale)).astype(np.uint8)
-
-
-# Fitting ---------------------------------------------------------------------------------------------------------
-
-
-def _fit(image: Image.Image, preprocess: Preprocess) -> Bytes:
-    """Resize an image of mode L or RGB and return it as (H, W, C)."""
-    from PIL import Image
-
-    filter_ = Image.Resampling[preprocess.interpolation.upper()]
-    height, width = preprocess.size
-    if image.size == (width, height):
-        fitted = image
-    elif preprocess.resize == "crop":
-        fitted = image.resize((width, height), filter_, box=_centre_box(image.size, (width, height)))
-    elif preprocess.resize == "pad":
-        fitted = _pad(image, (width, height), filter_, preprocess.background)
-    else:
-        fitted = image.resize((width, height), filter_)
-    pixels = np.asarray(fitted).reshape(height, width, preprocess.channel_count)
-    return np.ascontiguousarray(pixels[..., ::-1] if preprocess.channels == "bgr" else pixels)
-
-
-def _centre_box(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the largest centred box of ``source`` (width, height) with the proportions of ``target``."""
-    scale = min(source[0] / target[0], source[1] / target[1])
-    width, height = min(target[0] * scale, source[0]), min(target[1] * scale, source[1])
-    left, top = (source[0] - width) / 2, (source[1] - height) / 2
-    return left, top, left + width, top + height
-
-
-def _pad(
-    image: Image.Image, target: tuple[int, int], filter_: Image.Resampling, background: tuple[int, int, int]
-) -> Image.Image:
-    from PIL import Image
-
-    scale = min(target[0] / image.width, target[1] / image.height)
-    size = tuple(min(t, max(1, round(s * scale))) for s, t in zip(image.size, target, strict=True))
-    colour = Image.new("RGB", (1, 1), background).convert(image.mode).getpixel((0, 0))
-    canvas = Image.new(image.mode, target, cast("int | tuple[int, ...]", colour))
-    canvas.paste(image.resize((size[0], size[1]), filter_), ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2))
-    return canvas
 
 
 # Many ------------------------------------------------------------------------------------------------------------
@@ -459,37 +261,3 @@ def _outcome(path: Path, preprocess: Preprocess) -> Bytes | PictureError:
     except PictureError as error:
         # A new one, because the traceback of this one holds the decoded picture for as long as the error is kept.
         return PictureError(error.path, error.reason)
-
-
-def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
-    entered: set[tuple[int, int]] = set()
-    waiting = [(folder, True)]
-    while waiting:
-        path, is_folder = waiting.pop()
-        if not is_folder:
-            yield path
-            continue
-        try:
-            status = os.stat(path)
-            if (status.st_dev, status.st_ino) in entered:
-                continue
-            entered.add((status.st_dev, status.st_ino))
-            waiting.extend(reversed(_entries(path, suffixes)))
-        except OSError:
-            # Yielded as if it were a picture, so that reading it reports the folder by name with the reason.
-            yield path
-
-
-def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[Path, bool]]:
-    """List what is worth entering or reading in a folder, sorted by name, with whether it is a folder."""
-    with os.scandir(folder) as entries:
-        visible = [(folder / e.name, _may_be_entered(e)) for e in entries if not e.name.startswith(".")]
-    return sorted((p, is_folder) for p, is_folder in visible if is_folder or p.suffix.lower() in suffixes)
-
-
-def _may_be_entered(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder; one that cannot be looked at counts as one, so that entering it says why."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return True

@@ -14,7 +14,8 @@ import numpy as np
 
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
-from cnnfast.pictures import fit_images, iter_pictures, picture_suffixes
+from cnnfast.picture_files import iter_pictures, picture_suffixes
+from cnnfast.pictures import fit_images
 from cnnfast.preprocess import Array, Preprocess
 from cnnfast.stream import Outcome, decode
 
