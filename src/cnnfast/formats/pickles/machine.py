@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.pickles.inert import Record
+from cnnfast.formats.pickles.inert import Global, Record
 
-MOST_STEPS = 2_000_000
-"""A checkpoint of 1,000 tensors with its optimizer takes 100,000; the worst that two million make is 200 MB."""
+MOST_STEPS = 1_000_000
+"""A checkpoint of 1,000 tensors with its optimizer takes 100,000; the worst that a million make is 200 MB."""
 LONGEST_TEXT = 1 << 16
 """Longer texts are not kept: UTF-8 may take four times as much in memory."""
 LONGEST_KEY = 1 << 12
 LONGEST_LINE = 1 << 12
+USUAL_LINE = 1 << 6
 LARGEST_NUMBER = 16
 """Bytes of an integer; the magic number of PyTorch has ten."""
 
@@ -45,6 +46,7 @@ class Machine:
         self.data, self.at, self.persistent = data, at, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self._globals: dict[str, Global] = {}
 
     def run(self, steps: dict[int, Step]) -> Any:
         """Return what the pickle holds.
@@ -82,12 +84,20 @@ class Machine:
 
     def line(self) -> str:
         """Return the text up to the end of the line."""
-        head = bytes(self.data[self.at : self.at + LONGEST_LINE])
-        text, end, _ = head.partition(b"\n")
-        if not end:
+        for longest in (USUAL_LINE, LONGEST_LINE):
+            text, end, _ = bytes(self.data[self.at : self.at + longest]).partition(b"\n")
+            if end:
+                break
+        else:
             raise self.damaged(f"a line does not end within {LONGEST_LINE} bytes")
         self.at += len(text) + 1
         return text.decode("latin-1")
+
+    def named(self, name: str) -> Global:
+        """Return what stands for a class or function: one object, however often it is named."""
+        if name not in self._globals:
+            self._globals[name] = Global(name)
+        return self._globals[name]
 
     def text(self, count: int) -> str | Record:
         """Return a text of some bytes; of one that is too long only that it is there."""

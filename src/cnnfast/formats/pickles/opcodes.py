@@ -243,7 +243,7 @@ def memoize(m: Machine) -> None:
 @_step(b"c")
 def global_by_line(m: Machine) -> None:
     """Name a class or function."""
-    m.push(Global(f"{m.line()}.{m.line()}"))
+    m.push(m.named(f"{m.line()}.{m.line()}"))
 
 
 @_step(b"\x93")
@@ -252,7 +252,7 @@ def global_by_stack(m: Machine) -> None:
     name, module = m.pop(), m.pop()
     if not isinstance(name, str) or not isinstance(module, str) or len(name) + len(module) > LONGEST_KEY:
         raise m.damaged("the name of a class is no text")
-    m.push(Global(f"{module}.{name}"))
+    m.push(m.named(f"{module}.{name}"))
 
 
 @_step(b"i")
