@@ -25,7 +25,7 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("script", ["kernel_table", "network_table", "keras_applications"])
+@pytest.mark.parametrize("script", ["kernel_table", "network_table", "keras_applications", "load_table"])
 def test_tables_are_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / f"{script}.py"), "--check"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
