@@ -123,8 +123,8 @@ class ImageGraph:
             raise UnsupportedError(f"the input {name!r} has the shape {shape}; one image may have one to three axes")
         if min(shape) < 1 or math.prod(shape) > MAX_ELEMENTS:
             raise GraphError(
-                f"the input {name!r} has the shape {shape}; every size must be a positive integer, and the whole at most "
-                f"{MAX_ELEMENTS} elements"
+                f"the input {name!r} has the shape {shape}; every size must be a positive integer, "
+                f"and the whole at most {MAX_ELEMENTS} elements"
             )
         self._inputs[name] = self._shapes[name] = self._moved(shape)
         return Value(name, shape)
