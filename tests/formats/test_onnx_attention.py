@@ -151,3 +151,34 @@ def test_a_block_of_a_vision_transformer(how: str, tmp_path: Path) -> None:
     ]
     network = close_to_onnx(tmp_path, model(nodes, ("N", 3, 8, 8), weights, opset=18), images(18, 3, 8, 8))
     assert [n.op.name for n in network.graph.nodes].count("matmul") == 2
+
+
+@pytest.mark.parametrize("batched", ["heads", "all"])
+def test_images_and_heads_may_share_an_axis_for_a_while(batched: str, tmp_path: Path) -> None:
+    """PyTorch's newer exporter turns the keys so; its `bmm` has all of attention so."""
+    weights = {
+        "joined": np.array([-1, 4, 5]),
+        "apart": np.array([-1, 3, 5, 4]),
+        "back": np.array([-1, 3, 4, 4]),
+        "scale": np.array(0.3, np.float32),
+    }
+    nodes = [
+        node("Reshape", "x joined", "j"),
+        node("Transpose", "j", "t", perm=[0, 2, 1]),
+    ]
+    if batched == "heads":
+        nodes += [node("Reshape", "t apart", "k"), node("MatMul", "x k", "s"), node("Softmax", "s", axis=-1)]
+    else:
+        nodes += [
+            node("MatMul", "j t", "s"),
+            node("Mul", "s scale", "m"),
+            node("Softmax", "m", "w", axis=2),
+            node("Reshape", "w back"),
+        ]
+    close_to_onnx(tmp_path, model(nodes, ("N", 3, 4, 5), weights), images(18, 3, 4, 5))
+    path = tmp_path / "net.onnx"
+    weights["w"] = images(4, 5)
+    for wrong in (node("Relu", "j"), node("Softmax", "j", axis=0), node("Add", "j w"), node("Reshape", "x joined")):
+        path.write_bytes(model([nodes[0], wrong], ("N", 3, 4, 5), weights).SerializeToString())
+        with pytest.raises(UnsupportedError, match=r"counts the images"):
+            Network.load(path)

@@ -216,6 +216,11 @@ class Call:
             raise UnsupportedError(
                 f"axis {moved[0]} counts the images there; Transpose, Gather, Slice, Split and Squeeze bring it back"
             )
+        if any(value.is_joined for value in inputs if isinstance(value, Images)):
+            raise UnsupportedError(
+                "axis 0 counts the images and another axis together there; Reshape, Transpose, MatMul, Softmax and "
+                "arithmetic with a number are run"
+            )
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
                 names.append(value.name)

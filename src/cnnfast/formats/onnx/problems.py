@@ -127,8 +127,8 @@ def called(node: NodeProto) -> str:
 
 def _shape_text(value: Value | Unknown | None) -> str:
     match value:
-        case Images(shape=shape, at=at):
-            return f"({', '.join(map(str, (*shape[:at], 'N', *shape[at:])))})"
+        case Images():
+            return f"({', '.join(map(str, value.in_file('N')))})"
         case Static(pair=(a, _)):
             return f"constant {a.shape}"
         case Found():

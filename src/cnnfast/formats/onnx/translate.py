@@ -138,6 +138,8 @@ class Translation:
             raise UnsupportedError(f"the output {name!r} does not depend on the images")
         if value.at:
             raise UnsupportedError(f"axis {value.at} of the output {name!r} counts the images; it must be axis 0")
+        if value.is_joined:
+            raise UnsupportedError(f"axis 0 of the output {name!r} counts the images and another axis together")
         if value.name in self.inputs:
             return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
         return value.name

@@ -67,12 +67,15 @@ class Images:
     at : int
         Which axis of the file counts the images; in the graph it is always axis 0. Networks with attention put it
         behind others for a while.
+    is_joined : bool
+        Whether the file counts the images and the first axis of ``shape`` by one axis, as heads of attention.
     """
 
     name: str
     shape: Shape
     integers: Integers | None = None
     at: int = 0
+    is_joined: bool = False
 
     @property
     def real(self) -> Images:
@@ -83,6 +86,18 @@ class Images:
     def in_front(self) -> Images:
         """The same value for an operator that has seen to the axis of the images."""
         return replace(self, at=0)
+
+    @property
+    def apart(self) -> Images:
+        """The same value for an operator that has seen to the axis that images and heads share."""
+        return replace(self, is_joined=False)
+
+    def in_file(self, images: object) -> tuple[object, ...]:
+        """Return the shape that the file has, with a number or name for the number of images."""
+        if self.is_joined:
+            first = images * self.shape[0] if isinstance(images, int) else f"{images}*{self.shape[0]}"
+            return (first, *self.shape[1:])
+        return (*self.shape[: self.at], images, *self.shape[self.at :])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cnnfast.errors import UnsupportedError
@@ -56,7 +58,13 @@ def joined(call: Call, op: Op, a: Images | Static, b: Images | Static) -> Images
         raise UnsupportedError("its inputs are constants, and cnnfast does not compute it in advance")
     if len(ranks) == 2 and ranks[0] != ranks[1]:
         raise UnsupportedError(f"values of {ranks[0] + 1} and {ranks[1] + 1} axes would set images against pixels")
-    return call.emit(op, *(operand(v, max(ranks)) for v in (a, b)))
+    if is_joined := all(_is_joined_or_number(v) for v in (a, b)):
+        a, b = (v.apart if isinstance(v, Images) else v for v in (a, b))
+    return replace(call.emit(op, *(operand(v, max(ranks)) for v in (a, b))), is_joined=is_joined)
+
+
+def _is_joined_or_number(value: Images | Static) -> bool:
+    return value.is_joined if isinstance(value, Images) else value.pair[0].size == 1
 
 
 def operand(value: Images | Static, rank: int) -> Images | Array:

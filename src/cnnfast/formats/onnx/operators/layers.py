@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,7 +66,11 @@ def matmul(call: Call) -> Images:
     rank = max(len(value.shape) for value in (a, b) if isinstance(value, Images))
     if any(isinstance(value, Images) and len(value.shape) != rank for value in (a, b)) or rank < 2:
         raise UnsupportedError("values of so few or of different axes would set images against matrices")
-    return call.emit(MatMul(), *(_matrices(value, rank) for value in (a, b)))
+    images = [value for value in (a, b) if isinstance(value, Images)]
+    # images that share an axis with heads are as many matrices
+    if is_joined := all(value.is_joined for value in images) and len({value.shape[0] for value in images}) == 1:
+        a, b = (value.apart if isinstance(value, Images) else value for value in (a, b))
+    return replace(call.emit(MatMul(), *(_matrices(value, rank) for value in (a, b))), is_joined=is_joined)
 
 
 def _matrices(value: Images | Static, rank: int) -> Images | Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -136,6 +137,9 @@ def softmax(call: Call) -> Images:
     """Turn scores into probabilities along one axis; before opset 13, along all axes from one on."""
     x = call.images(0)
     kind: type[Op] = Softmax if call.kind == "Softmax" else LogSoftmax
+    if x.is_joined and call.opset >= 13:
+        axis = call.axis(call.integer("axis", -1), len(x.shape) - 1) + 1
+        return replace(call.emit(kind(axis), x.apart), is_joined=True)  # type: ignore[call-arg]
     axis = call.axis(call.integer("axis", -1 if call.opset >= 13 else 1), len(x.shape))
     if call.opset >= 13 or axis == len(x.shape):
         return call.emit(kind(axis), x)  # type: ignore[call-arg]

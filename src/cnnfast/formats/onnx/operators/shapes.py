@@ -18,7 +18,7 @@ from cnnfast.ops import Add, Flatten, Identity, Reshape, Shape, Transpose
 def shape(call: Call) -> Static:
     """Return the shape of images as a constant that depends on N."""
     x = call.images(0)
-    pair = [np.array((*x.shape[: x.at], n, *x.shape[x.at :]), np.int64) for n in BATCHES]
+    pair = [np.array(x.in_file(n), np.int64) for n in BATCHES]
     if call.kind == "Size":
         return Static((pair[0].prod(), pair[1].prod()))
     part = slice(call.integer("start", 0), call.optional_integer("end"))
@@ -32,32 +32,36 @@ def reshape(call: Call) -> Images:
     if call.opset < 5:
         raise UnsupportedError("the shape as an attribute")
     targets, keep_zeros = call.stated(1), call.flag("allowzero")
-    shapes = [_target(call, x.shape, t, n, keep_zeros) for t, n in zip(targets, BATCHES, strict=True)]
+    shapes = [_target(call, x, t, n, keep_zeros) for t, n in zip(targets, BATCHES, strict=True)]
     if shapes[0] != shapes[1]:
         raise UnsupportedError(f"the shape {targets[0][:16]} for 2 images mixes the images")
-    return reshaped(call, x, shapes[0])
+    target, is_joined = shapes[0]
+    return replace(reshaped(call, x.apart, target), is_joined=is_joined)
 
 
-def _target(call: Call, own: Shape, target: list[int], images: int, keep_zeros: bool) -> Shape:
-    """Return the shape of one image that a target for N images means."""
-    if not all(isinstance(size, int) and size >= -1 for size in target) or target.count(-1) > 1 or len(target) > 16:
+def _target(call: Call, x: Images, target: list[int], images: int, keep_zeros: bool) -> tuple[Shape, bool]:
+    """Return the shape of one image that a target for N images means, and whether its first axis is joined with N."""
+    if not all(size >= -1 for size in target) or target.count(-1) > 1 or len(target) > 16:
         raise ModelFileError(f"the shape {target} of Reshape is none")
-    whole = (images, *own)
+    whole = [int(size) for size in x.in_file(images)]  # type: ignore[call-overload]
     if not keep_zeros:
         if any(size == 0 and i >= len(whole) for i, size in enumerate(target)):
             raise ModelFileError(f"the shape {target} of Reshape copies an axis that the input does not have")
         target = [whole[i] if size == 0 else size for i, size in enumerate(target)]
-    elements = math.prod(own)
+    elements = math.prod(x.shape)
     first, *rest = target or [0]
     known = math.prod(size for size in rest if size != -1)
     if first == -1 and known == elements:
-        return tuple(rest)
+        return tuple(rest), False
     if first in (images, call.batch) and rest:
         if -1 in rest and known and elements % known == 0:
             rest[rest.index(-1)] = elements // known
         if math.prod(rest) == elements:
-            return tuple(rest)
-    raise UnsupportedError(f"the shape {target} for {images} images of shape {own} mixes the images")
+            return tuple(rest), False
+    heads = elements // known if known and elements % known == 0 and -1 not in rest else 0
+    if heads > 1 and rest and first in (-1, images * heads, heads * (call.batch or 0)):
+        return (heads, *rest), True
+    raise UnsupportedError(f"the shape {target} for {images} images of shape {x.shape} mixes the images")
 
 
 def reshaped(call: Call, x: Images, target: Shape) -> Images:
@@ -113,9 +117,12 @@ def unsqueeze(call: Call) -> Images:
 def transpose(call: Call) -> Images:
     """Reorder the axes of each image."""
     x = call.images(0)
-    order = call.integers("perm", range(len(x.shape), -1, -1))
-    if sorted(order) != list(range(len(x.shape) + 1)):
-        raise ModelFileError(f"perm {order} of Transpose does not fit {len(x.shape) + 1} axes")
+    axes = len(x.in_file("N"))
+    order = call.integers("perm", range(axes - 1, -1, -1))
+    if sorted(order) != list(range(axes)):
+        raise ModelFileError(f"perm {order} of Transpose does not fit {axes} axes")
+    if x.is_joined and order[0] == 0:
+        return replace(call.emit(Transpose((0, *(axis + 1 for axis in order))), x.apart), is_joined=True)
     # the images are counted in front in the graph, wherever the file has them
     kept = [axis for axis in order if axis != x.at]
     inner = (0, *(call.axis(axis, len(x.shape), x.at) for axis in kept))
