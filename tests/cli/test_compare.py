@@ -314,3 +314,23 @@ def test_json_has_no_word_that_is_not_json(run, tmp_path):
         Network.from_layers(layers, (4,)).save(tmp_path / f"{name}.safetensors")
     result = run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--json")
     assert "layers" in json.loads(result.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("engine", "package", "named"),
+    [
+        ("onnxruntime", "onnxruntime", "onnxruntime"),
+        ("litert", "ai_edge_litert", "flatbuffer"),
+        ("torch", "torch", "PyTorch"),
+        ("keras", "keras", "Keras"),
+    ],
+)
+def test_an_engine_that_cannot_open_a_file_is_told_in_one_line(run, model, monkeypatch, engine, package, named):
+    pytest.importorskip(package, reason=f"needs the package {package}")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    result = run("compare", model, "--engine", engine)
+    assert result.status == 2
+    assert f"cnnfast: error: {model}: " in result.err
+    assert "Traceback" not in result.err
+    assert named.lower() in result.err.lower()

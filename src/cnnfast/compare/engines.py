@@ -40,6 +40,18 @@ def _engine(name: str, package: str) -> Any:
         return import_module(name)
 
 
+@contextmanager
+def _refusing(engine: str, file: object) -> Iterator[None]:
+    """Turn whatever an engine raises about a file into an error that names both: they raise what they like."""
+    try:
+        yield
+    except CnnfastError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:400] or type(error).__name__
+        raise ConfigError(f"{file}: {engine} does not run this file, so there is nothing to compare: {said}") from error
+
+
 def _in_pieces(images: Array, count: int | None, run: Callable[[Array], list[Array]]) -> list[Array]:
     """Run images in batches of the size that a file is made for, the last one filled up with zeros."""
     if count is None:
@@ -71,8 +83,9 @@ class OnnxRuntime(Side):
         onnx, self._runtime = _engine("onnx", "onnx"), _engine("onnxruntime", "onnxruntime")
         self.title = f"onnxruntime on {path}"
         self._path = path
-        self._model = onnx.load(str(path))
-        self.output = self._model.graph.output[0].name
+        with _refusing("onnxruntime", path):
+            self._model = onnx.load(str(path))
+            self.output = self._model.graph.output[0].name
         values = [(node.op_type, name) for node in self._model.graph.node for name in node.output if name]
         self.layers: dict[str, tuple[str, Shape]] = {name: (kind, ()) for kind, name in values}
 
@@ -85,16 +98,18 @@ class OnnxRuntime(Side):
                 self._model.graph.output.add().name = name
         options = self._runtime.SessionOptions()
         options.log_severity_level = 3
-        session = self._runtime.InferenceSession(
-            self._model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        with _refusing("onnxruntime", self._path):
+            session = self._runtime.InferenceSession(
+                self._model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
         sources = session.get_inputs()
         source = next((s for s in sources if len(s.shape) == images.ndim), sources[0])
         count = source.shape[0] if source.shape and isinstance(source.shape[0], int) else None
         batch = self._as_taken(_channels_last(images, source.shape), source)
         # this engine asks for inputs that nothing reads, too
         others = {s.name: self._nothing(s) for s in sources if s is not source}
-        results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part} | others))
+        with _refusing("onnxruntime", self._path):
+            results = _in_pieces(batch, count, lambda part: session.run(names, {source.name: part} | others))
         arrays = {name: np.asarray(r) for name, r in zip(names, results, strict=True) if np.ndim(r)}
         real = self._real(arrays, images.shape[1:])
         return {name: r for name, r in real.items() if len(r) == len(images)}
@@ -148,7 +163,7 @@ class LiteRT(Side):
         with blame(path):
             model = read_model(path)
         self.title = f"LiteRT on {path}"
-        with warnings.catch_warnings(), _refusing(path):
+        with warnings.catch_warnings(), _refusing("LiteRT", path):
             # it warns of the memory that all tensors take, which is what is wanted here
             warnings.simplefilter("ignore")
             self._interpreter = runtime.Interpreter(
@@ -181,7 +196,7 @@ class LiteRT(Side):
         batch = _channels_last(images, [int(size) for size in source["shape"]])
 
         def run(part: Array) -> list[Array]:
-            with _refusing(self.title):
+            with _refusing("LiteRT", self.title):
                 self._interpreter.set_tensor(source["index"], _quantised(part, source))
                 self._interpreter.invoke()
             details = [self._details[name] for name in names]
@@ -189,14 +204,6 @@ class LiteRT(Side):
 
         results = _in_pieces(batch, int(source["shape"][0]), run)
         return dict(zip(names, results, strict=True))
-
-
-@contextmanager
-def _refusing(file: object) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"{file}: LiteRT does not run this file, so there is nothing to compare: {error}") from error
 
 
 def _quantised(images: Array, detail: dict[str, Any]) -> Array:
@@ -238,7 +245,7 @@ class Torch(Side):
 
     def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
         """Compute the output."""
-        with self._torch.no_grad():
+        with self._torch.no_grad(), _refusing("PyTorch", self.title):
             results = _in_pieces(images, None, lambda part: [self._module(self._torch.from_numpy(part)).numpy()])
         return {OUTPUT: results[0]}
 
