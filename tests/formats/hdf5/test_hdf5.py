@@ -203,10 +203,10 @@ def test_changed_bytes_are_errors_in_bounded_time() -> None:
     assert 300 < refused < 3000
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", range(1, 10))
 def test_a_file_that_ends_early(part: int) -> None:
     content = whole()
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match="cut short; get it again"):
         read_all(content[: len(content) * part // 10])
 
 

@@ -100,5 +100,8 @@ def _root(data: Data) -> int:
     at = 24 + 4 * version
     base, _, end, _ = struct.unpack("<4Q", data.take(at, 32))
     if base != 0 or end > data.size:
-        raise ModelFileError(f"this HDF5 file states {end} bytes from byte {base} on, but has {data.size}")
+        raise ModelFileError(
+            f"this HDF5 file states {end} bytes from byte {base} on, but has {data.size}: its download or copy was cut "
+            "short; get it again"
+        )
     return data.number(at + 40, 8)
