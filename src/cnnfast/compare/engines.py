@@ -6,6 +6,7 @@ PyTorch and Keras run code of the file they are given: that is what the user ask
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -226,22 +227,27 @@ class Torch(Side):
     def __init__(self, path: Path) -> None:
         self._torch = _engine("torch", "torch")
         self.title = f"PyTorch on {path}"
-        try:
-            self._module = self._torch.jit.load(str(path), map_location="cpu")
-        except RuntimeError:
-            self._module = self._load_program(path)
+        self._module = self._load(path)
         self.output = OUTPUT
         self.layers: dict[str, tuple[str, Shape]] = {OUTPUT: ("module", ())}
 
-    def _load_program(self, path: Path) -> Any:
-        try:
-            return self._torch.export.load(str(path)).module()
-        # it raises what it likes about a file of another kind
-        except Exception as error:
-            raise ConfigError(
-                f"{path}: PyTorch runs programs of torch.jit.save and torch.export.save; this is neither "
-                f"({type(error).__name__}). For a module in memory compare cnnfast.from_torch(module, …) in Python"
-            ) from error
+    def _load(self, path: Path) -> Any:
+        reason = "it is no zip archive"
+        # asked first, because PyTorch prints pages about a file that is none
+        if zipfile.is_zipfile(path):
+            try:
+                return self._torch.jit.load(str(path), map_location="cpu")
+            except RuntimeError:
+                pass
+            try:
+                return self._torch.export.load(str(path)).module()
+            # it raises what it likes about a file of another kind
+            except Exception as error:
+                reason = type(error).__name__
+        raise ConfigError(
+            f"{path}: PyTorch runs programs of torch.jit.save and torch.export.save; this is neither ({reason}). For a "
+            "module in memory compare cnnfast.from_torch(module, …) in Python"
+        )
 
     def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
         """Compute the output."""
