@@ -543,9 +543,7 @@ cdef check_reach(str kernel, ints, operands, parameters, tables, dst, workspace,
             elif name[0] == "x" and int(name[1]) >= len(operands) and name == "x0":
                 raise ValueError("its operand is missing")
     except ValueError as error:
-        from cnnfast.errors import GraphError
-
-        raise GraphError(f"a step of kernel {kernel} does not fit: {error}. The plan is wrong, which is a fault of "
+        raise ValueError(f"a step of kernel {kernel} does not fit: {error}. The plan is wrong, which is a fault of "
                          "cnnfast: please report it, with the network") from None
 
 

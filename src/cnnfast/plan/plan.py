@@ -136,9 +136,12 @@ class Plan:
         outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
         if work is None:
             work = total_work(self.steps) if self.layout == "nchwc" else 0
-        return kernels.Program(
-            steps or self.packed_steps(), self.arena, inputs, outputs, self.lanes, self.group, few, work
-        )
+        try:
+            return kernels.Program(
+                steps or self.packed_steps(), self.arena, inputs, outputs, self.lanes, self.group, few, work
+            )
+        except ValueError as error:
+            raise GraphError(str(error)) from error
 
     @property
     def arena_bytes(self) -> int:
