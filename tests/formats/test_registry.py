@@ -24,7 +24,7 @@ def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
         assert load_model(str(tmp_path / name)).licence == "BSD-3-Clause"
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x89PNG\r\n\x1a\n", b"\x80\x02}q\x00", bytes(5000)])
+@pytest.mark.parametrize("content", [b"{}", b"\x89PNG\r\n\x1a\n", bytes(5000)])
 def test_an_unknown_file_is_refused_with_the_list_of_formats(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(content)
