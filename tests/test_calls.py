@@ -229,7 +229,7 @@ def test_compiled_says_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("batch", [0, -1, 1.0, True, "2", None])
 def test_batch_sizes_that_are_none(batch: int) -> None:
-    with pytest.raises(ConfigError, match="batch must be an integer from 1 up, but is"):
+    with pytest.raises(ConfigError, match="batch must be an integer from 1 to 2147483648, but is"):
         small_net().compile(batch=batch)
 
 

@@ -84,7 +84,7 @@ def test_images_of_every_kind(pictures: list[Path]) -> None:
         np.testing.assert_array_equal(result.probabilities, first)
     np.testing.assert_allclose(results[5].probabilities, first, atol=1e-5)
     assert results[6].error is None
-    rules = ["but is a int", "has the value nan", "but is a NoneType", "floats of shape", "int32", "N, H, W, C"]
+    rules = ["but is 7", "has the value nan", "but is None", "floats of shape", "int32", "N, H, W, C"]
     for result, rule in zip(results[7:], rules, strict=True):
         assert isinstance(result.error, InputError)
         assert rule in str(result.error)

@@ -148,7 +148,10 @@ cdef class Entry:
         cdef Py_ssize_t* shape = view.shape
         cdef Py_ssize_t* stride = view.strides
         cdef int ndim = view.ndim, c, h
-        cdef bint planar = layout is not None and layout == "nchw"
+        cdef bint planar
+        if layout is not None and type(layout) is not str:
+            return False
+        planar = layout is not None and layout == "nchw"
         if not planar and layout is not None and layout != "nhwc":
             return False
         if C == 1 and 2 <= ndim <= 3 and shape[ndim - 2] == H and shape[ndim - 1] == W:

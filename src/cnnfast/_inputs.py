@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from cnnfast._arguments import quoted
 from cnnfast._frozen import frozen
 from cnnfast.errors import InputError
 from cnnfast.ops import Array
@@ -86,7 +87,7 @@ def as_images(images: object, rules: Rules, layout: str | None) -> Array:
     """
     array = _as_array(images)
     if not isinstance(layout, str | None) or layout not in (None, *LAYOUTS):
-        raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {layout!r:.80}")
+        raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {quoted(layout)}")
     c, h, w = rules.chw
     if array.dtype != np.uint8 and array.dtype.name not in FLOATS:
         raise InputError(
@@ -117,7 +118,7 @@ def as_images(images: object, rules: Rules, layout: str | None) -> Array:
         batch = batch.transpose(0, 3, 1, 2)
     if batch.shape[1:] != (c, h, w):
         raise InputError(
-            f"images of shape {array.shape} in layout {layout!r} do not fit this network, which takes "
+            f"images of shape {array.shape} in layout {quoted(layout)} do not fit this network, which takes "
             f"{_spell(_stored((c, h, w), layout), 'N')}; resize pictures with "
             "cnnfast.read_picture(path, net.preprocess)"
         )
@@ -250,4 +251,4 @@ def check_policies(nan: object, outliers: object) -> None:
     """Raise `InputError` unless ``nan`` and ``outliers`` are policies."""
     for name, value, known in (("nan", nan, NAN_POLICIES), ("outliers", outliers, OUTLIER_POLICIES)):
         if not isinstance(value, str) or value not in known:
-            raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, but is {value!r:.80}")
+            raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, but is {quoted(value)}")

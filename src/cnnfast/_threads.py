@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from cnnfast._arguments import quoted
 from cnnfast._config import openmp_setting, thread_setting
 from cnnfast._dispatch import kernels
 from cnnfast.errors import ConfigError
@@ -171,10 +172,11 @@ def checked(n: object) -> int:
     """Return ``n`` if it can be a number of threads, else raise `ConfigError`."""
     try:
         number = n.__index__()  # type: ignore[attr-defined]
-    except AttributeError:
+    # another library's number may raise what it likes
+    except Exception:
         number = 0
     if isinstance(n, bool) or not 1 <= number <= 4096:
-        raise ConfigError(f"the number of threads must be an integer from 1 to 4096, but is {n!r}")
+        raise ConfigError(f"the number of threads must be an integer from 1 to 4096, but is {quoted(n)}")
     return int(number)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-import numpy as np
-
+from cnnfast._arguments import whole
 from cnnfast._dispatch import Entry
 from cnnfast._frozen import frozen
 from cnnfast._inputs import FINITE, NEAR, Rules, as_images
 from cnnfast._threads import of_call
-from cnnfast.errors import ConfigError, InputError
+from cnnfast.errors import InputError
 from cnnfast.ops import Array
 
 
@@ -117,8 +116,10 @@ def _compiled(network: Any, options: Mapping[str, Any]) -> Compiled:
     return made
 
 
+MOST_IMAGES = 1 << 31
+"""Of a batch: the memory that results of more would take is nobody's."""
+
+
 def checked_batch(batch: object) -> int:
     """Return a batch size as an int, or raise `ConfigError`."""
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
-        raise ConfigError(f"batch must be an integer from 1 up, but is {batch!r}")
-    return int(batch)
+    return whole("batch", batch, least=1, most=MOST_IMAGES)

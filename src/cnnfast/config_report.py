@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnfast import __version__, _config, _shipped, _threads
+from cnnfast._arguments import flag
 from cnnfast._dispatch import kernels
 
 PACKAGES = ("numpy", "Pillow", "tqdm")
@@ -27,6 +28,7 @@ def config(peak: bool = False) -> dict[str, Any]:
     >>> config()["isa"]["active"] in config()["isa"]["supported"]
     True
     """
+    flag("peak", peak)
     threads, thread_rule = _threads.decide()
     cpus, cpu_rule = _threads.granted()
     result: dict[str, Any] = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnfast import ops
+from cnnfast._arguments import is_whole, listed, quoted
 from cnnfast.architectures.weights import Weights
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
@@ -29,6 +30,10 @@ def feature_layer(graph: Graph) -> str:
     return dense[-1].inputs[0]
 
 
+MOST_OUTPUTS = 1 << 24
+"""Of a dense layer in a new head: far above any that can be trained."""
+
+
 def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer], layer: str, seed: int) -> Graph:
     """Return the graph up to a layer, a flatten where that is a map, hidden layers, and a dense layer of ``classes``.
 
@@ -46,8 +51,8 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer], layer: 
     shape = base.shapes[layer]
     weights, head = Weights(seed), [] if len(shape) == 1 else [Flatten(name="head.flatten")]
     features = int(np.prod(shape))
-    for number, part in enumerate([*layers, classes], 1):
-        if isinstance(part, int) and part > 0:
+    for number, part in enumerate([*listed("layers", layers, GraphError), classes], 1):
+        if is_whole(part) and 0 < part <= MOST_OUTPUTS:
             head.append(weights.linear(f"head.{number}", features, part))
             features = part
         elif isinstance(part, Layer):
@@ -55,7 +60,7 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer], layer: 
             (features,) = build_graph(head, shape).shapes[head[-1].name or ""]
         else:
             raise GraphError(
-                f"a head is a list of numbers of outputs and of layers such as Relu(), but has {part!r}; "
+                f"a head is a list of numbers of outputs and of layers such as Relu(), but has {quoted(part)}; "
                 "an example: layers=[64, Relu(), Dropout(0.5)]"
             )
     top = build_graph(head, shape)

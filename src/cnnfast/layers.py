@@ -26,7 +26,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
+import numpy as np
+
 from cnnfast import ops
+from cnnfast._arguments import listed, quoted, shape_of
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
@@ -88,8 +91,20 @@ AnyLayer = Layer | LazyLayer | Residual | Gate | Branches
 
 
 def _layer(op: Op, name: str | None = None, **parameters: object) -> Layer:
-    given = {key: constant(value) for key, value in parameters.items() if value is not None}
+    given = {key: _numbers(op, key, value) for key, value in parameters.items() if value is not None}
     return Layer(op, given, name)
+
+
+def _numbers(op: Op, parameter: str, value: object) -> Array:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "fiub":
+            return constant(array)
+        said = f"{array.dtype}, such as {quoted(value)}"
+    # whoever has the array protocol may raise what he likes
+    except Exception:
+        said = quoted(value)
+    raise GraphError(f"the {parameter} of {op.name} must be an array of numbers, but is {said}")
 
 
 @overload
@@ -279,7 +294,7 @@ class Builder:
     """
 
     def __init__(self, input_shape: Shape) -> None:
-        self.input_shape = tuple(input_shape)
+        self.input_shape = shape_of("input_shape", input_shape, GraphError)
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self.fresh: set[str] = set()
@@ -287,7 +302,7 @@ class Builder:
 
     def chain(self, layers: Sequence[AnyLayer], value: str) -> str:
         """Add layers one after the other and return the last value."""
-        for layer in layers:
+        for layer in listed("layers", layers, GraphError):
             value = self._add(layer, value)
         return value
 
@@ -301,7 +316,8 @@ class Builder:
         if isinstance(layer, Gate):
             return self._join(ops.Mul(), layer.name, [value, self.chain(layer.body, value)])
         if isinstance(layer, Branches):
-            return self._join(ops.Concat(), layer.name, [self.chain(b, value) for b in layer.branches])
+            chains = listed("branches", layer.branches, GraphError)
+            return self._join(ops.Concat(), layer.name, [self.chain(chain, value) for chain in chains])
         if isinstance(layer, LazyLayer):
             op, parameters = layer.make(self.graph(value).shapes[value])
             name = self._append(op, layer.name, parameters, value)
@@ -310,21 +326,26 @@ class Builder:
         if isinstance(layer, Layer):
             return self._append(layer.op, layer.name, layer.parameters, value)
         raise GraphError(
-            f"a network is a list of layers such as Conv2d(...), Relu(), Residual([...]), but one of them is {layer!r}"
+            "a network is a list of layers such as Conv2d(...), Relu(), Residual([...]), but one of them is "
+            f"{quoted(layer)}"
         )
 
     def _append(self, op: Op, name: str | None, parameters: Mapping[str, Array], value: str) -> str:
-        name = name or self._next_name(op)
+        name = self._name(op, name)
         self.constants.update({f"{name}.{parameter}": array for parameter, array in parameters.items()})
         self.nodes.append(Node(name, op, (value, *(f"{name}.{parameter}" for parameter in parameters))))
         return name
 
     def _join(self, op: Op, name: str | None, values: list[str]) -> str:
-        name = name or self._next_name(op)
+        name = self._name(op, name)
         self.nodes.append(Node(name, op, tuple(values)))
         return name
 
-    def _next_name(self, op: Op) -> str:
+    def _name(self, op: Op, given: object) -> str:
+        if given is not None and not isinstance(given, str):
+            raise GraphError(f"the name of a layer must be a str, but is {quoted(given)}")
+        if given:
+            return given
         self._counts[op.name] = self._counts.get(op.name, 0) + 1
         return f"{op.name}_{self._counts[op.name]}"
 

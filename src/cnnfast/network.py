@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnfast._arguments import flag, instance, labels, listed, many, path_of, quoted, text, texts, whole
 from cnnfast._inputs import check_out, check_policies
 from cnnfast._threads import decide
 from cnnfast.answers import Answers, answers_of
 from cnnfast.compiled import Compiled, Settings, checked_batch
-from cnnfast.errors import CnnfastError, InputError, UnsupportedError
+from cnnfast.errors import CnnfastError, GraphError, InputError, ModelFileError, UnsupportedError
 from cnnfast.formats import Model, load_model
 from cnnfast.formats import save as save_model
 from cnnfast.formats.reference import FileReference, load_again, load_shipped_again, refer_to
@@ -79,7 +80,7 @@ class Network:
         """
         from cnnfast._shipped import find
 
-        path = find(source)
+        path = find(path_of("a network", source, ModelFileError))
         file = None if options else refer_to(path)
         return cls(load_model(path, **options), file)
 
@@ -188,9 +189,10 @@ class Network:
         >>> net.forward(np.array([[-1, 1]], np.float32))
         array([[0., 1.]], dtype=float32)
         """
-        names = None if classes is None else tuple(classes)
+        instance("the graph", graph, Graph, "such as net.graph", GraphError)
+        names = labels("classes", classes, GraphError)
         rule = rule_of(preprocess, next(iter(graph.inputs.values()), ()))
-        return cls(Model(frozen(graph), rule, names, licence, dict(notes or {})))
+        return cls(Model(frozen(graph), rule, names, text("the licence", licence), texts("notes", notes)))
 
     @property
     def graph(self) -> Graph:
@@ -485,7 +487,7 @@ class Network:
     def _checked_k(self, k: object) -> int:
         count = self._answers.classes
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= count:
-            raise InputError(f"k must be an integer from 1 to {count}, the number of classes, but is {k!r:.80}")
+            raise InputError(f"k must be an integer from 1 to {count}, the number of classes, but is {quoted(k)}")
         return int(k)
 
     def stream(
@@ -546,7 +548,8 @@ class Network:
             return self.predict_proba(pixels, layout="nhwc", outliers=outliers, threads=count)
 
         size = default_batch(count) if batch is None else checked_batch(batch)
-        readers = decide(workers or threads)[0]
+        readers = decide(threads if workers is None else workers)[0]
+        images = many("images", images, InputError)
         pipeline = Pipeline[object](lambda item: decode(item, preprocess), compute, size, readers)
         return self._labelled(pipeline.run(images), Result)
 
@@ -603,6 +606,7 @@ class Network:
         (1, 10)
         """
         check_policies(nan, outliers)
+        flag("raw", raw)
         if self.is_binary and not raw:
             raise UnsupportedError("a network with a single output is compiled with raw=True: its result is P(class 1)")
         runner = self._raw if raw else self._probabilities
@@ -661,7 +665,8 @@ class Network:
         from cnnfast import heads
 
         layer = heads.feature_layer(self.graph) if layer is None else layer
-        base = self._bases.get(layer) or self._bases.setdefault(layer, self.truncate(layer))
+        base = self._bases.get(layer) if isinstance(layer, str) else None
+        base = base or self._bases.setdefault(layer, self.truncate(layer))
         values = base.forward(images, layout=layout, outliers=outliers, threads=threads)
         return values.reshape(-1, math.prod(base.output_shape))
 
@@ -730,9 +735,11 @@ class Network:
         """
         from cnnfast import heads
 
+        names = tuple(map(str, listed("classes", labels("classes", classes, GraphError), GraphError)))
+        whole("seed", seed, least=0)
         at = heads.feature_layer(self.graph) if layer is None else layer
-        graph = heads.with_head(self.graph, len(classes), layers, at, seed)
-        return Network.from_graph(graph, classes=classes, preprocess=self.preprocess, licence=self.licence)
+        graph = heads.with_head(self.graph, len(names), layers, at, seed)
+        return Network.from_graph(graph, classes=names, preprocess=self.preprocess, licence=self.licence)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file of cnnfast's own format; see docs/model-file.md.
@@ -754,7 +761,7 @@ class Network:
         >>> Network.load(path).input_shape
         (1, 28, 28)
         """
-        save_model(self._model, path)
+        save_model(self._model, path_of("the file to save to", path))
 
     def by_value(self) -> Network:
         """Return the same network, but pickled with all its weights: for workers on machines that lack its file.
@@ -788,7 +795,7 @@ class Network:
         >>> "dense_f32" in Network.load("mnist-mlp").explain()
         True
         """
-        if not few:
+        if not flag("few", few):
             return self._raw.plan().explain()
         plan = self._raw.plan().few
         return plan.explain() if plan else "there is no plan for few images: they run as a group\n"

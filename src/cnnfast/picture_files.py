@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cnnfast._arguments import many, path_of
 from cnnfast.errors import DataError
 
 UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
@@ -57,7 +58,7 @@ def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     >>> next(iter_pictures([]), None)
     """
     suffixes = picture_suffixes()
-    for path in map(Path, paths):
+    for path in (path_of("a picture or folder", path) for path in many("paths", paths)):
         if os.path.isdir(path):
             yield from _walk(path, suffixes)
         elif os.path.lexists(path):

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from cnnfast._arguments import many, path_of, quoted
 from cnnfast._picture_rule import Bytes, fit, to_colours, upright
 from cnnfast._pillow import our_own_rules
 from cnnfast._pixels import decoding, get_max_pixels
@@ -100,7 +101,7 @@ def read_pictures(
     ...     print(path, "->", picture)
     missing.png -> missing.png: no such file
     """
-    return _read_ahead(iter(paths), preprocess, decide(workers)[0])
+    return _read_ahead(iter(many("paths", paths)), preprocess, decide(workers)[0])
 
 
 def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
@@ -161,11 +162,21 @@ def _open(picture: Picture) -> IO[bytes]:
         return _in_memory(bytes(picture), "<bytes>")
     if isinstance(picture, str | os.PathLike):
         return _open_path(os.fspath(picture))
-    name = _name_of(picture)
+    # what is no path and no bytes is anybody's code
     try:
-        return _in_memory(picture.read(), name)
-    except (OSError, ValueError) as error:
-        raise PictureError(name, f"cannot be read: {error}") from error
+        read = getattr(picture, "read", None)
+        name = _name_of(picture)
+    except Exception as error:
+        raise InputError(f"a picture must be a path, bytes or a binary file, but is {quoted(picture)}") from error
+    if not callable(read):
+        raise InputError(f"a picture must be a path, bytes or a binary file, but is {quoted(picture)}")
+    try:
+        content = read()
+    except Exception as error:
+        raise PictureError(name, f"cannot be read: {type(error).__name__}: {error}") from error
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise PictureError(name, f"cannot be read: it gives {type(content).__name__}, no bytes; open it in mode 'rb'")
+    return _in_memory(bytes(content), name)
 
 
 def _in_memory(content: bytes, name: str) -> IO[bytes]:
@@ -243,7 +254,7 @@ def _read_ahead(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="cnnfast-picture")
     waiting: deque[tuple[Path, Future[Bytes | PictureError]]] = deque()
     try:
-        for path in map(Path, paths):
+        for path in (path_of("a picture", path) for path in paths):
             waiting.append((path, pool.submit(_outcome, path, preprocess)))
             if len(waiting) > workers * READ_AHEAD:
                 path, future = waiting.popleft()

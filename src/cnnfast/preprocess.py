@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._arguments import instance, quoted, shape_of
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, InputError
 
@@ -141,7 +142,8 @@ class Preprocess:
         >>> [grey.fits(shape) for shape in ((1, 28, 28), (28, 28), (784,), (784, 1), (28, 14, 2))]
         [True, True, True, True, False]
         """
-        if tuple(shape) == self.shape:
+        shape = shape_of("the shape of an input", shape)
+        if shape == self.shape:
             return True
         wide = [side for side in shape if side > 1]
         sides = [side for side in self.size if side > 1]
@@ -201,6 +203,9 @@ class Preprocess:
         >>> Preprocess(size=(4, 6))(np.zeros((2, 4, 6, 3), np.uint8)).shape
         (2, 3, 4, 6)
         """
+        instance("images", images, np.ndarray, "a batch of pixels", InputError)
+        if dtype.__hash__ is None or dtype not in (np.float32, np.float64, "float32", "float64"):
+            raise ConfigError(f"the dtype must be numpy.float32 or numpy.float64, but is {quoted(dtype)}")
         self._check_images(images)
         planar = images.transpose(0, 3, 1, 2)
         if np.dtype(dtype) == np.float64:
@@ -297,7 +302,7 @@ def check_preprocess(preprocess: object) -> None:
     """Raise `ConfigError` unless it is a rule, the name of one of `MODES`, or None."""
     is_name = isinstance(preprocess, str) and preprocess in MODES
     if not (preprocess is None or isinstance(preprocess, Preprocess) or is_name):
-        raise ConfigError(f"preprocess must be a Preprocess or one of {', '.join(MODES)}, but is {preprocess!r:.80}")
+        raise ConfigError(f"preprocess must be a Preprocess or one of {', '.join(MODES)}, but is {quoted(preprocess)}")
 
 
 def _size(value: object) -> tuple[int, int]:
@@ -307,13 +312,13 @@ def _size(value: object) -> tuple[int, int]:
             return height, width
     raise ConfigError(
         f"size of the preprocessing must be (H, W), each from 1 to {MOST_SIDE} and together at most "
-        f"{MOST_PIXELS} pixels, but is {value!r}; for a square too both are given, as in size=(32, 32)"
+        f"{MOST_PIXELS} pixels, but is {quoted(value)}; for a square too both are given, as in size=(32, 32)"
     )
 
 
 def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name} of the preprocessing must be one of {', '.join(choices)}, but is {value!r}")
+        raise ConfigError(f"{name} of the preprocessing must be one of {', '.join(choices)}, but is {quoted(value)}")
 
 
 def _number(name: str, value: object) -> float:
@@ -323,7 +328,7 @@ def _number(name: str, value: object) -> float:
             return float(value)
     except (OverflowError, TypeError):
         pass
-    raise ConfigError(f"{name} of the preprocessing must be a finite number, but is {value!r:.80}")
+    raise ConfigError(f"{name} of the preprocessing must be a finite number, but is {quoted(value)}")
 
 
 def _per_channel(name: str, value: object, count: int) -> tuple[float, ...]:
@@ -337,7 +342,7 @@ def _per_channel(name: str, value: object, count: int) -> tuple[float, ...]:
 def _colour(value: object) -> tuple[int, int, int]:
     if isinstance(value, list | tuple) and len(value) == 3 and all(_is_int(v) and 0 <= v <= 255 for v in value):
         return int(value[0]), int(value[1]), int(value[2])
-    raise ConfigError(f"background of the preprocessing must be three integers from 0 to 255, but is {value!r}")
+    raise ConfigError(f"background of the preprocessing must be three integers from 0 to 255, but is {quoted(value)}")
 
 
 def _is_int(value: object) -> bool:

@@ -21,6 +21,7 @@ from cnnfast.preprocess import UNSAID, Preprocess
 FLOPS_A_CHUNK = 2_000_000_000
 """Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
 
+RAISE = "raise"
 BOTH_CHECKS = FINITE | NEAR
 
 
@@ -67,7 +68,8 @@ class Runner:
         self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
         """Compute the results of images; see `Network.forward`."""
-        if nan == "raise" and outliers == "raise":
+        # identity is enough for what is usual, and asks nothing of what may be of any type
+        if nan is RAISE and outliers is RAISE:
             checks = BOTH_CHECKS
         else:
             check_policies(nan, outliers)

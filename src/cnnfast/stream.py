@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from cnnfast._arguments import quoted
 from cnnfast.errors import CnnfastError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.pictures import fit_images, read_picture
@@ -108,8 +109,9 @@ def decode(item: object, preprocess: Preprocess) -> Outcome:
         return PictureError(error.path, error.reason)
     except InputError as error:
         return InputError(str(error))
-    except (AttributeError, TypeError):
-        return InputError(f"an image must be a path, bytes, a binary file or an array, but is a {type(item).__name__}")
+    # one image must not end a stream, whatever is wrong with it
+    except Exception as error:
+        return InputError(f"{quoted(item)} cannot be decoded: {type(error).__name__}: {error}")
 
 
 def _from_array(image: Array, preprocess: Preprocess) -> Array:

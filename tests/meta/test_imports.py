@@ -16,6 +16,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 
 LEVELS = (
     ("errors", "_bar", "_frozen", "_registry", "_kernels", "models", "__version__"),
+    ("_arguments",),
     ("_config", "_optional", "_outputs", "_pillow", "_pixels", "_random", "ops", "preprocess", "_shipped"),
     ("_dispatch", "graph", "_inputs", "_picture_rule", "picture_files", "lazy_layers"),
     ("_threads", "layers", "answers", "records"),

@@ -7,8 +7,9 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from cnnfast._arguments import instance, one_of, whole
 from cnnfast._random import generator
-from cnnfast.errors import ConfigError
+from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm, Conv2d, Identity, Linear, MaxPool, PRelu
 from cnnfast.ops.activation import Elu, Gelu, HardSwish, LeakyRelu, Relu, Silu
@@ -49,8 +50,9 @@ def initialize(graph: Graph, seed: int = 0, init: str = "random", only: Containe
     >>> round(float(graph.constants["fc1.weight"].std()), 2), float(graph.constants["fc1.bias"].max())
     (0.07, 0.0)
     """
-    if init not in INITS:
-        raise ConfigError(f"init must be one of {', '.join(INITS)}, but is {init!r}")
+    instance("the first argument", graph, Graph, "such as net.graph", GraphError)
+    whole("seed", seed, least=0)
+    one_of("init", init, INITS)
     constants = dict(graph.constants)
     chosen = [node for node in graph.nodes if only is None or node.name in only]
     for node in chosen:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnfast._arguments import path_of, quoted, text
 from cnnfast._bar import open_bar
 from cnnfast.errors import ConfigError, DataError
 
@@ -109,13 +110,14 @@ def download(name: str, cache: str | os.PathLike[str] | None = None, base_url: s
     >>> from cnnfast.data.download import download
     >>> dataset = open_dataset(download("mnist"))  # doctest: +SKIP
     """
-    if name not in COLLECTIONS:
-        raise ConfigError(f"there is no data set {name!r} to download; there are: {', '.join(COLLECTIONS)}")
+    if not isinstance(name, str) or name not in COLLECTIONS:
+        raise ConfigError(f"there is no data set {quoted(name)} to download; there are: {', '.join(COLLECTIONS)}")
     collection = COLLECTIONS[name]
+    text("base_url", base_url)
     home = (base_url or collection.home).rstrip("/") + "/"
     if urllib.parse.urlsplit(home).scheme not in ("http", "https"):
         raise ConfigError(f"a home to download from must be an http or https URL, but is {home!r}")
-    folder = (_default_cache() if cache is None else Path(cache)) / name
+    folder = (_default_cache() if cache is None else path_of("cache", cache)) / name
     with _naming_failures(home):
         folder.mkdir(parents=True, exist_ok=True)
         if collection.unpacked is None:

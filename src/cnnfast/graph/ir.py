@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._arguments import quoted
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape
@@ -104,8 +105,8 @@ class Graph:
         """Return the part of the graph that computes the given values."""
         wanted = tuple(outputs)
         for name in wanted:
-            if name not in self.shapes:
-                raise GraphError(f"there is no value {name!r}; the nodes are: {', '.join(self.by_name)}")
+            if not isinstance(name, str) or name not in self.shapes:
+                raise GraphError(f"there is no value {quoted(name)}; the nodes are: {', '.join(self.by_name)}")
         needed = set(wanted)
         kept = []
         for node in reversed(self.nodes):

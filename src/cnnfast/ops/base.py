@@ -8,6 +8,7 @@ of *one* image, without N: ``(C, H, W)`` or ``(F,)``; arrays given to a referenc
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from cnnfast._arguments import is_whole, quoted
 from cnnfast._frozen import frozen
 from cnnfast._registry import Registry
 from cnnfast.errors import GraphError
@@ -116,8 +118,44 @@ OpType = TypeVar("OpType", bound=type[Op])
 
 
 def register(cls: OpType) -> OpType:
-    """Enter an op class into `OPS` under its name."""
+    """Enter an op class into `OPS` under its name; from then on its attributes are of the kinds that its fields say."""
+    made, fields = cls.__init__, {f.name: str(f.type) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+    @functools.wraps(made)
+    def checked(self: Op, *values: object, **named: object) -> None:
+        given = [*zip(fields, values, strict=False), *named.items()]
+        for name, value in given:
+            if name in fields and not _is_of(fields[name], value):
+                raise GraphError(f"{name} of {cls.name} must be {_KINDS[fields[name]]}, but is {quoted(value)}")
+        made(self, *values, **named)
+
+    cls.__init__ = checked  # type: ignore[method-assign,assignment]
     return OPS.add(cls.name, cls)
+
+
+_KINDS = {
+    "bool": "True or False",
+    "int": "an integer",
+    "float": "a number",
+    "str": "a text",
+    "tuple[int, ...]": "integers",
+    "tuple[int, int]": "one or two integers",
+    "tuple[int, int, int, int]": "one, two or four integers",
+}
+"""What a field of an op may be annotated with, and how an error calls it."""
+
+
+def _is_of(kind: str, value: object) -> bool:
+    """Tell whether a value may be given for a field; what is in a range is for the op to say."""
+    if kind == "bool":
+        return isinstance(value, bool | np.bool_)
+    if kind == "float":
+        return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+    if kind == "str":
+        return isinstance(value, str)
+    if kind.startswith("tuple") and isinstance(value, list | tuple):
+        return all(is_whole(v) for v in value)
+    return kind != "tuple[int, ...]" and is_whole(value)
 
 
 def decode_op(name: object, attributes: object) -> Op:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast._arguments import instance, quoted
 from cnnfast._random import generator
 from cnnfast.data import Dataset, relabel
-from cnnfast.errors import DataError, InputError, PictureError
+from cnnfast.errors import CnnfastError, DataError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.preprocess import Preprocess
 
@@ -88,7 +89,7 @@ class Examples:
 
 
 def _images(images: object, name: str) -> Array:
-    array = np.asarray(images)
+    array = _array(images, f"{name}: images to learn from", InputError)
     if array.dtype in (np.float64, np.float16):
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
@@ -103,8 +104,16 @@ def _images(images: object, name: str) -> Array:
     return array
 
 
+def _array(value: object, what: str, error: type[CnnfastError]) -> Array:
+    try:
+        return np.asarray(value)
+    # whoever has the array protocol may raise what he likes
+    except Exception as cause:
+        raise error(f"{what} cannot be read as an array: {type(value).__name__}: {cause}") from cause
+
+
 def _labels(labels: object, name: str) -> Array:
-    array = np.asarray(labels)
+    array = _array(labels, f"{name}: labels", DataError)
     if array.ndim == 1 and array.dtype.kind in "iu":
         return array.astype(np.int64)
     if array.ndim == 2 and array.dtype.kind == "f":
@@ -171,8 +180,10 @@ def split(examples: Examples, fraction: float, seed: int = 0) -> tuple[Examples,
     >>> len(training), sorted(validation.labels.tolist())
     (8, [0, 1])
     """
-    if not 0 < fraction < 1:
-        raise DataError(f"the part for validation must be between 0 and 1, but is {fraction!r}")
+    instance("the first argument", examples, Examples, "which cnnfast.train.Examples(images, labels) makes")
+    number = isinstance(fraction, float | np.floating)
+    if not number or not 0 < fraction < 1:
+        raise DataError(f"the part for validation must be between 0 and 1, but is {quoted(fraction)}")
     order = generator(seed, 0, "validation").permutation(len(examples))
     chosen = np.zeros(len(examples), bool)
     for label in np.unique(examples.numbers):
@@ -195,6 +206,7 @@ def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Exam
     DataError
         If it has no labels, or no readable image.
     """
+    instance("the first argument", dataset, Dataset, "which cnnfast.open_dataset(path) makes")
     if dataset.labels is None:
         raise DataError(f"{dataset.name}: has no labels to learn from; make a folder of pictures for each class")
     images: list[Array] = []
@@ -232,7 +244,9 @@ def fit_scaling(images: Array, preprocess: Preprocess) -> Preprocess:
     >>> fitted.mean, fitted.std
     ((0.5,), (0.5,))
     """
-    if images.dtype != np.uint8:
+    instance("the first argument", images, np.ndarray, "pixels (N, H, W, C)", InputError)
+    instance("the second argument", preprocess, Preprocess, "such as net.preprocess")
+    if images.dtype != np.uint8 or images.ndim != 4:
         raise InputError(f"the scaling is fitted to bytes, but the images are {images.dtype}")
     # Every byte is counted: the sums are exact, and so the same on every machine.
     counts = np.stack([np.bincount(images[..., c].reshape(-1), minlength=256) for c in range(images.shape[3])])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnfast import _threads
+from cnnfast._arguments import flag, instance, listed, path_of, quoted, text
 from cnnfast.answers import with_probabilities
 from cnnfast.data import Dataset
 from cnnfast.errors import ConfigError, InputError
@@ -129,7 +130,17 @@ def fit(
     >>> bool((fitted.network.predict(rows) == labels).mean() > 0.9)
     True
     """
-    recipe = Recipe() if recipe is None else recipe
+    instance("the first argument", net, Network, "which Network.load or Network.build makes")
+    recipe = Recipe() if recipe is None else instance("the recipe", recipe, Recipe, "as in Recipe(epochs=20)")
+    for name, value in (("resume", resume), ("progress", progress)):
+        flag(name, value)
+    if report is not None and not callable(report):
+        raise ConfigError(f"report must be a function of a row of the history, but is {quoted(report)}")
+    cache, run_dir = (
+        None if folder is None else path_of(name, folder) for name, folder in (("cache", cache), ("run_dir", run_dir))
+    )
+    freeze = text("freeze", freeze)
+    frozen_params = [text("a name in frozen_params", name) or "" for name in listed("frozen_params", frozen_params)]
     if resume and run_dir is None:
         raise ConfigError("resume needs run_dir=FOLDER, the folder of the run that goes on")
     names = net.class_names

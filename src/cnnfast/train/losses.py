@@ -11,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.errors import ConfigError, InputError
+from cnnfast.errors import InputError
 from cnnfast.ops import Array, LogSoftmax, Op, Sigmoid, Softmax
 from cnnfast.ops.activation import sigmoid
+from cnnfast.train.optimizers import check_range
 
 
 class Loss:
@@ -88,8 +89,7 @@ class SoftmaxCrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigError(f"label_smoothing must be at least 0 and below 1, but is {self.label_smoothing}")
+        check_range("label_smoothing", self.label_smoothing, below=1)
 
     def _from_values(self, values: Array) -> Array:
         smooth = np.float32(self.label_smoothing)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast._arguments import instance
 from cnnfast.architectures.initial import weighted_layers
+from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm
 
@@ -21,6 +23,7 @@ def with_batch_norm(graph: Graph) -> Graph:
     >>> [node.name for node in with_batch_norm(build("cs61c")).nodes][:3]
     ['conv1', 'conv1:norm', 'relu_1']
     """
+    instance("the first argument", graph, Graph, "such as net.graph", GraphError)
     chosen = [
         n
         for n in weighted_layers(graph.nodes)[:-1]
@@ -48,6 +51,7 @@ def without_batch_norm(graph: Graph) -> Graph:
     >>> without_batch_norm(with_batch_norm(build("cs61c"))).nodes == build("cs61c").nodes
     True
     """
+    instance("the first argument", graph, Graph, "such as net.graph", GraphError)
     added = {n.inputs[0]: n for n in graph.nodes if isinstance(n.op, BatchNorm) and n.name == n.inputs[0] + SUFFIX}
     back = {node.name: layer for layer, node in added.items()}
     nodes: list[Node] = []

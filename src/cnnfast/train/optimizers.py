@@ -7,6 +7,7 @@ checkpoint can hold them. To add one, write such a class and list it in `OPTIMIZ
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,6 +15,7 @@ from typing import ClassVar, Protocol, cast
 
 import numpy as np
 
+from cnnfast._arguments import quoted
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
 
@@ -23,11 +25,12 @@ BLOCK = 1 << 15
 
 def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
     """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    number = number and abs(value) <= sys.float_info.max
     if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
         low = "from 0" if above is None else f"above {above:g}"
         high = "" if below is None else f" and below {below:g}"
-        raise ConfigError(f"{name} must be a number {low}{high}, but is {value!r}")
+        raise ConfigError(f"{name} must be a number {low}{high}, but is {quoted(value)}")
 
 
 class Role(Enum):
@@ -106,9 +109,9 @@ class Companions:
             if value is None:
                 continue
             if not isinstance(value, SGD | Adam):
-                raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {value!r}")
+                raise ConfigError(f"{name} must be SGD, Adam or AdamW, but is {quoted(value)}")
             if value.head_optimizer or value.bias_optimizer:
-                raise ConfigError(f"{name} has an optimizer for the last layer or for biases itself: {value!r}")
+                raise ConfigError(f"{name} has an optimizer for the last layer or for biases itself: {quoted(value)}")
 
     def part(self, role: Role) -> tuple[Optimizer, bool]:
         """Return what parameters of a role follow, and whether it lets them decay."""

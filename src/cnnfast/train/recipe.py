@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnnfast._arguments import listed, one_of, quoted
 from cnnfast.errors import ConfigError
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
 from cnnfast.train.averaging import Averaging
@@ -46,8 +47,7 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         check_range("patience", self.patience, above=0)
         check_range("min_delta", self.min_delta)
-        if self.monitor not in MONITORED:
-            raise ConfigError(f"monitor must be one of {', '.join(MONITORED)}, but is {self.monitor!r}")
+        one_of("monitor", self.monitor, MONITORED)
 
     def best_epoch(self, history: list[dict[str, Any]]) -> int:
         """Return the index of the epoch that was the last improvement."""
@@ -117,15 +117,15 @@ class Recipe:
         for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
-                raise ConfigError(f"{name} must be an integer from {least} up, but is {value!r}")
+                raise ConfigError(f"{name} must be an integer from {least} up, but is {quoted(value)}")
         check_range("label_smoothing", self.label_smoothing, below=1)
         if self.clip_norm is not None:
             check_range("clip_norm", self.clip_norm, above=0)
-        object.__setattr__(self, "augment", tuple(self.augment))
+        object.__setattr__(self, "augment", tuple(listed("augment", self.augment)))
         for augmentation in self.augment:
             if type(augmentation) not in AUGMENTATIONS.values():
                 known = ", ".join(cls.__name__ for cls in AUGMENTATIONS.values())
-                raise ConfigError(f"an augmentation must be one of {known}, but one is {augmentation!r}")
+                raise ConfigError(f"an augmentation must be one of {known}, but one is {quoted(augmentation)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as values that JSON can hold."""

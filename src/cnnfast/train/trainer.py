@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast._outputs import remove_unfinished
-from cnnfast.errors import TrainingError
+from cnnfast.errors import OutputError, TrainingError
 from cnnfast.graph import Graph, constant
 from cnnfast.network import Network
 from cnnfast.ops import Array
@@ -219,8 +219,8 @@ class Trainer:
         """Prepare the folder of the run: go on from its checkpoint, or start afresh."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(self.folder)
+from cnnfast._outputs import remove_unfinished
+from cnnfast.errors import OutputError, TrainingError
         self._identity = self.identity()
         path = self.folder / files.CHECKPOINT
         if resume and path.exists():

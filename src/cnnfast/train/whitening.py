@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from cnnfast._arguments import instance
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, constant
 from cnnfast.network import Network
@@ -48,6 +49,7 @@ def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network,
     >>> layer, found.graph.constants["conv2d_1.weight"].ravel().round(1)
     ('conv2d_1', array([ 1.4, -1.4], dtype=float32))
     """
+    instance("the first argument", net, Network, "which Network.build makes")
     graph = net.graph
     node = graph.nodes[0]
     if not isinstance(node.op, Conv2d) or node.op.groups != 1 or graph.shapes[node.name][0] % 2:
