@@ -6,6 +6,7 @@
 cdef enum:
     FEW_POSITIONS = 64                     # up to so many, threads divide a layer by output channels
     FEW_TILES = 16
+    TOGETHER_IN_CHANNELS = 4096            # positions between two looks at signals, a multiple of every tile
 
 
 cdef inline Py_ssize_t vectors_of(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
@@ -26,16 +27,15 @@ cdef void conv2d_f32_nchwc_direct_part(const Step* s, float* arena, float* own, 
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most), block, first
     cdef Py_ssize_t positions = s.g[3], pool = s.g[4], start = 0, stop = positions, from_block = 0, to_block = blocks
+    cdef Py_ssize_t at
     cdef _csrc.pixel_run run
     if blocks >= parts and positions <= FEW_POSITIONS:
         from_block, to_block = share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)
     else:
         start, stop = share_of(positions, part, parts, 8), share_of(positions, part + 1, parts, 8)
     run.x = operand(s, 0, arena)
-    run.taps, run.K, run.xpos, run.positions = s.t[0], K, s.t[1] + start, stop - start
-    run.ypos = s.t[2] + (start // 4 if pool else start)
-    run.y_channel, run.pool = y_channel, <int>pool
-    run.end = ending(s, arena, act, r_channel, s.t[3] + start if s.t[3] != NULL else NULL)
+    run.taps, run.K, run.y_channel, run.pool = s.t[0], K, y_channel, <int>pool
+    run.end = ending(s, arena, act, r_channel, NULL)
     for block in range(from_block, to_block):
         first = block_start(block, blocks, vectors)
         run.vectors = block_start(block + 1, blocks, vectors) - first
@@ -44,7 +44,13 @@ cdef void conv2d_f32_nchwc_direct_part(const Step* s, float* arena, float* own, 
         run.y = arena + s.dst + first * y_channel * L
         if run.end.r != NULL:
             run.end.r = operand(s, 1, arena) + first * r_channel * L
-        isa.conv_f32_channels(&run)
+        at = start
+        while at < stop and not must_stop():
+            run.xpos, run.positions = s.t[1] + at, min(stop - at, <Py_ssize_t>TOGETHER_IN_CHANNELS)
+            run.ypos = s.t[2] + (at // 4 if pool else at)
+            run.end.rpos = s.t[3] + at if s.t[3] != NULL else NULL
+            isa.conv_f32_channels(&run)
+            at += TOGETHER_IN_CHANNELS
 
 
 cdef void conv2d_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
@@ -68,6 +74,8 @@ cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csr
         run.y = arena + s.dst + c * y_channel * L
         if run.end.r != NULL:
             run.end.r = operand(s, 1, arena) + c * r_channel * L
+        if must_stop():
+            return
         kernel(&run)
 
 
@@ -117,7 +125,7 @@ cdef inline void winograd_channels(const Step* s, float* arena, float* own, int 
     if run.end.r != NULL:
         run.end.r = operand(s, 1, arena) + begin * r_channel * L
     products.C = C
-    while tile < last_tile:
+    while tile < last_tile and not must_stop():
         T = min(at_once, last_tile - tile)
         v_plane = (vectors_of(C, L) * T + 1) * L
         m_plane = (run.channels * T + 1) * L

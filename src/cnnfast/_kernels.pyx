@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The one extension module: what a CPU does for a network.
 
+    _stopping.pxi  Ctrl-C during a call
     _naive.pxi     the textbook loop nests, one image at a time, layout ``nchw``
     _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
     _elements.pxi  both, for ops whose geometry does not depend on the layout
@@ -42,7 +43,7 @@ cdef extern from "floating.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 6
+INTERFACE = 7
 """What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:
@@ -74,6 +75,7 @@ cdef inline const float* operand(const Step* s, int i, float* arena) noexcept no
     return arena + s.src[i] if s.src[i] >= 0 else s.constant[i]
 
 
+include "_stopping.pxi"
 include "_naive.pxi"
 include "_lanes.pxi"
 include "_elements.pxi"

@@ -3,6 +3,10 @@
 # of its channels and rows. The innermost tiles are in csrc/.
 
 
+cdef enum:
+    TOGETHER_IN_LANES = 8                  # channels of a depthwise convolution between two looks at signals
+
+
 cdef inline Py_ssize_t blocks_of(Py_ssize_t channels, Py_ssize_t most) noexcept nogil:
     # into how many blocks channels are divided
     return (channels + most - 1) // most
@@ -42,12 +46,20 @@ cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
         run.x, run.w, run.bias, run.y, run.channels = operand(s, 0, arena), weight, bias, arena + s.dst, 1
         run.xpos, run.ypos, run.positions = s.t[1], s.t[2], positions
         run.end = ending(s, arena, act, r_channel, s.t[3])
-        isa.conv_f32_depthwise(&run, groups, x_group)
+        while groups > 0 and not must_stop():
+            isa.conv_f32_depthwise(&run, min(groups, <Py_ssize_t>TOGETHER_IN_LANES), x_group)
+            run.x += TOGETHER_IN_LANES * x_group * L
+            run.w += TOGETHER_IN_LANES * K
+            run.bias += TOGETHER_IN_LANES
+            run.y += TOGETHER_IN_LANES * y_channel * L
+            if run.end.r != NULL:
+                run.end.r += TOGETHER_IN_LANES * r_channel * L
+            groups -= TOGETHER_IN_LANES
         return
     for group in range(groups):
         run.x = operand(s, 0, arena) + group * x_group * L
         p = 0
-        while p < positions:
+        while p < positions and not must_stop():
             run.positions = min(block, positions - p)
             run.xpos = s.t[1] + p
             run.ypos = s.t[2] + (p // 4 if pool else p)
@@ -73,6 +85,8 @@ cdef void dense_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     run.taps, run.K, run.y_channel = s.t[0], K, y_channel
     run.end = ending(s, arena, act, r_channel, NULL)
     for block in range(blocks):
+        if must_stop():
+            return
         first = block_start(block, blocks, O)
         run.channels = block_start(block + 1, blocks, O) - first
         run.w = s.p[0] + first * K
@@ -97,6 +111,8 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
     run.y_channel, run.y_row, run.r_row, run.pool = y_channel, y_row, r_row, <int>pool
     run.end = ending(s, arena, act, r_channel, NULL)
     for step in range(tiles // T):
+        if must_stop():
+            return
         tile = step * T
         run.xpos = s.t[0] + tile
         run.ypos = s.t[1] + tile
@@ -134,6 +150,8 @@ cdef inline void pool(const Step* s, float* arena, _csrc.pool_t kernel) noexcept
         s.g[5], s.g[6], s.g[7], s.g[8], s.g[9], s.g[10], s.g[11], s.g[12])
     run.x_row, run.y_row, run.divisor = s.g[14], s.g[16], s.p[0]
     for c in range(C):
+        if must_stop():
+            return
         run.x = x + c * x_channel * L
         run.y = arena + s.dst + c * y_channel * L
         kernel(&run)
@@ -196,6 +214,8 @@ cdef void affine_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x = operand(s, 0, arena)
     for c in range(C):
+        if must_stop():
+            return
         for i in range(H):
             isa.affine_f32(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L, s.p[0][c], s.p[1][c])
 
@@ -206,6 +226,8 @@ cdef void prelu_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x = operand(s, 0, arena)
     for c in range(C):
+        if must_stop():
+            return
         for i in range(H):
             isa.leaky_f32(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L, s.p[0][c])
 
@@ -216,6 +238,8 @@ cdef void activate_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x = operand(s, 0, arena)
     for c in range(C):
+        if must_stop():
+            return
         for i in range(H):
             isa.activate_f32(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L,
                              <int>s.g[7], s.f[0], s.f[1])
@@ -227,6 +251,8 @@ cdef inline void softmax_lanes(const Step* s, float* arena, int take_log) noexce
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x = operand(s, 0, arena)
     for i in range(A):
+        if must_stop():
+            return
         for j in range(B):
             isa.softmax_f32(K, x + (i * s.g[3] + j * s.g[4]) * L, s.g[5],
                             arena + s.dst + (i * s.g[6] + j * s.g[7]) * L, s.g[8], take_log)
@@ -245,6 +271,8 @@ cdef inline void arithmetic(const Step* s, float* arena, _csrc.arithmetic_t kern
     cdef const float* a = operand(s, 0, arena)
     cdef const float* b = operand(s, 1, arena)
     for i in range(A):
+        if must_stop():
+            return
         for j in range(B):
             kernel(C, a + (i * s.g[3] + j * s.g[4]) * L, s.g[5], b + (i * s.g[6] + j * s.g[7]) * L, s.g[8],
                    arena + s.dst + (i * s.g[9] + j * s.g[10]) * L)
@@ -265,6 +293,8 @@ cdef void copy_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* x = operand(s, 0, arena)
     cdef float* y = arena + s.dst + s.g[9] * L
     for i in range(A):
+        if must_stop():
+            return
         for j in range(B):
             isa.copy_f32(C, x + (i * s.g[3] + j * s.g[4]) * L, s.g[5], y + (i * s.g[6] + j * s.g[7]) * L, s.g[8])
 
@@ -301,6 +331,8 @@ cdef void lrn_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* x = operand(s, 0, arena)
     cdef float* energy = arena + s.workspace               # (W,)
     for c in range(C):
+        if must_stop():
+            return
         for i in range(H):
             isa.fill_f32(W, 0, energy)
             for k in range(max(<Py_ssize_t>0, c - (size - 1) // 2), min(C - 1, c + size // 2) + 1):

@@ -14,7 +14,8 @@ cdef extern from "turns.h" nogil:
         pass
     int turn_claim(turn* t)
     void turn_finish(turn* t)
-    void turn_wait(const turn* t, int parts)
+    int turn_wait(const turn* t, int parts, int spins)
+    const int SPINS
 
 
 cdef struct Source:
@@ -345,6 +346,7 @@ cdef class Program:
         cdef int shares
         cdef Block block
         cdef float* arenas
+        cdef call_state call
         self._prepare()
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this program was made")
@@ -352,19 +354,20 @@ cdef class Program:
         threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
         block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(turn))
         arenas = <float*>block.data
+        begin_call(&call)
         with nogil:
             if shares > 1:
                 for group in range(groups):
-                    self._one_shared(sources, n_sources, sinks, n_sinks, group, N, arenas, shares)
+                    self._one_shared(sources, n_sources, sinks, n_sinks, group, N, arenas, shares, &call)
             elif threads == 1:
                 for group in range(groups):
-                    self._one(sources, n_sources, sinks, n_sinks, group, N, arenas)
+                    self._one(sources, n_sources, sinks, n_sinks, group, N, arenas, &call)
             else:
                 for group in prange(groups, schedule="dynamic", num_threads=threads):
                     self._one(sources, n_sources, sinks, n_sinks, group, N,
-                              arenas + openmp.omp_get_thread_num() * self._arena)
+                              arenas + openmp.omp_get_thread_num() * self._arena, &call)
         give_back(block)
-        return 0
+        return end_call(&call)
 
     cdef int _threads_of_an_image(self, Py_ssize_t N, int threads) noexcept nogil:
         # how many threads share the work for one image: several if it is large, and if most would else be idle
@@ -373,23 +376,25 @@ cdef class Program:
         return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MOST_SHARES)))
 
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads) noexcept nogil:
+                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads, call_state* call) noexcept nogil:
         # all values lie in the first arena; the others are workspaces, and behind them are the turns of load and steps
         cdef turn* turns = <turn*>(arenas + threads * self._arena)
         cdef int i
         memset(turns, 0, (self._count + 1) * sizeof(turn))
         with parallel(num_threads=threads):
-            self._share(sources, n_sources, group, N, arenas, turns, openmp.omp_get_thread_num(), threads)
+            self._share(sources, n_sources, group, N, arenas, turns, openmp.omp_get_thread_num(), threads, call)
         for i in range(n_sinks):
             self._store(&sinks[i], group, N, arenas)
 
     cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
-                     turn* turns, int thread, int parts) noexcept nogil:
-        # what one thread does: it claims parts of each step as long as there are any
+                     turn* turns, int thread, int parts, call_state* call) noexcept nogil:
+        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it goes on to
+        # claim, so that nobody waits for ever, but computes nothing.
         cdef Py_ssize_t i, known = 0
-        cdef int part
+        cdef int part, others, spins
         cdef const Step* step
         cdef floating_mode before = floating_begin()
+        help_call(call)
         if turn_claim(&turns[0]) == 0:
             for i in range(n_sources):
                 self._load(&sources[i], group, N, arenas)
@@ -397,28 +402,41 @@ cdef class Program:
         for i in range(self._count):
             step = &self._steps[i]
             while step.waits and known <= i:
-                turn_wait(&turns[known], parts if known and self._steps[known - 1].part != NULL else 1)
+                others = parts if known and self._steps[known - 1].part != NULL else 1
+                spins = SPINS
+                while not turn_wait(&turns[known], others, spins):
+                    spins = 0
+                    must_stop()
                 known += 1
             part = turn_claim(&turns[i + 1])
             while part < (parts if step.part != NULL else 1):
-                if step.part != NULL:
+                if must_stop():
+                    pass
+                elif step.part != NULL:
                     step.part(step, arenas, arenas + thread * self._arena, part, parts)
                 else:
                     step.run(step, arenas)
                 turn_finish(&turns[i + 1])
                 part = turn_claim(&turns[i + 1])
+        help_call(NULL)
         floating_end(before)
 
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                   Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
+                   Py_ssize_t group, Py_ssize_t N, float* arena, call_state* call) noexcept nogil:
         cdef Py_ssize_t i
         cdef floating_mode before = floating_begin()
-        for i in range(n_sources):
-            self._load(&sources[i], group, N, arena)
+        help_call(call)
+        if not must_stop():
+            for i in range(n_sources):
+                self._load(&sources[i], group, N, arena)
         for i in range(self._count):
+            if must_stop():
+                break
             self._steps[i].run(&self._steps[i], arena)
-        for i in range(n_sinks):
-            self._store(&sinks[i], group, N, arena)
+        if not must_stop():
+            for i in range(n_sinks):
+                self._store(&sinks[i], group, N, arena)
+        help_call(NULL)
         floating_end(before)
 
     cdef void _load(self, const Source* source, Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from cnnfast._arguments import quoted
+from cnnfast._dispatch import kernels
 from cnnfast.errors import CnnfastError, InputError, PictureError
 from cnnfast.ops import Array
 from cnnfast.pictures import fit_images, read_picture
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 AHEAD = 2
 """Batches of each kind: while one is computed, the next one is ready or nearly so."""
+
+SHORT = 0.02
+"""Seconds between two looks at whether a thread has ended."""
 
 NOT_A_NUMBER = "the network's result is not a number"
 
@@ -154,7 +158,8 @@ class Pipeline(Generic[Item]):
         """Yield each item with its row of results, or with an error.
 
         What ``items`` raises is raised when the results of all items before are taken. Closing the generator, or an
-        exception such as that of Ctrl-C, ends all threads; what is being decoded or computed then is finished first.
+        exception such as that of Ctrl-C, ends all threads; what is being decoded then is finished first, what is being
+        computed is dropped.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -184,6 +189,14 @@ class Pipeline(Generic[Item]):
                 yield from computing.popleft().result()
             if trouble:
                 raise trouble[0]
+        except BaseException:
+            # as by Ctrl-C, or because nobody wants more: what is being computed is of no use any more
+            computer.shutdown(wait=False, cancel_futures=True)
+            for thread in computer._threads:
+                while thread.is_alive():
+                    kernels.interrupt(thread.ident or 0)
+                    thread.join(SHORT)
+            raise
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             computer.shutdown(wait=True, cancel_futures=True)

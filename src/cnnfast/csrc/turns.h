@@ -16,16 +16,15 @@ static inline int turn_claim(turn *t) { return __atomic_fetch_add(&t->claimed, 1
 
 static inline void turn_finish(turn *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
 
-static inline void turn_wait(const turn *t, int parts) {
+/* Wait for so many spins, then let others run; tell whether all parts are done. */
+static inline int turn_wait(const turn *t, int parts, int spins) {
     for (int spin = 0; __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < parts; spin++) {
-        if (spin >= SPINS) {
-            sched_yield();
-            continue;
-        }
+        if (spin >= spins) return sched_yield(), 0;
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #elif defined(__aarch64__)
         __asm__ volatile("yield");
 #endif
     }
+    return 1;
 }
