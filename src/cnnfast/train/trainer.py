@@ -219,8 +219,11 @@ class Trainer:
         """Prepare the folder of the run: go on from its checkpoint, or start afresh."""
         if self.folder is None:
             return
-from cnnfast._outputs import remove_unfinished
-from cnnfast.errors import OutputError, TrainingError
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: the folder of the run cannot be made: {error.strerror}") from error
+        remove_unfinished(self.folder)
         self._identity = self.identity()
         path = self.folder / files.CHECKPOINT
         if resume and path.exists():
