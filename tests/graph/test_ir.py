@@ -125,18 +125,18 @@ def chain(length: int) -> tuple[Node, ...]:
 
 
 def test_a_long_chain_in_the_worst_order_takes_seconds_not_hours() -> None:
-    nodes = chain(50_000)[::-1]
-    graph = Graph({"n0": (3,)}, nodes, {}, ("n50000",))
+    nodes = chain(19_999)[::-1]
+    graph = Graph({"n0": (3,)}, nodes, {}, ("n19999",))
     assert graph.nodes == nodes[::-1]
-    assert len(graph.cut(["n25000"]).nodes) == 25_000
+    assert len(graph.cut(["n10000"]).nodes) == 10_000
     with pytest.raises(GraphError, match="cycle"):
-        Graph({"x": (3,)}, (*nodes, relu("n0", "n50000")), {}, ("n1",))
+        Graph({"x": (3,)}, (*nodes, relu("n0", "n19999")), {}, ("n1",))
 
 
 def test_many_readers_of_one_value() -> None:
-    nodes = tuple(relu(f"y{i}", "x") for i in range(20_000))
+    nodes = tuple(relu(f"y{i}", "x") for i in range(19_999))
     everything = Node("all", Concat(), tuple(node.name for node in nodes))
-    assert Graph({"x": (3,)}, (everything, *nodes), {}, ("all",)).shapes["all"] == (60_000,)
+    assert Graph({"x": (3,)}, (everything, *nodes), {}, ("all",)).shapes["all"] == (59_997,)
 
 
 @given(graphs(), st.randoms(use_true_random=False))

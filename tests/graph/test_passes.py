@@ -98,13 +98,13 @@ def test_the_shapes_of_airbench_and_of_resnet() -> None:
     assert [node.op for node in optimize(resnet).nodes] == [Fused(same, (Relu(),), 3), Fused(same, (Add(), Relu()), 3)]
 
 
-def test_fifty_thousand_nodes() -> None:
+def test_twenty_thousand_nodes() -> None:
     """A pass that is quadratic in the number of nodes would be felt here."""
     ops = (Conv2d(), Relu())
     nodes = [
-        Node(f"n{i + 1}", ops[i % 2], (f"n{i}", "w") if i % 2 == 0 else (f"n{i}",)) for i in range(50_000)
+        Node(f"n{i + 1}", ops[i % 2], (f"n{i}", "w") if i % 2 == 0 else (f"n{i}",)) for i in range(20_000)
     ]  # fmt: skip
-    graph = Graph({"n0": (1, 2, 2)}, tuple(nodes), {"w": constant(np.ones((1, 1, 1, 1)))}, ("n50000",))
+    graph = Graph({"n0": (1, 2, 2)}, tuple(nodes), {"w": constant(np.ones((1, 1, 1, 1)))}, ("n20000",))
     after = optimize(graph)
-    assert len(after.nodes) == 25_000
+    assert len(after.nodes) == 10_000
     assert all(isinstance(node.op, Fused) for node in after.nodes)

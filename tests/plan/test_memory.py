@@ -91,6 +91,18 @@ def test_every_value_is_there_when_it_is_read(lower: Lower, seed: int) -> None:
     check(lower, random_graph(rng, any_rank=bool(rng.random() < 0.5)))
 
 
+@pytest.mark.parametrize("lower", LOWERINGS)
+@given(seed=seeds())
+def test_it_is_there_where_places_are_given_in_order_of_time(lower: Lower, seed: int) -> None:
+    """As where thousands of values live long."""
+    before, memory.MOST_BY_SIZE = memory.MOST_BY_SIZE, 0
+    try:
+        rng = np.random.default_rng(seed)
+        check(lower, random_graph(rng, any_rank=bool(rng.random() < 0.5)))
+    finally:
+        memory.MOST_BY_SIZE = before
+
+
 def test_long_chains_reuse_two_places() -> None:
     """Without reuse forty values would lie side by side."""
     nodes = [(f"y{i}", MaxPool(3, 1, 1), f"y{i - 1}" if i else "x") for i in range(40)]

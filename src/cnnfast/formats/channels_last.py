@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from cnnfast.errors import GraphError, UnsupportedError
-from cnnfast.graph import Graph, Node, constant
+from cnnfast.graph import MAX_NODES, Graph, Node, constant
 from cnnfast.graph.ir import MAX_ELEMENTS
 from cnnfast.ops import (
     Add,
@@ -45,8 +45,6 @@ from cnnfast.ops import (
 )
 from cnnfast.ops.reduce import simplest
 from cnnfast.ops.reshape import same_padding
-
-MAX_NODES = 20_000
 
 NONE: Mapping[str, Array] = MappingProxyType({})
 

@@ -9,11 +9,10 @@ from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.model import Model
 from cnnfast.formats.strict_json import parse
 from cnnfast.formats.tensors import MAX_CONTAINERS, check_name
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import MAX_NODES, Graph, Node
 from cnnfast.ops import OPS, Array, decode_op
 
 VERSION = 1
-MAX_NODES = 20_000
 MAX_CLASSES = 1_000_000
 
 KEYS = ("version", "input", "nodes", "output", "preprocess", "classes", "licence", "notes")

@@ -24,6 +24,10 @@ MAX_ELEMENTS = 1 << 31
 """The largest value of one image, in elements: far above any classifier, low enough to refuse nonsense."""
 
 
+MAX_NODES = 20_000
+"""The most nodes of a graph, whatever file it comes from; twenty times as many as the deepest classifiers have."""
+
+
 @frozen
 class Node:
     """One op and the values that it reads; its result carries the node's name."""
@@ -118,6 +122,8 @@ class Graph:
 
 
 def _check_names(graph: Graph) -> None:
+    if len(graph.nodes) > MAX_NODES:
+        raise GraphError(f"a graph may have at most {MAX_NODES} nodes, but this one has {len(graph.nodes)}")
     seen: set[str] = set()
     for name in [*graph.inputs, *graph.constants, *(node.name for node in graph.nodes)]:
         if not isinstance(name, str) or not name:

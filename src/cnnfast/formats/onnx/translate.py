@@ -12,7 +12,6 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.blame import net
 from cnnfast.formats.budget import Budget
-from cnnfast.formats.description import MAX_NODES
 from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
@@ -23,7 +22,7 @@ from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
 from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import MAX_NODES, Graph, Node
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
 OLDEST = 7

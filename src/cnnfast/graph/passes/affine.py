@@ -78,11 +78,11 @@ def _per_channel(graph: Graph, node: Node, value: str) -> Array | None:
     shape = graph.shapes[value]
     if other not in graph.constants or graph.shapes[node.name] != shape:
         return None
-    array = float64(graph.constants[other])
+    array = graph.constants[other]
     if array.ndim == len(shape):
         sizes_within_a_channel = array.shape[1:]
     else:
         sizes_within_a_channel = array.shape
     if any(size != 1 for size in sizes_within_a_channel):
         return None
-    return np.broadcast_to(array.reshape(-1), shape[:1])
+    return np.broadcast_to(float64(array).reshape(-1), shape[:1])

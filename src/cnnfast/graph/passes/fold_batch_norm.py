@@ -16,6 +16,10 @@ LARGEST = float(np.finfo(np.float32).max)
 """A weight beyond this would become infinite where a network runs in float32."""
 
 
+MOST_COPIED = 1 << 25
+"""Elements that folding may add to those of all constants: many layers may have one weight and norms of their own."""
+
+
 @dataclass(frozen=True)
 class _Chain:
     """A layer and what follows it: the nodes that stay, by the name of their new result, and those that go."""
@@ -35,13 +39,15 @@ def fold_batch_norm(graph: Graph) -> Graph:
     replaced: dict[str, Node] = {}
     gone: set[str] = set()
     readers = only_readers(graph)
+    left = MOST_COPIED + sum(array.size for array in graph.constants.values())
     for node in graph.nodes:
-        if not isinstance(node.op, Conv2d | Linear):
+        if not isinstance(node.op, Conv2d | Linear) or left < graph.constants[node.inputs[1]].size:
             continue
         chain = _chain(graph, node, readers)
         weights = _folded(graph, node, chain.affine) if chain.goes else None
         if weights is None:
             continue
+        left -= weights[0].size
         gone |= chain.goes
         replaced.update(_renamed(chain, _stored(node, weights, constants, graph)))
     if not gone:

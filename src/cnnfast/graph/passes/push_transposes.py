@@ -72,6 +72,7 @@ class _Pushing:
     views: dict[str, _View] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    turned: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def run(self) -> Graph:
         """Return the graph with transposes pushed."""
@@ -214,8 +215,11 @@ class _Pushing:
             array = array.reshape(shape)
         elif array.ndim > rank:
             return None
-        array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-        return self._constant(array.transpose(np.argsort(view.order)), f"{value}.turned")
+        key = (value, view.order, array.shape)
+        if key not in self.turned:
+            array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+            self.turned[key] = self._constant(array.transpose(np.argsort(view.order)), f"{value}.turned")
+        return self.turned[key]
 
     def _concat(self, node: Node, views: list[_View | None]) -> _View | None:
         assert isinstance(node.op, Concat)
@@ -232,10 +236,13 @@ class _Pushing:
         if view is None or not view.flat or _keeps_elements(self.shapes[view.source], view.order):
             return False
         shape = self.shapes[view.source]
-        places = np.arange(math.prod(shape)).reshape(shape).transpose(view.order).reshape(-1)
-        weight = np.empty_like(self.graph.constants[node.inputs[1]])
-        weight[:, places] = self.graph.constants[node.inputs[1]]
-        name = self._constant(weight, f"{node.inputs[1]}.turned")
+        key = (node.inputs[1], view.order, shape)
+        if key not in self.turned:
+            places = np.arange(math.prod(shape)).reshape(shape).transpose(view.order).reshape(-1)
+            weight = np.empty_like(self.graph.constants[node.inputs[1]])
+            weight[:, places] = self.graph.constants[node.inputs[1]]
+            self.turned[key] = self._constant(weight, f"{node.inputs[1]}.turned")
+        name = self.turned[key]
         flat = self._append(fresh_name(f"{node.inputs[0]}.flat", self.taken), Flatten(), (view.source,))
         self._append(node.name, node.op, (flat, name, *node.inputs[2:]))
         return True

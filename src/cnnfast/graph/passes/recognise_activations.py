@@ -38,10 +38,11 @@ def recognise_activations(graph: Graph) -> Graph:
     position = {node.name: index for index, node in enumerate(graph.nodes)}
     replaced: dict[str, Node] = {}
     gone: set[str] = set()
+    equal: dict[str, bool] = {}
     for node in reversed(graph.nodes):
         if node.name in gone or not isinstance(node.op, Binary | Clip):
             continue
-        for group, value in _groups(graph, node, position):
+        for group, value in _groups(graph, node, position, equal):
             activation = _activation(graph, group, value)
             if activation is not None:
                 replaced[node.name] = Node(node.name, activation, (value,))
@@ -53,14 +54,16 @@ def recognise_activations(graph: Graph) -> Graph:
     return rebuilt(graph, nodes, graph.constants)
 
 
-def _groups(graph: Graph, last: Node, position: dict[str, int]) -> Iterator[tuple[list[Node], str]]:
+def _groups(
+    graph: Graph, last: Node, position: dict[str, int], equal: dict[str, bool]
+) -> Iterator[tuple[list[Node], str]]:
     """Yield the groups of nodes that end in one and read a single value, the smallest first, with that value."""
     group: list[Node] = []
     reads: set[str] = {last.name}
     while len(group) < MOST:
         latest = max(reads, key=lambda value: position.get(value, -1))
         node = graph.by_name.get(latest)
-        if node is None or not _may_belong(graph, node, group):
+        if node is None or not _may_belong(graph, node, group, equal):
             return
         group.append(node)
         reads = (reads - {latest}) | {value for value in node.inputs if value not in graph.constants}
@@ -68,7 +71,7 @@ def _groups(graph: Graph, last: Node, position: dict[str, int]) -> Iterator[tupl
             yield group, next(iter(reads))
 
 
-def _may_belong(graph: Graph, node: Node, group: list[Node]) -> bool:
+def _may_belong(graph: Graph, node: Node, group: list[Node], equal: dict[str, bool]) -> bool:
     """Tell whether a node computes element by element, with equal numbers for all, and for the group alone."""
     if not isinstance(node.op, Elementwise | Binary) or node.op.parameters:
         return False
@@ -77,11 +80,18 @@ def _may_belong(graph: Graph, node: Node, group: list[Node]) -> bool:
     if group and (node.name in graph.outputs or any(r.name not in members for r in graph.consumers[node.name])):
         return False
     return all(
-        np.ptp(graph.constants[value]) == 0
+        _is_one_number(graph, value, equal)
         if value in graph.constants
         else graph.shapes[value] == graph.shapes[node.name]
         for value in node.inputs
     )
+
+
+def _is_one_number(graph: Graph, value: str, equal: dict[str, bool]) -> bool:
+    """Tell whether all elements of a constant are equal; each constant is looked at once."""
+    if value not in equal:
+        equal[value] = bool(np.ptp(graph.constants[value]) == 0)
+    return equal[value]
 
 
 def _activation(graph: Graph, group: list[Node], value: str) -> Activation | None:
@@ -95,14 +105,14 @@ def _activation(graph: Graph, group: list[Node], value: str) -> Activation | Non
             )
             values[node.name] = node.op.reference(*inputs)
         found = values[group[0].name]
-        for activation, truth in _truths():
-            if (np.abs(found - truth) <= CLOSE * np.maximum(1, np.abs(truth))).all():
-                return activation
-    return None
+        truths, allowed = _truths()
+        close = (np.abs(found - truths) <= allowed).all(axis=1)
+    return KNOWN[int(close.argmax())] if close.any() else None
 
 
 @cache
-def _truths() -> list[tuple[Activation, Array]]:
-    """Return what is known, with its values at the points."""
+def _truths() -> tuple[Array, Array]:
+    """Return the values of what is known at the points, and how far others may be from them: a row for each."""
     with np.errstate(all="ignore"):
-        return [(activation, activation.reference(POINTS)) for activation in KNOWN]
+        values = np.concatenate([activation.reference(POINTS) for activation in KNOWN])
+    return values, CLOSE * np.maximum(1, np.abs(values))
