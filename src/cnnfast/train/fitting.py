@@ -132,8 +132,9 @@ def fit(
     """
     instance("the first argument", net, Network, "which Network.load or Network.build makes")
     recipe = Recipe() if recipe is None else instance("the recipe", recipe, Recipe, "as in Recipe(epochs=20)")
-    for name, value in (("resume", resume), ("progress", progress)):
-        flag(name, value)
+    flag("resume", resume)
+    if progress is not None:
+        flag("progress", progress)
     if report is not None and not callable(report):
         raise ConfigError(f"report must be a function of a row of the history, but is {quoted(report)}")
     cache, run_dir = (
