@@ -223,10 +223,10 @@ def _tiles(r, channels):
             raise ValueError(f"tiles of {r.table(index)} rows or columns")
 
     def of(table, row, stride):
-        # of a tile at the edge only the rows and columns that exist are touched
-        low, high = r.table(table)
+        # of a tile at the edge only the rows and columns that exist are touched: none, where a pool leaves out the last
+        low = r.table(table)[0]
         last = furthest(r.tables[table][3], r.tables[2][3], r.tables[3][3], g[row])
-        return r.span((channels, stride), at=(low, max(high, last)))
+        return r.span((channels, stride), at=(low, max(low, last)))
 
     touched = {"y": of(1, "y_r", "y_c"), **{f"t{i}": g["tiles"] for i in range(4)}}
     if len(r.tables) > 4 and r.tables[4] is not None:

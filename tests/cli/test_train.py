@@ -260,7 +260,7 @@ def test_plots(data: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
     assert drawn.out.split() == [str(Path(f"{out}.run") / f"{name}.svg") for name in ("curves", "confusion")]
     nothing = run("plot", tmp_path)
     assert nothing.status == 2
-    assert "it should be in the folder of a training run" in nothing.err
+    assert "name the folder of a training run" in nothing.err
 
 
 @pytest.mark.parametrize("begin", [("--architecture", "lenet"), ("--base", "mnist-mlp", "--freeze")])

@@ -221,7 +221,7 @@ WANTED: dict[str, Callable[[_Writer, list[int]], list[Array]]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM"), lambda w, s: [w.broadcast(s)]),
     "PRELU": lambda w, s: [w.broadcast(s)],
     "RESHAPE": lambda w, s: [w.factors(s)],
-    "EXPAND_DIMS": lambda w, s: [w.oddly([1 + w._small() % len(s)])],
+    "EXPAND_DIMS": lambda w, s: [w.oddly([1 + w._small() % max(len(s), 1)])],
     "TRANSPOSE": lambda w, s: [w.oddly([0, *(int(axis) for axis in 1 + w._rng.permutation(len(s) - 1))])],
     "SPLIT": lambda w, s: [np.array(w._one([1, -1, *range(1, len(s))]), np.int32)],
     "SLICE": lambda w, s: w.cut(s),

@@ -8,9 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 from cases import CASES
+from kernels.engines import execute, using
+from small_graphs import net
 
 from cnnfast._dispatch import kernels
 from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.graph import evaluate
+from cnnfast.ops import Conv2d, MaxPool
 from cnnfast.plan import Plan, Step, make_plan
 
 LAYOUTS = ("chwn", "nchwc", "nchw")
@@ -149,3 +153,20 @@ def test_what_a_wrong_plan_says() -> None:
         GraphError, match=r"kernel normalise_f32_chwn_direct does not fit: its result reaches .* please report"
     ):
         wrong.program  # noqa: B018
+
+
+@pytest.mark.parametrize("isa", kernels.supported_isas())
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("height", range(8, 16))
+def test_a_tile_that_a_pool_leaves_out_touches_nothing(isa: str, kernel: int, height: int) -> None:
+    """Where a fused pool drops the last row, the last tiles of Winograd may have no result, and lie behind it."""
+    graph = net(
+        ("conv", Conv2d(padding=kernel // 2), "x", "w"), ("y", MaxPool(2), "conv"),
+        x=(20, height, 9), w=(23, 20, kernel, kernel),
+    )  # fmt: skip
+    feed = np.random.default_rng(0).standard_normal((2, 20, height, 9)).astype(np.float32)
+    expected = evaluate(graph, {"x": feed})["y"].reshape(2, -1)
+    for layout in ("chwn", "nchwc"):
+        with using(f"{layout}-{isa}"):
+            (result,) = execute(make_plan(graph, layout), [feed])
+        assert np.abs(result - expected).max() <= 1e-4 * np.abs(expected).max()

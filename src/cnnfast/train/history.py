@@ -42,7 +42,10 @@ def read_history(path: Path) -> list[Row]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; it should be in the folder of a training run") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"{path}: cannot be read: {reason}; name the folder of a training run, as `cnnfast train` leaves it"
+        ) from None
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):
         try:
