@@ -28,6 +28,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cimport openmp
+from cpython.exc cimport PyErr_WarnEx
 from cython.parallel cimport parallel, prange
 
 from cnnfast cimport _csrc
@@ -43,7 +44,7 @@ cdef extern from "floating.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 7
+INTERFACE = 8
 """What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:

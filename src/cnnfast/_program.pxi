@@ -18,6 +18,18 @@ cdef extern from "turns.h" nogil:
     const int SPINS
 
 
+cdef extern from "teams.h" nogil:
+    int afford(int wanted)
+
+
+cdef int affordable(int wanted) except -1:
+    # how many threads a call gets; called with the GIL
+    cdef int given = afford(wanted)
+    if given < wanted:
+        PyErr_WarnEx(RuntimeWarning, f"the system gives {given} of {wanted} threads; cnnfast computes with those".encode(), 2)
+    return given
+
+
 cdef struct Source:
     # where the pixels of one graph input lie, and where they go
     const char* data
@@ -352,6 +364,8 @@ cdef class Program:
             raise ValueError("the instruction set was changed after this program was made")
         shares = self._threads_of_an_image(N, threads)
         threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
+        threads = affordable(threads)
+        shares = min(shares, threads)
         block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(turn))
         arenas = <float*>block.data
         begin_call(&call)

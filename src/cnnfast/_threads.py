@@ -15,6 +15,7 @@ import math
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,9 @@ from cnnfast._arguments import quoted
 from cnnfast._config import openmp_setting, thread_setting
 from cnnfast._dispatch import kernels
 from cnnfast.errors import ConfigError
+
+A_FEW, TIMES = 16, 4
+"""More threads than both, and so many times the CPUs, help nobody; libgomp would even end the process for some."""
 
 STALE = 1.0
 """Seconds after which a call looks again at the environment, the affinity mask and the quota."""
@@ -93,6 +97,8 @@ def get_num_threads() -> int:
 def decide(argument: int | None = None) -> tuple[int, str]:
     """Return the number of threads and who decided it."""
     number, who = _wish(argument)
+    if number > A_FEW and (sane := _sane(number)) < number:
+        number, who = sane, f"{granted()[1]}, which is less than {who} says"
     if _lost_its_threads and number > 1:
         return 1, "the fork: start children by spawn or forkserver for more"
     return number, who
@@ -108,10 +114,21 @@ def of_call(argument: int | None = None) -> int:
             number = _limited(*_outside())[0]
     else:
         number = checked(argument)
+    if number > A_FEW:
+        number = _sane(number)
     if number == 1 or _lost_its_threads:
         return 1
     _parallel.add(threading.get_ident())
     return number
+
+
+def _sane(number: int) -> int:
+    """Return a number of threads, or that of the CPUs where it is far above that; the results are the same."""
+    cpus = granted()[0]
+    if number <= TIMES * cpus:
+        return number
+    warnings.warn(f"{number} threads for {cpus} CPUs: cnnfast computes with {cpus}", RuntimeWarning, stacklevel=4)
+    return cpus
 
 
 def _before_fork() -> None:
