@@ -26,7 +26,8 @@ cdef int affordable(int wanted) except -1:
     # how many threads a call gets; called with the GIL
     cdef int given = afford(wanted)
     if given < wanted:
-        PyErr_WarnEx(RuntimeWarning, f"the system gives {given} of {wanted} threads; cnnfast computes with those".encode(), 2)
+        message = f"the system gives {given} of {wanted} threads; cnnfast computes with those"
+        PyErr_WarnEx(RuntimeWarning, message.encode(), 2)
     return given
 
 
@@ -390,7 +391,8 @@ cdef class Program:
         return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MOST_SHARES)))
 
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads, call_state* call) noexcept nogil:
+                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads,
+                          call_state* call) noexcept nogil:
         # all values lie in the first arena; the others are workspaces, and behind them are the turns of load and steps
         cdef turn* turns = <turn*>(arenas + threads * self._arena)
         cdef int i

@@ -1,6 +1,6 @@
 # Ctrl-C during a call. The thread that was called looks at signals every now and then while it computes, and a handler
-# that raises stops the call: all of its threads leave their loops at the next `must_stop`. What they have computed until
-# then is dropped; without a signal nothing changes but the time of a look.
+# that raises stops the call: all of its threads leave their loops at the next `must_stop`. What they have computed
+# until then is dropped; without a signal nothing changes but the time of a look.
 
 cdef extern from *:
     """
@@ -114,5 +114,5 @@ cdef extern from *:
 
 
 def interrupt(unsigned long thread):
-    """Stop the calls that another Python thread is in: they raise KeyboardInterrupt there. Return how many there were."""
+    """Stop the calls that another Python thread is in: they raise KeyboardInterrupt there. Return their number."""
     return stop_calls(thread)
