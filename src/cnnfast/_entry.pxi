@@ -8,7 +8,7 @@ cdef extern from *:
     """
     #include <float.h>
 
-    /* NaN lies between nothing, infinity not between finite bounds; branches would keep the loop from being vectorized */
+    /* NaN lies between nothing, infinity not between finite bounds; branches would keep the loop from vectors */
     static int all_between(const float *x, Py_ssize_t count, float low, float high) {
         int odd = 0;
         for (Py_ssize_t i = 0; i < count; i++)

@@ -150,7 +150,8 @@ cdef class Program:
     Parameters
     ----------
     steps : sequence of (kernel, ints, floats, operands, parameters, tables, dst, workspace)
-        Or what returns them: then it is called when the first group is to run. ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand
+        Or what returns them: then it is called when the first group is to run.
+        ``kernel`` is a name in `KERNELS`, ``ints`` and ``floats`` map the names that it lists to values; each operand
         is a place in the arena or a float32 array, each parameter a float32 array or None, each table an int32 array or
         None; ``dst`` and ``workspace`` are places.
     arena : int
@@ -404,8 +405,8 @@ cdef class Program:
 
     cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
                      turn* turns, int thread, int parts, call_state* call) noexcept nogil:
-        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it goes on to
-        # claim, so that nobody waits for ever, but computes nothing.
+        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it goes on
+        # to claim, so that nobody waits for ever, but computes nothing.
         cdef Py_ssize_t i, known = 0
         cdef int part, others, spins
         cdef const Step* step
