@@ -227,7 +227,7 @@ BENCHES: dict[str, Bench] = {
     for bench in (
         Bench("n1", "CS61C", Preprocess((32, 32), mean=(0.5,)), cs61c),
         Bench("n2", "LeNet", Preprocess((32, 32), mean=(0.5,), std=(0.5,)), lenet),
-        Bench("n3", "MLP 784-500-50-10", Preprocess((28, 28), channels="grey"), mlp),
+        Bench("n3", "MLP 784-500-50-10", Preprocess((28, 28), channels="gray"), mlp),
         Bench("n4", "VGG-small", CIFAR, vgg_small),
         Bench("n5", "ResNet-20", CIFAR, resnet20),
         Bench("n6", "ResNet-18, CIFAR", CIFAR, resnet18),

@@ -16,7 +16,7 @@ def main() -> None:
     """Train and show."""
     args = arguments(__doc__ or "", "a folder with MNIST", epochs=10)
     training, test = both_parts(args.data, None, args.limit)
-    preprocess = fit_scaling(training.images, Preprocess(size=(28, 28), channels="grey"))
+    preprocess = fit_scaling(training.images, Preprocess(size=(28, 28), channels="gray"))
     net = Network.from_graph(initialize(build("mlp")), classes=training.classes, preprocess=preprocess)
     recipe = Recipe(epochs=args.epochs, batch=32, optimizer=SGD(learning_rate=0.5), schedule=Cosine())
     fitted = fit(net, training, recipe, validation=0.1, report=print_row)

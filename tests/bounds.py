@@ -49,7 +49,7 @@ def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:
         sizes = [case.inputs[0][axis - 1] for axis in case.op.axes]
         return EPS * (_in_a_row(sizes) + 1) * largest * (math.prod(sizes) if isinstance(case.op, ReduceSum) else 1)
     if isinstance(case.op, LayerNorm | GroupNorm):
-        # the mean is corrected; what is centred has the size of one standard deviation
+        # the mean is corrected; what is centered has the size of one standard deviation
         weights = max([1.0, *(float(np.abs(p).max()) for p in parameters)])
         return EPS * (SUM_BLOCK + 8) * largest * weights
     return 8 * EPS * max(1.0, largest, float(np.abs(reference).max()))

@@ -232,11 +232,11 @@ CONV2D = (
     _conv("pixel-padded", "3x3 on a single pixel: most of the window is padding", (3, 1, 1), 17, 3, padding=1),
     _conv("whole-image", "kernel as large as the image: a linear layer", (6, 5, 7), 10, (5, 7)),
     _conv("larger-than-image", "kernel larger than the image, saved by padding", (2, 3, 3), 3, 5, padding=2),
-    _conv("large-kernel", "larger than any specialised kernel", (3, 13, 12), 5, 9, padding=4),
+    _conv("large-kernel", "larger than any specialized kernel", (3, 13, 12), 5, 9, padding=4),
     _conv("row", "1x5: not square", (4, 6, 11), 6, (1, 5), padding=(0, 2)),
     _conv("column", "5x1: not square", (4, 11, 6), 6, (5, 1), padding=(2, 0)),
     _conv("odd", "every size odd, 17 channels in and out", (17, 9, 7), 17, 3, padding=1),
-    _conv("one-channel", "a grey image", (1, 28, 28), 16, 3),
+    _conv("one-channel", "a gray image", (1, 28, 28), 16, 3),
     _conv("twenty", "20 channels, Winograd's kernel on odd sizes", (20, 7, 5), 20, 3, padding=1),
     _conv("padding-wide", "padding wider than half the kernel: border windows see nothing", (3, 4, 4), 4, 3, padding=3),
     _conv("padding-asymmetric", "four different paddings", (3, 8, 9), 4, (3, 4), padding=(0, 1, 2, 3)),
@@ -368,7 +368,7 @@ MATMUL = (
     _plain("constant-right", "a value by constants", MatMul(), (3, 4, 5), (3, 5, 6), fixed=(1,)),
 )
 
-NORMALISATION = (
+NORMALIZATION = (
     Case("batch_norm-image", BatchNorm(), ((16, 8, 8),), ((16,),) * 4, "after a convolution", BENCH),
     Case("batch_norm-features", BatchNorm(1e-3), ((37,),), ((37,),) * 4, "after a linear layer, Keras's eps"),
     Case("batch_norm-one", BatchNorm(), ((1, 3, 5),), ((1,),) * 4, "one channel"),
@@ -560,7 +560,7 @@ CASES: tuple[Case, ...] = (
     *ACTIVATION,
     *FUNCTION,
     *MATMUL,
-    *NORMALISATION,
+    *NORMALIZATION,
     *JOINS,
     *MOVES,
     *RANKS,

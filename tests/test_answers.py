@@ -163,8 +163,8 @@ def letters() -> Network:
         half[:, 4 * letter : 4 * letter + 4] = 1
         weight[3 * letter : 3 * letter + 3] = half.reshape(1, 32) * np.array([[-1], [0], [1]])
     layers = [Flatten(), Linear(weight, [1, 2, -1, 1, 2, -1]), Reshape((2, 3)), Softmax(2)]
-    preprocess = Preprocess((4, 8), channels="grey")
-    return Network.from_layers(layers, (1, 4, 8), classes=["dark", "grey", "bright"], preprocess=preprocess)
+    preprocess = Preprocess((4, 8), channels="gray")
+    return Network.from_layers(layers, (1, 4, 8), classes=["dark", "gray", "bright"], preprocess=preprocess)
 
 
 def test_a_stream_gives_the_labels_of_all_positions() -> None:
@@ -172,7 +172,7 @@ def test_a_stream_gives_the_labels_of_all_positions() -> None:
     picture[:, 4:] = 255
     (result,) = letters().stream([picture])
     assert result.error is None
-    assert result.label == ["grey", "bright"]
+    assert result.label == ["gray", "bright"]
     assert result.probabilities is not None
     assert result.probabilities.shape == (2, 3)
 

@@ -88,15 +88,15 @@ def test_what_is_not_finite_is_found_both_ways(nan: str) -> None:
         net.predict_proba(VALUES, layout="nchw", nan="ignore")
 
 
-def grey() -> Network:
+def gray() -> Network:
     rng = np.random.default_rng(0)
     layers = [Conv2d(rng.standard_normal((2, 1, 3, 3))), Relu(), Flatten(), Linear(rng.standard_normal((3, 24)))]
-    return Network.from_layers(layers, (1, 5, 6), preprocess=Preprocess((5, 6), channels="grey"))
+    return Network.from_layers(layers, (1, 5, 6), preprocess=Preprocess((5, 6), channels="gray"))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_the_axis_of_a_single_channel_may_be_missing(dtype: type) -> None:
-    net = grey()
+    net = gray()
     images = np.random.default_rng(1).integers(0, 2, (9, 5, 6)).astype(dtype)
     expected = net.forward(images)
     assert expected.shape == (9, 3)

@@ -17,13 +17,13 @@ from cnnfast.layers import Flatten, GlobalAvgPool, Identity, Linear
 C, H, W = 3, 4, 5
 
 
-def colour_net() -> Network:
+def color_net() -> Network:
     """A network that returns its input, so that a wrong axis or stride shows: (3, 4, 5), bytes as they are."""
     return Network.from_layers([Identity()], (C, H, W), preprocess=Preprocess((H, W), scale=1.0))
 
 
-def grey_net() -> Network:
-    return Network.from_layers([Identity()], (1, H, W), preprocess=Preprocess((H, W), channels="grey", scale=1.0))
+def gray_net() -> Network:
+    return Network.from_layers([Identity()], (1, H, W), preprocess=Preprocess((H, W), channels="gray", scale=1.0))
 
 
 def feature_net() -> Network:
@@ -100,7 +100,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_kind_of_array_gives_the_same(pixels: np.ndarray, expected: np.ndarray, way: str) -> None:
-    net = colour_net()
+    net = color_net()
     before = pixels.copy()
     np.testing.assert_array_equal(net.forward(WAYS[way](pixels)), expected)
     np.testing.assert_array_equal(net.forward(WAYS[way](expected), layout="nchw"), expected)
@@ -111,46 +111,46 @@ def test_every_kind_of_array_gives_the_same(pixels: np.ndarray, expected: np.nda
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "<f8", ">f8", ">f2"])
 def test_floats_of_every_size_and_byte_order(expected: np.ndarray, dtype: str) -> None:
     values = expected.astype(dtype)
-    np.testing.assert_array_equal(colour_net().forward(values, layout="nchw"), expected)
-    np.testing.assert_array_equal(colour_net().forward(unaligned(values), layout="nchw"), expected)
+    np.testing.assert_array_equal(color_net().forward(values, layout="nchw"), expected)
+    np.testing.assert_array_equal(color_net().forward(unaligned(values), layout="nchw"), expected)
 
 
 def test_a_broadcast_image_is_not_copied_out(pixels: np.ndarray, expected: np.ndarray) -> None:
     many = np.broadcast_to(pixels[:1], (1000, H, W, C))
-    result = colour_net().forward(many)
+    result = color_net().forward(many)
     np.testing.assert_array_equal(result, np.broadcast_to(expected[:1], result.shape))
 
 
 def test_bytes_may_be_channels_first(pixels: np.ndarray, expected: np.ndarray) -> None:
     planar = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-    np.testing.assert_array_equal(colour_net().forward(planar, layout="nchw"), expected)
+    np.testing.assert_array_equal(color_net().forward(planar, layout="nchw"), expected)
 
 
 def test_one_image(pixels: np.ndarray, expected: np.ndarray) -> None:
-    net = colour_net()
+    net = color_net()
     for one, layout in ((pixels[0], None), (expected[0], "nchw"), (pixels[0].astype(np.float32), "nhwc")):
         np.testing.assert_array_equal(net.forward(one, layout=layout), expected[:1])
 
 
 def test_pictures_of_pillow(pixels: np.ndarray, expected: np.ndarray) -> None:
     pictures = [Image.fromarray(image) for image in pixels]
-    np.testing.assert_array_equal(colour_net().forward(pictures[0]), expected[:1])
-    np.testing.assert_array_equal(colour_net().forward(pictures), expected)
+    np.testing.assert_array_equal(color_net().forward(pictures[0]), expected[:1])
+    np.testing.assert_array_equal(color_net().forward(pictures), expected)
 
 
 def test_a_flat_buffer_is_refused_by_its_shape() -> None:
     flat = stdlib_array.array("B", range(C * H * W))
     with pytest.raises(InputError, match=re.escape(f"(N, {H}, {W}, {C})")):
-        colour_net().forward(flat)
+        color_net().forward(flat)
 
 
-def test_grey_pictures_need_no_axis_of_channels(pixels: np.ndarray) -> None:
-    net, grey = grey_net(), pixels[..., 0]
-    expected = grey[:, None].astype(np.float32)
-    ways = [grey, grey[..., None], grey.astype(np.float32), grey[:, None].astype(np.float64)]
+def test_gray_pictures_need_no_axis_of_channels(pixels: np.ndarray) -> None:
+    net, gray = gray_net(), pixels[..., 0]
+    expected = gray[:, None].astype(np.float32)
+    ways = [gray, gray[..., None], gray.astype(np.float32), gray[:, None].astype(np.float64)]
     for images, layout in zip(ways, (None, None, None, "nchw"), strict=True):
         np.testing.assert_array_equal(net.forward(images, layout=layout), expected)
-    for one in (grey[0], grey[0][..., None], grey[0].astype(np.float32)):
+    for one in (gray[0], gray[0][..., None], gray[0].astype(np.float32)):
         np.testing.assert_array_equal(net.forward(one), expected[:1])
 
 
@@ -207,7 +207,7 @@ def test_empty_and_smallest_batch(batch: tuple[int, ...]) -> None:
 )
 def test_what_does_not_fit_is_named(images: object, layout: str | None, rule: str) -> None:
     with pytest.raises(InputError, match=rule):
-        colour_net().forward(images, layout=layout)
+        color_net().forward(images, layout=layout)
 
 
 def test_bytes_without_preprocessing_are_refused(pixels: np.ndarray) -> None:
@@ -221,7 +221,7 @@ def test_a_value_that_is_not_finite_is_named_with_its_place(expected: np.ndarray
     values = expected.astype(np.float64)
     values[17, 2, 3, 1] = value
     with pytest.raises(InputError, match=r"image 17 has the value .* at channel 2, row 3, column 1; .*nan='propagate'"):
-        colour_net().forward(values, layout="nchw")
+        color_net().forward(values, layout="nchw")
 
 
 def test_the_place_is_counted_over_the_whole_batch() -> None:
@@ -236,10 +236,10 @@ def test_the_place_is_counted_over_the_whole_batch() -> None:
 def test_nan_may_propagate(expected: np.ndarray) -> None:
     values = expected.copy()
     values[3, 0, 0, 0], values[4, 0, 0, 0] = np.nan, np.inf
-    result = colour_net().forward(values, layout="nchw", nan="propagate")
+    result = color_net().forward(values, layout="nchw", nan="propagate")
     np.testing.assert_array_equal(result, values)
     with pytest.raises(InputError, match="nan must be one of 'raise', 'propagate', but is 'ignore'"):
-        colour_net().forward(values, layout="nchw", nan="ignore")
+        color_net().forward(values, layout="nchw", nan="ignore")
 
 
 # Networks whose images have fewer axes, or others, than a picture ---------------------------------------------------
@@ -272,8 +272,8 @@ def test_other_shapes_for_few_axes_are_refused_with_the_right_one(shape: tuple[i
 @pytest.mark.parametrize(
     "shape", [(20,), (20, 1), (1, 20), (4, 5), (4, 5, 1), (1, 4, 5), (20, 1, 1), (1, 20, 1)], ids=str
 )
-def test_grey_pictures_go_into_every_shape_of_as_many_pixels(shape: tuple[int, ...]) -> None:
-    net = Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels="grey", scale=0.5, mean=3.0))
+def test_gray_pictures_go_into_every_shape_of_as_many_pixels(shape: tuple[int, ...]) -> None:
+    net = Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels="gray", scale=0.5, mean=3.0))
     pixels = np.random.default_rng(0).integers(0, 256, (37, 4, 5), dtype=np.uint8)
     expected = (pixels * np.float32(0.5) - 3).reshape(37, *shape)
     ways = [
@@ -294,7 +294,7 @@ def test_grey_pictures_go_into_every_shape_of_as_many_pixels(shape: tuple[int, .
 @pytest.mark.parametrize("shape", [(60,), (4, 15), (20, 3), (3, 5, 4), (21,), (5, 4)], ids=str)
 def test_pictures_that_do_not_fit_are_refused_when_the_network_is_made(shape: tuple[int, ...]) -> None:
     """Of colored pixels in a row nobody could say whether the colors of one stand side by side."""
-    channels = "rgb" if np.prod(shape) == 60 else "grey"
+    channels = "rgb" if np.prod(shape) == 60 else "gray"
     with pytest.raises(GraphError, match=r"the preprocessing gives images of shape \(., 4, 5\), but the input"):
         Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels=channels))
 

@@ -40,7 +40,7 @@ def test_card_describes_the_file(name: str) -> None:
     digest = hashlib.sha256((folder() / f"{name}.safetensors").read_bytes()).hexdigest()
     assert digest in card(name)
     assert stated_accuracy(name) >= LEAST[name]
-    assert Network.load(name).licence == "BSD-3-Clause"
+    assert Network.load(name).license == "BSD-3-Clause"
 
 
 @pytest.mark.parametrize("name", LEAST)

@@ -168,7 +168,7 @@ def test_truncate_ends_at_a_layer() -> None:
 
 
 def test_saved_pickled_and_sent_it_gives_the_same_bits(tmp_path: Path) -> None:
-    net = small_net(licence="CC0-1.0", notes={"accuracy": "none"})
+    net = small_net(license="CC0-1.0", notes={"accuracy": "none"})
     expected = net.forward(photographs())
     path = tmp_path / "net.safetensors"
     net.save(path)
@@ -176,7 +176,7 @@ def test_saved_pickled_and_sent_it_gives_the_same_bits(tmp_path: Path) -> None:
         np.testing.assert_array_equal(copy.forward(photographs()), expected)
         assert copy.classes_.tolist() == net.classes_.tolist()
         assert copy.preprocess == net.preprocess
-        assert (copy.licence, dict(copy.notes)) == (net.licence, dict(net.notes))
+        assert (copy.license, dict(copy.notes)) == (net.license, dict(net.notes))
         assert str(copy) == str(net)
 
 

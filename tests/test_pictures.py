@@ -26,7 +26,7 @@ from cnnfast.preprocess import INTERPOLATIONS, RESIZES, Preprocess
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 
 AS_IS = Preprocess(size=(6, 8))
-GREY = Preprocess(size=(6, 8), channels="grey")
+GRAY = Preprocess(size=(6, 8), channels="gray")
 ORIENTATION = 0x0112
 
 
@@ -57,18 +57,18 @@ def png(width: int, height: int, depth: int, kind: int, rows: bytes, transparent
     return b"\x89PNG\r\n\x1a\n" + header + key + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-# Colours ---------------------------------------------------------------------------------------------------------
+# Colors ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_modes_that_hold_the_colours_give_them_back(mode):
+def test_modes_that_hold_the_colors_give_them_back(mode):
     np.testing.assert_array_equal(read_picture(encoded(scene().convert(mode)), AS_IS), np.asarray(scene()))
 
 
 @pytest.mark.parametrize(
     ("format_", "mode"), [("TIFF", "CMYK"), ("TIFF", "YCbCr"), ("JPEG", "CMYK"), ("JPEG", "YCbCr")]
 )
-def test_other_colour_spaces_come_back_as_rgb(format_, mode):
+def test_other_color_spaces_come_back_as_rgb(format_, mode):
     found = read_picture(
         encoded(scene().convert(mode), format_, **({"quality": 100, "subsampling": 0} if format_ == "JPEG" else {})),
         AS_IS,
@@ -77,21 +77,21 @@ def test_other_colour_spaces_come_back_as_rgb(format_, mode):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P"])
-def test_grey_modes_repeat_in_colour_networks(mode):
+def test_gray_modes_repeat_in_color_networks(mode):
     ramp = Image.fromarray(np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)).convert(mode)
     found = read_picture(encoded(ramp), AS_IS)
     assert (found == found[..., :1]).all()
     np.testing.assert_array_equal(found[..., 0], np.asarray(ramp.convert("L")))
-    np.testing.assert_array_equal(read_picture(encoded(ramp), GREY), found[..., :1])
+    np.testing.assert_array_equal(read_picture(encoded(ramp), GRAY), found[..., :1])
 
 
 def test_channel_orders():
     rgb = read_picture(encoded(scene()), AS_IS)
     bgr = read_picture(encoded(scene()), Preprocess(size=(6, 8), channels="bgr"))
     np.testing.assert_array_equal(bgr, rgb[..., ::-1])
-    grey = read_picture(encoded(scene()), GREY)
+    gray = read_picture(encoded(scene()), GRAY)
     luma = rgb @ np.array([0.299, 0.587, 0.114])
-    assert np.abs(grey[..., 0] - luma).max() <= 1
+    assert np.abs(gray[..., 0] - luma).max() <= 1
 
 
 @pytest.mark.parametrize("background", [(255, 255, 255), (10, 20, 30)])
@@ -120,7 +120,7 @@ def test_half_transparent_is_half_way():
     assert found.ravel().tolist() == [127, 127, 127]
 
 
-def test_16_bit_grey_is_scaled_and_not_clipped():
+def test_16_bit_gray_is_scaled_and_not_clipped():
     values = np.array([[0, 255, 256, 1000, 32768, 40000, 65280, 65535]], np.uint16)
     rule = Preprocess(size=(1, 8))
     expected = (values >> 8).astype(np.uint8)[0]
@@ -130,11 +130,11 @@ def test_16_bit_grey_is_scaled_and_not_clipped():
     as_tiff = encoded(Image.fromarray(values), "TIFF")
     for content in (as_png, as_pgm, as_tiff):
         assert read_picture(content, rule)[0, :, 0].tolist() == expected.tolist()
-    colour = png(8, 1, 16, 2, b"\0" + np.repeat(values.astype(">u2"), 3).tobytes())
-    np.testing.assert_array_equal(read_picture(colour, rule), read_picture(as_png, rule))
+    color = png(8, 1, 16, 2, b"\0" + np.repeat(values.astype(">u2"), 3).tobytes())
+    np.testing.assert_array_equal(read_picture(color, rule), read_picture(as_png, rule))
 
 
-def test_16_bit_grey_with_a_transparent_value():
+def test_16_bit_gray_with_a_transparent_value():
     rows = b"\0" + struct.pack(">2H", 1000, 1001)
     found = read_picture(png(2, 1, 16, 0, rows, struct.pack(">H", 1000)), Preprocess(size=(1, 2)))
     assert found[0, :, 0].tolist() == [255, 3]
@@ -142,7 +142,7 @@ def test_16_bit_grey_with_a_transparent_value():
 
 def test_12_bit_pgm_uses_its_own_maximum():
     content = b"P5 2 1 4095\n" + struct.pack(">2H", 4095, 0)
-    assert read_picture(content, Preprocess(size=(1, 2), channels="grey")).ravel().tolist() == [255, 0]
+    assert read_picture(content, Preprocess(size=(1, 2), channels="gray")).ravel().tolist() == [255, 0]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_12_bit_pgm_uses_its_own_maximum():
         (np.array([[0, 256, 65535]], np.float32), [0, 1, 255]),
     ],
 )
-def test_32_bit_grey_has_the_least_scale_that_holds_it(values, expected):
+def test_32_bit_gray_has_the_least_scale_that_holds_it(values, expected):
     content = encoded(Image.fromarray(values), "TIFF")
-    assert read_picture(content, Preprocess(size=(1, 3), channels="grey")).ravel().tolist() == expected
+    assert read_picture(content, Preprocess(size=(1, 3), channels="gray")).ravel().tolist() == expected
 
 
 @pytest.mark.parametrize("value", [-1.0, 70000.0, float("nan"), float("inf")])
-def test_32_bit_grey_without_a_known_scale_is_refused(value):
+def test_32_bit_gray_without_a_known_scale_is_refused(value):
     content = encoded(Image.fromarray(np.array([[0, value]], np.float32)), "TIFF")
     with pytest.raises(PictureError, match="no known scale"):
         read_picture(content, Preprocess(size=(1, 2)))
@@ -220,24 +220,24 @@ def test_animation_gives_its_first_frame(format_):
 @pytest.mark.parametrize("resize", RESIZES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 1000), (40, 30), (32, 32), (7, 5)])
-def test_any_size_is_fitted_and_one_colour_stays(size, resize, interpolation):
-    colour = (200, 100, 50)
-    content = encoded(Image.new("RGB", (size[1], size[0]), colour))
-    rule = Preprocess(size=(32, 24), resize=resize, interpolation=interpolation, background=colour)
+def test_any_size_is_fitted_and_one_color_stays(size, resize, interpolation):
+    color = (200, 100, 50)
+    content = encoded(Image.new("RGB", (size[1], size[0]), color))
+    rule = Preprocess(size=(32, 24), resize=resize, interpolation=interpolation, background=color)
     found = read_picture(content, rule)
     assert found.shape == (32, 24, 3)
     assert found.dtype == np.uint8
-    assert (found == colour).all()
+    assert (found == color).all()
 
 
-def test_crop_keeps_the_centre():
+def test_crop_keeps_the_center():
     pixels = np.zeros((10, 30, 3), np.uint8)
     pixels[:, 10:20] = 255
     found = read_picture(encoded(Image.fromarray(pixels)), Preprocess(size=(5, 5), resize="crop", interpolation="box"))
     assert (found == 255).all()
 
 
-def test_pad_centres_and_fills():
+def test_pad_centers_and_fills():
     content = encoded(Image.new("RGB", (30, 10), "black"))
     found = read_picture(content, Preprocess(size=(30, 30), resize="pad", background=(1, 2, 3)))
     assert (found[10:20] == 0).all()
@@ -254,7 +254,7 @@ def test_reducing_averages(interpolation):
 
 def test_arrays_are_fitted_like_files():
     rng = np.random.default_rng(0)
-    for channels, rule in itertools.product((1, 3, 4), (Preprocess(size=(9, 7), resize="crop"), GREY)):
+    for channels, rule in itertools.product((1, 3, 4), (Preprocess(size=(9, 7), resize="crop"), GRAY)):
         images = rng.integers(0, 256, (3, 12, 16, channels), np.uint8)
         fitted = fit_images(images, rule)
         for image, found in zip(images, fitted, strict=True):
@@ -460,10 +460,10 @@ def test_odd_images_are_upright(shared_data):
     turned = [read_picture(shared_data / "odd-images" / f"hopper_orientation_{i}.jpg", rule) for i in range(2, 9)]
     for other in turned[1:]:
         assert np.abs(other.astype(int) - turned[0]).mean() < 2
-    grey = read_picture(shared_data / "odd-images" / "hopper_gray.jpg", rule)
+    gray = read_picture(shared_data / "odd-images" / "hopper_gray.jpg", rule)
     deep = read_picture(shared_data / "odd-images" / "hopper_16bit.pgm", rule)
-    assert np.abs(grey.astype(int) - turned[0].mean(2, keepdims=True)).mean() < 8
-    assert np.abs(grey.astype(int) - deep).mean() < 3
+    assert np.abs(gray.astype(int) - turned[0].mean(2, keepdims=True)).mean() < 8
+    assert np.abs(gray.astype(int) - deep).mean() < 3
 
 
 # Many ------------------------------------------------------------------------------------------------------------
@@ -481,7 +481,7 @@ def album(tmp_path):
 @pytest.mark.parametrize("workers", [1, 3, None])
 def test_many_come_in_order_with_failures_in_place(album, workers):
     paths = find_pictures([album])
-    outcomes = list(read_pictures(paths, Preprocess(size=(1, 1), channels="grey"), workers))
+    outcomes = list(read_pictures(paths, Preprocess(size=(1, 1), channels="gray"), workers))
     assert [path for path, _ in outcomes] == paths
     assert isinstance(outcomes[7][1], PictureError)
     assert [int(p[0, 0, 0]) for i, (_, p) in enumerate(outcomes) if i != 7] == [i for i in range(20) if i != 7]

@@ -41,7 +41,7 @@ def test_oracle_is_the_formula_to_the_last_bit():
 
 
 def test_cs61c_rule_is_byte_by_255_minus_half():
-    rule = Preprocess(size=(16, 16), channels="grey", mean=(0.5,))
+    rule = Preprocess(size=(16, 16), channels="gray", mean=(0.5,))
     np.testing.assert_allclose(rule(EVERY_BYTE).ravel(), np.arange(256) / 255 - 0.5, atol=1e-7)
 
 

@@ -234,7 +234,7 @@ def test_a_network_without_a_file_is_pickled_as_a_whole(file: Path) -> None:
     net = Network.load(file)
     assert len(pickle.dumps(net.truncate("first"))) > 600
     sent = pickle.dumps(net)
-    for change in (lambda: os.utime(file, (1, 1)), lambda: small_net(licence="other").save(file), file.unlink):
+    for change in (lambda: os.utime(file, (1, 1)), lambda: small_net(license="other").save(file), file.unlink):
         change()
         whole = pickle.dumps(net)
         assert len(whole) > len(sent)
@@ -243,7 +243,7 @@ def test_a_network_without_a_file_is_pickled_as_a_whole(file: Path) -> None:
 
 def test_a_file_that_changes_between_pickling_and_unpickling_is_named(file: Path) -> None:
     sent = pickle.dumps(Network.load(file))
-    small_net(licence="other").save(file)
+    small_net(license="other").save(file)
     with pytest.raises(ModelFileError, match=r"pickled as a reference to this file.*now holds another one") as caught:
         pickle.loads(sent)
     assert str(caught.value).startswith(str(file))

@@ -98,7 +98,7 @@ def test_grid_search_and_cross_validation() -> None:
 
 
 def test_features_in_a_pipeline() -> None:
-    """A cat is told from a dog by pictures of colours: only the plumbing is looked at."""
+    """A cat is told from a dog by pictures of colors: only the plumbing is looked at."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     images = rng.integers(0, 100, (60, 40, 36, 3), dtype=np.uint8)

@@ -114,7 +114,7 @@ def of_networks() -> Iterator[tuple[str, Entry]]:
         yield f"{name} [layer]", lambda x, way=way: way([x], (3, 8, 8))
         yield f"{name} shape", lambda x, way=way: way([layers.Relu()], x)
         yield f"{name} (size,)", lambda x, way=way: way([layers.Relu()], (x,))
-    for option in ("classes", "preprocess", "licence", "notes"):
+    for option in ("classes", "preprocess", "license", "notes"):
         yield f"from_layers {option}=", lambda x, o=option: Network.from_layers([layers.Relu()], (3,), **{o: x})
     yield "from_graph", Network.from_graph
     yield "truncate", NET.truncate

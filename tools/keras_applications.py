@@ -56,7 +56,7 @@ def import_keras() -> Any:
 def build(name: str) -> Any:
     """Return a network of random weights whose scores are of the order of 1."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from formats.keras.models import randomise
+    from formats.keras.models import randomize
 
     keras = import_keras()
     options = dict(weights=None, input_shape=(SIDE, SIDE, 3))
@@ -68,7 +68,7 @@ def build(name: str) -> Any:
         model = NASNet(skip_reduction=False, default_size=224, **filters, **options)
     else:
         model = getattr(keras.applications, name)(**options)
-    randomise(model, seed=1, gain=DEEP_GAIN if name.startswith("EfficientNetV2") else GAIN)
+    randomize(model, seed=1, gain=DEEP_GAIN if name.startswith("EfficientNetV2") else GAIN)
     spread = float(np.std(scores_of(model, images()[:4])))
     # a power of two, so that nothing is rounded
     factor = 2.0 ** -round(np.log2(max(spread, 1e-30)))

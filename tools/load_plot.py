@@ -12,21 +12,21 @@ from load_table import RESULTS
 
 TARGET = marked.ROOT / "docs" / "img" / "load.svg"
 
-COLOURS = {"chain": "#c8102e", "wide sum": "#1f77b4", "cut": "#2ca02c"}
+COLORS = {"chain": "#c8102e", "wide sum": "#1f77b4", "cut": "#2ca02c"}
 STYLES = {"cnnfast": "-", "onnx": "--"}
 
 
 def draw(rows: list[dict[str, Any]]) -> plt.Figure:
     """Return a line for each form and format on logarithmic axes, and n log n beside them."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for form, colour in COLOURS.items():
+    for form, color in COLORS.items():
         for format_, style in STYLES.items():
             line = [row for row in rows if (row["form"], row["format"]) == (form, format_)]
             axes.plot(
                 [row["nodes"] for row in line],
                 [row["load"] + row["plan"] for row in line],
                 style,
-                color=colour,
+                color=color,
                 marker="o",
                 markersize=3,
                 label=f"{form}, {format_}",

@@ -8,7 +8,7 @@ from peer_figures import OURS, Figures, load
 
 TARGET = marked.ROOT / "docs" / "img" / "peers.svg"
 
-COLOURS = {
+COLORS = {
     OURS: "#c8102e",
     "onnxruntime": "#222222",
     "openvino": "#555555",
@@ -18,19 +18,19 @@ COLOURS = {
     "torch": "#d8d8d8",
 }
 
-WIDTH = 0.8 / len(COLOURS)
+WIDTH = 0.8 / len(COLORS)
 
 
 def draw(runs: dict[str, Figures]) -> plt.Figure:
     """Return a group of bars for each network."""
     figure, axes = plt.subplots(figsize=(11, 4), layout="constrained")
-    for place, (engine, colour) in enumerate(COLOURS.items()):
+    for place, (engine, color) in enumerate(COLORS.items()):
         bars = [(i + place * WIDTH, height(run, engine)) for i, run in enumerate(runs.values())]
-        axes.bar(*zip(*bars, strict=True), WIDTH, label=engine, color=colour)
+        axes.bar(*zip(*bars, strict=True), WIDTH, label=engine, color=color)
     axes.axhline(1, color="black", linewidth=0.5)
     axes.set_xticks([i + 0.4 - WIDTH / 2 for i in range(len(runs))], [run.title for run in runs.values()], fontsize=8)
     axes.set_ylabel("images/s, one thread, best peer = 1")
-    figure.legend(ncols=len(COLOURS), fontsize=8, frameon=False, loc="outside upper center")
+    figure.legend(ncols=len(COLORS), fontsize=8, frameon=False, loc="outside upper center")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

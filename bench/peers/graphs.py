@@ -22,7 +22,7 @@ def exported_graph(bench: Bench) -> Graph:
     return Graph(graph.inputs, graph.nodes, constants, graph.outputs)
 
 
-class Normalise:
+class Normalize:
     """Turns pictures into an engine's float input with NumPy, into memory that is reused."""
 
     def __init__(self, bench: Bench, batch: int, layout: str = "nchw") -> None:

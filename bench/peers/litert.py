@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from networks import Bench
 
-from peers.graphs import Normalise
+from peers.graphs import Normalize
 from peers.to_tflite import tflite_model
 from peers.ways import Way
 
@@ -18,10 +18,10 @@ PACKAGES = ("ai-edge-litert",)
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of LiteRT; see the package."""
     inside, outside = (_runner(tflite_model(bench, batch, pixels), threads) for pixels in (True, False))
-    normalise = Normalise(bench, batch, "nhwc")
+    normalize = Normalize(bench, batch, "nhwc")
     return {
         "uint8": lambda pictures: inside(lambda out: np.copyto(out, pictures)),
-        "float": lambda pictures: outside(lambda out: normalise(pictures, out)),
+        "float": lambda pictures: outside(lambda out: normalize(pictures, out)),
     }
 
 

@@ -11,7 +11,7 @@ import MNN
 import numpy as np
 from networks import Bench
 
-from peers.graphs import Normalise
+from peers.graphs import Normalize
 from peers.to_onnx import onnx_model
 from peers.ways import Way
 
@@ -21,10 +21,10 @@ PACKAGES = ("MNN",)
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of MNN; see the package."""
     inside, outside = (_Session(bench, batch, threads, pixels) for pixels in (True, False))
-    normalise = Normalise(bench, batch)
+    normalize = Normalize(bench, batch)
     return {
         "uint8": lambda pictures: inside(lambda out: np.copyto(out, pictures)),
-        "float": lambda pictures: outside(lambda out: normalise(pictures, out)),
+        "float": lambda pictures: outside(lambda out: normalize(pictures, out)),
     }
 
 

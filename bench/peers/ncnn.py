@@ -12,7 +12,7 @@ import ncnn
 import numpy as np
 from networks import Bench
 
-from peers.graphs import Normalise
+from peers.graphs import Normalize
 from peers.to_onnx import onnx_model
 from peers.ways import Way
 
@@ -20,11 +20,11 @@ PACKAGES = ("ncnn", "pnnx")
 
 
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
-    """Return the ways of ncnn: a batch at once, and image after image with its own normalisation."""
+    """Return the ways of ncnn: a batch at once, and image after image with its own normalization."""
     net = ncnn.Net()
     _set_options(net.opt, threads)
     _load(net, bench)
-    return {"batch": _batched(net, Normalise(bench, batch)), "image by image": _one_by_one(net, bench)}
+    return {"batch": _batched(net, Normalize(bench, batch)), "image by image": _one_by_one(net, bench)}
 
 
 def _set_options(options: ncnn.Option, threads: int) -> None:
@@ -34,10 +34,10 @@ def _set_options(options: ncnn.Option, threads: int) -> None:
         setattr(options, f"use_{name}", False)
 
 
-def _batched(net: ncnn.Net, normalise: Normalise) -> Way:
+def _batched(net: ncnn.Net, normalize: Normalize) -> Way:
     def run(pictures: np.ndarray) -> np.ndarray:
         with net.create_extractor() as extractor:
-            extractor.input("in0", ncnn.Mat(normalise(pictures), batch_index=0))
+            extractor.input("in0", ncnn.Mat(normalize(pictures), batch_index=0))
             _, result = extractor.extract("out0")
             return result.numpy(batch_index=0).reshape(len(pictures), -1).copy()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import onnxruntime as ort
 from networks import Bench
 
-from peers.graphs import Normalise
+from peers.graphs import Normalize
 from peers.to_onnx import onnx_model
 from peers.ways import Way
 
@@ -24,8 +24,8 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
         ort.InferenceSession(onnx_model(bench, batch, pixels).SerializeToString(), options, ["CPUExecutionProvider"])
         for pixels in (True, False)
     )
-    name, normalise = outside.get_inputs()[0].name, Normalise(bench, batch)
+    name, normalize = outside.get_inputs()[0].name, Normalize(bench, batch)
     return {
         "uint8": lambda pictures: inside.run(None, {"pixels": pictures})[0],
-        "float": lambda pictures: outside.run(None, {name: normalise(pictures)})[0],
+        "float": lambda pictures: outside.run(None, {name: normalize(pictures)})[0],
     }

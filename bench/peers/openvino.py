@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import openvino as ov
 from networks import Bench
 
-from peers.graphs import Normalise
+from peers.graphs import Normalize
 from peers.to_onnx import onnx_model
 from peers.ways import Way
 
@@ -27,10 +27,10 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
         core.compile_model(_read(core, bench, batch, pixels), "CPU", config).create_infer_request()
         for pixels in (True, False)
     )
-    normalise = Normalise(bench, batch)
+    normalize = Normalize(bench, batch)
     return {
         "uint8": lambda pictures: inside.infer([pictures], share_inputs=True, share_outputs=True)[0],
-        "float": lambda pictures: outside.infer([normalise(pictures)], share_inputs=True, share_outputs=True)[0],
+        "float": lambda pictures: outside.infer([normalize(pictures)], share_inputs=True, share_outputs=True)[0],
     }
 
 

@@ -26,7 +26,7 @@ def onnx_model(bench: Bench, batch: int | str, pixels: bool) -> onnx.ModelProto:
     batch : int or str
         The number of images; a name leaves it open.
     pixels : bool
-        Whether the input is uint8 (N, H, W, C), normalised inside the model, or float32 (N, C, H, W) that is already.
+        Whether the input is uint8 (N, H, W, C), normalized inside the model, or float32 (N, C, H, W) that is already.
     """
     graph = exported_graph(bench)
     (entry,), (output,) = graph.inputs, graph.outputs

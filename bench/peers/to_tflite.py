@@ -27,7 +27,7 @@ def tflite_model(bench: Bench, batch: int, pixels: bool) -> bytes:
     bench : Bench
     batch : int
     pixels : bool
-        Whether the input is uint8, normalised inside the model, or float32 that is already; (N, H, W, C) both times.
+        Whether the input is uint8, normalized inside the model, or float32 that is already; (N, H, W, C) both times.
     """
     writer = Writer(exported_graph(bench), batch)
     (entry,) = writer.graph.inputs

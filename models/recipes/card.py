@@ -103,7 +103,7 @@ def card(name, network, matrix, digest, size, run, remark):
         ("training data", LEARNED[name.partition("-")[0]]),
         ("recipe", f"`{notes['recipe']}`"),
         ("training time", training_time(run)),
-        ("licence of the weights", network.licence),
+        ("license of the weights", network.license),
     ]
     classes = network.classes_
     per_class = [(label, f"{hit / count:.1%}", count) for label, hit, count in zip(classes, hits, total, strict=True)]

@@ -240,7 +240,7 @@ cdef extern from "dispatch.h" nogil:
         void (*reduce_f32)(long, const float*, long, float*, int) noexcept nogil
         void (*long_sum_f32)(const sum_run*, float*) noexcept nogil
         void (*statistics_f32)(const sum_run*, float, float*) noexcept nogil
-        void (*normalise_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,
+        void (*normalize_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,
                               long) noexcept nogil
         void (*gather_f32)(long, const float*, const int*, float*, long) noexcept nogil
         void (*resize_f32)(const resize_run*) noexcept nogil

@@ -1,5 +1,5 @@
 # Ops that both layouts compute with the same geometry: arithmetic of two values, functions of one element, reductions,
-# normalisation over axes of an image, moves by tables of places, interpolation. The textbook loop of each stands above
+# normalization over axes of an image, moves by tables of places, interpolation. The textbook loop of each stands above
 # its twin for images in the lanes, where strides and places count vectors.
 
 ctypedef float (*binary_t)(float, float) noexcept nogil
@@ -172,14 +172,14 @@ cdef void reduce_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
                         y[l] /= count
 
 
-cdef void normalise_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void normalize_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
     # as reduce; the kept part of axis 0 goes in steps of a group
     cdef Py_ssize_t i, j, k, p, q, r, step = s.g[6]
     cdef const float* x
     cdef float* y
     cdef const float* scale
     cdef const float* shift
-    cdef double mean, variance, centred, count = s.g[3] * s.g[4] * s.g[5]
+    cdef double mean, variance, centered, count = s.g[3] * s.g[4] * s.g[5]
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
@@ -197,8 +197,8 @@ cdef void normalise_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 for p in range(s.g[3]):
                     for q in range(s.g[4]):
                         for r in range(s.g[5]):
-                            centred = x[p * s.g[7] + q * s.g[8] + r * s.g[9]] - mean
-                            variance += centred * centred
+                            centered = x[p * s.g[7] + q * s.g[8] + r * s.g[9]] - mean
+                            variance += centered * centered
                 variance = variance / count + s.f[0]
                 for p in range(s.g[3]):
                     for q in range(s.g[4]):
@@ -209,7 +209,7 @@ cdef void normalise_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                                 + shift[p * s.g[13] + q * s.g[14] + r * s.g[15]])
 
 
-cdef void normalise_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
+cdef void normalize_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t i, j, k, p, q, step = s.g[6], w
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
@@ -225,7 +225,7 @@ cdef void normalise_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
                 for p in range(s.g[3]):
                     for q in range(s.g[4]):
                         w = (i * step + p) * s.g[13] + (j + q) * s.g[14] + k * s.g[15]
-                        isa.normalise_f32(s.g[5], x + (p * s.g[7] + q * s.g[8]) * L, s.g[9],
+                        isa.normalize_f32(s.g[5], x + (p * s.g[7] + q * s.g[8]) * L, s.g[9],
                                           y + (p * s.g[10] + q * s.g[11]) * L, s.g[12], arena + s.workspace,
                                           s.p[0] + w, s.p[1] + w, s.g[15])
 

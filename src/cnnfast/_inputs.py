@@ -58,7 +58,7 @@ def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> Rules:
 
     Examples
     --------
-    >>> rules_of((784,), Preprocess(size=(28, 28), channels="grey")).bounds
+    >>> rules_of((784,), Preprocess(size=(28, 28), channels="gray")).bounds
     (-8.0, 9.0)
     """
     if preprocess is None:
@@ -69,7 +69,7 @@ def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> Rules:
 
 
 def as_images(images: object, rules: Rules, layout: str | None) -> Array:
-    """Return images as a view of shape (N, C, H, W); only grey pictures for a network that takes rows may be copied.
+    """Return images as a view of shape (N, C, H, W); only gray pictures for a network that takes rows may be copied.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def as_images(images: object, rules: Rules, layout: str | None) -> Array:
 
 
 def _as_stated(array: Array, rules: Rules) -> Array | None:
-    """Return images that have the network's own few axes, or are grey pictures of as many pixels; else None."""
+    """Return images that have the network's own few axes, or are gray pictures of as many pixels; else None."""
     c, h, w = rules.chw
     for own in (rules.shape, (c,)):
         if len(own) < 3 and math.prod(own) == c * h * w and own in (array.shape, array.shape[1:]):

@@ -1,4 +1,4 @@
-"""What a decoded picture is to a network: turned upright, in its colours, of its size, as ``docs/pictures.md`` says."""
+"""What a decoded picture is to a network: turned upright, in its colors, of its size, as ``docs/pictures.md`` says."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def to_colours(image: Image.Image, preprocess: Preprocess) -> Image.Image:
+def to_colors(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     """Convert to mode L or RGB, transparent pixels over the background."""
-    mode = "L" if preprocess.channels == "grey" else "RGB"
+    mode = "L" if preprocess.channels == "gray" else "RGB"
     if image.mode.startswith(("I", "F")):
-        image = _deep_to_grey(image)
+        image = _deep_to_gray(image)
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -55,7 +55,7 @@ def to_colours(image: Image.Image, preprocess: Preprocess) -> Image.Image:
 
 
 def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Lay an image over a colour, strip by strip, so that a large one is not held several times."""
+    """Lay an image over a color, strip by strip, so that a large one is not held several times."""
     from PIL import Image
 
     rows = max(1, STRIP // image.width)
@@ -67,16 +67,16 @@ def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     return opaque
 
 
-def _deep_to_grey(image: Image.Image) -> Image.Image:
-    """Reduce grey of 16 or 32 bits to 8; Pillow's own conversion would clip everything above 255 to white."""
+def _deep_to_gray(image: Image.Image) -> Image.Image:
+    """Reduce gray of 16 or 32 bits to 8; Pillow's own conversion would clip everything above 255 to white."""
     from PIL import Image
 
     values = np.asarray(image)
-    grey = Image.fromarray(_to_bytes(values, _full_scale(image, values)))
+    gray = Image.fromarray(_to_bytes(values, _full_scale(image, values)))
     key = image.info.get("transparency")
     if isinstance(key, int):
-        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
-    return grey
+        gray.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return gray
 
 
 def _full_scale(image: Image.Image, values: npt.NDArray[Any]) -> int:
@@ -92,7 +92,7 @@ def _full_scale(image: Image.Image, values: npt.NDArray[Any]) -> int:
 
 
 def _to_bytes(values: npt.NDArray[Any], scale: int) -> Bytes:
-    """Scale to 0..255; from 16 bits by the high byte, because that is how Pillow decodes 16-bit colour."""
+    """Scale to 0..255; from 16 bits by the high byte, because that is how Pillow decodes 16-bit color."""
     if scale == 65535:
         return (values.astype(np.uint16) >> 8).astype(np.uint8)
     return np.rint(values * (255 / scale)).astype(np.uint8)
@@ -107,7 +107,7 @@ def fit(image: Image.Image, preprocess: Preprocess) -> Bytes:
     if image.size == (width, height):
         fitted = image
     elif preprocess.resize == "crop":
-        fitted = image.resize((width, height), filter_, box=_centre_box(image.size, (width, height)))
+        fitted = image.resize((width, height), filter_, box=_center_box(image.size, (width, height)))
     elif preprocess.resize == "pad":
         fitted = _pad(image, (width, height), filter_, preprocess.background)
     else:
@@ -116,8 +116,8 @@ def fit(image: Image.Image, preprocess: Preprocess) -> Bytes:
     return np.ascontiguousarray(pixels[..., ::-1] if preprocess.channels == "bgr" else pixels)
 
 
-def _centre_box(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the largest centred box of ``source`` (width, height) with the proportions of ``target``."""
+def _center_box(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return the largest centered box of ``source`` (width, height) with the proportions of ``target``."""
     scale = min(source[0] / target[0], source[1] / target[1])
     width, height = min(target[0] * scale, source[0]), min(target[1] * scale, source[1])
     left, top = (source[0] - width) / 2, (source[1] - height) / 2
@@ -131,7 +131,7 @@ def _pad(
 
     scale = min(target[0] / image.width, target[1] / image.height)
     size = tuple(min(t, max(1, round(s * scale))) for s, t in zip(image.size, target, strict=True))
-    colour = Image.new("RGB", (1, 1), background).convert(image.mode).getpixel((0, 0))
-    canvas = Image.new(image.mode, target, cast("int | tuple[int, ...]", colour))
+    color = Image.new("RGB", (1, 1), background).convert(image.mode).getpixel((0, 0))
+    canvas = Image.new(image.mode, target, cast("int | tuple[int, ...]", color))
     canvas.paste(image.resize((size[0], size[1]), filter_), ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2))
     return canvas

@@ -144,7 +144,7 @@ def _reduce(r):
     return {"x0": r.span(*((n, f"x{i % 3}") for i, n in enumerate((*kept, *gone)))), "y": r.block("y", *kept)}
 
 
-def _normalise(r):
+def _normalize(r):
     g = r.g
 
     def of(name, unit=None):
@@ -485,7 +485,7 @@ cdef dict _REACH = {
     **{f"{op}_f32_nchw": _naive_binary for op in "add sub mul div maximum minimum".split()},
     **{op: _binary for op in "add sub mul div maximum minimum".split()},
     "copy_f32_nchwc_elements": _elements, "copy": _copy, "function": _rows, "activate": _rows, "reduce": _reduce,
-    "normalise": _normalise, "normalize": _normalise, "gather": _gather, "resize": _resize, "matmul": _matmul,
+    "normalize": _normalize, "normalize": _normalize, "gather": _gather, "resize": _resize, "matmul": _matmul,
     "conv2d_f32_chwn_direct": _conv2d, "conv2d_f32_chwn_winograd4x3": _winograd(6),
     "conv2d_f32_chwn_winograd4x5": _winograd(8), "dense_f32_chwn": _dense, "max_pool_f32_chwn": _pool,
     "avg_pool_f32_chwn": _avg_pool, "global_avg_pool_f32_chwn": _global_pool, "global_max_pool_f32_chwn": _global_pool,

@@ -13,7 +13,7 @@ GROUPED = "C K x_c y_c positions pool act r_c"
 
 # sizes of what is kept and of what becomes one number, in any order of the axes
 REDUCE = "K0 K1 K2 R0 R1 R2 x0 x1 x2 y0 y1 y2 how"
-NORMALISE = "K0 K1 K2 R0 R1 R2 step x0 x1 x2 y0 y1 y2 w0 w1 w2"
+NORMALIZE = "K0 K1 K2 R0 R1 R2 step x0 x1 x2 y0 y1 y2 w0 w1 w2"
 # many products of a (M, K) and b (K, O)
 MATMUL = "B M K O a0 a1 a2 b0 b1 b2 y0 y1 y2"
 GATHER = "A B C y0 y1 y2"
@@ -80,8 +80,8 @@ cdef dict _TABLE = {
     "matmul_f32_chwn_direct": (<size_t>matmul_f32_chwn_direct, MATMUL, ""),
     "reduce_f32_nchw_naive": (<size_t>reduce_f32_nchw_naive, REDUCE, ""),
     "reduce_f32_chwn_direct": (<size_t>reduce_f32_chwn_direct, REDUCE, ""),
-    "normalise_f32_nchw_naive": (<size_t>normalise_f32_nchw_naive, NORMALISE, "eps"),
-    "normalise_f32_chwn_direct": (<size_t>normalise_f32_chwn_direct, NORMALISE, "eps"),
+    "normalize_f32_nchw_naive": (<size_t>normalize_f32_nchw_naive, NORMALIZE, "eps"),
+    "normalize_f32_chwn_direct": (<size_t>normalize_f32_chwn_direct, NORMALIZE, "eps"),
     "gather_f32_nchw_naive": (<size_t>gather_f32_nchw_naive, GATHER, ""),
     "gather_f32_chwn_direct": (<size_t>gather_f32_chwn_direct, GATHER, ""),
     "resize_f32_nchw_naive": (<size_t>resize_f32_nchw_naive, RESIZE, ""),

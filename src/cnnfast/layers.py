@@ -204,14 +204,14 @@ def LayerNorm(
     eps: float = 1e-5,
     name: str | None = None,
 ) -> Layer:
-    """Layer normalisation; each parameter of the shape of the axes. See `cnnfast.ops.LayerNorm`."""
+    """Layer normalization; each parameter of the shape of the axes. See `cnnfast.ops.LayerNorm`."""
     return _layer(ops.LayerNorm(axes, eps), name, scale=scale, shift=shift)
 
 
 def GroupNorm(
     groups: int, scale: object = None, shift: object = None, *, eps: float = 1e-5, name: str | None = None
 ) -> Layer:
-    """Group normalisation; each parameter (C,). See `cnnfast.ops.GroupNorm`."""
+    """Group normalization; each parameter (C,). See `cnnfast.ops.GroupNorm`."""
     return _layer(ops.GroupNorm(groups, eps), name, scale=scale, shift=shift)
 
 

@@ -92,7 +92,7 @@ class Network:
         *,
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | str | None = None,
-        licence: str | None = None,
+        license: str | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> Network:
         """Build a network from a list of layers; see `cnnfast.layers`.
@@ -107,7 +107,7 @@ class Network:
         preprocess : Preprocess or str, optional
             How a picture becomes the input, as a rule or as the name of one of `cnnfast.preprocess.MODES`: "raw",
             "1/255", "tf", "torch", "caffe"; without it the network takes no uint8 images.
-        licence, notes : optional
+        license, notes : optional
             What else travels in the model file.
 
         Raises
@@ -123,7 +123,7 @@ class Network:
         array(['yes'], dtype='<U3')
         """
         graph = build_graph(layers, input_shape)
-        return cls.from_graph(graph, classes=classes, preprocess=preprocess, licence=licence, notes=notes)
+        return cls.from_graph(graph, classes=classes, preprocess=preprocess, license=license, notes=notes)
 
     @classmethod
     def build(
@@ -133,7 +133,7 @@ class Network:
         *,
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | str | None = None,
-        licence: str | None = None,
+        license: str | None = None,
         seed: int = 0,
     ) -> Network:
         """Build a network that has learned nothing yet from layers that are given sizes alone; see `cnnfast.layers`.
@@ -142,7 +142,7 @@ class Network:
         ----------
         layers : sequence of layers
             Such as ``Conv2d(16, 3, padding="same")`` and ``Linear(10)``; those that are given arrays keep them.
-        input_shape, classes, preprocess, licence
+        input_shape, classes, preprocess, license
             As for `from_layers`.
         seed : int
             Of the random weights; see `cnnfast.train.initialize`.
@@ -163,7 +163,7 @@ class Network:
 
         graph, fresh = graph_without_weights(layers, input_shape)
         graph = initialize(graph, seed, only=fresh)
-        return cls.from_graph(graph, classes=classes, preprocess=preprocess, licence=licence)
+        return cls.from_graph(graph, classes=classes, preprocess=preprocess, license=license)
 
     @classmethod
     def from_graph(
@@ -172,7 +172,7 @@ class Network:
         *,
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | str | None = None,
-        licence: str | None = None,
+        license: str | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> Network:
         """Build a network from a graph with one input and one output.
@@ -192,7 +192,7 @@ class Network:
         instance("the graph", graph, Graph, "such as net.graph", GraphError)
         names = labels("classes", classes, GraphError)
         rule = rule_of(preprocess, next(iter(graph.inputs.values()), ()))
-        return cls(Model(frozen(graph), rule, names, text("the licence", licence), texts("notes", notes)))
+        return cls(Model(frozen(graph), rule, names, text("the license", license), texts("notes", notes)))
 
     @property
     def graph(self) -> Graph:
@@ -205,9 +205,9 @@ class Network:
         return self._model.preprocess
 
     @property
-    def licence(self) -> str | None:
+    def license(self) -> str | None:
         """What others may do with the weights."""
-        return self._model.licence
+        return self._model.license
 
     @property
     def notes(self) -> Mapping[str, str]:
@@ -551,9 +551,9 @@ class Network:
         readers = decide(threads if workers is None else workers)[0]
         images = many("images", images, InputError)
         pipeline = Pipeline[object](lambda item: decode(item, preprocess), compute, size, readers)
-        return self._labelled(pipeline.run(images), Result)
+        return self._labeled(pipeline.run(images), Result)
 
-    def _labelled(
+    def _labeled(
         self, outcomes: Generator[tuple[object, Any], None, None], result: type[Result]
     ) -> Generator[Result, None, None]:
         with closing(outcomes):
@@ -626,7 +626,7 @@ class Network:
         >>> Network.load("cifar10-cs61c").truncate("max_pool_1").output_shape
         (16, 16, 16)
         """
-        return Network(Model(self.graph.cut([layer]), self.preprocess, None, self.licence, dict(self.notes)))
+        return Network(Model(self.graph.cut([layer]), self.preprocess, None, self.license, dict(self.notes)))
 
     def features(
         self,
@@ -698,7 +698,7 @@ class Network:
                 "answer has a mirrored twin, because those of a mirror image may stand elsewhere"
             )
         graph, model = heads.mirrored(self.graph), self._model
-        return Network(Model(graph, self.preprocess, model.classes, self.licence, dict(self.notes)))
+        return Network(Model(graph, self.preprocess, model.classes, self.license, dict(self.notes)))
 
     def with_head(
         self,
@@ -739,7 +739,7 @@ class Network:
         whole("seed", seed, least=0)
         at = heads.feature_layer(self.graph) if layer is None else layer
         graph = heads.with_head(self.graph, len(names), layers, at, seed)
-        return Network.from_graph(graph, classes=names, preprocess=self.preprocess, licence=self.licence)
+        return Network.from_graph(graph, classes=names, preprocess=self.preprocess, license=self.license)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file of cnnfast's own format; see docs/model-file.md.
@@ -819,7 +819,7 @@ class Network:
             return _from_file, (self._file.path, self._file.sha256)
         graph, model = self.graph, self._model
         parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
-        return _rebuild, (*parts, model.preprocess, model.classes, model.licence, dict(model.notes))
+        return _rebuild, (*parts, model.preprocess, model.classes, model.license, dict(model.notes))
 
     @cached_property
     def _raw(self) -> Runner:
@@ -872,11 +872,11 @@ def _rebuild(
     outputs: tuple[str, ...],
     preprocess: Preprocess | None,
     classes: tuple[str, ...] | None,
-    licence: str | None,
+    license: str | None,
     notes: Mapping[str, str],
 ) -> Network:
     """Build a network again from what `Network.__reduce__` pickled."""
-    return Network(Model(Graph(inputs, nodes, constants, outputs), preprocess, classes, licence, notes))
+    return Network(Model(Graph(inputs, nodes, constants, outputs), preprocess, classes, license, notes))
 
 
 def frozen(graph: Graph) -> Graph:

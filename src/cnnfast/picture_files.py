@@ -10,7 +10,7 @@ from cnnfast._arguments import many, path_of
 from cnnfast.errors import DataError
 
 UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
-"""Formats that Pillow recognises but decodes only with another program (Ghostscript for EPS) or not at all."""
+"""Formats that Pillow recognizes but decodes only with another program (Ghostscript for EPS) or not at all."""
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -78,7 +78,7 @@ def picture_suffixes() -> frozenset[str]:
     from PIL import Image
 
     known = Image.registered_extensions()
-    # MPO (several JPEGs in one file) has no opener of its own; that of JPEG recognises it.
+    # MPO (several JPEGs in one file) has no opener of its own; that of JPEG recognizes it.
     readable = {*Image.OPEN, "MPO"} - UNDECODABLE
     return frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
 

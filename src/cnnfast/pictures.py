@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnnfast._arguments import many, path_of, quoted
-from cnnfast._picture_rule import Bytes, fit, to_colours, upright
+from cnnfast._picture_rule import Bytes, fit, to_colors, upright
 from cnnfast._pillow import our_own_rules
 from cnnfast._pixels import decoding, get_max_pixels
 from cnnfast._threads import decide
@@ -39,7 +39,7 @@ BOMB = "and may be a decompression bomb; cnnfast.set_max_pixels or --max-pixels 
 
 
 def read_picture(picture: Picture, preprocess: Preprocess) -> Bytes:
-    """Read one picture, convert its colours, turn it upright and fit it to a network's input.
+    """Read one picture, convert its colors, turn it upright and fit it to a network's input.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
     Parameters
     ----------
     images : uint8 array of shape (N, h, w, c)
-        c is 1 (grey), 3 (red, green, blue) or 4 (with alpha).
+        c is 1 (gray), 3 (red, green, blue) or 4 (with alpha).
     preprocess : Preprocess
 
     Returns
@@ -145,7 +145,7 @@ def _from_array(image: Bytes, preprocess: Preprocess) -> Image.Image:
     from PIL import Image
 
     pixels = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image))
-    return to_colours(pixels, preprocess)
+    return to_colors(pixels, preprocess)
 
 
 # Opening ---------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def _open_path(path: str) -> IO[bytes]:
         raise PictureError(path, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
 
 
-# Decoding and colours --------------------------------------------------------------------------------------------
+# Decoding and colors --------------------------------------------------------------------------------------------
 
 
 def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
@@ -219,7 +219,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
             with decoding.taken(image.width * image.height):
                 try:
                     image.load()
-                    return fit(to_colours(upright(image), preprocess), preprocess)
+                    return fit(to_colors(upright(image), preprocess), preprocess)
                 finally:
                     # the last to know it, so that its memory is free before others take theirs
                     del image

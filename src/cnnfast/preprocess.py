@@ -20,7 +20,7 @@ from cnnfast.errors import ConfigError, InputError
 
 Array = np.ndarray[Any, Any]
 
-CHANNELS = {"rgb": 3, "bgr": 3, "grey": 1}
+CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 """Orders of the channels, and how many there are."""
 
 RESIZES = ("stretch", "crop", "pad")
@@ -55,10 +55,10 @@ class Preprocess:
     ----------
     size : tuple of int
         (H, W) of the network's input, in pixels; a square too needs both.
-    channels : {"rgb", "bgr", "grey"}
+    channels : {"rgb", "bgr", "gray"}
         Order of the channels; C is 3 or 1.
     resize : {"stretch", "crop", "pad"}
-        How a picture of another size is fitted: both sides scaled on their own, the short side scaled and the centre
+        How a picture of another size is fitted: both sides scaled on their own, the short side scaled and the center
         cut out, or the long side scaled and the rest filled with the background.
     interpolation : {"nearest", "bilinear", "bicubic", "box", "lanczos"}
         Filter of the resizing; all but "nearest" average over the pixels they skip when they reduce.
@@ -77,7 +77,7 @@ class Preprocess:
     Examples
     --------
     >>> import numpy as np
-    >>> p = Preprocess(size=(2, 2), channels="grey", mean=(0.5,), std=(0.5,))
+    >>> p = Preprocess(size=(2, 2), channels="gray", mean=(0.5,), std=(0.5,))
     >>> p(np.full((1, 2, 2, 1), 255, np.uint8)).ravel()
     array([1., 1., 1., 1.], dtype=float32)
     """
@@ -99,7 +99,7 @@ class Preprocess:
         self._set("scale", _number("scale", self.scale))
         self._set("mean", _per_channel("mean", self.mean, self.channel_count))
         self._set("std", _per_channel("std", self.std, self.channel_count))
-        self._set("background", _colour(self.background))
+        self._set("background", _color(self.background))
         self._check_affine()
 
     def _set(self, name: str, value: object) -> None:
@@ -132,14 +132,14 @@ class Preprocess:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Tell whether pictures can be given to a network that takes images of this shape.
 
-        That is so for the `shape` of the pictures, and for grey ones also where only axes of size 1 are missing or
+        That is so for the `shape` of the pictures, and for gray ones also where only axes of size 1 are missing or
         others, and where the rows of pixels follow each other as one row. Of colored ones nobody could say whether
         the colors of a pixel stand side by side in such a row.
 
         Examples
         --------
-        >>> grey = Preprocess(size=(28, 28), channels="grey")
-        >>> [grey.fits(shape) for shape in ((1, 28, 28), (28, 28), (784,), (784, 1), (28, 14, 2))]
+        >>> gray = Preprocess(size=(28, 28), channels="gray")
+        >>> [gray.fits(shape) for shape in ((1, 28, 28), (28, 28), (784,), (784, 1), (28, 14, 2))]
         [True, True, True, True, False]
         """
         shape = shape_of("the shape of an input", shape)
@@ -170,7 +170,7 @@ class Preprocess:
 
         Examples
         --------
-        >>> Preprocess(size=(8, 8), channels="grey", scale=1.0, mean=(2,), std=(4,)).affine()
+        >>> Preprocess(size=(8, 8), channels="gray", scale=1.0, mean=(2,), std=(4,)).affine()
         (array([0.25], dtype=float32), array([-0.5], dtype=float32))
         """
         std = np.array(self.std, np.float64)
@@ -244,7 +244,7 @@ class Preprocess:
 
         Examples
         --------
-        >>> Preprocess.from_dict({"size": [28, 28], "channels": "grey"}).shape
+        >>> Preprocess.from_dict({"size": [28, 28], "channels": "gray"}).shape
         (1, 28, 28)
         """
         if not isinstance(mapping, Mapping):
@@ -295,7 +295,7 @@ def rule_of(preprocess: Preprocess | str | None, shape: tuple[int, ...]) -> Prep
         )
     if channels == 1 and preprocess in ("torch", "caffe"):
         raise ConfigError(f"preprocess={preprocess!r} needs an input of 3 channels, but it is {tuple(shape)}")
-    return Preprocess(size=(size[0], size[1]), **({"channels": "grey" if channels == 1 else "rgb"} | mode))
+    return Preprocess(size=(size[0], size[1]), **({"channels": "gray" if channels == 1 else "rgb"} | mode))
 
 
 def check_preprocess(preprocess: object) -> None:
@@ -339,7 +339,7 @@ def _per_channel(name: str, value: object, count: int) -> tuple[float, ...]:
     return numbers * count if len(numbers) == 1 else numbers
 
 
-def _colour(value: object) -> tuple[int, int, int]:
+def _color(value: object) -> tuple[int, int, int]:
     if isinstance(value, list | tuple) and len(value) == 3 and all(_is_int(v) and 0 <= v <= 255 for v in value):
         return int(value[0]), int(value[1]), int(value[2])
     raise ConfigError(f"background of the preprocessing must be three integers from 0 to 255, but is {quoted(value)}")

@@ -103,7 +103,7 @@ class Runner:
         factor, shift = self._preprocess.affine()
         if len(factor) == channels:
             return factor, shift
-        # grey pixels lie along what the program takes for channels
+        # gray pixels lie along what the program takes for channels
         return np.repeat(factor, channels), np.repeat(shift, channels)
 
     def _needed_affine(self) -> tuple[Array, Array]:

@@ -61,7 +61,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     classes_ : array (K,)
     network_ : Network
-        Takes bytes as they are; floats centred and scaled by `mean_` and `scale_`.
+        Takes bytes as they are; floats centered and scaled by `mean_` and `scale_`.
     history_ : tuple of dict
         See `cnnfast.train.history`.
     n_features_in_ : int
@@ -149,7 +149,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Find mean and deviation: for bytes in the network, for floats in `mean_` and `scale_`."""
         if images.dtype == np.uint8 and images.shape[3] in (1, 3):
             self.mean_, self.scale_ = None, None
-            channels = "grey" if images.shape[3] == 1 else "rgb"
+            channels = "gray" if images.shape[3] == 1 else "rgb"
             return fit_scaling(images, Preprocess(size=images.shape[1:3], channels=channels))
         axes = tuple(range(images.ndim - 1))
         self.mean_ = images.mean(axis=axes, dtype=np.float64).astype(np.float32)

@@ -202,7 +202,7 @@ class Pipeline(Generic[Item]):
             computer.shutdown(wait=True, cancel_futures=True)
 
     def _results(self, decoded: list[tuple[Item, Outcome]]) -> list[tuple[Item, Outcome]]:
-        # neighbours of the same kind go together: a data set may hold bytes and another floats
+        # neighbors of the same kind go together: a data set may hold bytes and another floats
         images = [pixels for _, pixels in decoded if not isinstance(pixels, CnnfastError)]
         rows: list[Outcome] = []
         for _, alike in groupby(images, key=lambda image: (image.dtype, image.shape)):

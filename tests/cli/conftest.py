@@ -1,4 +1,4 @@
-"""A tiny network that names the strongest colour, and pictures for it."""
+"""A tiny network that names the strongest color, and pictures for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnfast import Network, Preprocess
 from cnnfast.cli import main
 from cnnfast.layers import Flatten, GlobalAvgPool, Linear, Softmax
 
-COLOURS = {"red": (250, 10, 20), "green": (10, 240, 30), "blue": (5, 15, 235)}
+COLORS = {"red": (250, 10, 20), "green": (10, 240, 30), "blue": (5, 15, 235)}
 
 
 class Result(NamedTuple):
@@ -25,10 +25,10 @@ class Result(NamedTuple):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "colours.safetensors"
+    path = tmp_path_factory.mktemp("model") / "colors.safetensors"
     layers = [GlobalAvgPool(), Flatten(), Linear(np.eye(3) * 4, np.zeros(3)), Softmax()]
     preprocess = Preprocess(size=(4, 4))
-    Network.from_layers(layers, (3, 4, 4), classes=list(COLOURS), preprocess=preprocess).save(path)
+    Network.from_layers(layers, (3, 4, 4), classes=list(COLORS), preprocess=preprocess).save(path)
     return path
 
 
@@ -50,7 +50,7 @@ def album(tmp_path: Path) -> Path:
     for place, names in (("a", careless), ("b", range(6))):
         (folder / place).mkdir(parents=True)
         for i, name in enumerate(names):
-            colour = list(COLOURS.values())[i % 3]
-            Image.new("RGB", (6 + i, 5), colour).save(folder / place / f"{name}.png")
+            color = list(COLORS.values())[i % 3]
+            Image.new("RGB", (6 + i, 5), color).save(folder / place / f"{name}.png")
     (folder / "b" / "2.png").write_bytes(b"no picture")
     return folder

@@ -18,7 +18,7 @@ from cnnfast.layers import Flatten, Linear
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """The weights of a network for three colours, as others would store them."""
+    """The weights of a network for three colors, as others would store them."""
     graph = build("lenet", classes=3, seed=1)
     tensors = {f"module.{want.name}": graph.constants[want.constant] for want in wanted(graph)}
     path = tmp_path / "lenet.safetensors"
@@ -223,7 +223,7 @@ def test_an_engine_that_is_not_there(run, model, monkeypatch):
 
 
 def test_compare_sets_no_real_numbers_against_integers(run, tmp_path):
-    """Of quantised nodes onnxruntime gives integers: they are compared as what they stand for, or left out by name."""
+    """Of quantized nodes onnxruntime gives integers: they are compared as what they stand for, or left out by name."""
     pytest.importorskip("onnxruntime", reason="the engine to compare with; install onnxruntime")
     from formats.onnx_small import model, node
 
@@ -256,13 +256,13 @@ def test_compare_sets_no_real_numbers_against_integers(run, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(784,), (784, 1), (28, 28), (28, 28, 1)], ids=str)
-def test_compare_networks_that_take_grey_pictures_in_another_shape(shape, run, tmp_path):
+def test_compare_networks_that_take_gray_pictures_in_another_shape(shape, run, tmp_path):
     weight = np.random.default_rng(0).standard_normal((4, 784))
-    for name, rule in (("a", Preprocess((28, 28), channels="grey")), ("bare", None)):
+    for name, rule in (("a", Preprocess((28, 28), channels="gray")), ("bare", None)):
         layers = [Flatten(name="flat"), Linear(weight, name="scores")]
         Network.from_layers(layers, shape, preprocess=rule).save(tmp_path / f"{name}.safetensors")
     layers = [Flatten(name="flat"), Linear(weight, name="scores")]
-    plain = Network.from_layers(layers, (1, 28, 28), preprocess=Preprocess((28, 28), channels="grey"))
+    plain = Network.from_layers(layers, (1, 28, 28), preprocess=Preprocess((28, 28), channels="gray"))
     plain.save(tmp_path / "b.safetensors")
     for left, right in (("a", "b"), ("b", "a"), ("a", "a"), ("bare", "bare"), ("a", "bare"), ("bare", "a")):
         result = run("compare", tmp_path / f"{left}.safetensors", tmp_path / f"{right}.safetensors")

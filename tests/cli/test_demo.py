@@ -32,7 +32,7 @@ def test_the_demo_runs_to_the_end(run, ten_classes, tmp_path):
     result = run("demo", "--model", ten_classes, "--report", sheet)
     assert result.status == 0
     assert "Which of these" in result.out
-    assert "of 20 labelled pictures right" in result.out
+    assert "of 20 labeled pictures right" in result.out
     assert "images/s with" in result.out
     assert str(sheet) in result.out
     assert sheet.read_bytes()[:4] == b"\x89PNG"
@@ -41,11 +41,11 @@ def test_the_demo_runs_to_the_end(run, ten_classes, tmp_path):
 @needs_extra
 def test_what_is_known_of_the_photographs():
     pictures = demo_pictures.demo_pictures()
-    labelled = {known.path.name: known.label for known in pictures}
-    assert labelled["cifar10_00_3.png"] == "cat"
-    assert labelled["chelsea.png"] == "cat"
-    assert labelled["imagenet_00_243.jpg"] == "dog"
-    assert labelled["imagenet_03_990.jpg"] is None
+    labeled = {known.path.name: known.label for known in pictures}
+    assert labeled["cifar10_00_3.png"] == "cat"
+    assert labeled["chelsea.png"] == "cat"
+    assert labeled["imagenet_00_243.jpg"] == "dog"
+    assert labeled["imagenet_03_990.jpg"] is None
 
 
 def test_a_missing_extra_is_named_with_the_command(run, monkeypatch, ten_classes):

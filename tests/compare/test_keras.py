@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     keras: Any = pytest.importorskip("keras", reason="the engine keras needs keras and torch")
 
-from formats.keras.models import MODELS, randomise
+from formats.keras.models import MODELS, randomize
 
 from cnnfast.cli import main
 from cnnfast.formats.keras.order import Order, order_of
@@ -29,7 +29,7 @@ L = keras.layers
 
 def saved(model: Any, path: Path) -> Path:
     logging.disable(logging.WARNING)  # Keras calls .h5 legacy each time
-    randomise(model).save(path)
+    randomize(model).save(path)
     logging.disable(logging.NOTSET)
     return path
 

@@ -58,11 +58,11 @@ def write_cifar10(folder: Path) -> Example:
 
 
 def write_mnist(folder: Path) -> Example:
-    grey = IMAGES[..., 0]
+    gray = IMAGES[..., 0]
     images, labels = folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz"
-    images.write_bytes(gzip.compress(idx(grey), mtime=0))
+    images.write_bytes(gzip.compress(idx(gray), mtime=0))
     labels.write_bytes(gzip.compress(idx(LABELS.astype(np.uint8)), mtime=0))
-    return Example(folder, [images, labels], grey[..., None], LABELS.tolist(), tuple("0123456789"))
+    return Example(folder, [images, labels], gray[..., None], LABELS.tolist(), tuple("0123456789"))
 
 
 def write_npy(folder: Path) -> Example:

@@ -21,7 +21,7 @@ from cnnfast.errors import CnnfastError, ConfigError, DataError, InputError
 from cnnfast.preprocess import Preprocess
 
 AS_IS = Preprocess(size=(32, 32))
-GREY = Preprocess(size=(32, 32), channels="grey")
+GRAY = Preprocess(size=(32, 32), channels="gray")
 
 
 def everything(dataset, size=3, preprocess=None):
@@ -49,7 +49,7 @@ def example(request, tmp_path):
 @pytest.mark.parametrize("size", [1, 3, COUNT, 100])
 def test_gives_all_images_in_order(example, size):
     dataset = open_dataset(example.path)
-    rule = AS_IS if example.images.shape[3] == 3 else GREY
+    rule = AS_IS if example.images.shape[3] == 3 else GRAY
     images, labels, names, failed = everything(dataset, size, rule)
     assert len(dataset) == len(example.images)
     np.testing.assert_array_equal(images, example.images)
@@ -68,14 +68,14 @@ def test_can_be_read_twice_and_be_left_early(example):
     assert first.names == again.names
 
 
-def test_is_recognised_by_its_own_kind_only(example, request):
+def test_is_recognized_by_its_own_kind_only(example, request):
     kind = request.node.callspec.params["example"]
-    first = next(name for name, format_ in FORMATS.items() if format_.recognise(example.path))
+    first = next(name for name, format_ in FORMATS.items() if format_.recognize(example.path))
     assert first == kind
 
 
 def test_images_are_fitted_to_the_preprocessing(example):
-    images, *_ = everything(open_dataset(example.path), preprocess=Preprocess(size=(9, 11), channels="grey"))
+    images, *_ = everything(open_dataset(example.path), preprocess=Preprocess(size=(9, 11), channels="gray"))
     assert images.shape == (COUNT, 9, 11, 1)
 
 
@@ -105,7 +105,7 @@ def test_damage_is_reported_by_name_or_comes_out_as_other_pixels(example, reques
         file.write_bytes(whole)
 
 
-# Recognising -----------------------------------------------------------------------------------------------------
+# Recognizing -----------------------------------------------------------------------------------------------------
 
 
 def test_names_what_is_not_there(tmp_path):
@@ -523,7 +523,7 @@ def test_a_part_of_pictures_reads_no_others(tmp_path):
     part = open_dataset(tmp_path).part(3)
     for i in (0, 2, 3, 4, 6, 7, 9):
         (tmp_path / f"{i}.png").unlink()
-    images, _, names, failed = everything(part, 2, Preprocess(size=(4, 4), channels="grey"))
+    images, _, names, failed = everything(part, 2, Preprocess(size=(4, 4), channels="gray"))
     assert (images[:, 0, 0, 0].tolist(), len(names), failed) == ([1, 5, 8], 3, [])
 
 

@@ -28,7 +28,7 @@ class Home(ThreadingHTTPServer):
     cut : int, optional
         Break the connection after so many bytes.
     ranges : bool
-        Whether requests from the middle are honoured.
+        Whether requests from the middle are honored.
     status : int, optional
         Answer everything with this.
     requests : list of (str, str or None)

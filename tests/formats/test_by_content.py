@@ -1,4 +1,4 @@
-"""Every file is recognised by what it holds, whatever it is called; one that is not says what was tried."""
+"""Every file is recognized by what it holds, whatever it is called; one that is not says what was tried."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_is_no_model_is_told_what_was_tried(content: bytes, tmp_path: Path)
         load_model(path)
     message = str(caught.value)
     if "pip install" in message:
-        pytest.skip(f"the reader that recognises it is not installed: {message}")
+        pytest.skip(f"the reader that recognizes it is not installed: {message}")
     assert isinstance(caught.value, ModelFileError)
     assert message.startswith(f"{path}: ")
     if "no model file that cnnfast knows" in message:

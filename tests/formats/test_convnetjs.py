@@ -132,7 +132,7 @@ def test_labels_and_preprocessing_of_other_networks_come_from_the_caller(tmp_pat
     assert load_model(path, classes=["a", "b", "c", "d"]).classes == ("a", "b", "c", "d")
 
 
-def test_cifar10_is_recognised_by_its_sizes(tmp_path: Path) -> None:
+def test_cifar10_is_recognized_by_its_sizes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dense = [volume(rng, 1, 1, 3072) for _ in range(10)]
     layers = [layer("input", 3, 32, 32), layer("fc", 10, filters=dense, biases=volume(rng, 1, 1, 10))]

@@ -38,7 +38,7 @@ def peak() -> Iterator[Callable[[], int]]:
 
 
 def assert_same(a: Model, b: Model) -> None:
-    assert (a.preprocess, a.classes, a.licence, a.notes) == (b.preprocess, b.classes, b.licence, b.notes)
+    assert (a.preprocess, a.classes, a.license, a.notes) == (b.preprocess, b.classes, b.license, b.notes)
     assert (a.graph.inputs, a.graph.nodes, a.graph.outputs) == (b.graph.inputs, b.graph.nodes, b.graph.outputs)
     assert a.graph.constants.keys() == b.graph.constants.keys()
     for name, array in a.graph.constants.items():
@@ -84,7 +84,7 @@ def test_same_model_same_bytes(path: Path) -> None:
     shuffled = Graph(
         model.graph.inputs, model.graph.nodes, dict(reversed(model.graph.constants.items())), model.graph.outputs
     )
-    other = Model(shuffled, model.preprocess, model.classes, model.licence, dict(reversed(model.notes.items())))
+    other = Model(shuffled, model.preprocess, model.classes, model.license, dict(reversed(model.notes.items())))
     first = saved(path)
     save(other, path)
     assert path.read_bytes() == first
@@ -123,7 +123,7 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(path: Path) -> None:
         (model(Node("y", Linear(), ("x", "w")), {"w": weight.astype(np.float16)}), "float16"),
         (model(Node("y", Fused(Linear(), (Relu(),), 2), ("x", "w")), {"w": weight}), "made by a pass"),
         (Model(small_model().graph, classes=("a", "b", "c", "\ud800")), "printable"),
-        (Model(small_model().graph, licence="\ud800"), "licence"),
+        (Model(small_model().graph, license="\ud800"), "license"),
         (Model(small_model().graph, notes={"a": "x" * MAX_HEADER}), "header"),
     ]
     for broken, rule in cases:
@@ -190,7 +190,7 @@ def put(*keys: Any, value: object) -> Callable[[dict[str, Any]], None]:
         (put("nodes", 0, "op", value="exec"), "node 'conv': unknown op 'exec'"),
         (put("nodes", 0, "op", value=["conv2d"]), "unknown op"),
         (put("nodes", 0, "attributes", value={"stride": [0, 1]}), "node 'conv': stride"),
-        (put("nodes", 0, "attributes", value={"colour": 1}), "no attribute 'colour'"),
+        (put("nodes", 0, "attributes", value={"color": 1}), "no attribute 'color'"),
         (put("nodes", 0, "attributes", value={"padding": [1 << 40] * 4}), "padding"),
         (put("nodes", 0, "inputs", value=["image", "gone", "b"]), "reads 'gone', which nothing provides"),
         (put("nodes", 0, "inputs", value=["sum", "w", "b"]), "cycle through: conv, act, sum"),
@@ -214,7 +214,7 @@ def put(*keys: Any, value: object) -> Callable[[dict[str, Any]], None]:
         (put("classes", value=["cat"]), "4 labels, but there are 1"),
         (put("classes", value={"cat": 1}), "classes must be a list"),
         (put("classes", 0, value=3), "a class is called 3"),
-        (put("licence", value=3), "licence must be a text"),
+        (put("license", value=3), "license must be a text"),
         (put("notes", value=[]), "notes must be an object"),
         (put("notes", "source", value=None), "the note 'source' must be a text"),
     ],

@@ -88,7 +88,7 @@ def test_channels_last_becomes_channels_first(tmp_path: Path) -> None:
     np.testing.assert_allclose(network.forward(x, layout="nhwc"), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_quantised_nodes_run_as_floats_within_their_range(tmp_path: Path) -> None:
+def test_quantized_nodes_run_as_floats_within_their_range(tmp_path: Path) -> None:
     """uint8 with zero point 0 cannot hold what is negative: such a network has no other ReLU."""
     weights = {"s": np.array(0.5, np.float32), "z": np.array(0, np.uint8)}
     nodes = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "y")]
@@ -277,7 +277,7 @@ def test_operator_sets_out_of_range(tmp_path: Path) -> None:
             load(tmp_path, model([node("Relu", "x")], opset=opset))
 
 
-def test_a_file_is_recognised_by_its_content(tmp_path: Path) -> None:
+def test_a_file_is_recognized_by_its_content(tmp_path: Path) -> None:
     assert looks_like_onnx(classifier().SerializeToString()[:4096])
     for other in (b"", b"PK\x03\x04rest", b"\x80\x02}q\x00", b"\x18\x00\x00\x00TFL3", b"\x89HDF\r\n", b'{"layers": 1}'):
         assert not looks_like_onnx(other)

@@ -25,7 +25,7 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx import integers_of
 
 OPSET = 21
-"""The reference of ONNX computes quantised nodes from operator set 19 on."""
+"""The reference of ONNX computes quantized nodes from operator set 19 on."""
 
 SHAPE = (3, 4, 4)
 WEIGHTS = {

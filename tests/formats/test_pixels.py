@@ -121,6 +121,6 @@ def test_modes_that_do_not_fit(shape: tuple[int, ...], mode: Any, said: str) -> 
         Network.from_graph(graph, preprocess=mode)
 
 
-def test_grey_tables_take_a_mode() -> None:
+def test_gray_tables_take_a_mode() -> None:
     graph = Graph({"x": (6, 4)}, (Node("y", Relu(), ("x",)),), {}, ("y",))
-    assert Network.from_graph(graph, preprocess="1/255").preprocess == Preprocess(size=(6, 4), channels="grey")
+    assert Network.from_graph(graph, preprocess="1/255").preprocess == Preprocess(size=(6, 4), channels="gray")

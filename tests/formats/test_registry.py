@@ -1,4 +1,4 @@
-"""Formats are recognised by content."""
+"""Formats are recognized by content."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
     for name in ("net.json", "net.onnx", "net"):
         shutil.copy(tmp_path / "net.safetensors", tmp_path / name)
         assert detect(tmp_path / name).name == "cnnfast"
-        assert load_model(str(tmp_path / name)).licence == "BSD-3-Clause"
+        assert load_model(str(tmp_path / name)).license == "BSD-3-Clause"
 
 
 @pytest.mark.parametrize("content", [b"{}", b"\x89PNG\r\n\x1a\n", bytes(5000)])

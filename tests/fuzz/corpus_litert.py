@@ -6,10 +6,10 @@ from fuzz.corpora import Corpus
 
 
 def seeds() -> list[bytes]:
-    """Return a float and a quantised network."""
+    """Return a float and a quantized network."""
     from formats.litert.crafted import model_bytes, network
 
-    return [model_bytes(*network()), model_bytes(*network(quantised=True))]
+    return [model_bytes(*network()), model_bytes(*network(quantized=True))]
 
 
 CORPUS = Corpus(

@@ -36,7 +36,7 @@ class _Writer:
     def __init__(self, rng: Rng, odd: float) -> None:
         self._rng = rng
         self._odd = odd
-        self._quantised = self._one(["", "", "", "int8", "uint8", "int16"])
+        self._quantized = self._one(["", "", "", "int8", "uint8", "int16"])
         self._tensors: list[Tensor] = []
 
     def network(self, length: int) -> tuple[list[Tensor], list[Operator]]:
@@ -167,7 +167,7 @@ class _Writer:
         return odd if self._is_odd() else self._one([1, 2] if wide else [0, 1])
 
     def _value(self, name: str, shape: list[int]) -> int:
-        dtype = self._one(["float32", "int8", "int32", "uint8", "int4"]) if self._is_odd() else self._quantised
+        dtype = self._one(["float32", "int8", "int32", "uint8", "int4"]) if self._is_odd() else self._quantized
         scales, zeros = self._scales(shape) if dtype and dtype[:5] != "float" and not self._is_odd() else ((), ())
         if dtype == "int16" and not self._is_odd():
             zeros = [0 for _ in zeros]
@@ -177,7 +177,7 @@ class _Writer:
 
     def _constant(self, data: Array) -> int:
         tensor = Tensor(f"c{len(self._tensors)}", list(data.shape), data)
-        if data.dtype == np.float32 and bool(self._quantised) != self._is_odd():
+        if data.dtype == np.float32 and bool(self._quantized) != self._is_odd():
             tensor.data = np.clip(np.nan_to_num(data).astype(np.float64) * 9, -128, 127).astype(np.int8)
             tensor.scales, tensor.zeros = self._scales(list(data.shape))
             tensor.axis = int(self._rng.integers(0, 4))

@@ -1,4 +1,4 @@
-"""The vectorised exp, expm1, log, tanh, erf and sigmoid of csrc/math.inc, and how far off they are.
+"""The vectorized exp, expm1, log, tanh, erf and sigmoid of csrc/math.inc, and how far off they are.
 
 They are reached the way a network reaches them: through activations, softmax and local response norm. An error is
 counted in units in the last place (ulp) of a scale, which is the result itself wherever nothing cancels.

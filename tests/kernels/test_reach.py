@@ -147,10 +147,10 @@ def test_an_arena_that_ends_too_early(layout: str) -> None:
 
 
 def test_what_a_wrong_plan_says() -> None:
-    plan, index = plans_by_kernel()["normalise_f32_chwn_direct"]
+    plan, index = plans_by_kernel()["normalize_f32_chwn_direct"]
     wrong = changed(plan, index, ints={**plan.steps[index].ints, "R2": FAR})
     with pytest.raises(
-        GraphError, match=r"kernel normalise_f32_chwn_direct does not fit: its result reaches .* please report"
+        GraphError, match=r"kernel normalize_f32_chwn_direct does not fit: its result reaches .* please report"
     ):
         wrong.program  # noqa: B018
 

@@ -139,7 +139,7 @@ def reduced(op: Reduce, x: Any) -> Any:
 
 
 def layer_norm(op: LayerNorm, x: Any, scale: Any = None, shift: Any = None) -> Any:
-    """PyTorch normalises the last axes, so the others go in front."""
+    """PyTorch normalizes the last axes, so the others go in front."""
     order = [axis for axis in range(x.ndim) if axis not in op.axes] + list(op.axes)
     y = F.layer_norm(x.permute(order), [x.shape[axis] for axis in op.axes], scale, shift, op.eps)
     return y.permute([order.index(axis) for axis in range(x.ndim)])

@@ -11,7 +11,7 @@ from cnnfast.report import Scores, Tile, contact_sheet
 from cnnfast.report.png import CELL_WIDTH, GAP, MARGIN, draw
 from cnnfast.report.tile import Mark
 
-GREY = np.full((32, 32, 3), 128, np.uint8)
+GRAY = np.full((32, 32, 3), 128, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ GREY = np.full((32, 32, 3), 128, np.uint8)
     ],
 )
 def test_marks(found, wanted, mark):
-    tile = Tile(GREY, "x.png", "cat", 0.5, found, wanted)
+    tile = Tile(GRAY, "x.png", "cat", 0.5, found, wanted)
     assert tile.mark is mark
     corner = np.asarray(draw([tile], ""))
-    colour = tuple(int(mark.colour[i : i + 2], 16) for i in (1, 3, 5))
-    assert (corner == colour).all(axis=2).any()
+    color = tuple(int(mark.color[i : i + 2], 16) for i in (1, 3, 5))
+    assert (corner == color).all(axis=2).any()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 17, 96])
 def test_any_number_of_tiles(count):
-    sheet = draw([Tile(GREY, f"{i}.png", "cat", i / 100, i % 2 == 0) for i in range(count)], "Title")
+    sheet = draw([Tile(GRAY, f"{i}.png", "cat", i / 100, i % 2 == 0) for i in range(count)], "Title")
     assert sheet.width <= 2 * MARGIN + 8 * (CELL_WIDTH + GAP)
 
 
@@ -64,7 +64,7 @@ def test_small_pictures_keep_their_pixels():
 
 def test_names_cannot_break_out_of_the_page(tmp_path):
     evil = '"><script>alert(1)</script>'
-    contact_sheet([Tile(GREY, evil, evil, 0.5, truth=evil)], tmp_path / "x.html", evil)
+    contact_sheet([Tile(GRAY, evil, evil, 0.5, truth=evil)], tmp_path / "x.html", evil)
     assert "<script>" not in (tmp_path / "x.html").read_text()
 
 

@@ -1,4 +1,4 @@
-"""Small grey pictures of bars, flat, steep or slanted, and a network that learns them in less than a second."""
+"""Small gray pictures of bars, flat, steep or slanted, and a network that learns them in less than a second."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def network(norm: bool = False, dropout: bool = False) -> Network:
         *([Dropout(0.2)] if dropout else []),
         make.linear("dense", 96, 3),
     ]
-    preprocess = Preprocess(size=(8, 8), channels="grey")
+    preprocess = Preprocess(size=(8, 8), channels="gray")
     return Network.from_layers(layers, (1, 8, 8), classes=CLASSES, preprocess=preprocess)

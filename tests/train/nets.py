@@ -160,7 +160,7 @@ def _wide(w: Weights) -> Layers:
 
 
 def _preact(w: Weights) -> Layers:
-    """Sums that are read twice, and not normalised; scores that are another value under a new shape."""
+    """Sums that are read twice, and not normalized; scores that are another value under a new shape."""
 
     def block() -> AnyLayer:
         body = [w.norm(6), make.Relu(), w.conv(6, 6, 3, False, padding=1), w.norm(6), make.Relu()]

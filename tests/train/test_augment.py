@@ -84,7 +84,7 @@ def test_against_loops(augmentation: Any, loop: Any, dtype: str) -> None:
 
 
 def source_of(warp: Warp, draws: np.ndarray, x: float, y: float) -> tuple[float, float]:
-    """Return from where in the image a pixel of the view comes, both counted from the centre."""
+    """Return from where in the image a pixel of the view comes, both counted from the center."""
     signed = 2 * float(draws[0]) - 1
     if isinstance(warp, Rotate):
         angle = math.radians(warp.most * signed)

@@ -30,7 +30,7 @@ def test_ema_forgets_its_beginning_and_then_decays() -> None:
     assert EMA(0.9).share(10_000, 10_000, None, 1) == pytest.approx(0.1)
 
 
-def test_lookahead_keeps_more_of_itself_towards_the_end() -> None:
+def test_lookahead_keeps_more_of_itself_toward_the_end() -> None:
     shares = [Lookahead(every=4, decay=0.9).share(step, 100, None, 1) for step in range(1, 101)]
     assert [i for i, share in enumerate(shares, 1) if share is not None] == list(range(4, 101, 4))
     assert shares[49 + 2] == pytest.approx(1 - 0.9**4 * 0.52**3)

@@ -13,7 +13,7 @@ from cnnfast.train import whitened
 
 
 def pictures(images: int = 40) -> np.ndarray:
-    """Return smooth random pictures, whose neighbouring pixels are alike, as those of photographs are."""
+    """Return smooth random pictures, whose neighboring pixels are alike, as those of photographs are."""
     rough = np.random.default_rng(0).integers(0, 128, (images, 9, 9, 3))
     return (rough[:, 1:, 1:] + rough[:, :-1, :-1]).astype(np.uint8)
 

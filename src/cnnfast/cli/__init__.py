@@ -35,8 +35,8 @@ from cnnfast.errors import CnnfastError
 COMMANDS = {
     "find": "find the pictures of a class among many",
     "classify": "say what each picture shows",
-    "evaluate": "measure how often a network is right, on labelled images",
-    "train": "train a network on labelled images, from nothing or on top of another",
+    "evaluate": "measure how often a network is right, on labeled images",
+    "train": "train a network on labeled images, from nothing or on top of another",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",

@@ -137,7 +137,7 @@ def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | Non
 def _values(images: Array, preprocess: Preprocess | None, shape: Shape) -> Array:
     if images.dtype == np.uint8 and preprocess is not None:
         values = preprocess(images)
-        # grey pictures may go into a network that takes rows
+        # gray pictures may go into a network that takes rows
         return values.reshape(len(images), *shape) if preprocess.fits(shape) else values
     return images.astype(np.float32)
 
@@ -159,7 +159,7 @@ def as_text(found: Comparison, left: str, right: Side) -> str:
     lines.append(f"first layer that differs: {_told(found.first)}")
     if found.first.left != found.first.right and found.is_alike:
         lines.append(
-            "layers are matched by kind and shape here, and one side may have folded batch-norm into a neighbour"
+            "layers are matched by kind and shape here, and one side may have folded batch-norm into a neighbor"
         )
     return "\n".join(lines)
 

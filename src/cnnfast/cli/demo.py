@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     probabilities = net.predict_proba(images, threads=args.threads)
     cats = probabilities[:, class_index(net, WANTED)]
     _print_cats(pictures, cats)
-    _print_labelled(pictures, [names[i] for i in probabilities.argmax(axis=1)])
+    _print_labeled(pictures, [names[i] for i in probabilities.argmax(axis=1)])
     _print_speed(net, images, args)
     title = f"cnnfast demo: {(cats > THRESHOLD).sum()} of {len(pictures)} photographs found to show a cat"
     contact_sheet(_tiles(pictures, probabilities, cats, names), args.report, title)
@@ -72,8 +72,8 @@ def _print_cats(pictures: Sequence[Known], cats: Array) -> None:
         print(f"  {p:6.1%}  {known.path.name:<22}  {known.source:<12}  missed")
 
 
-def _print_labelled(pictures: Sequence[Known], labels: Sequence[str]) -> None:
-    """Count what the network takes the labelled pictures for; what is of no class of CIFAR-10 cannot be right."""
+def _print_labeled(pictures: Sequence[Known], labels: Sequence[str]) -> None:
+    """Count what the network takes the labeled pictures for; what is of no class of CIFAR-10 cannot be right."""
     print()
     for source in dict.fromkeys(known.source for known in pictures):
         pairs = [(k, label) for k, label in zip(pictures, labels, strict=True) if k.source == source]
@@ -81,7 +81,7 @@ def _print_labelled(pictures: Sequence[Known], labels: Sequence[str]) -> None:
         right = sum(k.label == label for k, label in judged)
         rest = len(pairs) - len(judged)
         unjudged = f" ({rest} more show none of the ten classes and are not counted)" if rest else ""
-        print(f"{source:<12}  {right} of {len(judged)} labelled pictures right{unjudged}")
+        print(f"{source:<12}  {right} of {len(judged)} labeled pictures right{unjudged}")
 
 
 def _print_speed(net: Network, images: Array, args: argparse.Namespace) -> None:

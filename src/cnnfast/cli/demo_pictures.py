@@ -50,7 +50,7 @@ class Known:
 
 
 def demo_pictures() -> list[Known]:
-    """Return the pictures, the labelled ones first.
+    """Return the pictures, the labeled ones first.
 
     Raises
     ------

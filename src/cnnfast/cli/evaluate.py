@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     options.add_preprocess(parser)
-    parser.add_argument("data", metavar="DATA", help=options.LABELLED)
+    parser.add_argument("data", metavar="DATA", help=options.LABELED)
     parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is told from others")
     parser.add_argument(
         "--threshold",

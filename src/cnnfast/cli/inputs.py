@@ -125,7 +125,7 @@ def open_inputs(paths: Sequence[str], split: str) -> list[Source]:
     """
     sources: list[Source] = []
     suffixes = picture_suffixes()
-    # Neighbouring picture paths become one source, so that a shell's `*.png` is read by one pool of threads.
+    # Neighboring picture paths become one source, so that a shell's `*.png` is read by one pool of threads.
     marked = [(path, _is_data_set(path, suffixes)) for path in map(Path, dict.fromkeys(paths))]
     for is_data_set, group in itertools.groupby(marked, key=lambda pair: pair[1]):
         members = tuple(path for path, _ in group)
@@ -140,5 +140,5 @@ def _is_data_set(path: Path, suffixes: frozenset[str]) -> bool:
     if not os.path.lexists(path):
         raise DataError(f"{path}: no such file or folder; name pictures, folders of pictures, or data sets")
     if path.is_dir() or (path.is_file() and path.suffix.lower() not in suffixes):
-        return any(FORMATS[kind].recognise(path) for kind in ARRAY_KINDS)
+        return any(FORMATS[kind].recognize(path) for kind in ARRAY_KINDS)
     return False

@@ -16,7 +16,7 @@ from cnnfast.preprocess import UNSAID, Preprocess
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
 from cnnfast.train.transfer import kept
 
-CHANNELS = {1: "grey", 3: "rgb"}
+CHANNELS = {1: "gray", 3: "rgb"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from cnnfast.preprocess import MODES
 MODEL = f"a shipped network ({', '.join(_shipped.shipped())}), or a model file of any known format"
 """What may be named as a network."""
 
-LABELLED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"
+LABELED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"
 """What may be named as something to learn from or to measure with."""
 
 

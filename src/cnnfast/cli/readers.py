@@ -96,7 +96,7 @@ def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Net
         return net
     names = net.class_names if classes is None else classes
     rule = _preprocess(net.preprocess, net.input_shape, stated) if stated else net.preprocess
-    return Network.from_graph(net.graph, classes=names, preprocess=rule, licence=net.licence, notes=dict(net.notes))
+    return Network.from_graph(net.graph, classes=names, preprocess=rule, license=net.license, notes=dict(net.notes))
 
 
 def _rename(words: list[str]) -> dict[str, str] | str:
@@ -130,5 +130,5 @@ def _preprocess(known: Preprocess | None, shape: Shape, stated: dict[str, Any]) 
         return dataclasses.replace(known, **stated)
     if len(shape) != 3:
         raise ConfigError(f"the network takes {shape}, not images (C, H, W), so there is nothing to preprocess")
-    channels = {"channels": "grey"} if shape[0] == 1 else {}
+    channels = {"channels": "gray"} if shape[0] == 1 else {}
     return Preprocess(size=(shape[1], shape[2]), **(channels | stated))

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if net.preprocess is not None:
         rule = ", ".join(f"{key} {value}" for key, value in net.preprocess.to_dict().items())
         print(f"preprocessing: {rule}")
-    for key, value in {"licence": net.licence, **net.notes}.items():
+    for key, value in {"license": net.license, **net.notes}.items():
         if value is not None:
             print(f"{key}: {value}")
     if args.explain:

@@ -1,4 +1,4 @@
-"""``cnnfast train DATA``: from labelled images to a model file."""
+"""``cnnfast train DATA``: from labeled images to a model file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cnnfast.train.transfer import with_graph
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", metavar="DATA", help=options.LABELLED)
+    parser.add_argument("data", metavar="DATA", help=options.LABELED)
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to go on from; other classes get a new head")
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=options.probability, default=0.1, metavar="P", help="part set aside to measure with (0.1)"
     )
-    parser.add_argument("--licence", metavar="TEXT", help="licence of the weights, stated in the model file")
+    parser.add_argument("--license", metavar="TEXT", help="license of the weights, stated in the model file")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
@@ -149,7 +149,7 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     notes = {"recipe": shlex.join(["cnnfast", *words])}
     if args.architecture is not None:
         notes["description"] = find(args.architecture).description
-    return with_graph(net, without_batch_norm(net.graph), notes, args.licence)
+    return with_graph(net, without_batch_norm(net.graph), notes, args.license)
 
 
 def _measure(net: Network, validation: Examples | None, lesson: Lesson, folder: Path, failures: Failures) -> None:

@@ -183,7 +183,7 @@ class LiteRT(Side):
                 self._details[name] = details[index]
                 self.layers[name] = operator.kind, ()
         self.output = model.tensors[model.outputs[0]].name
-        if any(model.tensors[index].is_quantised for operator in model.operators for index in operator.outputs):
+        if any(model.tensors[index].is_quantized for operator in model.operators for index in operator.outputs):
             self.bound = BOUND_OF_INTEGERS
             self.note = (
                 "LiteRT rounds the result of each operator to 8 bits, which cnnfast does not: integers are compared as "
@@ -198,7 +198,7 @@ class LiteRT(Side):
 
         def run(part: Array) -> list[Array]:
             with _refusing("LiteRT", self.title):
-                self._interpreter.set_tensor(source["index"], _quantised(part, source))
+                self._interpreter.set_tensor(source["index"], _quantized(part, source))
                 self._interpreter.invoke()
             details = [self._details[name] for name in names]
             return [_real(self._interpreter.get_tensor(d["index"]), d) for d in details]
@@ -207,7 +207,7 @@ class LiteRT(Side):
         return dict(zip(names, results, strict=True))
 
 
-def _quantised(images: Array, detail: dict[str, Any]) -> Array:
+def _quantized(images: Array, detail: dict[str, Any]) -> Array:
     if detail["dtype"] == np.float32:
         return images
     scale, zero = detail["quantization"]

@@ -1,4 +1,4 @@
-"""Data sets: recognised by what they are, read in batches, in constant memory.
+"""Data sets: recognized by what they are, read in batches, in constant memory.
 
 ======================  ==========================================================================================
 `base`                  `Dataset`, `Batch`, and the list of kinds
@@ -31,7 +31,7 @@ for _kind in (cifar10, idx, npy, class_folders, picture_folder):
 
 
 def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = None, split: str = "test") -> Dataset:
-    """Open a data set of any kind in `FORMATS`, recognised by what is at ``path``.
+    """Open a data set of any kind in `FORMATS`, recognized by what is at ``path``.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
         # opening a pipe or a device could wait for ever
         raise DataError(f"{path}: is neither a file nor a folder; a data set must be one of them")
     try:
-        format_ = next((f for f in FORMATS.values() if f.recognise(path)), None)
+        format_ = next((f for f in FORMATS.values() if f.recognize(path)), None)
         if format_ is None:
             kinds = "; ".join(f.looks_like for f in FORMATS.values())
             raise DataError(f"{path}: is no data set of a known kind; known are: {kinds}")

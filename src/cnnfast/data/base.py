@@ -1,4 +1,4 @@
-"""What a data set is, and the list of the kinds that `open_dataset` recognises.
+"""What a data set is, and the list of the kinds that `open_dataset` recognizes.
 
 A kind is one file of this folder: it registers a `Format`, and the tests go through all that are registered.
 """
@@ -197,8 +197,8 @@ class Format:
     ----------
     name : str
     looks_like : str
-        What a user has to have, in a few words; printed where nothing is recognised.
-    recognise : callable
+        What a user has to have, in a few words; printed where nothing is recognized.
+    recognize : callable
         Tell from names and first bytes whether a path is of this kind, raising nothing but OSError.
     open : callable
         Open a path of this kind; the second argument is the split, "train" or "test".
@@ -206,12 +206,12 @@ class Format:
 
     name: str
     looks_like: str
-    recognise: Callable[[Path], bool]
+    recognize: Callable[[Path], bool]
     open: Callable[[Path, str], Dataset]
 
 
 FORMATS: Registry[str, Format] = Registry("kinds of data sets")
-"""Every kind by its name, filled by `register`; the first that recognises a path opens it."""
+"""Every kind by its name, filled by `register`; the first that recognizes a path opens it."""
 
 
 def register(format_: Format) -> None:

@@ -25,7 +25,7 @@ RECORD = 1 + 3 * SIDE * SIDE
 Records = npt.NDArray[np.uint8]
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Tell whether a path is a ``.bin`` file, or a folder with one of the official files."""
     if path.is_file():
         return path.suffix.lower() == ".bin"
@@ -114,6 +114,6 @@ def _classes(folder: Path) -> tuple[str, ...]:
 FORMAT = Format(
     "cifar10",
     f"CIFAR-10 binary: a .bin file, or a folder with data_batch_1.bin or {FOLDER}",
-    recognise,
+    recognize,
     open_cifar10,
 )

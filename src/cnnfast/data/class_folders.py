@@ -18,7 +18,7 @@ SPLITS = {
 """Names of sub-folders that hold a split and not a class."""
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Tell whether a folder holds folders and no pictures of its own."""
     if not path.is_dir():
         return False
@@ -65,4 +65,4 @@ def _split_folder(path: Path, split: str) -> Path:
     return chosen[0]
 
 
-FORMAT = Format("class-folders", "a folder with one folder of pictures a class", recognise, open_class_folders)
+FORMAT = Format("class-folders", "a folder with one folder of pictures a class", recognize, open_class_folders)

@@ -2,7 +2,7 @@
 
 A file arrives as ``NAME.part``. An interruption leaves that, and the next call asks for the rest. When all bytes are
 there the checksum is compared: if it is wrong the file becomes ``NAME.bad``, so that the next call starts afresh.
-The homes state MD5 sums; they tell damage in transit, and are no defence against somebody who wants to deceive.
+The homes state MD5 sums; they tell damage in transit, and are no defense against somebody who wants to deceive.
 """
 
 from __future__ import annotations

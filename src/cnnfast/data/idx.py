@@ -22,7 +22,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 SPLITS = {"train": "train", "test": "t10k|test"}
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Tell whether a file has the magic number or the name of an idx file, or a folder holds such images."""
     if path.is_dir():
         return any(_find(path, split) for split in SPLITS)
@@ -131,5 +131,5 @@ def _check_end(file: Path, stream: IO[bytes]) -> None:
 
 
 FORMAT = Format(
-    "mnist", "MNIST: an idx file (.gz too), or a folder with t10k-images-idx3-ubyte.gz", recognise, open_idx
+    "mnist", "MNIST: an idx file (.gz too), or a folder with t10k-images-idx3-ubyte.gz", recognize, open_idx
 )

@@ -41,7 +41,7 @@ class Stored:
         return str(self.file) if self.member is None else f"{self.file} ({self.member})"
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Tell whether a path is a ``.npy`` or ``.npz`` file."""
     return path.is_file() and path.suffix.lower() in (".npy", ".npz")
 
@@ -185,4 +185,4 @@ def _load_classes(classes: Stored) -> tuple[str, ...]:
     return tuple(map(str, _load(classes)))
 
 
-FORMAT = Format("npy", "NumPy: images.npy, or an .npz with images and labels", recognise, open_npy)
+FORMAT = Format("npy", "NumPy: images.npy, or an .npz with images and labels", recognize, open_npy)

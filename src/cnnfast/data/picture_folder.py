@@ -10,7 +10,7 @@ from cnnfast.errors import DataError
 from cnnfast.picture_files import find_pictures, picture_suffixes
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Tell whether a path is a folder, or a file with a suffix of a picture format."""
     return path.is_dir() or path.suffix.lower() in picture_suffixes()
 
@@ -29,4 +29,4 @@ def open_picture_folder(path: Path, split: str) -> Dataset:
     return Dataset(f"pictures in {path}", None, None, FileSource(paths))
 
 
-FORMAT = Format("pictures", "a picture, or a folder of pictures", recognise, open_picture_folder)
+FORMAT = Format("pictures", "a picture, or a folder of pictures", recognize, open_picture_folder)

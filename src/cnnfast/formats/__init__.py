@@ -37,7 +37,7 @@ def _all_formats() -> dict[str, Format]:
 
 
 def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
-    """Read a model file of any known format, recognised by its content.
+    """Read a model file of any known format, recognized by its content.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from cnnfast.ops import OPS, Array, decode_op
 VERSION = 1
 MAX_CLASSES = 1_000_000
 
-KEYS = ("version", "input", "nodes", "output", "preprocess", "classes", "licence", "notes")
+KEYS = ("version", "input", "nodes", "output", "preprocess", "classes", "license", "notes")
 
 
 def encode(model: Model) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def encode(model: Model) -> dict[str, Any]:
         "output": graph.outputs[0],
         "preprocess": None if model.preprocess is None else model.preprocess.to_dict(),
         "classes": None if model.classes is None else list(model.classes),
-        "licence": model.licence,
+        "license": model.license,
         "notes": dict(sorted(model.notes.items())),
     }
 
@@ -59,7 +59,7 @@ def decode(text: str, constants: Mapping[str, Array]) -> Model:
         graph=_graph(fields, constants),
         preprocess=_preprocess(fields["preprocess"]),
         classes=_classes(fields["classes"]),
-        licence=_text_or_none(fields["licence"], "licence"),
+        license=_text_or_none(fields["license"], "license"),
         notes=_notes(fields["notes"]),
     )
 

@@ -27,7 +27,7 @@ class Model:
         How a picture becomes the input.
     classes : tuple of str, optional
         The label of each output.
-    licence : str, optional
+    license : str, optional
         What others may do with the weights.
     notes : mapping of str to str
         Free text: source, recipe, accuracy.
@@ -42,7 +42,7 @@ class Model:
     graph: Graph
     preprocess: Preprocess | None = None
     classes: tuple[str, ...] | None = None
-    licence: str | None = None
+    license: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Model:
 
     def _advice(self, shape: tuple[int, ...]) -> str:
         if len(shape) != 3:
-            return "; rows and tables take grey pictures only, of as many pixels"
+            return "; rows and tables take gray pictures only, of as many pixels"
         assert self.preprocess is not None
         is_turned = (shape[2], *shape[:2]) == self.preprocess.shape
         return '; if the file has its channels last, load it with input_layout="nhwc"' if is_turned else ""

@@ -54,7 +54,7 @@ def with_pixels(
     rest, affine = without_leading_affine(graph)
     if rest is graph and byte is None and not _scales_later(graph):
         return graph, None
-    rule = Preprocess(size=(shape[1], shape[2]), channels="grey" if shape[0] == 1 else "rgb", scale=1.0)
+    rule = Preprocess(size=(shape[1], shape[2]), channels="gray" if shape[0] == 1 else "rgb", scale=1.0)
     factor, offset = byte or (1.0, 0.0)
     given = Affine(np.full(shape[0], factor), np.full(shape[0], offset))
     fitted = _fitted(rule, given.then(affine))

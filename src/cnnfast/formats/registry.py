@@ -21,7 +21,7 @@ class Format:
     description : str
         What it is, in half a line.
     suffixes : tuple of str
-        How its files are usually called; never used to recognise one.
+        How its files are usually called; never used to recognize one.
     sniff : callable (path, head) -> bool
         Whether a file is of this format, judged by its first `HEAD` bytes; ``head`` is empty for a folder.
     read : callable (path, **options) -> Model

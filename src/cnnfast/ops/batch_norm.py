@@ -1,4 +1,4 @@
-"""Batch normalisation with the statistics of training."""
+"""Batch normalization with the statistics of training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnnfast.ops.base import Array, Cost, Op, Shape, register
 @register
 @frozen
 class BatchNorm(Op):
-    """Normalise each channel: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
+    """Normalize each channel: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
 
     Shapes: x (N, C, H, W) or (N, C), scale, shift, mean, var (C,), y as x.
 

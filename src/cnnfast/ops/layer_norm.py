@@ -1,4 +1,4 @@
-"""Normalisation with the statistics of each image: layer, group and instance norm."""
+"""Normalization with the statistics of each image: layer, group and instance norm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnnfast.ops.base import Array, Cost, Op, Shape, register, set_field
 
 
 @frozen
-class _Normalise(Op):
+class _Normalize(Op):
     parameters: ClassVar[tuple[str, ...]] = ("scale?", "shift?")
 
     def cost(self, *inputs: Shape) -> Cost:
@@ -30,19 +30,19 @@ class _Normalise(Op):
             )
 
 
-def normalised(x: Array, axes: tuple[int, ...], eps: float) -> Array:
+def normalized(x: Array, axes: tuple[int, ...], eps: float) -> Array:
     """Return ``(x - mean) / sqrt(var + eps)`` with mean and variance over some axes."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    result: Array = centred / np.sqrt((centred**2).mean(axis=axes, keepdims=True) + eps)
+    centered = x - x.mean(axis=axes, keepdims=True)
+    result: Array = centered / np.sqrt((centered**2).mean(axis=axes, keepdims=True) + eps)
     return result
 
 
 @register
 @frozen
-class LayerNorm(_Normalise):
-    """Normalise over some axes of each image: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
+class LayerNorm(_Normalize):
+    """Normalize over some axes of each image: ``y = (x - mean) / sqrt(var + eps) * scale + shift``.
 
-    Shapes: x (N, ...), scale and shift of the sizes of the axes, y as x. ``axes=(1,)`` normalises the channels of each
+    Shapes: x (N, ...), scale and shift of the sizes of the axes, y as x. ``axes=(1,)`` normalizes the channels of each
     pixel, as ConvNeXt does.
 
     Parameters
@@ -91,7 +91,7 @@ class LayerNorm(_Normalise):
 
     def reference(self, *inputs: Array) -> Array:
         x = inputs[0]
-        y = normalised(x, self.axes, self.eps)
+        y = normalized(x, self.axes, self.eps)
         sizes = [x.shape[axis] if axis in self.axes else 1 for axis in range(1, x.ndim)]
         for parameter, apply in zip(inputs[1:], (np.multiply, np.add), strict=False):
             y = apply(y, parameter.reshape(sizes))
@@ -100,8 +100,8 @@ class LayerNorm(_Normalise):
 
 @register
 @frozen
-class GroupNorm(_Normalise):
-    """Normalise each group of channels of each image, then scale and shift each channel.
+class GroupNorm(_Normalize):
+    """Normalize each group of channels of each image, then scale and shift each channel.
 
     Shapes: x (N, C, ...), scale and shift (C,), y as x. ``groups=C`` is instance norm.
 
@@ -149,7 +149,7 @@ class GroupNorm(_Normalise):
 
     def reference(self, *inputs: Array) -> Array:
         x = inputs[0]
-        y = normalised(x.reshape(len(x), self.groups, -1), (2,), self.eps).reshape(x.shape)
+        y = normalized(x.reshape(len(x), self.groups, -1), (2,), self.eps).reshape(x.shape)
         for parameter, apply in zip(inputs[1:], (np.multiply, np.add), strict=False):
             y = apply(y, parameter.reshape(-1, *(1,) * (x.ndim - 2)))
         return y

@@ -1,4 +1,4 @@
-"""Local response normalisation, the contrast rule of AlexNet."""
+"""Local response normalization, the contrast rule of AlexNet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnfast.ops.base import LIMIT, Array, Cost, Op, Shape, check_work, need_chw
 @register
 @frozen
 class Lrn(Op):
-    """Divide each element by a power of the energy of its neighbour channels.
+    """Divide each element by a power of the energy of its neighbor channels.
 
     ``y[n,c] = x[n,c] / (bias + alpha / size * sum_k x[n,k]**2) ** beta`` over the channels
     ``max(0, c - (size - 1) // 2) <= k <= min(C - 1, c + size // 2)``.

@@ -1,6 +1,6 @@
 """The rules of ops that both layouts compute with the same geometry: what differs are the strides of values alone.
 
-Functions of one element, reductions, normalisation over axes of an image, slices and interpolation.
+Functions of one element, reductions, normalization over axes of an image, slices and interpolation.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _layer_norm(lowering: Either, op: LayerNorm, site: Site) -> None:
     kept, reduced, order = _axes(shape, op.axes)
     own = strides_of((reduced[0], reduced[1], reduced[2]))
     weights = [stride if size > 1 else 0 for stride, size in zip(own, reduced, strict=True)]
-    _normalise(lowering, op, site, (kept, reduced, order), weights, int(np.prod(reduced)))
+    _normalize(lowering, op, site, (kept, reduced, order), weights, int(np.prod(reduced)))
 
 
 @both(GroupNorm)
@@ -117,10 +117,10 @@ def _group_norm(lowering: Either, op: GroupNorm, site: Site) -> None:
     kept, reduced, weights = [1, 1, 1], list(whole), [0, 0, 0]
     kept[channels], reduced[channels], weights[channels] = op.groups, step, 1
     order = [channels, *(axis for axis in range(3) if axis != channels)]
-    _normalise(lowering, op, site, (kept, reduced, order), weights, shape[0], step)
+    _normalize(lowering, op, site, (kept, reduced, order), weights, shape[0], step)
 
 
-def _normalise(
+def _normalize(
     lowering: Either,
     op: LayerNorm | GroupNorm,
     site: Site,
@@ -134,7 +134,7 @@ def _normalise(
     ints = _ordered(order, K=kept, R=reduced, x=x, y=y, w=weights) | dict(step=step)
     lowering.emit(
         site,
-        "normalise",
+        "normalize",
         site.inputs[:1],
         ints=ints,
         floats=dict(eps=op.eps),

@@ -54,7 +54,7 @@ def page(tiles: Sequence[Tile], title: str) -> str:
 
 def _legend_entry(mark: Mark, tiles: Sequence[Tile]) -> str:
     count = sum(tile.mark is mark for tile in tiles)
-    return f'<span><i style="--mark: {mark.colour}"></i>{mark.word} ({count})</span>'
+    return f'<span><i style="--mark: {mark.color}"></i>{mark.word} ({count})</span>'
 
 
 def _figure(tile: Tile) -> str:
@@ -62,9 +62,9 @@ def _figure(tile: Tile) -> str:
     badge = f"<b>{mark.word}</b>" if mark in (Mark.MISSED, Mark.FALSE_ALARM) else ""
     kind = ' class="plain"' if mark is Mark.PLAIN else ""
     wrong = ' class="wrong"' if tile.is_wrong else ""
-    colour = "#8d97a8" if mark is Mark.PLAIN else mark.colour
+    color = "#8d97a8" if mark is Mark.PLAIN else mark.color
     return (
-        f'<figure{kind} style="--mark: {colour}" title="{escape(tile.name)}">{badge}'
+        f'<figure{kind} style="--mark: {color}" title="{escape(tile.name)}">{badge}'
         f'<img alt="" src="data:image/png;base64,{_encoded(tile)}"><figcaption>'
         f"<div><span>{escape(tile.label)}</span><span>{tile.probability:.1%}</span></div>"
         f'<progress max="1" value="{tile.probability:.4f}"></progress>'

@@ -13,8 +13,8 @@ from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.preprocess import Array
 
-BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#666666"
-"""Two colours that people who are blind to red or green tell apart, and one for what only helps reading."""
+BLUE, ORANGE, GRAY = "#1f6fb4", "#d95f02", "#666666"
+"""Two colors that people who are blind to red or green tell apart, and one for what only helps reading."""
 
 MOST_CLASSES = 30
 """With more classes the cells of the confusion matrix are too small for numbers."""
@@ -36,13 +36,13 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
         axes = figure.add_subplot(1, 2, panel)
         curves = _curves(rows, key)
         highest = max(curves.values(), key=lambda values: values[-1])
-        for (name, values), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
+        for (name, values), color in zip(curves.items(), (BLUE, ORANGE), strict=False):
             marker = "o" if len(values) <= 30 else None
-            axes.plot(epochs, values, color=colour, label=name, marker=marker, markersize=3.5, linewidth=1.6)
+            axes.plot(epochs, values, color=color, label=name, marker=marker, markersize=3.5, linewidth=1.6)
             # The higher of the two figures stands above its end, the other below: they never cover each other.
             place = "bottom" if values is highest else "top"
             digits = f"{values[-1]:.1f}%" if key == "accuracy" else f"{values[-1]:.3f}"
-            axes.annotate(digits, (epochs[-1], values[-1]), (5, 0), textcoords="offset points", color=colour, va=place)
+            axes.annotate(digits, (epochs[-1], values[-1]), (5, 0), textcoords="offset points", color=color, va=place)
         axes.set_xlabel("epoch")
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set_xlim(epochs[0] - 0.3, epochs[-1] + max(1, len(epochs)) * 0.14)
@@ -85,10 +85,10 @@ def draw_confusion(matrix: Array, classes: Sequence[str], path: Path, title: str
     if count <= MOST_CLASSES:
         for (row, column), number in np.ndenumerate(matrix):
             if number:
-                colour = "white" if share[row, column] > 0.55 else "black"
-                axes.text(column, row, f"{number:,}", ha="center", va="center", color=colour, fontsize=9)
+                color = "white" if share[row, column] > 0.55 else "black"
+                axes.text(column, row, f"{number:,}", ha="center", va="center", color=color, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("share of the row", color=GREY)
+    bar.set_label("share of the row", color=GRAY)
     bar.outline.set_visible(False)
     _save(figure, path)
 

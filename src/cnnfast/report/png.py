@@ -58,18 +58,18 @@ def _draw_legend(pen: ImageDraw.ImageDraw, legend: Sequence[Mark], tiles: Sequen
     x, y = MARGIN, MARGIN + 42
     for mark in legend:
         text = f"{mark.word} ({sum(tile.mark is mark for tile in tiles)})"
-        pen.rounded_rectangle((x, y + 1, x + 14, y + 15), 3, fill=mark.colour)
+        pen.rounded_rectangle((x, y + 1, x + 14, y + 15), 3, fill=mark.color)
         pen.text((x + 22, y - 1), text, FAINT, _font(15))
         x += 22 + round(_font(15).getlength(text)) + 26
 
 
 def _draw_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int, y: int) -> None:
-    colour = tile.mark.colour
+    color = tile.mark.color
     if tile.mark is Mark.PLAIN:
         inset = FRAME - 1
-        pen.rectangle((x + inset, y + inset, x + CELL_WIDTH - inset - 1, y + CELL_WIDTH - inset - 1), fill=colour)
+        pen.rectangle((x + inset, y + inset, x + CELL_WIDTH - inset - 1, y + CELL_WIDTH - inset - 1), fill=color)
     else:
-        pen.rounded_rectangle((x, y, x + CELL_WIDTH - 1, y + CELL_WIDTH - 1), 4, fill=colour)
+        pen.rounded_rectangle((x, y, x + CELL_WIDTH - 1, y + CELL_WIDTH - 1), 4, fill=color)
     sheet.paste(thumbnail(tile, SIDE), (x + FRAME, y + FRAME))
     if tile.mark in (Mark.MISSED, Mark.FALSE_ALARM):
         _draw_badge(pen, tile.mark, x, y)
@@ -78,7 +78,7 @@ def _draw_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int,
 
 def _draw_badge(pen: ImageDraw.ImageDraw, mark: Mark, x: int, y: int) -> None:
     width = round(_font(13).getlength(mark.word)) + 14
-    pen.rounded_rectangle((x, y, x + width, y + 21), 4, fill=mark.colour)
+    pen.rounded_rectangle((x, y, x + width, y + 21), 4, fill=mark.color)
     pen.text((x + 7, y + 3), mark.word, PAPER, _font(13))
 
 
@@ -91,16 +91,16 @@ def _draw_caption(pen: ImageDraw.ImageDraw, tile: Tile, x: int, y: int) -> None:
     pen.rounded_rectangle((x, bar, x + SIDE - 1, bar + 5), 2, fill=TRACK)
     length = round(min(max(tile.probability, 0), 1) * (SIDE - 1))
     if length >= 2:
-        pen.rounded_rectangle((x, bar, x + length, bar + 5), 2, fill=_bar_colour(tile))
-    pen.text((x, bar + 10), _shortened(tile.caption, SIDE, 13), _caption_colour(tile), _font(13))
+        pen.rounded_rectangle((x, bar, x + length, bar + 5), 2, fill=_bar_color(tile))
+    pen.text((x, bar + 10), _shortened(tile.caption, SIDE, 13), _caption_color(tile), _font(13))
 
 
-def _caption_colour(tile: Tile) -> str:
-    return Mark.FALSE_ALARM.colour if tile.is_wrong else FAINT
+def _caption_color(tile: Tile) -> str:
+    return Mark.FALSE_ALARM.color if tile.is_wrong else FAINT
 
 
-def _bar_colour(tile: Tile) -> str:
-    return "#8d97a8" if tile.mark is Mark.PLAIN else tile.mark.colour
+def _bar_color(tile: Tile) -> str:
+    return "#8d97a8" if tile.mark is Mark.PLAIN else tile.mark.color
 
 
 def _shortened(text: str, width: float, size: int) -> str:

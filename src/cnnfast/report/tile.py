@@ -12,7 +12,7 @@ from cnnfast.preprocess import Array
 
 
 class Mark(Enum):
-    """How a tile is framed: the word of the legend, and the colour (those of Okabe and Ito, for every kind of eye)."""
+    """How a tile is framed: the word of the legend, and the color (those of Okabe and Ito, for every kind of eye)."""
 
     FOUND = ("found", "#009e73")
     FALSE_ALARM = ("false alarm", "#d55e00")
@@ -25,7 +25,7 @@ class Mark(Enum):
         return self.value[0]
 
     @property
-    def colour(self) -> str:
+    def color(self) -> str:
         """As ``#rrggbb``."""
         return self.value[1]
 

@@ -25,7 +25,7 @@ class Warp(ABC):
 
     @abstractmethod
     def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
-        """Return (n, 3, 3): columns (x, y, 1) of the view, from the centre, to those of the image of size (H, W)."""
+        """Return (n, 3, 3): columns (x, y, 1) of the view, from the center, to those of the image of size (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Shear(Warp):
 
 @dataclass(frozen=True)
 class Rotate(Warp):
-    """Turned around the centre by up to ``most`` degrees, either way.
+    """Turned around the center by up to ``most`` degrees, either way.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _between_four(images: Array, y: Array, x: Array) -> Array:
     left, right = _split(x, width)
     first = top * width + left
     first += (np.arange(count) * (height * width))[:, None, None]
-    # The neighbour below and to the right; at the last row and column it is the pixel itself.
+    # The neighbor below and to the right; at the last row and column it is the pixel itself.
     beside = first + (left < width - 1)
     step = width * (top < height - 1)
     below, across = first + step, beside + step

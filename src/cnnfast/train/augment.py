@@ -131,7 +131,7 @@ class Brightness:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A square of ``side`` pixels covered with grey (bytes: 128, floats: 0), anywhere, partly outside too.
+    """A square of ``side`` pixels covered with gray (bytes: 128, floats: 0), anywhere, partly outside too.
 
     After DeVries and Taylor (2017).
 
@@ -154,7 +154,7 @@ class Cutout:
         check_range("cutout", self.side, above=0)
 
     def apply(self, images: Array, draws: Array) -> Array:
-        """Return images with a square covered, its centre where the two numbers say."""
+        """Return images with a square covered, its center where the two numbers say."""
         covered = [
             np.abs(np.arange(size) - (position * size).astype(np.intp)[:, None] + (self.side % 2 == 0) / 2)
             <= (self.side - 1) / 2
@@ -186,7 +186,7 @@ class Views:
     Parameters
     ----------
     augmentations : sequence of Augmentation
-        In the order in which they are applied; neighbours that bend the image share one resampling.
+        In the order in which they are applied; neighbors that bend the image share one resampling.
     seed, epoch : int
     images : int
         How many there are in all.

@@ -19,7 +19,7 @@ State = dict[str, Array]
 
 
 class Averaging(Protocol):
-    """A rule that moves an average towards the weights."""
+    """A rule that moves an average toward the weights."""
 
     leads: ClassVar[bool]
     """Whether the weights go on from the average each time that it has moved."""
@@ -109,7 +109,7 @@ class SWA:
 
 @dataclass(frozen=True)
 class Lookahead:
-    """Slow weights (Zhang et al. 2019), from which the fast ones go on every few steps, slower towards the end.
+    """Slow weights (Zhang et al. 2019), from which the fast ones go on every few steps, slower toward the end.
 
     After Jordan 2024 (arXiv 2404.00498): the average keeps ``decay**every (step / steps)**3`` of itself.
 

@@ -240,7 +240,7 @@ def fit_scaling(images: Array, preprocess: Preprocess) -> Preprocess:
     Examples
     --------
     >>> images = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
-    >>> fitted = fit_scaling(images, Preprocess(size=(1, 1), channels="grey"))
+    >>> fitted = fit_scaling(images, Preprocess(size=(1, 1), channels="gray"))
     >>> fitted.mean, fitted.std
     ((0.5,), (0.5,))
     """

@@ -204,7 +204,7 @@ class TrainingLowering(LanesLowering):
         """Return the value that a layer stores: its own, or that of the last node that it swallows."""
         return self.endings[name].result if name in self.endings else name
 
-    def normalise(self, node: Node, target: str) -> None:
+    def normalize(self, node: Node, target: str) -> None:
         """Emit what follows the statistics of a batch-norm: factor and shift, a residual, ReLU."""
         ending, x = self.endings.get(node.name), node.inputs[0]
         reads = (x,) if ending is None or ending.residual is None else (x, ending.residual)
@@ -222,7 +222,7 @@ class TrainingLowering(LanesLowering):
         again = f"{value}:{len(self.cuts)}"
         if again not in self.shapes:
             self.rename(again, value)
-            self.normalise(self.cheap[value], again)
+            self.normalize(self.cheap[value], again)
         return again
 
     def is_active(self, value: str) -> bool:

@@ -114,4 +114,4 @@ def _norm(low: TrainingLowering, node: Node) -> None:
     low.emit(Site(node.name, (x,), sums), "moments", (x,), ints=low.window(x, x))
     low.cut(Norm(node.name, False, sums))
     low.buffers[node.name] = {name: np.zeros((channels, 4), np.float32) for name in ("front", "back")}
-    low.normalise(node, low.stored(node.name))
+    low.normalize(node, low.stored(node.name))

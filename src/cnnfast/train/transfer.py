@@ -144,7 +144,7 @@ def _key(base: Network, images: Array) -> str:
 
 
 def with_graph(
-    net: Network, graph: Graph, notes: Mapping[str, str] | None = None, licence: str | None = None
+    net: Network, graph: Graph, notes: Mapping[str, str] | None = None, license: str | None = None
 ) -> Network:
-    """Return a network with another graph, and all else of the first one but for notes and licence, if given."""
-    return Network(Model(graph, net.preprocess, net.class_names, licence or net.licence, dict(notes or net.notes)))
+    """Return a network with another graph, and all else of the first one but for notes and license, if given."""
+    return Network(Model(graph, net.preprocess, net.class_names, license or net.license, dict(notes or net.notes)))

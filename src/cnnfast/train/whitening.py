@@ -42,8 +42,8 @@ def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network,
     --------
     >>> from cnnfast.layers import Conv2d
     >>> from cnnfast.preprocess import Preprocess
-    >>> grey = Preprocess(size=(4, 4), channels="grey")
-    >>> net = Network.from_layers([Conv2d(np.zeros((2, 1, 1, 1)))], (1, 4, 4), preprocess=grey)
+    >>> gray = Preprocess(size=(4, 4), channels="gray")
+    >>> net = Network.from_layers([Conv2d(np.zeros((2, 1, 1, 1)))], (1, 4, 4), preprocess=gray)
     >>> images = np.random.default_rng(0).integers(0, 2, (99, 4, 4, 1), np.uint8) * 255
     >>> found, layer = whitened(net, images)
     >>> layer, found.graph.constants["conv2d_1.weight"].ravel().round(1)

@@ -21,7 +21,7 @@ def model(make: Make) -> Make:
     return make
 
 
-def randomise(model: Any, seed: int = 0, gain: float = 1.5) -> Any:
+def randomize(model: Any, seed: int = 0, gain: float = 1.5) -> Any:
     """Give every weight a random value that keeps the values of the network near 1; no statistic stays 0 or 1."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:

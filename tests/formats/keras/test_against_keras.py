@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     keras: Any = pytest.importorskip("keras", reason="building models of Keras needs keras and torch")
 
-from formats.keras.models import MODELS, randomise
+from formats.keras.models import MODELS, randomize
 
 from cnnfast import Network
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_same_results_as_keras(name: str, suffix: str, tmp_path: Path) -> None:
     logging.disable(logging.WARNING)  # Keras calls .h5 legacy each time
     keras.backend.clear_session()
-    model = randomise(MODELS[name](keras, keras.layers))
+    model = randomize(MODELS[name](keras, keras.layers))
     path = tmp_path / f"model{suffix}"
     model.save(path)
     logging.disable(logging.NOTSET)

@@ -16,7 +16,7 @@ pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 from formats.keras.crafted import INPUT, config, entry, expected, h5_bytes, keras_bytes, layers, write
-from formats.keras.models import randomise
+from formats.keras.models import randomize
 
 from cnnfast import Network
 from cnnfast.ops import Array
@@ -101,8 +101,8 @@ FAMILIES: dict[str, Callable[[Any, str], list[Any]]] = {
     "resizing of a window": lambda L, f: [L.Resizing(4, 8, crop_to_aspect_ratio=True, data_format=f)],
     "resizing, padded": lambda L, f: [L.Resizing(9, 4, pad_to_aspect_ratio=True, fill_value=2.0, data_format=f)],
     "resizing, nearest": lambda L, f: [L.Resizing(5, 12, interpolation="nearest", data_format=f)],
-    "centre": lambda L, f: [L.CenterCrop(4, 3, data_format=f)],
-    "centre of a small image": lambda L, f: [L.CenterCrop(4, 12, data_format=f)],
+    "center": lambda L, f: [L.CenterCrop(4, 3, data_format=f)],
+    "center of a small image": lambda L, f: [L.CenterCrop(4, 12, data_format=f)],
     "batch-norm of channels": lambda L, f: [L.BatchNormalization(axis=1 if f == FIRST else -1)],
     "batch-norm of rows": lambda L, f: [L.Conv2D(4, 1, data_format=f), L.BatchNormalization(axis=2)],
     "layer-norm": lambda L, f: [L.LayerNormalization(), L.LayerNormalization(axis=[1, 2, 3])],
@@ -145,7 +145,7 @@ def test_every_family_in_both_formats_against_keras(name: str, own: str, flat: s
     try:
         tail = [keras.layers.Flatten(data_format=flat), keras.layers.Dense(4)]
         model = keras.Sequential([keras.layers.Input(shape), first, *FAMILIES[name](keras.layers, own), *tail])
-        wanted = np.asarray(randomise(model)(images, training=False).detach())
+        wanted = np.asarray(randomize(model)(images, training=False).detach())
     except ValueError as error:
         pytest.skip(f"Keras itself cannot: {error!s:.80}")
     finally:

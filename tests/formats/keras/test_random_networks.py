@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     keras: Any = pytest.importorskip("keras", reason="building models of Keras needs keras and torch")
 
-from formats.keras.models import randomise
+from formats.keras.models import randomize
 
 from cnnfast import Network
 from cnnfast.formats.keras.order import order_of
@@ -108,7 +108,7 @@ def test_random_networks(seed: int, tmp_path: Path) -> None:
     logging.disable(logging.WARNING)
     for part in range(4):
         chance = Chance(100 * seed + part)
-        model = randomise(network(chance), seed)
+        model = randomize(network(chance), seed)
         if any(
             layer.name.startswith(("resizing", "center_crop")) and len(layer.output.shape) < 4 for layer in model.layers
         ):

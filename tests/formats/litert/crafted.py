@@ -19,7 +19,7 @@ TYPES |= {"int4": 17, "bfloat16": 18, "float8": 100}
 
 @dataclass
 class Tensor:
-    """A value, or a constant with its data; scales make it quantised."""
+    """A value, or a constant with its data; scales make it quantized."""
 
     name: str
     shape: Sequence[int]
@@ -108,12 +108,12 @@ def _tensor(b: Any, tensor: Tensor, buffer: int, known: dict[int, int]) -> int:
     """Write a tensor; those that were given one and the same list of scales share it in the file."""
     fields: dict[str, Any] = {}
     if len(tensor.scales) and id(tensor.scales) not in known:
-        quantised = {
+        quantized = {
             "Scale": b.CreateNumpyVector(np.array(tensor.scales, np.float32)),
             "ZeroPoint": b.CreateNumpyVector(np.array(tensor.zeros, np.int64)),
             "QuantizedDimension": tensor.axis,
         }
-        known[id(tensor.scales)] = _table(b, "QuantizationParameters", quantised)
+        known[id(tensor.scales)] = _table(b, "QuantizationParameters", quantized)
     if len(tensor.scales):
         fields["Quantization"] = known[id(tensor.scales)]
     is_of_data = tensor.data is not None and tensor.dtype == "float32"
@@ -131,23 +131,23 @@ def _operator(b: Any, operator: Operator, code: int) -> int:
     return _table(b, "Operator", {"OpcodeIndex": code} | lists | fields)
 
 
-def network(seed: int = 0, quantised: bool = False) -> tuple[list[Tensor], list[Operator]]:
+def network(seed: int = 0, quantized: bool = False) -> tuple[list[Tensor], list[Operator]]:
     """Return a small network: convolution, depthwise convolution, sum, pool, dense layer, softmax."""
     rng = np.random.default_rng(seed)
 
     def weight(name: str, shape: Sequence[int], axis: int) -> Tensor:
-        if not quantised:
+        if not quantized:
             return Tensor(name, shape, rng.standard_normal(shape).astype(np.float32))
         scales = rng.uniform(0.005, 0.02, shape[axis]).tolist()
         return Tensor(name, shape, rng.integers(-127, 128, shape, dtype=np.int8), scales, [0] * len(scales), axis)
 
     def bias(name: str, size: int) -> Tensor:
-        if not quantised:
+        if not quantized:
             return Tensor(name, [size], rng.standard_normal(size).astype(np.float32))
         return Tensor(name, [size], rng.integers(-1000, 1000, size, dtype=np.int32), [0.001], [0])
 
     def value(name: str, *shape: int, scale: float = 0.1, zero: int = 3) -> Tensor:
-        if not quantised:
+        if not quantized:
             return Tensor(name, shape)
         return Tensor(name, shape, None, [scale], [zero], dtype="int8")
 
@@ -184,7 +184,7 @@ def network(seed: int = 0, quantised: bool = False) -> tuple[list[Tensor], list[
 
 
 def expected(tensors: list[Tensor], images: Array) -> Array:
-    """Compute `network` in float64, for images (N, H, W, C) of real numbers; quantised values end where 8 bits end."""
+    """Compute `network` in float64, for images (N, H, W, C) of real numbers; quantized values end where 8 bits end."""
 
     def held(name: str, values: Array) -> Array:
         (tensor,) = (tensor for tensor in tensors if tensor.name == name)

@@ -76,7 +76,7 @@ def test_what_both_read_gives_the_same_numbers(tmp_path: Path) -> None:
         except CnnfastError:
             continue
         # random scales are none that its kernels for integers were made for
-        if any(tensor.is_quantised for tensor in model.tensors) or (found := interpreted(path, seed)) is None:
+        if any(tensor.is_quantized for tensor in model.tensors) or (found := interpreted(path, seed)) is None:
             continue
         images, theirs = found
         mine = ours(read_model(path), images)

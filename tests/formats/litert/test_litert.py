@@ -42,17 +42,17 @@ def test_a_float_network(tmp_path: Path) -> None:
         Network.load(path).predict(pixels())
 
 
-def test_a_quantised_network_runs_as_float(tmp_path: Path) -> None:
-    path = write(tmp_path, *network(quantised=True))
+def test_a_quantized_network_runs_as_float(tmp_path: Path) -> None:
+    path = write(tmp_path, *network(quantized=True))
     net = Network.load(path)
     scale = np.float32(1 / 127.5)
     np.testing.assert_allclose(net.preprocess.scale, scale)
     images = (pixels() - 128.0) * scale
-    np.testing.assert_allclose(net.forward(pixels()), expected(network(quantised=True)[0], images), rtol=1e-5)
+    np.testing.assert_allclose(net.forward(pixels()), expected(network(quantized=True)[0], images), rtol=1e-5)
 
 
 def test_saved_and_read_again_gives_the_same_bits(tmp_path: Path) -> None:
-    net = Network.load(write(tmp_path, *network(quantised=True)), classes=list("abcde"))
+    net = Network.load(write(tmp_path, *network(quantized=True)), classes=list("abcde"))
     net.save(tmp_path / "copy.safetensors")
     copy = Network.load(tmp_path / "copy.safetensors")
     np.testing.assert_array_equal(copy.forward(pixels()), net.forward(pixels()))

@@ -1,4 +1,4 @@
-"""Quantised values end where the range of their integers ends: that range may be all that is left of an activation."""
+"""Quantized values end where the range of their integers ends: that range may be all that is left of an activation."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def test_what_may_leave_is_clipped(tmp_path: Path) -> None:
     np.testing.assert_allclose(run(graph, IMAGES), np.minimum(2 * IMAGES, 6), rtol=1e-6)
 
 
-def test_a_requantisation_to_a_smaller_range_saturates(tmp_path: Path) -> None:
+def test_a_requantization_to_a_smaller_range_saturates(tmp_path: Path) -> None:
     tensors = [Tensor("x", (1, 2)), Tensor("q", (1, 2), None, [0.01], [0], 0, "int8"), Tensor("y", (1, 2))]
     graph = load(tmp_path, tensors, [Operator("QUANTIZE", [0], [1]), Operator("DEQUANTIZE", [1], [2])])
     np.testing.assert_allclose(run(graph, np.array([[0.5, 3.0], [-9, 0]])), [[0.5, 1.27], [-1.28, 0]], rtol=1e-6)
 
 
-def test_a_quantised_constant_is_rounded(tmp_path: Path) -> None:
+def test_a_quantized_constant_is_rounded(tmp_path: Path) -> None:
     numbers = np.float32([[0.26, -5]])
     tensors = [Tensor("x", (1, 2)), Tensor("c", (1, 2), numbers), Tensor("q", (1, 2), None, [0.5], [0], 0, "int8")]
     tensors += [Tensor("d", (1, 2)), Tensor("y", (1, 2))]

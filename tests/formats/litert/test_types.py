@@ -114,9 +114,9 @@ def test_a_cast_to_what_does_not_hold_the_numbers_is_refused(before: str, after:
         load_model(write(tmp_path, tensors, [Operator("CAST", [0], [1], "CastOptions", {})]))
 
 
-def test_a_cast_of_quantised_integers_is_refused(tmp_path: Path) -> None:
+def test_a_cast_of_quantized_integers_is_refused(tmp_path: Path) -> None:
     tensors = [Tensor("x", (1, 3), None, [0.5], [0], 0, "int8"), Tensor("y", (1, 3))]
-    with pytest.raises(UnsupportedError, match="takes quantised integers for plain ones"):
+    with pytest.raises(UnsupportedError, match="takes quantized integers for plain ones"):
         load_model(write(tmp_path, tensors, [Operator("CAST", [0], [1], "CastOptions", {})]))
 
 

@@ -191,7 +191,7 @@ def test_without_an_architecture_the_nearest_is_named(path: Path) -> None:
 def test_options(path: Path) -> None:
     tensors = {want.name: np.zeros(want.shape, np.float32) for want in wanted(build("lenet", (1, 28, 28), 2))}
     path.write_bytes(safetensors(tensors))
-    preprocess = Preprocess((28, 28), channels="grey")
+    preprocess = Preprocess((28, 28), channels="gray")
     net = Network.load(path, architecture="lenet", classes=["cat", "dog"], preprocess=preprocess)
     assert (net.input_shape, net.classes_.tolist(), net.preprocess) == ((1, 28, 28), ["cat", "dog"], preprocess)
     own = Network.from_graph(build("lenet", (1, 28, 28), 2, seed=0))
@@ -202,7 +202,7 @@ def test_options(path: Path) -> None:
         ({"architecture": "lenet", "layout": "nhwc"}, "layout must be one of oihw, ohwi, hwio"),
         ({"architecture": "lenet", "flatten": "nhwc"}, "flatten must be chw or hwc"),
         ({"architecture": "lenet", "rename": "random"}, "rename must be a mapping"),
-        ({"colour": 1}, "takes no option 'colour'; it takes: architecture"),
+        ({"color": 1}, "takes no option 'color'; it takes: architecture"),
     ]:
         with pytest.raises(ConfigError, match=rule):
             load_model(path, **wrong)

@@ -186,7 +186,7 @@ def test_digits(shared_data: Path) -> None:
     path = shared_data / "models" / "pypi_digit_recognizer.pth"
     with pytest.raises(ModelFileError, match=r'"conv_layers\.0": "conv1", "conv_layers\.3": "conv2"'):
         load_model(path, architecture="cnn-32-64-128")
-    preprocess = Preprocess((28, 28), channels="grey", mean=(0.1307,), std=(0.3081,))
+    preprocess = Preprocess((28, 28), channels="gray", mean=(0.1307,), std=(0.3081,))
     net = Network.load(path, architecture="cnn-32-64-128", rename="order", preprocess=preprocess)
     right = total = 0
     for batch in open_dataset(shared_data / "mnist").batches(1000, preprocess):
@@ -197,9 +197,9 @@ def test_digits(shared_data: Path) -> None:
 
 def resnet20(shared_data: Path, count: int) -> float:
     """Return the accuracy of ResNet-20 of the paper, trained by others, on test images of CIFAR-10."""
-    normalised = Preprocess((32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    normalized = Preprocess((32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     path = shared_data / "models" / "resnet20-12fca82f.th"
-    net = Network.load(path, architecture="resnet20-cifar", preprocess=normalised)
+    net = Network.load(path, architecture="resnet20-cifar", preprocess=normalized)
     labels = np.fromfile(shared_data / "cifar10" / "test_batch.labels", np.uint8)
     images = tiles_of(shared_data, "test_batch")
     return float((net.predict(images[:count]) == labels[:count]).mean())

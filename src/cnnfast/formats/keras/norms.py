@@ -1,4 +1,4 @@
-"""Layers of Keras that normalise or scale: with the statistics of training, or of each image."""
+"""Layers of Keras that normalize or scale: with the statistics of training, or of each image."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _scale_and_shift(attributes: Attributes) -> tuple[bool, bool]:
 
 @layer("BatchNormalization", "SyncBatchNormalization")
 def _batch_norm(attributes: Attributes) -> Apply:
-    scales, centres = _scale_and_shift(attributes)
+    scales, centers = _scale_and_shift(attributes)
     axes, eps = attributes.integers("axis", -1), attributes.number("epsilon", 1e-3)
-    roles = [role for role, there in (("gamma", scales), ("beta", centres)) if there]
+    roles = [role for role, there in (("gamma", scales), ("beta", centers)) if there]
     attributes.ignore("momentum", "synchronized")
     if len(axes) > 1:
         raise attributes.refuse(f"axis={list(axes)}; supported: one axis")
@@ -38,26 +38,26 @@ def _batch_norm(attributes: Attributes) -> Apply:
 
     def apply(call: Call) -> Value:
         *learned, mean, var = call.weights(*roles, "moving_mean", "moving_variance")
-        scale, shift = _learned(learned, scales, centres, mean)
+        scale, shift = _learned(learned, scales, centers, mean)
         return call.graph.batch_norm(call.name, call.x, scale, shift, mean, var, eps, call.axis(axes[0]))
 
     return apply
 
 
-def _learned(weights: list[Array], scales: bool, centres: bool, like: Array) -> tuple[Array, Array]:
+def _learned(weights: list[Array], scales: bool, centers: bool, like: Array) -> tuple[Array, Array]:
     """Return scale and shift, ones and zeros where a layer has none."""
     scale = weights[0] if scales else np.ones_like(like)
-    shift = weights[-1] if centres else np.zeros_like(like)
+    shift = weights[-1] if centers else np.zeros_like(like)
     return scale, shift
 
 
 @layer("LayerNormalization")
 def _layer_norm(attributes: Attributes) -> Apply:
-    scales, centres = _scale_and_shift(attributes)
+    scales, centers = _scale_and_shift(attributes)
     axes, eps = attributes.integers("axis", -1), attributes.number("epsilon", 1e-3)
     if attributes.flag("rms_scaling", False):
         raise attributes.refuse("rms_scaling=true")
-    roles = [role for role, there in (("gamma", scales), ("beta", centres)) if there]
+    roles = [role for role, there in (("gamma", scales), ("beta", centers)) if there]
 
     def apply(call: Call) -> Value:
         own = sorted(call.axis(axis) for axis in axes)
@@ -67,8 +67,8 @@ def _layer_norm(attributes: Attributes) -> Apply:
         like = np.broadcast_to(np.float32(0), shape)
         learned = call.weights(*roles)
         if any(array.size != like.size for array in learned):
-            raise ModelFileError(f"its weights are of shape {learned[0].shape}, but it normalises over {like.shape}")
-        scale, shift = _learned([array.reshape(like.shape) for array in learned], scales, centres, like)
+            raise ModelFileError(f"its weights are of shape {learned[0].shape}, but it normalizes over {like.shape}")
+        scale, shift = _learned([array.reshape(like.shape) for array in learned], scales, centers, like)
         return call.graph.layer_norm(call.name, call.x, scale, shift, own, eps)
 
     return apply

@@ -9,7 +9,7 @@ from cnnfast.formats.keras.config import Layer
 from cnnfast.formats.keras.registry import LAYERS
 
 REPEATED = ("name", "trainable", "dtype", "batch_input_shape", "build_config")
-"""Attributes that say nothing about what a layer computes; nor do initialisers, regularisers and constraints."""
+"""Attributes that say nothing about what a layer computes; nor do initializers, regularizers and constraints."""
 
 HINTS = {
     "Lambda": "it holds Python code, which is never run from a file; write it with Rescaling, Activation, Multiply, …",

@@ -1,4 +1,4 @@
-"""Models of LiteRT (TensorFlow Lite), float and quantised; quantised ones run as float.
+"""Models of LiteRT (TensorFlow Lite), float and quantized; quantized ones run as float.
 
 `docs/litert.md` lists the operators.
 """
@@ -34,7 +34,7 @@ def read(
     classes : sequence of str, optional
         The labels.
     preprocess : Preprocess or str, optional
-        How a picture becomes the input. By default what the model's own input does with bytes: a quantised input scales
+        How a picture becomes the input. By default what the model's own input does with bytes: a quantized input scales
         them, and sums and products at the start of a float network do; without them pictures are refused until this
         says it. "raw" (0 to 255), "1/255", or "tf", "torch" and "caffe", as ``preprocess_input`` of keras.applications.
     input_layout : {"nchw", "nhwc"}, optional
@@ -52,7 +52,7 @@ def read(
 
     Notes
     -----
-    Quantised weights become the numbers that they stand for. Activations are not rounded to 8 bits, but they end where
+    Quantized weights become the numbers that they stand for. Activations are not rounded to 8 bits, but they end where
     the range of their 8 bits ends.
     """
     # read here: most users have no file of LiteRT

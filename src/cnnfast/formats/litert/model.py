@@ -29,7 +29,7 @@ DTYPES = {
 }
 """NumPy's names for the types of tensors, by their names in the schema; INT4 is read besides."""
 
-QUANTISED = {"UINT8": (0, 255), "INT8": (-128, 127), "INT16": (-32768, 32767)}
+QUANTIZED = {"UINT8": (0, 255), "INT8": (-128, 127), "INT16": (-32768, 32767)}
 """The integers that a value between layers may be made of."""
 
 
@@ -47,7 +47,7 @@ class Tensor:
     buffer : array of bytes or None
         The contents of a constant.
     scales, zeros : array
-        Of a quantised tensor, one or one for each index along ``axis``; empty otherwise. They are parts of the file,
+        Of a quantized tensor, one or one for each index along ``axis``; empty otherwise. They are parts of the file,
         which many tensors may share.
     """
 
@@ -65,7 +65,7 @@ class Tensor:
         return self.dtype.startswith("FLOAT")
 
     @property
-    def is_quantised(self) -> bool:
+    def is_quantized(self) -> bool:
         """Whether it holds integers that stand for real numbers."""
         return self.scales.size > 0
 
@@ -86,15 +86,15 @@ class Tensor:
         ModelFileError
             If its zero point is not among the integers.
         """
-        if not self.is_quantised:
+        if not self.is_quantized:
             return None
-        if self.dtype not in QUANTISED or self.scales.size != 1:
+        if self.dtype not in QUANTIZED or self.scales.size != 1:
             raise UnsupportedError(
                 f"its result is {self.dtype} with {self.scales.size} scales; "
-                f"supported: {', '.join(QUANTISED)} with one scale"
+                f"supported: {', '.join(QUANTIZED)} with one scale"
             )
         scale, zero = (float(v[0]) for v in self.grid())
-        smallest, largest = QUANTISED[self.dtype]
+        smallest, largest = QUANTIZED[self.dtype]
         if not smallest <= zero <= largest:
             raise ModelFileError(
                 f"its result has the zero point {zero:g}; {self.dtype} goes from {smallest} to {largest}"
@@ -164,12 +164,12 @@ class LiteRtModel:
             raise ModelFileError(f"its constants take more than {EXPANSION} times the {self.size} bytes of the file")
         raw = _integers_of_4_bits(tensor) if tensor.dtype == "INT4" else tensor.buffer.view(DTYPES[tensor.dtype])
         raw = raw.reshape(tensor.shape)
-        return _dequantised(tensor, raw) if tensor.is_quantised else raw
+        return _dequantized(tensor, raw) if tensor.is_quantized else raw
 
     def byte_to_input(self) -> tuple[float, float] | None:
         """Return (factor, offset): what the byte of a picture means to an input of integers, None where it is none."""
         tensor = self.tensors[self.inputs[0]]
-        if tensor.dtype == "UINT8" and not tensor.is_quantised:
+        if tensor.dtype == "UINT8" and not tensor.is_quantized:
             return 1.0, 0.0
         if tensor.scales.size != 1 or tensor.dtype not in ("UINT8", "INT8"):
             return None
@@ -198,7 +198,7 @@ def _integers_of_4_bits(tensor: Tensor) -> Array:
     return halves.reshape(-1)[: math.prod(tensor.shape)]
 
 
-def _dequantised(tensor: Tensor, raw: Array) -> Array:
+def _dequantized(tensor: Tensor, raw: Array) -> Array:
     sides = [1] * raw.ndim
     if tensor.scales.size > 1:
         if not 0 <= tensor.axis < raw.ndim or raw.shape[tensor.axis] != tensor.scales.size:

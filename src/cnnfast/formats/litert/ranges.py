@@ -1,4 +1,4 @@
-"""The numbers that a quantised value can hold.
+"""The numbers that a quantized value can hold.
 
 An operator on integers saturates: its result never leaves the range that the scale and the zero point of its output
 leave to 8 bits. Converters count on that and drop a ReLU or ReLU6 where the range implies it, so a network that runs as

@@ -1,4 +1,4 @@
-"""Rounding downwards and towards zero, written out in ops that exist."""
+"""Rounding downwards and toward zero, written out in ops that exist."""
 
 from __future__ import annotations
 

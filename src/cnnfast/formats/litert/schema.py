@@ -110,7 +110,7 @@ class _Reader:
         shape = tuple(int(size) for size in self._vector(tensor, "Shape", MAX_AXES))
         if tensor.Sparsity() is not None:
             raise UnsupportedError(f"tensor {index} is sparse; save the model with dense weights")
-        scales, zeros, axis = self._quantisation(tensor.Quantization(), index)
+        scales, zeros, axis = self._quantization(tensor.Quantization(), index)
         dtype = self._types.get(tensor.Type(), f"number {tensor.Type()}, which the package tflite does not know")
         text = tensor.Name() or b""
         self._take(len(text))
@@ -130,13 +130,13 @@ class _Reader:
         data = buffer.DataAsNumpy()
         return data if isinstance(data, np.ndarray) and data.size else None
 
-    def _quantisation(self, table: Any, index: int) -> tuple[Array, Array, int]:
+    def _quantization(self, table: Any, index: int) -> tuple[Array, Array, int]:
         """Return scales and zero points as the file holds them: tensors may share them, so nothing is copied here."""
         if table is None or table.ScaleLength() == 0:
             return NOTHING, NOTHING, 0
         if table.DetailsType():
             raise UnsupportedError(
-                f"tensor {index} is quantised in a way of its own; supported: scales and zero points"
+                f"tensor {index} is quantized in a way of its own; supported: scales and zero points"
             )
         zeros = table.ZeroPointAsNumpy() if table.ZeroPointLength() else NOTHING
         return np.asarray(table.ScaleAsNumpy()), np.asarray(zeros), int(table.QuantizedDimension())

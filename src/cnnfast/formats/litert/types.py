@@ -44,7 +44,7 @@ def check_types(call: Call) -> None:
     grids = [call.model.tensors[index] for index in computed]
     if kind in COPIES and not rescales and not all(result.has_grid_of(tensor) for tensor in grids):
         raise UnsupportedError("it copies integers, but what reads them takes another scale or zero point for theirs")
-    if computed and not (result.is_float or result.is_quantised or kind in EXACT):
+    if computed and not (result.is_float or result.is_quantized or kind in EXACT):
         raise UnsupportedError(f"it computes with integers ({result.dtype}), and cnnfast with floats")
 
 
@@ -53,8 +53,8 @@ def _cast(call: Call) -> Value | Array:
     operand, before, after = call.operand(0), call.tensor(0), call.result()
     # LiteRT goes by the types of the tensors alone
     call.operator.options.without_effect("InDataType", "OutDataType")
-    if before.is_quantised or after.is_quantised:
-        raise UnsupportedError("it takes quantised integers for plain ones; remove the CAST")
+    if before.is_quantized or after.is_quantized:
+        raise UnsupportedError("it takes quantized integers for plain ones; remove the CAST")
     if after.dtype not in DTYPES:
         raise UnsupportedError(f"it makes {after.dtype}; supported: {', '.join(DTYPES)}")
     if not isinstance(operand, Value):
@@ -84,7 +84,7 @@ def _same_number(call: Call) -> Value | Array:
 
 
 def _rounded(numbers: Array, tensor: Tensor) -> Array:
-    """Return the numbers nearest to a constant's that a quantised tensor can hold."""
+    """Return the numbers nearest to a constant's that a quantized tensor can hold."""
     limits = tensor.limits()
     if limits is None:
         return numbers

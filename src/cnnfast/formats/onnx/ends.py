@@ -160,7 +160,7 @@ def only_input(graph: GraphProto, nodes: Sequence[NodeProto], output: str, known
 
 
 def _several(inputs: Sequence[ValueInfoProto]) -> str:
-    described = ", ".join(f"{value.name!r} {_spelt(_sizes(value))}" for value in inputs[:MOST_LISTED])
+    described = ", ".join(f"{value.name!r} {_spelled(_sizes(value))}" for value in inputs[:MOST_LISTED])
     last = inputs[-1]
     sizes = tuple(size if isinstance(size, int) else 1 for size in _sizes(last))
     return (
@@ -188,7 +188,7 @@ def entrance(graph: GraphProto, value: ValueInfoProto, said: Said) -> Entrance:
     if said.input_layout and sizes and len(sizes) != 4:
         raise ModelFileError(
             f"input_layout={said.input_layout!r} is about images of three axes, but the input {value.name!r} has the "
-            f"shape {_spelt(sizes)}; leave it out"
+            f"shape {_spelled(sizes)}; leave it out"
         )
     is_nhwc = (said.input_layout or layout_of(graph, value.name, sizes or ["?"] * 4)) == "nhwc"
     one = sizes[1:]
@@ -208,11 +208,11 @@ def _shape_of_one(name: str, sizes: list[int | str], own: list[int | str], given
         fits = len(own) == len(shape) and all(isinstance(o, str) or o == s for o, s in zip(own, shape, strict=True))
         if sizes and not fits:
             raise ModelFileError(
-                f"input_shape={shape} does not fit the input {name!r}, which is {_spelt(own)} in the file"
+                f"input_shape={shape} does not fit the input {name!r}, which is {_spelled(own)} in the file"
             )
         return shape
     if len(sizes) < 2 or any(isinstance(size, str) for size in own):
-        fault = f"leaves sizes open: {_spelt(sizes)}" if len(sizes) > 1 else f"has the shape {_spelt(sizes)}"
+        fault = f"leaves sizes open: {_spelled(sizes)}" if len(sizes) > 1 else f"has the shape {_spelled(sizes)}"
         example = _example(own)
         raise ModelFileError(
             f"the input {name!r} {fault}. State the shape of one image, (C, H, W), for example "
@@ -247,7 +247,7 @@ def takes_bytes(graph: GraphProto, name: str) -> bool:
     return any(v.name == name and v.type.tensor_type.elem_type == TensorProto.UINT8 for v in graph.input)
 
 
-def _spelt(sizes: Sequence[int | str]) -> str:
+def _spelled(sizes: Sequence[int | str]) -> str:
     return str(tuple(sizes))[:200]
 
 

@@ -81,7 +81,7 @@ def _simple(function: Callable[..., Any]) -> Fold:
 
 def _integer_division(a: Array, b: Array) -> Array:
     if a.dtype.kind in "iu":
-        # towards zero, as in C
+        # toward zero, as in C
         whole_part: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
         return whole_part.astype(a.dtype)
     quotient: Array = a / b
@@ -326,7 +326,7 @@ def result_is_real(call: Call) -> None:
 
 
 def along(call: Call, part: Array, rank: int, axis: int) -> Array:
-    """Return scales or zero points so that they broadcast along an axis of a quantised node."""
+    """Return scales or zero points so that they broadcast along an axis of a quantized node."""
     if part.size == 1:
         return part.reshape(())
     if part.ndim != 1 or call.integer("block_size", 0):

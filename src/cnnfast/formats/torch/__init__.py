@@ -7,7 +7,7 @@
 `values`         what a node stands for: images, or a constant; and how images lie
 `builder`        the graph under construction
 `table`          the list of ATen ops that are known, and the error for all others
-`layers`         convolutions, dense layers, normalisation
+`layers`         convolutions, dense layers, normalization
 `pools`          pools and reductions
 `elementwise`    activations and arithmetic
 `attention`      products of two values

@@ -1,4 +1,4 @@
-"""Convolutions, dense layers and normalisation."""
+"""Convolutions, dense layers and normalization."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Passes: pure functions graph -> graph that leave the outputs' names, shapes and values and make the rest less.
 
 A pass that finds nothing to do returns the graph it was given. The order matters: dead ends go first, because other
-passes ask whether a value has a single reader; then what does nothing, so that it hides no neighbour; fusion goes last,
+passes ask whether a value has a single reader; then what does nothing, so that it hides no neighbor; fusion goes last,
 because no other pass looks inside a `Fused` node. What one pass does may give an earlier one more to do, so all of them
 run until none finds anything.
 """
@@ -18,7 +18,7 @@ from cnnfast.graph.passes.fold_constants import fold_constants
 from cnnfast.graph.passes.fold_pad import fold_pad
 from cnnfast.graph.passes.fuse import fuse
 from cnnfast.graph.passes.push_transposes import push_transposes
-from cnnfast.graph.passes.recognise_activations import recognise_activations
+from cnnfast.graph.passes.recognize_activations import recognize_activations
 
 Pass = Callable[[Graph], Graph]
 
@@ -27,7 +27,7 @@ PASSES: tuple[Pass, ...] = (
     drop_identities,
     fold_constants,
     push_transposes,
-    recognise_activations,
+    recognize_activations,
     fold_pad,
     fold_batch_norm,
     fuse,
@@ -44,7 +44,7 @@ __all__ = [
     "fuse",
     "optimize",
     "push_transposes",
-    "recognise_activations",
+    "recognize_activations",
 ]
 
 

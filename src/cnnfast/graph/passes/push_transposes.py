@@ -1,4 +1,4 @@
-"""Move transposes towards the outputs, where they meet their opposite or a layer whose weights can be reordered.
+"""Move transposes toward the outputs, where they meet their opposite or a layer whose weights can be reordered.
 
 Networks that came from TensorFlow hold images as N, H, W, C, with transposes around every convolution. Here
 each value may stand for another one in another order of axes; ops that treat the axes alike are computed in the order
@@ -52,7 +52,7 @@ class _View:
 
 
 def push_transposes(graph: Graph) -> Graph:
-    """Move transposes towards the outputs; the graph stays as it is unless fewer of them are left."""
+    """Move transposes toward the outputs; the graph stays as it is unless fewer of them are left."""
     if not any(isinstance(node.op, Transpose) for node in graph.nodes):
         return graph
     pushed = _Pushing(graph).run()

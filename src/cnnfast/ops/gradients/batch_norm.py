@@ -10,7 +10,7 @@ from cnnfast.ops.gradients.base import Gradients, over_channels, per_channel
 
 
 def batch_norm_training(op: BatchNorm, x: Array, scale: Array, shift: Array) -> tuple[Array, Array, Array]:
-    """Normalise each channel by its mean and variance over the batch (Ioffe and Szegedy, 2015, algorithm 1).
+    """Normalize each channel by its mean and variance over the batch (Ioffe and Szegedy, 2015, algorithm 1).
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ def batch_norm_training(op: BatchNorm, x: Array, scale: Array, shift: Array) -> 
     ([-1.0, 1.0], [2.0], [1.0])
     """
     mean = over_channels(x) / x.dtype.type(x.size // x.shape[1])
-    centred = x - per_channel(mean, x.ndim)
-    var = over_channels(centred**2) / x.dtype.type(x.size // x.shape[1])
+    centered = x - per_channel(mean, x.ndim)
+    var = over_channels(centered**2) / x.dtype.type(x.size // x.shape[1])
     factor = scale / np.sqrt(var + x.dtype.type(op.eps))
-    return centred * per_channel(factor, x.ndim) + per_channel(shift, x.ndim), mean, var
+    return centered * per_channel(factor, x.ndim) + per_channel(shift, x.ndim), mean, var
 
 
 def batch_norm_gradient(op: BatchNorm, x: Array, scale: Array, mean: Array, var: Array, dy: Array) -> Gradients:

@@ -1,4 +1,4 @@
-"""Backwards through functions of one element, softmax and local response normalisation."""
+"""Backwards through functions of one element, softmax and local response normalization."""
 
 from __future__ import annotations
 

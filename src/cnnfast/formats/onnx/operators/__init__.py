@@ -10,7 +10,7 @@ from cnnfast.formats.onnx.operators import (  # noqa: F401  (each registers its 
     moves,
     norms,
     pools,
-    quantised,
+    quantized,
     reductions,
     resize,
     shapes,

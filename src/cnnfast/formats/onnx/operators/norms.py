@@ -1,4 +1,4 @@
-"""Normalisation, softmax, local response."""
+"""Normalization, softmax, local response."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cnnfast.ops import (
 
 @operator("BatchNormalization")
 def batch_norm(call: Call) -> Images:
-    """Normalise with the statistics of training."""
+    """Normalize with the statistics of training."""
     if call.flag("training_mode") or (call.opset < 9 and not call.flag("spatial", True)):
         raise UnsupportedError("training_mode, or statistics for each pixel")
     call.ignore("momentum")
@@ -50,7 +50,7 @@ def batch_norm(call: Call) -> Images:
 
 @operator("InstanceNormalization", "GroupNormalization")
 def group_norm(call: Call) -> Images:
-    """Normalise each channel, or groups of them, with the statistics of each image."""
+    """Normalize each channel, or groups of them, with the statistics of each image."""
     x, parameters = call.images(0), [real(call.static(i)) for i in (1, 2)]
     call.ignore("stash_type")
     groups = x.shape[0] if call.kind == "InstanceNormalization" else call.integer("num_groups")
@@ -84,7 +84,7 @@ def rms_norm(call: Call) -> Images:
 
 @operator("LayerNormalization")
 def layer_norm(call: Call) -> list[Images]:
-    """Normalise the last axes of each image; mean and inverse deviation are results too, if asked for."""
+    """Normalize the last axes of each image; mean and inverse deviation are results too, if asked for."""
     x = call.images(0)
     call.ignore("stash_type")
     first = call.axis(call.integer("axis", -1), len(x.shape))
@@ -96,8 +96,8 @@ def layer_norm(call: Call) -> list[Images]:
     results = [call.emit(LayerNorm(axes, eps), x, *parameters)]
     if any(call.node.output[1:]):
         mean = call.emit(ReduceMean(axes), x)
-        centred = call.emit(Sub(), x, mean)
-        variance = call.emit(ReduceMean(axes), call.emit(Mul(), centred, centred))
+        centered = call.emit(Sub(), x, mean)
+        variance = call.emit(ReduceMean(axes), call.emit(Mul(), centered, centered))
         root = call.emit(Sqrt(), call.emit(Add(), variance, np.asarray(eps)))
         results += [mean, call.emit(Div(), np.asarray(1.0), root)]
     return results
@@ -105,7 +105,7 @@ def layer_norm(call: Call) -> list[Images]:
 
 @operator("MeanVarianceNormalization")
 def mean_variance(call: Call) -> Images:
-    """Normalise over some axes of each image."""
+    """Normalize over some axes of each image."""
     x = call.images(0)
     axes = tuple(call.axis(axis, len(x.shape)) for axis in call.integers("axes", (0, 2, 3)))
     return call.emit(LayerNorm(axes, 1e-9), x)
@@ -127,7 +127,7 @@ def lp_norm(call: Call) -> Images:
 
 @operator("LRN")
 def lrn(call: Call) -> Images:
-    """Divide by the energy of neighbour channels."""
+    """Divide by the energy of neighbor channels."""
     op = Lrn(call.integer("size"), call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0))
     return call.emit(op, call.images(0))
 

@@ -1,4 +1,4 @@
-"""Gradients of softmax, its logarithm, local response normalisation, and batch-norm as it predicts."""
+"""Gradients of softmax, its logarithm, local response normalization, and batch-norm as it predicts."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _batch_norm(op: BatchNorm, inputs: tuple[Array, ...], y: Array, dy: Array) -
     """Batch-norm with given statistics, which are parameters like others; for training see `batch_norm_gradient`."""
     x, scale, _, mean, var = inputs
     factor = 1 / np.sqrt(var + op.eps)
-    centred = x - per_channel(mean, x.ndim)
-    dshift, product = over_channels(dy), over_channels(dy * centred)
+    centered = x - per_channel(mean, x.ndim)
+    dshift, product = over_channels(dy), over_channels(dy * centered)
     dx = dy * per_channel(scale * factor, x.ndim)
     return dx, product * factor, dshift, -scale * factor * dshift, -0.5 * scale * factor**3 * product
 

@@ -1,4 +1,4 @@
-"""Quantised nodes, run as floats: a value that the file holds as integers is the real number that they stand for.
+"""Quantized nodes, run as floats: a value that the file holds as integers is the real number that they stand for.
 
 Rounding to integers is left out; their range is not, since a network may rely on it (the range of uint8 with zero point
 0 is a ReLU). What the integers stand for is a property of the value (`Integers`), which every op that only selects

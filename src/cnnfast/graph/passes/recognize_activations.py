@@ -33,7 +33,7 @@ CLOSE = 1e-6
 """How far values may be apart: files hold the constants in float32."""
 
 
-def recognise_activations(graph: Graph) -> Graph:
+def recognize_activations(graph: Graph) -> Graph:
     """Replace every group of nodes that computes an activation of one value, element by element."""
     position = {node.name: index for index, node in enumerate(graph.nodes)}
     replaced: dict[str, Node] = {}

@@ -1,4 +1,4 @@
-"""recognise_activations: every way to write an activation that exporters have, and what only looks like one."""
+"""recognize_activations: every way to write an activation that exporters have, and what only looks like one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from small_graphs import names, net
 
 from cnnfast.graph import Graph, evaluate
-from cnnfast.graph.passes import optimize, recognise_activations
+from cnnfast.graph.passes import optimize, recognize_activations
 from cnnfast.ops import (
     Add,
     Clip,
@@ -96,7 +96,7 @@ def written(form: str, before: Op | None = None) -> Graph:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form(form: str) -> None:
     graph = written(form)
-    after = recognise_activations(graph)
+    after = recognize_activations(graph)
     assert [(node.name, node.op, node.inputs) for node in after.nodes] == [("y", FORMS[form][0], ("x",))]
     assert not after.constants
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 8)) * 3
@@ -105,7 +105,7 @@ def test_every_form(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_what_comes_before_stays(form: str) -> None:
-    after = recognise_activations(written(form, before=Tanh()))
+    after = recognize_activations(written(form, before=Tanh()))
     assert names(after) == ["first", "y"]
     assert after.nodes[1].inputs == ("first",)
 
@@ -118,9 +118,9 @@ def test_a_convolution_takes_the_activation() -> None:
 def test_constants_may_be_one_for_each_channel_if_they_are_equal() -> None:
     form = [("a", Add(), "x", "three"), ("c", Clip(), "a"), ("y", Mul(), "c", "sixth")]
     same = net(*form, three=np.full((3, 1, 1), 3.0), sixth=np.full((3, 1, 1), 1 / 6))
-    assert [node.op for node in recognise_activations(same).nodes] == [HardSigmoid()]
+    assert [node.op for node in recognize_activations(same).nodes] == [HardSigmoid()]
     other = net(*form, three=np.array([3.0, 3.0, 2.0]).reshape(3, 1, 1), sixth=np.full((3, 1, 1), 1 / 6))
-    assert recognise_activations(other) is other
+    assert recognize_activations(other) is other
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_constants_may_be_one_for_each_channel_if_they_are_equal() -> None:
 )
 def test_what_only_looks_like_one(nodes: list[tuple[str, Op, *tuple[str, ...]]]) -> None:
     graph = net(*nodes, k=np.full((1,), 1.702))
-    assert recognise_activations(graph) is graph
+    assert recognize_activations(graph) is graph
 
 
 def test_an_output_in_the_middle_stays() -> None:
     graph = net(("s", Sigmoid(), "x"), ("y", Mul(), "x", "s"), outputs="s y")
-    assert recognise_activations(graph) is graph
+    assert recognize_activations(graph) is graph
 
 
 def test_a_gate_of_another_shape_stays() -> None:
     graph = net(("s", Sigmoid(), "g"), ("y", Mul(), "x", "s"), g=np.zeros((3, 1, 1)))
-    assert recognise_activations(graph) is graph
+    assert recognize_activations(graph) is graph
