@@ -25,7 +25,7 @@ _HOMES = {
     "find_pictures": "picture_files",
     "open_dataset": "data",
     "download": "data.download",
-    "shipped": "_shipped",
+    "list_models": "_shipped",
     "threads": "_threads",
     "get_max_pixels": "_pixels",
     "set_max_pixels": "_pixels",
@@ -49,7 +49,7 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from cnnfast._pixels import get_max_pixels as get_max_pixels
     from cnnfast._pixels import set_max_pixels as set_max_pixels
-    from cnnfast._shipped import shipped as shipped
+    from cnnfast._shipped import list_models as list_models
     from cnnfast._threads import get_num_threads as get_num_threads
     from cnnfast._threads import set_num_threads as set_num_threads
     from cnnfast._threads import threads as threads

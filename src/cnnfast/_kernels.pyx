@@ -37,7 +37,7 @@ from cnnfast._csrc cimport epilogue as Epilogue
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
 
-cdef extern from "floating.h" nogil:
+cdef extern from "fp_mode.h" nogil:
     ctypedef unsigned long long floating_mode
     floating_mode floating_now()
     floating_mode floating_begin()

@@ -9,7 +9,7 @@ cdef enum:
     MAX_ENDS = 8
 
 
-cdef extern from "turns.h" nogil:
+cdef extern from "work_claim.h" nogil:
     ctypedef struct turn:
         pass
     int turn_claim(turn* t)

@@ -22,12 +22,12 @@ def folder() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def shipped() -> list[str]:
+def list_models() -> list[str]:
     """Return the names of the networks that come with cnnfast.
 
     Examples
     --------
-    >>> "cifar10-resnet" in shipped()
+    >>> "cifar10-resnet" in list_models()
     True
     """
     return sorted(path.stem for path in folder().glob("*.safetensors"))
@@ -72,8 +72,8 @@ def find(source: str | PathLike[str]) -> Path:
         # a name that is too long, or holds a zero byte
         reason = getattr(error, "strerror", None) or error
         raise ModelFileError(f"{source!s:.200}: this cannot be looked for: {reason}") from error
-    if str(source) in shipped():
+    if str(source) in list_models():
         return file_of(str(source))
     raise ModelFileError(
-        f"{source}: there is no such file, and no shipped network of that name; shipped are: {', '.join(shipped())}"
+        f"{source}: there is no such file, and no shipped network of that name; shipped are: {', '.join(list_models())}"
     )

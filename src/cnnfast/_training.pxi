@@ -10,7 +10,7 @@
 
 from libc.string cimport memcpy, memset
 
-cdef extern from "pages.h" nogil:
+cdef extern from "huge_pages.h" nogil:
     void* alloc_streamed(size_t size)
 
 cdef enum:

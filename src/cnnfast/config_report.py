@@ -43,7 +43,7 @@ def config(peak: bool = False) -> dict[str, Any]:
         },
         "threads": {"count": threads, "decided_by": thread_rule, "granted": cpus, "granted_by": cpu_rule},
         "cache": str(_config.cache_dir()),
-        "networks": {"folder": str(_shipped.folder()), "names": _shipped.shipped(), "default": _shipped.DEFAULT},
+        "networks": {"folder": str(_shipped.folder()), "names": _shipped.list_models(), "default": _shipped.DEFAULT},
     }
     if peak:
         result["fma_peak_gflops"] = round(kernels.fma_peak(), 1)

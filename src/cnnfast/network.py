@@ -54,7 +54,7 @@ class Network:
 
     @classmethod
     def load(cls, source: str | PathLike[str], **options: Any) -> Network:
-        """Load a network by the name of a shipped one (see `cnnfast.shipped`) or from a file of any known format.
+        """Load a network by the name of a shipped one (see `cnnfast.list_models`) or from a file of any known format.
 
         Parameters
         ----------

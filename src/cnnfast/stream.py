@@ -37,7 +37,7 @@ NOT_A_NUMBER = "the network's result is not a number"
 
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
-Outcome = Array | CnnfastError
+Answer = Array | CnnfastError
 Compute = Callable[[Array], Array]
 
 
@@ -96,7 +96,7 @@ class Result(_Fields):
         return {"item": item, "labels": ranked(self._classes, self.probabilities, k)}
 
 
-def decode(item: object, preprocess: Preprocess) -> Outcome:
+def decode(item: object, preprocess: Preprocess) -> Answer:
     """Return an image as the network takes it, (H, W, C), or the error that says why not.
 
     Examples
@@ -151,10 +151,10 @@ class Pipeline(Generic[Item]):
         Threads that decode.
     """
 
-    def __init__(self, decode: Callable[[Item], Outcome], compute: Compute, batch: int, workers: int) -> None:
+    def __init__(self, decode: Callable[[Item], Answer], compute: Compute, batch: int, workers: int) -> None:
         self._decode, self._compute, self._batch, self._workers = decode, compute, batch, workers
 
-    def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Outcome], None, None]:
+    def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Answer], None, None]:
         """Yield each item with its row of results, or with an error.
 
         What ``items`` raises is raised when the results of all items before are taken. Closing the generator, or an
@@ -164,8 +164,8 @@ class Pipeline(Generic[Item]):
         from concurrent.futures import ThreadPoolExecutor
 
         source, trouble = iter(items), list[BaseException]()
-        decoding: deque[tuple[Item, Future[Outcome]]] = deque()
-        computing: deque[Future[list[tuple[Item, Outcome]]]] = deque()
+        decoding: deque[tuple[Item, Future[Answer]]] = deque()
+        computing: deque[Future[list[tuple[Item, Answer]]]] = deque()
         decoders = ThreadPoolExecutor(self._workers, thread_name_prefix="cnnfast-decode")
         computer = ThreadPoolExecutor(1, thread_name_prefix="cnnfast-compute")
 
@@ -201,17 +201,17 @@ class Pipeline(Generic[Item]):
             decoders.shutdown(wait=True, cancel_futures=True)
             computer.shutdown(wait=True, cancel_futures=True)
 
-    def _results(self, decoded: list[tuple[Item, Outcome]]) -> list[tuple[Item, Outcome]]:
+    def _results(self, decoded: list[tuple[Item, Answer]]) -> list[tuple[Item, Answer]]:
         # neighbors of the same kind go together: a data set may hold bytes and another floats
         images = [pixels for _, pixels in decoded if not isinstance(pixels, CnnfastError)]
-        rows: list[Outcome] = []
+        rows: list[Answer] = []
         for _, alike in groupby(images, key=lambda image: (image.dtype, image.shape)):
             rows += _blamed(self._compute, np.stack(list(alike)))
         found = iter(rows)
         return [(item, pixels if isinstance(pixels, CnnfastError) else next(found)) for item, pixels in decoded]
 
 
-def _blamed(compute: Compute, images: Array) -> list[Outcome]:
+def _blamed(compute: Compute, images: Array) -> list[Answer]:
     """Return the row of each image; where the batch as a whole is refused, find out which of them is to blame."""
     try:
         rows = compute(images)

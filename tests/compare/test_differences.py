@@ -7,7 +7,7 @@ import pytest
 
 from cnnfast import Network
 from cnnfast.architectures import build
-from cnnfast.compare import Comparison, NetworkSide, compare
+from cnnfast.compare import Comparison, NetworkBackend, compare
 from cnnfast.compare.differences import difference, matching
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph, Node
@@ -23,7 +23,7 @@ def changed(graph: Graph, **constants: Array) -> Graph:
 
 
 def found(left: Graph, right: Graph, bound: float = 1e-4) -> Comparison:
-    sides = [NetworkSide(Network.from_graph(graph), "a network") for graph in (left, right)]
+    sides = [NetworkBackend(Network.from_graph(graph), "a network") for graph in (left, right)]
     return compare(sides[0], sides[1], (images(), images()), bound)
 
 
@@ -79,10 +79,10 @@ def renamed(graph: Graph) -> Graph:
 def test_layers_of_other_names_are_matched_in_order() -> None:
     graph = build("lenet", seed=0)
     other = renamed(graph)
-    sides = [NetworkSide(Network.from_graph(g), "a network") for g in (graph, other)]
+    sides = [NetworkBackend(Network.from_graph(g), "a network") for g in (graph, other)]
     assert matching(*sides) == [(a.name, b.name) for a, b in zip(graph.nodes, other.nodes, strict=True)]
     longer = Graph(other.inputs, (*other.nodes, Node("end", Sigmoid(), other.outputs)), other.constants, ("end",))
-    pairs = matching(sides[0], NetworkSide(Network.from_graph(longer), "a network"))
+    pairs = matching(sides[0], NetworkBackend(Network.from_graph(longer), "a network"))
     assert pairs[-1] == ("fc3", "end")
     assert ("conv2", "n3") in pairs
     assert not found(graph, longer).is_alike

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnfast import shipped
+from cnnfast import list_models
 from cnnfast._dispatch import kernels
 from cnnfast.cli import COMMANDS
 
@@ -84,7 +84,7 @@ def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
     for name in re.findall(r'Network\.load\("([\w-]+)"\)', code):
-        if name not in shipped():
+        if name not in list_models():
             pytest.skip(f"{name} is not in models/ yet")
     monkeypatch.chdir(tmp_path)
     exec(compile(textwrap.dedent(code), "README.md", "exec"), {})

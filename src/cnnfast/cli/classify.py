@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnfast.cli import options
+from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_names, load
-from cnnfast.cli.sweep import Cells, Verdict, sweep
 from cnnfast.errors import ConfigError
 from cnnfast.preprocess import Array
 from cnnfast.records import shortest
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     names = class_names(net)
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
-    return sweep(args, net, Classifier(tuple(names), args.top))
+    return run_task(args, net, Classifier(tuple(names), args.top))
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Classifier:
         """What the rows depend on."""
         return {"command": "classify", "top": self.top}
 
-    def verdict(self, probabilities: Array) -> Verdict:
-        """Judge one image; of equal probabilities the first class wins."""
+    def verdict(self, probabilities: Array) -> Outcome:
+        """Describe one image; of equal probabilities the first class wins."""
         order = np.argsort(-probabilities, kind="stable")[: self.top]
         ranked = [(self.classes[i], shortest(probabilities[i])) for i in order]
         width = max(map(len, self.classes))
         line = "\t".join(f"{label:<{width}} {probability:.4f}" for label, probability in ranked)
         label, probability = ranked[0]
-        return Verdict(tuple(cell for pair in ranked for cell in pair), label, probability, line, shelf=label)
+        return Outcome(tuple(cell for pair in ranked for cell in pair), label, probability, line, shelf=label)
 
     def tally(self, cells: Cells) -> str:
         """Return the label."""

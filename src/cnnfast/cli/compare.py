@@ -14,7 +14,7 @@ import numpy as np
 from cnnfast._shipped import find
 from cnnfast.cli import OK, SOME_FAILED, options, readers
 from cnnfast.cli.inputs import open_inputs
-from cnnfast.compare import BOUND, ENGINES, Comparison, Difference, NetworkSide, Side, compare
+from cnnfast.compare import BOUND, ENGINES, Backend, Comparison, Difference, NetworkBackend, compare
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect, options_of
 from cnnfast.network import Network
@@ -63,19 +63,19 @@ def run(args: argparse.Namespace) -> int:
         other, preprocess, shape = _engine(args, right), _rule_of_engine(args, right, left), left.input_shape
     else:
         net = readers.load(right, args, lenient=True)
-        other, preprocess, shape = NetworkSide(net, right), net.preprocess, net.input_shape
+        other, preprocess, shape = NetworkBackend(net, right), net.preprocess, net.input_shape
     pictures = _images(args, left.input_shape, left.preprocess or preprocess)
     inputs = (
         _values(pictures, left.preprocess or preprocess, left.input_shape),
         _values(pictures, preprocess or left.preprocess, shape),
     )
     bound = other.bound if args.bound is None else args.bound
-    found = compare(NetworkSide(left, args.left), other, inputs, bound)
+    found = compare(NetworkBackend(left, args.left), other, inputs, bound)
     print(json.dumps(finite(as_dict(found, other)), indent=2) if args.json else as_text(found, args.left, other))
     return OK if found.is_alike else SOME_FAILED
 
 
-def _engine(args: argparse.Namespace, source: str) -> Side:
+def _engine(args: argparse.Namespace, source: str) -> Backend:
     """Return an engine that ends where the network does."""
     engine = ENGINES[args.engine](find(source))
     if args.output is not None:
@@ -142,7 +142,7 @@ def _values(images: Array, preprocess: Preprocess | None, shape: Shape) -> Array
     return images.astype(np.float32)
 
 
-def as_text(found: Comparison, left: str, right: Side) -> str:
+def as_text(found: Comparison, left: str, right: Backend) -> str:
     """Return what has been found as text."""
     lines = [
         f"{left} and {right.title}, {found.images} images",
@@ -178,7 +178,7 @@ def _told(layer: Difference) -> str:
     )
 
 
-def as_dict(found: Comparison, right: Side) -> dict[str, object]:
+def as_dict(found: Comparison, right: Backend) -> dict[str, object]:
     """Return what has been found as values that JSON can hold."""
     return {
         "alike": found.is_alike,

@@ -14,7 +14,7 @@ from cnnfast import _threads
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.models import class_index, class_names, load, preprocess_of
-from cnnfast.cli.progress import Failures, Progress, say
+from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.data import Batch, Dataset, open_dataset
 from cnnfast.errors import DataError, InputError
 from cnnfast.preprocess import Array
@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
                     _draw_mistakes(gallery, batch, probabilities, names, dataset)
             progress.advance(len(batch.names) + len(batch.failed))
     print(json.dumps(scores.to_dict(), indent=2) if args.json else as_text(scores, dataset))
-    say(*failures.lines())
+    log(*failures.lines())
     if gallery is not None:
-        say(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
+        log(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
     return SOME_FAILED if failures.count else OK
 
 

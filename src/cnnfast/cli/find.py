@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cnnfast.cli import options
+from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_index, class_names, load
-from cnnfast.cli.sweep import Cells, Verdict, sweep
 from cnnfast.preprocess import Array
 from cnnfast.records import shortest
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Find the pictures of a class."""
     net = load(args.model, args)
     index = class_index(net, args.wanted)
-    return sweep(args, net, Finder(index, class_names(net)[index], args.threshold))
+    return run_task(args, net, Finder(index, class_names(net)[index], args.threshold))
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Finder:
         """What the rows depend on."""
         return {"command": "find", "class": self.name, "threshold": self.threshold}
 
-    def verdict(self, probabilities: Array) -> Verdict:
-        """Judge one image."""
+    def verdict(self, probabilities: Array) -> Outcome:
+        """Describe one image."""
         probability = shortest(probabilities[self.index])
         found = probability > self.threshold
-        return Verdict((probability, found), self.name, probability, f"{probability:.4f}" if found else None)
+        return Outcome((probability, found), self.name, probability, f"{probability:.4f}" if found else None)
 
     def tally(self, cells: Cells) -> str:
         """Return whether the image was found."""

@@ -17,7 +17,7 @@ from cnnfast.errors import DataError
 from cnnfast.picture_files import iter_pictures, picture_suffixes
 from cnnfast.pictures import fit_images
 from cnnfast.preprocess import Array, Preprocess
-from cnnfast.stream import Outcome, decode
+from cnnfast.stream import Answer, decode
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
 """Data sets whose images are no picture files; all else that a path names is read as pictures."""
@@ -42,7 +42,7 @@ class Item(NamedTuple):
     pixels: Array | None
     picture: Path | Array
 
-    def load(self, preprocess: Preprocess) -> Outcome:
+    def load(self, preprocess: Preprocess) -> Answer:
         """Return the image, or why there is nothing to see."""
         return decode(self.picture, preprocess) if self.pixels is None else self.pixels
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnfast import _shipped
 from cnnfast.preprocess import MODES
 
-MODEL = f"a shipped network ({', '.join(_shipped.shipped())}), or a model file of any known format"
+MODEL = f"a shipped network ({', '.join(_shipped.list_models())}), or a model file of any known format"
 """What may be named as a network."""
 
 LABELED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"

@@ -88,7 +88,7 @@ class Failures:
         return [f"{self.count:,} could not be read:", *self._listed, *([f"  and {rest:,} more"] if rest else [])]
 
 
-def say(*lines: str) -> None:
+def log(*lines: str) -> None:
     """Print lines on stderr."""
     for line in lines:
         print(line, file=sys.stderr)

@@ -12,9 +12,9 @@ from pathlib import Path
 from cnnfast import _threads
 from cnnfast.architectures import ARCHITECTURES, find
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
-from cnnfast.cli.lessons import Lesson, begin, part_to_test, taught
-from cnnfast.cli.progress import Failures, say
+from cnnfast.cli.progress import Failures, log
 from cnnfast.cli.recipes import add_recipe, recipe_of
+from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
 from cnnfast.errors import ConfigError, OutputError, TrainingError
 from cnnfast.formats.native import check_target
 from cnnfast.heads import feature_layer
@@ -82,22 +82,22 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
     failures = Failures()
     with nullcontext() if args.threads is None else _threads.threads(args.threads):
-        lesson = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
+        setup = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
         if args.batch_norm:
-            lesson = replace(lesson, net=with_graph(lesson.net, with_batch_norm(lesson.net.graph)))
-        examples = lesson.examples
+            setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))
+        examples = setup.examples
         if args.whiten:
-            net, layer = whitened(lesson.net, examples.images)
-            lesson, args.frozen_params = replace(lesson, net=net), [*args.frozen_params, f"{layer}.weight"]
+            net, layer = whitened(setup.net, examples.images)
+            setup, args.frozen_params = replace(setup, net=net), [*args.frozen_params, f"{layer}.weight"]
         if args.teacher is not None:
             examples = taught(examples, Network.load(args.teacher), args.teacher_share)
         try:
             fitted = fit(
-                lesson.net,
+                setup.net,
                 examples,
                 recipe,
                 validation=args.validation or None,
-                freeze=_last_frozen(args, lesson),
+                freeze=_last_frozen(args, setup),
                 frozen_params=args.frozen_params,
                 cache=feature_cache(),
                 run_dir=folder,
@@ -107,16 +107,16 @@ def run(args: argparse.Namespace) -> int:
         except TrainingError as error:
             if isinstance(error.network, Network):
                 save_trained(_named(error.network, args), args.out)
-                say(f"{args.out}: the last good weights")
+                log(f"{args.out}: the last good weights")
             raise
         net = _named(fitted.network, args)
         save_trained(net, args.out)
-        _measure(net, fitted.validation, lesson, folder, failures)
-    say(*failures.lines())
+        _measure(net, fitted.validation, setup, folder, failures)
+    log(*failures.lines())
     if args.save_plots is not None:
-        say(*map(str, plot.draw(folder, args.save_plots)))
+        log(*map(str, plot.draw(folder, args.save_plots)))
     if fitted.ended == ends.INTERRUPTED:
-        say(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume goes on")
+        log(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume goes on")
         return INTERRUPTED
     return SOME_FAILED if failures.count else OK
 
@@ -128,13 +128,13 @@ def save_trained(net: Network, path: Path) -> None:
     except OutputError:
         elsewhere = Path(tempfile.mkdtemp(prefix="cnnfast-")) / "network.safetensors"
         net.save(elsewhere)
-        say(f"{path} could not be written; the network is in {elsewhere}")
+        log(f"{path} could not be written; the network is in {elsewhere}")
         raise
 
 
-def _last_frozen(args: argparse.Namespace, lesson: Lesson) -> str | None:
+def _last_frozen(args: argparse.Namespace, setup: TrainSetup) -> str | None:
     if args.freeze:
-        return lesson.head_from or feature_layer(lesson.net.graph)
+        return setup.head_from or feature_layer(setup.net.graph)
     up_to: str | None = args.freeze_up_to
     return up_to
 
@@ -152,14 +152,14 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     return with_graph(net, without_batch_norm(net.graph), notes, args.license)
 
 
-def _measure(net: Network, validation: Examples | None, lesson: Lesson, folder: Path, failures: Failures) -> None:
+def _measure(net: Network, validation: Examples | None, setup: TrainSetup, folder: Path, failures: Failures) -> None:
     """Print the accuracy on images that were not learned from, and keep the confusion matrix."""
-    examples = part_to_test(lesson, net, failures) or validation or lesson.examples
+    examples = part_to_test(setup, net, failures) or validation or setup.examples
     scores = Scores([str(name) for name in net.classes_])
     for start in range(0, len(examples), 1024):
         part = _part(examples, start)
         scores.add(part.numbers, net.predict_proba(part.images, layout="nhwc"))
-    where = "test images right" if examples.name == lesson.test_name else f"images right: {examples.name}"
+    where = "test images right" if examples.name == setup.test_name else f"images right: {examples.name}"
     title = f"{scores.accuracy:.2%} of {scores.total:,} {where}"
     print(title)
     write_confusion(folder / CONFUSION, scores.matrix, scores.classes, title)

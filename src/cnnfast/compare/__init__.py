@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+from cnnfast.compare.backends import BOUND, Backend, NetworkBackend
 from cnnfast.compare.differences import Comparison, Difference, compare
 from cnnfast.compare.engines import ENGINES
-from cnnfast.compare.sides import BOUND, NetworkSide, Side
 
-__all__ = ["BOUND", "ENGINES", "Comparison", "Difference", "NetworkSide", "Side", "compare"]
+__all__ = ["BOUND", "ENGINES", "Backend", "Comparison", "Difference", "NetworkBackend", "compare"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnfast.compare.sides import BOUND, Side
+from cnnfast.compare.backends import BOUND, Backend
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array, Shape
 
@@ -82,12 +82,12 @@ class Comparison:
         return self.output.size <= self.bound and self.same_top1 == self.images
 
 
-def compare(left: Side, right: Side, images: tuple[Array, Array], bound: float = BOUND) -> Comparison:
+def compare(left: Backend, right: Backend, images: tuple[Array, Array], bound: float = BOUND) -> Comparison:
     """Run both sides and compare every layer that both have.
 
     Parameters
     ----------
-    left, right : Side
+    left, right : Backend
     images : (array, array)
         float32 (N, C, H, W) or (N, F), for each side as it wants them.
     bound : float
@@ -115,7 +115,7 @@ def compare(left: Side, right: Side, images: tuple[Array, Array], bound: float =
     return Comparison(len(images[0]), tuple(found), int((labels[0] == labels[1]).sum()), bound, left_out)
 
 
-def matching(left: Side, right: Side) -> list[tuple[str, str]]:
+def matching(left: Backend, right: Backend) -> list[tuple[str, str]]:
     """Return which layers belong together, the outputs last: by name, else what is of one kind and shape in order."""
     names = [name for name in left.layers if name in right.layers]
     if 2 * len(names) >= min(len(left.layers), len(right.layers)):

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from cnnfast._optional import needs
+from cnnfast.compare.backends import Backend
 from cnnfast.compare.keras import Keras
-from cnnfast.compare.sides import Side
 from cnnfast.errors import CnnfastError, ConfigError
-from cnnfast.formats.blame import blame
+from cnnfast.formats.error_context import error_context
 from cnnfast.ops import Array, Shape
 
 OUTPUT = "output"
@@ -74,7 +74,7 @@ def _channels_last(images: Array, shape: Sequence[object]) -> Array:
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if is_last else images
 
 
-class OnnxRuntime(Side):
+class OnnxRuntime(Backend):
     """onnxruntime on an ONNX file; every value of the file is an output.
 
     Integers are compared as the real numbers that they stand for, and left out where nothing says what these are.
@@ -153,7 +153,7 @@ class OnnxRuntime(Side):
         return real
 
 
-class LiteRT(Side):
+class LiteRT(Backend):
     """LiteRT on a .tflite file; the result of each operator is a layer, integers as the numbers that they stand for."""
 
     def __init__(self, path: Path) -> None:
@@ -161,7 +161,7 @@ class LiteRT(Side):
         from cnnfast.formats.litert.schema import need_tflite, read_model
 
         need_tflite()
-        with blame(path):
+        with error_context(path):
             model = read_model(path)
         self.title = f"LiteRT on {path}"
         with warnings.catch_warnings(), _refusing("LiteRT", path):
@@ -221,7 +221,7 @@ def _real(values: Array, detail: dict[str, Any]) -> Array:
     return values.astype(np.float32) if scale == 0 else (values.astype(np.float32) - zero) * np.float32(scale)
 
 
-class Torch(Side):
+class Torch(Backend):
     """PyTorch on a program of TorchScript or torch.export; its output only."""
 
     def __init__(self, path: Path) -> None:
@@ -256,7 +256,7 @@ class Torch(Side):
         return {OUTPUT: results[0]}
 
 
-ENGINES: dict[str, Callable[[Path], Side]] = {
+ENGINES: dict[str, Callable[[Path], Backend]] = {
     "onnxruntime": OnnxRuntime,
     "litert": LiteRT,
     "keras": Keras,

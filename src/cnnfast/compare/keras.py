@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from cnnfast._optional import needs
-from cnnfast.compare.sides import Side
+from cnnfast.compare.backends import Backend
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats.keras.order import Order, order_of
 from cnnfast.ops import Array, Shape
 
 
-class Keras(Side):
+class Keras(Backend):
     """Keras on a .keras or .h5 file; every layer with one result, its elements in the order of the network."""
 
     def __init__(self, path: Path) -> None:

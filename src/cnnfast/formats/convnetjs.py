@@ -16,9 +16,9 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats import cifar10
-from cnnfast.formats.blame import blame, name_of
 from cnnfast.formats.chain import Chain
 from cnnfast.formats.channels_last import columns_to_chw
+from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.strict_json import parse
@@ -59,7 +59,7 @@ def read(
     -----
     Dropout multiplies by ``1 - drop_prob`` when ConvNetJS predicts, so it is a factor here, not a layer that vanishes.
     """
-    with blame(path):
+    with error_context(path):
         chain = _chain(_layers(Path(path)))
         if chain.graph().inputs["layer0"] == (3, 32, 32) and chain.shape == (10,):
             classes = cifar10.CLASSES if classes is None else classes

@@ -17,9 +17,9 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats import cifar10
-from cnnfast.formats.blame import blame
 from cnnfast.formats.chain import Chain
 from cnnfast.formats.channels_last import columns_to_chw
+from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Relu, Softmax
@@ -56,13 +56,13 @@ def read(path: str | os.PathLike[str]) -> Model:
             _add_weighted(chain, name, Path(path) / f"{name}_{kind}.txt")
         else:
             chain.add(name, {"relu": Relu(), "pool": MaxPool((2, 2)), "softmax": Softmax()}[kind])
-    with blame(path):
+    with error_context(path):
         notes = {"source": "CS61C Spring 2015 project 3, UC Berkeley"}
         return Model(chain.graph(), cifar10.byte_minus_half(), cifar10.CLASSES, "MIT", notes)
 
 
 def _add_weighted(chain: Chain, name: str, path: Path) -> None:
-    with blame(path):
+    with error_context(path):
         try:
             if path.stem.endswith("conv"):
                 _add_conv(chain, name, path)

@@ -16,8 +16,8 @@ import numpy as np
 from cnnfast._outputs import file_behind
 from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, digest, tensors
-from cnnfast.formats.blame import blame
 from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
+from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.registry import Format, register
@@ -51,7 +51,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     check_target(path)
-    with blame(path):
+    with error_context(path):
         model = replace(model, graph=with_plain_names(model.graph))
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
@@ -120,7 +120,7 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
     ModelFileError
         If the file cannot be read, is damaged, or is of a version that this cnnfast does not know.
     """
-    with blame(path):
+    with error_context(path):
         data = tensors.bytes_of(Path(path), digest.END, mapped)
         if data[8 : digest.BEGIN].tobytes() != PREFIX:
             raise ModelFileError(f"no cnnfast model file: bytes 8 to {digest.BEGIN - 1} must be {PREFIX.decode()}")

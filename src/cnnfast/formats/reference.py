@@ -9,7 +9,7 @@ from cnnfast import _shipped
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import digest, native
-from cnnfast.formats.blame import blame
+from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 
 
@@ -87,7 +87,7 @@ def load_again(path: str, sha256: str) -> Model:
     ModelFileError
         If the file is gone, damaged, or another one.
     """
-    with blame(path):
+    with error_context(path):
         found = refer_to(path) if Path(path).is_file() else None
         if found is None or found.sha256 != sha256:
             fault = "is not there any more" if found is None else f"now holds another one, of SHA-256 {found.sha256}"

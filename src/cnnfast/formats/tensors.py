@@ -35,7 +35,7 @@ DTYPES: Dtypes = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
 """What a model file of cnnfast holds."""
 BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])
 """NumPy has no bfloat16: the upper half of a float32, in a dtype of its own that no integer is mistaken for."""
-FOREIGN: Dtypes = DTYPES | {
+ALL_DTYPES: Dtypes = DTYPES | {
     "F16": np.dtype("<f2"),
     "BF16": BFLOAT16,
     **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
@@ -164,7 +164,7 @@ def unpack(data: Array, foreign: bool = False) -> tuple[dict[str, str], dict[str
     data : uint8 array
         The whole file, in memory or mapped.
     foreign : bool
-        Whether others wrote it: then there may be more dtypes (`FOREIGN`), and text beyond ASCII.
+        Whether others wrote it: then there may be more dtypes (`ALL_DTYPES`), and text beyond ASCII.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def unpack(data: Array, foreign: bool = False) -> tuple[dict[str, str], dict[str
         For any damage, with the tensor and the rule.
     """
     header, start = read_header(data, foreign)
-    dtypes = FOREIGN if foreign else DTYPES
+    dtypes = ALL_DTYPES if foreign else DTYPES
     metadata = header.pop(METADATA, {})
     if foreign and metadata is None:
         metadata = {}
@@ -195,7 +195,7 @@ def _entry(name: str, fields: object, dtypes: Dtypes) -> Entry:
     if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
         raise ModelFileError(f"{place}: its entry must have exactly the keys dtype, shape and data_offsets")
     code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    if isinstance(code, str) and code.startswith(NARROW) and dtypes is FOREIGN:
+    if isinstance(code, str) and code.startswith(NARROW) and dtypes is ALL_DTYPES:
         raise ModelFileError(
             f"{place}: its dtype is {code!r:.40}, which cnnfast does not compute with; "
             "convert the weights where they come from, in PyTorch with tensor.float(), and save them as F32 or F16"

@@ -16,7 +16,7 @@ from cnnfast.plan.channels_base import ChannelsLowering, copy_elements
 from cnnfast.plan.channels_layers import LAYERS
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lanes import emit_all, halos
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.lowering import NodeIO
 
 
 def lower_channels(
@@ -53,4 +53,4 @@ def _flatten_result(lowering: ChannelsLowering, name: str) -> None:
         return
     lowering.results[name] = flat = f"{name}:flat"
     lowering.shapes[flat] = (math.prod(lowering.shapes[name]),)
-    copy_elements(lowering, Site(name, (name,), flat), lowering.elements(name), lowering.elements(flat))
+    copy_elements(lowering, NodeIO(name, (name,), flat), lowering.elements(name), lowering.elements(flat))

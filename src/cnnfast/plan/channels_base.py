@@ -12,7 +12,7 @@ from cnnfast._dispatch import kernels
 from cnnfast.ops import Array
 from cnnfast.plan.budget import PLACE
 from cnnfast.plan.lanes_base import LanesLowering
-from cnnfast.plan.lowering import Rules, Site, Triple
+from cnnfast.plan.lowering import NodeIO, Rules, Triple
 from cnnfast.plan.pack import aligned, in_vectors
 from cnnfast.plan.places import channel_places
 
@@ -76,18 +76,18 @@ class ChannelsLowering(LanesLowering):
         places: Array = np.add.outer(channel_places(c, x_c, kernels.lanes()), pixels)
         return places.reshape(self.shapes[value])
 
-    def emit_channels(self, site: Site, kernel: str, operands: tuple[str | Array, ...], **options: Any) -> None:
+    def emit_channels(self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], **options: Any) -> None:
         """Append one step of kernel ``<name>_f32_nchwc_<algorithm>``."""
         self.emit(site, kernel, operands, LAYOUT, **options)
 
 
-def copy_elements(lowering: ChannelsLowering, site: Site, source: Array, target: Array) -> None:
+def copy_elements(lowering: ChannelsLowering, site: NodeIO, source: Array, target: Array) -> None:
     """Emit a copy of single elements, from places of the operand to places of the result."""
     tables = tuple(np.ascontiguousarray(places.reshape(-1), np.int32) for places in (source, target))
     lowering.emit_channels(site, "copy:elements", site.inputs, ints=dict(count=source.size), tables=tables)
 
 
-def clear_partial_vectors(lowering: ChannelsLowering, site: Site) -> None:
+def clear_partial_vectors(lowering: ChannelsLowering, site: NodeIO) -> None:
     """Zero a result that is written element by element, if not every lane of it will be."""
     if lowering.chw(site.result)[0] % kernels.lanes():
         (c, h, w), y = lowering.extent(site.result), lowering.strides(site.result)

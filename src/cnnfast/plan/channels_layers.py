@@ -12,7 +12,7 @@ from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.channels_base import ChannelsLowering
 from cnnfast.plan.lanes_layers import positions, tiles_of
 from cnnfast.plan.layers import Sums
-from cnnfast.plan.lowering import Site, Triple, packed
+from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
 from cnnfast.plan.places import channel_taps, conv_positions, conv_taps
 from cnnfast.plan.step import Packed
@@ -37,7 +37,7 @@ def _tile_vectors() -> int:
     return 3 if kernels.tile_channels()[0] > 3 else 2
 
 
-def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+def _direct(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     if op.groups > 1:
         _grouped(lowering, sums, site)
@@ -46,7 +46,7 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     xpos, ypos, rpos = _positions(lowering, sums, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
     ints |= dict(
-        pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors()
+        pool=int(sums.epilogue.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors()
     )
     lowering.emit_channels(
         site,
@@ -60,13 +60,13 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     )
 
 
-def _grouped(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+def _grouped(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     depthwise = c == 1 and oc == op.groups
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     xpos, ypos, rpos = _positions(lowering, sums, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
-    ints |= dict(positions=len(xpos), pool=int(sums.ending.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
+    ints |= dict(positions=len(xpos), pool=int(sums.epilogue.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
     taps = conv_taps(op, 1, kh, kw, x) if depthwise else _lane_taps(op, sums.weight, x)
     lowering.emit_channels(
         site,
@@ -100,20 +100,20 @@ def _vectors_of(lowering: ChannelsLowering, weight: str, most: int) -> Packed:
     return lowering.once(lambda: Packed(pack, size), "vectors", weight, most)
 
 
-def _bias(lowering: ChannelsLowering, sums: Sums, site: Site) -> Array:
+def _bias(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> Array:
     """Return the bias of a layer in vectors; layers that have the same bias, or none, share it."""
     return lowering.once(lambda: lowering.vectors(sums.bias), "bias", *(site.inputs[2:3] or sums.bias.shape))
 
 
-def _positions(lowering: ChannelsLowering, sums: Sums, site: Site, unit: int) -> tuple[Array, Array, Array | None]:
+def _positions(lowering: ChannelsLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
     """Return where each position reads, in so many units, and where it writes and finds its residual, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
-    shrink = 2 if sums.ending.pool else 1
+    shrink = 2 if sums.epilogue.pool else 1
 
     def places(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
         return positions(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
 
-    xpos = places(sums.op, oh, ow, site.inputs[0], sums.ending.pool, unit)
+    xpos = places(sums.op, oh, ow, site.inputs[0], sums.epilogue.pool, unit)
     ypos = places(plain, oh // shrink, ow // shrink, site.result)
     rpos = places(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
     return xpos, ypos, rpos
@@ -123,18 +123,18 @@ def _residual_stride(lowering: ChannelsLowering, sums: Sums) -> int:
     return lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
 
 
-def _conv_as_dense(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+def _conv_as_dense(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, kh, kw = sums.weight
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     taps = channel_taps(sums.op, c, kh, kw, x, lanes) + conv_positions(sums.op, 1, 1, x, None)[0] * lanes
     _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+def _linear(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     _dense(lowering, sums, site, sums.weight, None)
 
 
-def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: ChannelsLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     if taps is not None and np.array_equal(taps, np.arange(features)):
         taps = None
@@ -151,7 +151,7 @@ def _dense(lowering: ChannelsLowering, sums: Sums, site: Site, weight: Shape, ta
     )
 
 
-def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
+def _winograd(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     _, c, k, _ = sums.weight
     oc, oh, ow = sums.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
@@ -162,7 +162,7 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: Site) -> None:
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)
-    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
+    ints |= dict(pool=int(sums.epilogue.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
     pack = partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes)
     size = outputs * lanes * c * (k + 3) ** 2 * FLOAT
     weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)

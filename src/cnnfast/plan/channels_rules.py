@@ -44,7 +44,7 @@ from cnnfast.plan.channels_base import ChannelsLowering, clear_partial_vectors, 
 from cnnfast.plan.elements import FUNCTIONS, emit_reduce, emit_resize
 from cnnfast.plan.lanes_base import copy_ints
 from cnnfast.plan.lanes_base import rule as rule_of_lanes
-from cnnfast.plan.lowering import Site, Triple, affine_parameters, broadcast_strides, numbered, strides_of
+from cnnfast.plan.lowering import NodeIO, Triple, affine_parameters, broadcast_strides, numbered, strides_of
 
 rule.share(
     rule_of_lanes,
@@ -52,7 +52,7 @@ rule.share(
 )
 
 
-def _rows(lowering: ChannelsLowering, site: Site) -> dict[str, int]:
+def _rows(lowering: ChannelsLowering, site: NodeIO) -> dict[str, int]:
     """Return the geometry of a function that knows the channel of an element."""
     if len(lowering.shapes[site.result]) > 3:
         raise UnsupportedError(f"channels in the lanes: more than three axes: {lowering.shapes[site.result]}")
@@ -61,14 +61,14 @@ def _rows(lowering: ChannelsLowering, site: Site) -> dict[str, int]:
 
 
 @rule(BatchNorm)
-def _batch_norm(lowering: ChannelsLowering, op: BatchNorm, site: Site) -> None:
+def _batch_norm(lowering: ChannelsLowering, op: BatchNorm, site: NodeIO) -> None:
     parameters = tuple(lowering.vectors(a) for a in affine_parameters(op, site, lowering.graph.constants))
     options = dict(ints=_rows(lowering, site), parameters=parameters, in_place=lowering.same_place(site))
     lowering.emit_channels(site, "affine", site.inputs[:1], **options)
 
 
 @rule(PRelu)
-def _prelu(lowering: ChannelsLowering, op: PRelu, site: Site) -> None:
+def _prelu(lowering: ChannelsLowering, op: PRelu, site: NodeIO) -> None:
     ints = _rows(lowering, site)
     slope = lowering.vectors(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     options = dict(ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
@@ -76,7 +76,7 @@ def _prelu(lowering: ChannelsLowering, op: PRelu, site: Site) -> None:
 
 
 @rule(Softmax, LogSoftmax)
-def _softmax(lowering: ChannelsLowering, op: Softmax | LogSoftmax, site: Site) -> None:
+def _softmax(lowering: ChannelsLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
     if op.axis == 1 and len(lowering.shapes[site.result]) <= 3:
         options = dict(ints=_rows(lowering, site), in_place=lowering.same_place(site))
         lowering.emit_channels(site, op.name, site.inputs, **options)
@@ -94,14 +94,14 @@ def _softmax(lowering: ChannelsLowering, op: Softmax | LogSoftmax, site: Site) -
 
 
 @rule(Lrn)
-def _lrn(lowering: ChannelsLowering, op: Lrn, site: Site) -> None:
+def _lrn(lowering: ChannelsLowering, op: Lrn, site: NodeIO) -> None:
     floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
     ints = _rows(lowering, site) | dict(size=op.size)
     lowering.emit_channels(site, "lrn", site.inputs, ints=ints, floats=floats)
 
 
 @rule(Binary)
-def _arithmetic(lowering: ChannelsLowering, op: Binary, site: Site) -> None:
+def _arithmetic(lowering: ChannelsLowering, op: Binary, site: NodeIO) -> None:
     whole, y = lowering.extent(site.result), lowering.strides(site.result)
     operands, strides = zip(*(_operand(lowering, site, i) for i in range(2)), strict=True)
     in_place = isinstance(operands[0], str) and strides[0] == y and lowering.same_place(site)
@@ -111,7 +111,7 @@ def _arithmetic(lowering: ChannelsLowering, op: Binary, site: Site) -> None:
     lowering.emit(site, op.name, operands, ints=ints, in_place=in_place)
 
 
-def _operand(lowering: ChannelsLowering, site: Site, index: int) -> tuple[str | Array, Triple]:
+def _operand(lowering: ChannelsLowering, site: NodeIO, index: int) -> tuple[str | Array, Triple]:
     """Return an operand that has all channels of the result, and its strides."""
     value, target = site.inputs[index], lowering.shapes[site.result]
     whole, shape = lowering.extent(site.result), lowering.shapes[value]
@@ -124,7 +124,7 @@ def _operand(lowering: ChannelsLowering, site: Site, index: int) -> tuple[str | 
         return value, broadcast_strides(lowering.strides(value), lowering.extent(value), whole)
     repeated = f"{site.result}<{index}"
     lowering.shapes[repeated] = target
-    here = Site(site.node, (value,), repeated)
+    here = NodeIO(site.node, (value,), repeated)
     clear_partial_vectors(lowering, here)
     copy_elements(lowering, here, np.broadcast_to(lowering.elements(value), target), lowering.elements(repeated))
     return repeated, lowering.strides(repeated)
@@ -137,7 +137,7 @@ def _repeated_constant(lowering: ChannelsLowering, value: str, target: Shape, wh
 
 
 @rule(Function)
-def _function(lowering: ChannelsLowering, op: Function, site: Site) -> None:
+def _function(lowering: ChannelsLowering, op: Function, site: NodeIO) -> None:
     (c, h, w), x, y = lowering.extent(site.result), lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
     floats = dict(f0=getattr(op, "alpha", 0.0))
@@ -145,19 +145,19 @@ def _function(lowering: ChannelsLowering, op: Function, site: Site) -> None:
 
 
 @rule(Reduce)
-def _reduce(lowering: ChannelsLowering, op: Reduce, site: Site) -> None:
+def _reduce(lowering: ChannelsLowering, op: Reduce, site: NodeIO) -> None:
     if len(lowering.shapes[site.inputs[0]]) != 3 or 1 in op.axes:
         raise UnsupportedError("channels in the lanes: a reduction over channels")
     emit_reduce(lowering, op, site, lowering.extent(site.inputs[0]))
 
 
 @rule(Resize)
-def _resize(lowering: ChannelsLowering, op: Resize, site: Site) -> None:
+def _resize(lowering: ChannelsLowering, op: Resize, site: NodeIO) -> None:
     emit_resize(lowering, op, site, lowering.extent(site.inputs[0]))
 
 
 @rule(Concat)
-def _concat(lowering: ChannelsLowering, op: Concat, site: Site) -> None:
+def _concat(lowering: ChannelsLowering, op: Concat, site: NodeIO) -> None:
     axis, rank = op.axis - 1, len(lowering.shapes[site.result])
     sizes = [lowering.shapes[value][axis] for value in site.inputs]
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
@@ -171,15 +171,15 @@ def _concat(lowering: ChannelsLowering, op: Concat, site: Site) -> None:
         lowering.emit(site, "copy", (value,), ints=ints)
 
 
-def _concat_elements(lowering: ChannelsLowering, site: Site, axis: int, starts: list[int]) -> None:
+def _concat_elements(lowering: ChannelsLowering, site: NodeIO, axis: int, starts: list[int]) -> None:
     clear_partial_vectors(lowering, site)
     places = np.split(lowering.elements(site.result), starts[1:], axis)
     for value, part in zip(site.inputs, places, strict=True):
-        copy_elements(lowering, Site(site.node, (value,), site.result), lowering.elements(value), part)
+        copy_elements(lowering, NodeIO(site.node, (value,), site.result), lowering.elements(value), part)
 
 
 @rule(Pad)
-def _pad(lowering: ChannelsLowering, op: Pad, site: Site) -> None:
+def _pad(lowering: ChannelsLowering, op: Pad, site: NodeIO) -> None:
     source, places = lowering.elements(site.inputs[0]), lowering.elements(site.result)
     if op.mode != "constant":
         _move(lowering, site, np.pad(source, op.around(), mode=op.mode))  # type: ignore[call-overload]
@@ -194,25 +194,25 @@ def _pad(lowering: ChannelsLowering, op: Pad, site: Site) -> None:
 
 
 @rule(Slice)
-def _slice(lowering: ChannelsLowering, op: Slice, site: Site) -> None:
+def _slice(lowering: ChannelsLowering, op: Slice, site: NodeIO) -> None:
     indices = [np.array(axis) for axis in op.indices()]
     _move(lowering, site, lowering.elements(site.inputs[0])[np.ix_(*indices)])
 
 
 @rule(Transpose)
-def _transpose(lowering: ChannelsLowering, op: Transpose, site: Site) -> None:
+def _transpose(lowering: ChannelsLowering, op: Transpose, site: NodeIO) -> None:
     order = [axis - 1 for axis in op.order[1:]]
     _move(lowering, site, lowering.elements(site.inputs[0]).transpose(order))
 
 
-def _move(lowering: ChannelsLowering, site: Site, source: Array) -> None:
+def _move(lowering: ChannelsLowering, site: NodeIO, source: Array) -> None:
     """Emit a copy of the elements at these places to the elements of the result."""
     clear_partial_vectors(lowering, site)
     copy_elements(lowering, site, source, lowering.elements(site.result))
 
 
 @rule(Flatten, Reshape)
-def _reshape(lowering: ChannelsLowering, op: Op, site: Site) -> None:
+def _reshape(lowering: ChannelsLowering, op: Op, site: NodeIO) -> None:
     """Move elements to their new channels, unless each keeps its own: then only the name changes."""
     source, target = lowering.chw(site.inputs[0]), lowering.chw(site.result)
     if source[0] == target[0] and (source == target or site.inputs[0] not in lowering.halos):

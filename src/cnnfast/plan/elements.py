@@ -29,7 +29,7 @@ from cnnfast.ops import (
 )
 from cnnfast.plan.gather import Either, cut, source_strides
 from cnnfast.plan.lanes_base import rule as lanes_rule
-from cnnfast.plan.lowering import AnyRule, Site, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.lowering import AnyRule, NodeIO, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.naive import rule as naive_rule
 
 FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu", "sign", "round")
@@ -49,7 +49,7 @@ def both(*ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
 
 
 @both(Function)
-def _function(lowering: Either, op: Function, site: Site) -> None:
+def _function(lowering: Either, op: Function, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     if len(shape) > 3:
         # values of more axes have no border
@@ -63,7 +63,7 @@ def _function(lowering: Either, op: Function, site: Site) -> None:
     lowering.emit(site, "function", site.inputs, ints=ints, **options)
 
 
-def _same_place(lowering: Either, site: Site, x: Triple, y: Triple) -> bool:
+def _same_place(lowering: Either, site: NodeIO, x: Triple, y: Triple) -> bool:
     return x == y and site.inputs[0] not in lowering.graph.constants
 
 
@@ -84,11 +84,11 @@ def _ordered(order: list[int], **groups: Any) -> dict[str, int]:
 
 
 @both(Reduce)
-def _reduce(lowering: Either, op: Reduce, site: Site) -> None:
+def _reduce(lowering: Either, op: Reduce, site: NodeIO) -> None:
     emit_reduce(lowering, op, site, lowering.shapes[site.inputs[0]])
 
 
-def emit_reduce(lowering: Either, op: Reduce, site: Site, shape: Shape) -> None:
+def emit_reduce(lowering: Either, op: Reduce, site: NodeIO, shape: Shape) -> None:
     """Emit a reduction of a value that takes so many elements of the arena along its axes."""
     kept, reduced, order = _axes(shape, op.axes)
     if len(lowering.shapes[site.result]) == len(shape):
@@ -100,7 +100,7 @@ def emit_reduce(lowering: Either, op: Reduce, site: Site, shape: Shape) -> None:
 
 
 @both(LayerNorm)
-def _layer_norm(lowering: Either, op: LayerNorm, site: Site) -> None:
+def _layer_norm(lowering: Either, op: LayerNorm, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     kept, reduced, order = _axes(shape, op.axes)
     own = strides_of((reduced[0], reduced[1], reduced[2]))
@@ -109,7 +109,7 @@ def _layer_norm(lowering: Either, op: LayerNorm, site: Site) -> None:
 
 
 @both(GroupNorm)
-def _group_norm(lowering: Either, op: GroupNorm, site: Site) -> None:
+def _group_norm(lowering: Either, op: GroupNorm, site: NodeIO) -> None:
     """Emit the normalization of each group: the channels are its first axis, wherever that stands among three."""
     shape = lowering.shapes[site.result]
     whole, channels = three_axes(shape), 3 - len(shape)
@@ -123,7 +123,7 @@ def _group_norm(lowering: Either, op: GroupNorm, site: Site) -> None:
 def _normalize(
     lowering: Either,
     op: LayerNorm | GroupNorm,
-    site: Site,
+    site: NodeIO,
     axes: tuple[list[int], list[int], list[int]],
     weights: list[int],
     count: int,
@@ -144,7 +144,7 @@ def _normalize(
     )
 
 
-def _scale_and_shift(lowering: Either, site: Site, count: int) -> tuple[Array, Array]:
+def _scale_and_shift(lowering: Either, site: NodeIO, count: int) -> tuple[Array, Array]:
     given = [lowering.graph.constants[name].reshape(-1) for name in site.inputs[1:]]
     scale = given[0] if given else np.ones(count)
     shift = given[1] if len(given) > 1 else np.zeros(count)
@@ -152,7 +152,7 @@ def _scale_and_shift(lowering: Either, site: Site, count: int) -> tuple[Array, A
 
 
 @both(MatMul)
-def _matmul(lowering: Either, op: MatMul, site: Site) -> None:
+def _matmul(lowering: Either, op: MatMul, site: NodeIO) -> None:
     a, b = (lowering.shapes[value] for value in site.inputs)
     y = lowering.shapes[site.result]
     count = math.prod(y[:-2])
@@ -177,11 +177,11 @@ both(Slice)(cut)
 
 
 @both(Resize)
-def _resize(lowering: Either, op: Resize, site: Site) -> None:
+def _resize(lowering: Either, op: Resize, site: NodeIO) -> None:
     emit_resize(lowering, op, site, lowering.shapes[site.inputs[0]])
 
 
-def emit_resize(lowering: Either, op: Resize, site: Site, shape: Shape) -> None:
+def emit_resize(lowering: Either, op: Resize, site: NodeIO, shape: Shape) -> None:
     """Emit an interpolation of a value that takes so many elements of the arena along its axes."""
     c, h, w = shape
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)

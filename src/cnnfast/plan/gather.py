@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cnnfast.ops import Array, Pad, Shape, Slice, Transpose
-from cnnfast.plan.lowering import Site, Triple, numbered, strides_of, three_axes
+from cnnfast.plan.lowering import NodeIO, Triple, numbered, strides_of, three_axes
 
 
 class Either(Protocol):
@@ -22,7 +22,7 @@ class Either(Protocol):
         """Return the distance of the channels, rows and columns of a value."""
         ...
 
-    def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
+    def emit(self, site: NodeIO, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
         """Append one step."""
         ...
 
@@ -34,20 +34,20 @@ def source_strides(lowering: Either, value: str) -> Triple:
     return lowering.strides(value)
 
 
-def gather(lowering: Either, site: Site, indices: Sequence[Array]) -> None:
+def gather(lowering: Either, site: NodeIO, indices: Sequence[Array]) -> None:
     """Emit ``y[i, j, k] = x[indices[0][i], indices[1][j], indices[2][k]]``."""
     strides = source_strides(lowering, site.inputs[0])
     _gather(lowering, site, [np.asarray(i) * stride for i, stride in zip(indices, strides, strict=True)])
 
 
-def _gather(lowering: Either, site: Site, places: Sequence[Array]) -> None:
+def _gather(lowering: Either, site: NodeIO, places: Sequence[Array]) -> None:
     target = lowering.strides(site.result) if len(lowering.shapes[site.result]) <= 3 else (0, 0, 1)
     ints = dict(zip("ABC", map(len, places), strict=True)) | numbered(y=target)
     tables = tuple(np.ascontiguousarray(p, np.int32) for p in places)
     lowering.emit(site, "gather", site.inputs, ints=ints, tables=tables)
 
 
-def cut(lowering: Either, op: Slice, site: Site) -> None:
+def cut(lowering: Either, op: Slice, site: NodeIO) -> None:
     """Emit a slice."""
     indices = [np.array(axis) for axis in op.indices()]
     if len(indices) <= 3:
@@ -57,14 +57,14 @@ def cut(lowering: Either, op: Slice, site: Site) -> None:
         _gather(lowering, site, [np.zeros(1, int), np.zeros(1, int), elements[np.ix_(*indices)].reshape(-1)])
 
 
-def pad_by_repeating(lowering: Either, op: Pad, site: Site) -> None:
+def pad_by_repeating(lowering: Either, op: Pad, site: NodeIO) -> None:
     """Emit a pad whose border is made of the image's own pixels."""
     shape = three_axes(lowering.shapes[site.inputs[0]])
     pairs = zip(shape, op.around(), strict=True)
     gather(lowering, site, [np.pad(np.arange(size), amount, mode=op.mode) for size, amount in pairs])  # type: ignore[call-overload]
 
 
-def transpose_many_axes(lowering: Either, op: Transpose, site: Site) -> None:
+def transpose_many_axes(lowering: Either, op: Transpose, site: NodeIO) -> None:
     """Emit a transpose of more than three axes: one table names the element that comes to each place."""
     shape = lowering.shapes[site.inputs[0]]
     elements = np.arange(math.prod(shape)).reshape(shape).transpose([axis - 1 for axis in op.order[1:]])

@@ -16,18 +16,18 @@ from cnnfast.ops import Binary, Conv2d, Fused, MatMul, Op
 from cnnfast.plan import choose, elements, lanes_rules, layers  # noqa: F401  (each registers its rules)
 from cnnfast.plan.budget import FLOAT, Budget
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.depth_first import Chain, find_chains, lower_chain
 from cnnfast.plan.lanes_base import NO_HALO, LanesLowering, copy_value
 from cnnfast.plan.lanes_layers import LAYERS
-from cnnfast.plan.lowering import Rules, Site
+from cnnfast.plan.lowering import NodeIO, Rules
 from cnnfast.plan.places import Halo, conv_halo
+from cnnfast.plan.row_streaming import Chain, find_chains, lower_chain
 
 rule = Rules()
 
 
 @dataclass
 class WholeGraph(LanesLowering):
-    """Steps in layout chwn<L>, some of them depth first: chains by the name of their last node."""
+    """Steps in layout chwn<L>, some of them row streaming: chains by the name of their last node."""
 
     chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class WholeGraph(LanesLowering):
         """Tell whether a node is computed as a part of another one."""
         return node in self.inner
 
-    def lower(self, op: Op, site: Site) -> None:
+    def lower(self, op: Op, site: NodeIO) -> None:
         """Emit the steps of one node, or those of the chain that it ends."""
         if site.node in self.chains:
             lower_chain(self, self.chains[site.node])
@@ -70,12 +70,12 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: B
     emit_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:
-            copy_value(lowering, Site(name, (name,), name))
+            copy_value(lowering, NodeIO(name, (name,), name))
         elif name in lowering.halos:
             # results are stored from values without a border
             lowering.results[name] = compact = f"{name}:compact"
             lowering.shapes[compact] = lowering.shapes[name]
-            copy_value(lowering, Site(name, (name,), compact))
+            copy_value(lowering, NodeIO(name, (name,), compact))
     return lowering
 
 
@@ -104,7 +104,7 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
 
 
 @rule(Op)
-def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
+def _materialised(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
     if lowering.is_left_out(site.node):
         return
@@ -116,6 +116,6 @@ def _materialised(lowering: LanesLowering, op: Op, site: Site) -> None:
         if index >= first and op.is_data_input(index) and value in lowering.graph.constants:
             inputs[index] = f"{site.result}<{value}"
             lowering.shapes[inputs[index]] = lowering.shapes[value]
-            copy_value(lowering, Site(site.node, (value,), inputs[index]))
-    lowering.lower(op, Site(site.node, tuple(inputs), site.result))
+            copy_value(lowering, NodeIO(site.node, (value,), inputs[index]))
+    lowering.lower(op, NodeIO(site.node, tuple(inputs), site.result))
     lowering.clear_halo(site.node, site.result)

@@ -16,7 +16,7 @@ import numpy as np
 from cnnfast._dispatch import kernels
 from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.lowering import Lowering, Rules, Site, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.lowering import Lowering, NodeIO, Rules, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.pack import aligned
 from cnnfast.plan.places import Halo
 from cnnfast.plan.step import Step
@@ -51,7 +51,7 @@ class LanesLowering(Lowering):
         """How many images a group holds."""
         return kernels.lanes()
 
-    def lower(self, op: Op, site: Site) -> None:
+    def lower(self, op: Op, site: NodeIO) -> None:
         """Emit the steps of one node."""
         self.rules.apply(self, op, site)
 
@@ -98,10 +98,10 @@ class LanesLowering(Lowering):
             y_c, y_r, _ = self.strides(value)
             ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
             ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
-            self.emit(Site(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
+            self.emit(NodeIO(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
 
     def emit(
-        self, site: Site, kernel: str, operands: tuple[str | Array, ...], layout: str = "chwn", **options: Any
+        self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], layout: str = "chwn", **options: Any
     ) -> None:
         """Append one step of kernel ``<name>_f32_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
         name, _, how = kernel.partition(":")
@@ -117,11 +117,11 @@ class LanesLowering(Lowering):
         lanes = kernels.lanes()
         return self.once(lambda: aligned(np.repeat(self.float32(name).reshape(-1), lanes)), "in lanes", name)
 
-    def bias(self, site: Site, base_inputs: int, channels: int) -> Array:
+    def bias(self, site: NodeIO, base_inputs: int, channels: int) -> Array:
         """Return the bias of a layer, or zeros."""
         return self.float32(site.inputs[2]) if base_inputs > 2 else packed(np.zeros(channels))
 
-    def rows(self, site: Site) -> dict[str, int]:
+    def rows(self, site: NodeIO) -> dict[str, int]:
         """Return the geometry of a function of one element: as few and as long rows as possible."""
         source, target = site.inputs[0], site.result
         if len(self.shapes[target]) > 3:
@@ -132,7 +132,7 @@ class LanesLowering(Lowering):
             shape = (1, 1, math.prod(shape))
         return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
-    def channels(self, site: Site) -> dict[str, int]:
+    def channels(self, site: NodeIO) -> dict[str, int]:
         """Return the geometry of a function of one element that knows its channel."""
         shape = self.shapes[site.result]
         # values of other ranks have no border: what lies behind the channels is one row
@@ -140,7 +140,7 @@ class LanesLowering(Lowering):
         x, y = (self.strides(v) if len(shape) == 3 else strides_of(whole) for v in (site.inputs[0], site.result))
         return dict(C=whole[0], H=whole[1], W=whole[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
-    def same_place(self, site: Site) -> bool:
+    def same_place(self, site: NodeIO) -> bool:
         """Tell whether a result could lie where its first operand lies."""
         return self.halo(site.inputs[0]) == self.halo(site.result)
 
@@ -160,7 +160,7 @@ def copy_ints(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dic
     return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
 
 
-def copy_value(lowering: LanesLowering, site: Site) -> None:
+def copy_value(lowering: LanesLowering, site: NodeIO) -> None:
     """Emit a copy of a value or constant to another one of the same shape."""
     shape = lowering.extent(site.result)
     source = site.inputs[0]

@@ -10,22 +10,22 @@ from cnnfast._dispatch import kernels
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.lanes_base import LanesLowering, activation_options
-from cnnfast.plan.layers import Ending, Sums
-from cnnfast.plan.lowering import Site, Triple, packed
+from cnnfast.plan.layers import Epilogue, Sums
+from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.pack import pack_blocks, pack_winograd
 from cnnfast.plan.places import Tiles, conv_positions, conv_taps, position_block, quads, winograd_tiles
 from cnnfast.plan.step import Packed
 
 
-def _direct(lowering: LanesLowering, sums: Sums, site: Site) -> None:
+def _direct(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.ending.pool)
-    ypos = _result_positions(lowering, oh, ow, y, sums.ending.pool)
+    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.epilogue.pool)
+    ypos = _result_positions(lowering, oh, ow, y, sums.epilogue.pool)
     r_c, rpos = 0, None
     if len(sums.reads) > 1:
         r = lowering.strides(sums.reads[1])
-        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.ending.pool)
+        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.epilogue.pool)
     taps = lowering.once(lambda: conv_taps(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
     block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
     emit_direct(
@@ -35,25 +35,25 @@ def _direct(lowering: LanesLowering, sums: Sums, site: Site) -> None:
         dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
         (blocks_of(lowering, site.inputs[1], op.groups, kernels.tile_channels()[0]), sums.bias),
         (taps, xpos, ypos, rpos),
-        sums.ending,
+        sums.epilogue,
         sums.why,
     )
 
 
 def emit_direct(
     lowering: LanesLowering,
-    site: Site,
+    site: NodeIO,
     reads: tuple[str, ...],
     ints: dict[str, int],
     parameters: tuple[Array | Packed, Array],
     tables: tuple[Array, Array, Array, Array | None],
-    ending: Ending,
+    epilogue: Epilogue,
     why: str,
     resume: bool = False,
 ) -> None:
     """Emit a direct convolution at the positions of its tables; with ``resume`` the sums go on from the result."""
-    act, floats = activation_options(ending.activation)
-    ints = ints | dict(positions=len(tables[1]), pool=int(ending.pool), act=act, resume=int(resume))
+    act, floats = activation_options(epilogue.activation)
+    ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool), act=act, resume=int(resume))
     lowering.emit(
         site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
     )
@@ -86,7 +86,7 @@ def tiles_of(
     whole_tiles: bool = True,
 ) -> Tiles:
     """Return the tables of a Winograd convolution; convolutions alike share them."""
-    op, pool = sums.op, sums.ending.pool
+    op, pool = sums.op, sums.epilogue.pool
     make = partial(winograd_tiles, op, *size, *strides, pool, whole_tiles)
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
 
@@ -107,7 +107,7 @@ def _result_positions(lowering: LanesLowering, oh: int, ow: int, y: Triple, pool
     return positions(lowering, Conv2d(), oh, ow, y)
 
 
-def _conv_as_dense(lowering: LanesLowering, sums: Sums, site: Site) -> None:
+def _conv_as_dense(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, kh, kw = sums.weight
     x = lowering.strides(site.inputs[0])
     start = conv_positions(sums.op, 1, 1, x, None)[0]
@@ -115,11 +115,11 @@ def _conv_as_dense(lowering: LanesLowering, sums: Sums, site: Site) -> None:
     _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: LanesLowering, sums: Sums, site: Site) -> None:
+def _linear(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     _dense(lowering, sums, site, sums.weight, None)
 
 
-def _dense(lowering: LanesLowering, sums: Sums, site: Site, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: LanesLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     channel = lowering.channel_stride(site.result)
     r_c = lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
@@ -135,14 +135,14 @@ def _dense(lowering: LanesLowering, sums: Sums, site: Site, weight: Shape, taps:
     )
 
 
-def _winograd(lowering: LanesLowering, sums: Sums, site: Site) -> None:
+def _winograd(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, k, _ = sums.weight
     _, oh, ow = sums.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
-    ints |= dict(pool=int(sums.ending.pool), act=sums.act, r_c=r[0], r_r=r[1])
+    ints |= dict(pool=int(sums.epilogue.pool), act=sums.act, r_c=r[0], r_r=r[1])
     tile_oc, _, single_oc = kernels.tile_channels()
     most = single_oc if len(tiles.xpos) == 1 else tile_oc
     pack = partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most)

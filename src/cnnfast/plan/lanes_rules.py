@@ -31,7 +31,7 @@ from cnnfast.ops import (
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lanes_base import LanesLowering, activation_options, copy_ints, copy_value, rule
 from cnnfast.plan.lowering import (
-    Site,
+    NodeIO,
     affine_parameters,
     around,
     broadcast_strides,
@@ -44,7 +44,7 @@ from cnnfast.plan.lowering import (
 
 
 @rule(MaxPool, AvgPool)
-def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: Site) -> None:
+def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: NodeIO) -> None:
     source = lowering.shapes[site.inputs[0]]
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = window_ints(op, lowering.extent(site.inputs[0]), lowering.extent(site.result))
@@ -54,7 +54,7 @@ def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: Site) -> None:
 
 
 @rule(GlobalAvgPool, GlobalMaxPool)
-def _global_pool(lowering: LanesLowering, op: Op, site: Site) -> None:
+def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     c, h, w = lowering.extent(site.inputs[0])
     x = lowering.strides(site.inputs[0])
     channel = lowering.channel_stride(site.result)
@@ -62,28 +62,28 @@ def _global_pool(lowering: LanesLowering, op: Op, site: Site) -> None:
 
 
 @rule(BatchNorm)
-def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: Site) -> None:
+def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
     lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
 
 
 @rule(PRelu)
-def _prelu(lowering: LanesLowering, op: PRelu, site: Site) -> None:
+def _prelu(lowering: LanesLowering, op: PRelu, site: NodeIO) -> None:
     ints = lowering.channels(site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
 
 
 @rule(Activation)
-def _activation(lowering: LanesLowering, op: Activation, site: Site) -> None:
+def _activation(lowering: LanesLowering, op: Activation, site: NodeIO) -> None:
     act, floats = activation_options(op)
     ints = lowering.rows(site) | dict(act=act)
     lowering.emit(site, "activate", site.inputs[:1], ints=ints, floats=floats, in_place=lowering.same_place(site))
 
 
 @rule(Softmax, LogSoftmax)
-def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: Site) -> None:
+def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     if len(shape) > 3:
         # values of more axes have no border
@@ -100,7 +100,7 @@ def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: Site) -> N
 
 
 @rule(Binary)
-def _arithmetic(lowering: LanesLowering, op: Op, site: Site) -> None:
+def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
     own = [
@@ -117,7 +117,7 @@ def _arithmetic(lowering: LanesLowering, op: Op, site: Site) -> None:
 
 
 @rule(Concat)
-def _concat(lowering: LanesLowering, op: Concat, site: Site) -> None:
+def _concat(lowering: LanesLowering, op: Concat, site: NodeIO) -> None:
     target = lowering.strides(site.result)
     axis = op.axis - 1 + 3 - len(lowering.shapes[site.result])
     start = 0
@@ -129,7 +129,7 @@ def _concat(lowering: LanesLowering, op: Concat, site: Site) -> None:
 
 
 @rule(Pad)
-def _pad(lowering: LanesLowering, op: Pad, site: Site) -> None:
+def _pad(lowering: LanesLowering, op: Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -142,7 +142,7 @@ def _pad(lowering: LanesLowering, op: Pad, site: Site) -> None:
 
 
 @rule(Transpose)
-def _transpose(lowering: LanesLowering, op: Transpose, site: Site) -> None:
+def _transpose(lowering: LanesLowering, op: Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -155,25 +155,25 @@ def _transpose(lowering: LanesLowering, op: Transpose, site: Site) -> None:
 
 
 @rule(Lrn)
-def _lrn(lowering: LanesLowering, op: Lrn, site: Site) -> None:
+def _lrn(lowering: LanesLowering, op: Lrn, site: NodeIO) -> None:
     ints = lowering.channels(site) | dict(size=op.size)
     floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=floats, workspace=ints["W"])
 
 
 @rule(Flatten, Reshape, Identity, Dropout)
-def _alias(lowering: LanesLowering, op: Op, site: Site) -> None:
+def _alias(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     """Give a value a new shape: for nothing where it lies without a border, else by copies."""
     (source,) = site.inputs
     if source in lowering.halos:
         compact = f"{site.result}<{source}"
         lowering.shapes[compact] = lowering.shapes[source]
-        copy_value(lowering, Site(site.node, (source,), compact))
+        copy_value(lowering, NodeIO(site.node, (source,), compact))
         source = compact
     if site.result in lowering.halos:
         reshaped = f"{site.result}:reshaped"
         lowering.shapes[reshaped] = lowering.shapes[site.result]
         lowering.aliases[reshaped] = source
-        copy_value(lowering, Site(site.node, (reshaped,), site.result))
+        copy_value(lowering, NodeIO(site.node, (reshaped,), site.result))
     else:
         lowering.aliases[site.result] = source

@@ -6,11 +6,11 @@ from cnnfast._frozen import frozen
 from cnnfast.ops import Activation, Add, Array, Conv2d, Fused, Linear, MaxPool, Op, PRelu, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.lanes_base import LanesLowering, activation_options, rule
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.lowering import NodeIO
 
 
 @frozen
-class Ending:
+class Epilogue:
     """What a layer does with its sums before it stores them, in this order."""
 
     residual: str | None = None
@@ -27,45 +27,45 @@ class Ending:
         return ", ".join([why, *(f"{name} fused" for name in fused if name)])
 
 
-PLAIN = Ending()
+PLAIN = Epilogue()
 
 
 @frozen
 class Sums:
-    """A layer as every kernel needs to know it: shapes of one image, what it reads, and its ending."""
+    """A layer as every kernel needs to know it: shapes of one image, what it reads, and its epilogue."""
 
     op: Conv2d
     weight: Shape
     output: Shape
     reads: tuple[str, ...]
     bias: Array
-    ending: Ending
+    epilogue: Epilogue
     why: str
 
     @property
     def act(self) -> int:
         """The number of the activation."""
-        return activation_options(self.ending.activation)[0]
+        return activation_options(self.epilogue.activation)[0]
 
     @property
     def floats(self) -> dict[str, float]:
         """The attributes of the activation."""
-        return activation_options(self.ending.activation)[1]
+        return activation_options(self.epilogue.activation)[1]
 
 
 @rule(Fused)
-def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
+def _fused(lowering: LanesLowering, op: Fused, site: NodeIO) -> None:
     """Emit the base with as much of the tail as its kernel takes, then the rest of the tail."""
     inputs, extras = site.inputs[: op.base_inputs], site.inputs[op.base_inputs :]
-    ending, taken, shape = ending_of(lowering, op, inputs, extras)
-    tail, extras = op.tail[taken:], extras[1 if ending.residual else 0 :]
+    epilogue, taken, shape = ending_of(lowering, op, inputs, extras)
+    tail, extras = op.tail[taken:], extras[1 if epilogue.residual else 0 :]
     value = f"{site.result}:0" if tail else site.result
     lowering.shapes[value] = shape
-    here = Site(site.node, inputs, value)
+    here = NodeIO(site.node, inputs, value)
     if isinstance(op.base, Conv2d):
-        _conv2d(lowering, op.base, here, ending)
+        _conv2d(lowering, op.base, here, epilogue)
     elif isinstance(op.base, Linear):
-        _linear(lowering, op.base, here, ending)
+        _linear(lowering, op.base, here, epilogue)
     else:
         lowering.rules.apply(lowering, op.base, here)
     for index, part in enumerate(tail, start=1):
@@ -73,12 +73,12 @@ def _fused(lowering: LanesLowering, op: Fused, site: Site) -> None:
         reads, extras = (value, *extras[:count]), extras[count:]
         value = site.result if index == len(tail) else f"{site.result}:{index}"
         lowering.shapes[value] = part.shape(*(lowering.shapes[v] for v in reads))
-        lowering.rules.apply(lowering, part, Site(site.node, reads, value))
+        lowering.rules.apply(lowering, part, NodeIO(site.node, reads, value))
 
 
 def ending_of(
     lowering: LanesLowering, op: Fused, inputs: tuple[str, ...], extras: tuple[str, ...]
-) -> tuple[Ending, int, Shape]:
+) -> tuple[Epilogue, int, Shape]:
     """Return what of a tail is part of the layer's own step, how many ops that is, and the shape of the result."""
     shape = op.base.shape(*(lowering.shapes[v] for v in inputs))
     if not isinstance(op.base, Conv2d | Linear):
@@ -95,7 +95,7 @@ def ending_of(
         del rest[0]
     if rest and not residual and _poolable(lowering, op.base, rest[0], inputs, shape):
         pool, shape = True, rest.pop(0).shape(shape)
-    return Ending(residual, activation, pool), len(op.tail) - len(rest), shape
+    return Epilogue(residual, activation, pool), len(op.tail) - len(rest), shape
 
 
 def _is_residual(lowering: LanesLowering, value: str, shape: Shape) -> bool:
@@ -114,24 +114,24 @@ def _poolable(lowering: LanesLowering, base: Op, pool: Op, inputs: tuple[str, ..
 
 
 @rule(Conv2d)
-def _conv2d(lowering: LanesLowering, op: Conv2d, site: Site, ending: Ending = PLAIN) -> None:
+def _conv2d(lowering: LanesLowering, op: Conv2d, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
     source, weight = (lowering.shapes[v] for v in site.inputs[:2])
     output = op.shape(source, weight)
     how, why = choose.algorithm(op, weight, output, lowering.algorithms)
-    sums = _sums(lowering, op, site, weight, output, ending, why)
+    sums = _sums(lowering, op, site, weight, output, epilogue, why)
     lowering.layers[how](lowering, sums, site)
 
 
 @rule(Linear)
-def _linear(lowering: LanesLowering, op: Linear, site: Site, ending: Ending = PLAIN) -> None:
+def _linear(lowering: LanesLowering, op: Linear, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
     weight = lowering.shapes[site.inputs[1]]
-    sums = _sums(lowering, Conv2d(), site, weight, weight[:1], ending, "a matrix")
+    sums = _sums(lowering, Conv2d(), site, weight, weight[:1], epilogue, "a matrix")
     lowering.layers["linear"](lowering, sums, site)
 
 
 def _sums(
-    lowering: LanesLowering, op: Conv2d, site: Site, weight: Shape, output: Shape, ending: Ending, why: str
+    lowering: LanesLowering, op: Conv2d, site: NodeIO, weight: Shape, output: Shape, epilogue: Epilogue, why: str
 ) -> Sums:
-    reads = (site.inputs[0], ending.residual) if ending.residual else site.inputs[:1]
+    reads = (site.inputs[0], epilogue.residual) if epilogue.residual else site.inputs[:1]
     bias = lowering.bias(site, len(site.inputs), output[0])
-    return Sums(op, weight, output, reads, bias, ending, ending.reason(why))
+    return Sums(op, weight, output, reads, bias, epilogue, epilogue.reason(why))

@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 
 
 @frozen
-class Site:
+class NodeIO:
     """Where an op stands: its node, the values that it reads, and the value that it makes."""
 
     node: str
@@ -84,13 +84,13 @@ class Lowering:
         """Return a constant as the kernels read it."""
         return packed(self.graph.constants[name])
 
-    def parameters(self, site: Site, first: int = 1, count: int = 2) -> tuple[Array | None, ...]:
+    def parameters(self, site: NodeIO, first: int = 1, count: int = 2) -> tuple[Array | None, ...]:
         """Return ``count`` parameters from input ``first`` on; those left out are None."""
         names = site.inputs[first : first + count]
         return tuple(self.float32(v) for v in names) + (None,) * (count - len(names))
 
 
-Rule = Callable[[Any, Any, Site], None]
+Rule = Callable[[Any, Any, NodeIO], None]
 AnyRule = TypeVar("AnyRule", bound=Rule)
 
 
@@ -109,7 +109,7 @@ class Rules:
         for op in ops:
             self._by_op.add(op, others._by_op[op])
 
-    def apply(self, lowering: Lowering, op: Op, site: Site) -> None:
+    def apply(self, lowering: Lowering, op: Op, site: NodeIO) -> None:
         """Emit the steps of one op."""
         found = self._by_op.of_instance(op)
         if found is None:
@@ -133,7 +133,7 @@ class Rules:
             shapes = [lowering.shapes[v] for v in node.inputs]
             lowering.budget.ask_for_node(node, shapes, lowering.lanes, whole=not lowering.is_left_out(node.name))
             try:
-                self.apply(lowering, node.op, Site(node.name, node.inputs, node.name))
+                self.apply(lowering, node.op, NodeIO(node.name, node.inputs, node.name))
             except UnsupportedError as error:
                 problems.append(f"{node.name} ({node.op.name}): {error}")
         if problems:
@@ -185,7 +185,7 @@ def window_ints(op: Any, source: Shape, target: Shape) -> dict[str, int]:
     return ints | dict(PT=op.padding[0], PL=op.padding[1])
 
 
-def affine_parameters(op: Any, site: Site, constants: Mapping[str, Array]) -> tuple[Array, Array]:
+def affine_parameters(op: Any, site: NodeIO, constants: Mapping[str, Array]) -> tuple[Array, Array]:
     """Return batch-norm as factor and shift of each channel."""
     statistics = [np.asarray(constants[v], np.float64) for v in site.inputs[1:]]
     with np.errstate(divide="ignore", invalid="ignore"):

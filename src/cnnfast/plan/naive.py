@@ -44,8 +44,8 @@ from cnnfast.plan.budget import Budget
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     Lowering,
+    NodeIO,
     Rules,
-    Site,
     Triple,
     affine_parameters,
     around,
@@ -66,7 +66,7 @@ rule = Rules()
 class NaiveLowering(Lowering):
     """Steps in layout nchw."""
 
-    def emit(self, site: Site, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
+    def emit(self, site: NodeIO, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
         """Append one step of kernel ``<kernel>_f32_nchw_naive``."""
         reads = tuple(self.float32(v) if v in self.graph.constants else v for v in operands)
         name = f"{kernel}_f32_nchw_naive"
@@ -87,28 +87,28 @@ def lower_naive(graph: Graph, budget: Budget | None = None) -> NaiveLowering:
     rule.apply_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:
-            _copy_whole(lowering, Site(name, (name,), name))
+            _copy_whole(lowering, NodeIO(name, (name,), name))
     return lowering
 
 
-def _copy_whole(lowering: NaiveLowering, site: Site) -> None:
+def _copy_whole(lowering: NaiveLowering, site: NodeIO) -> None:
     block = (1, 1, lowering.size(site.result))
     lowering.emit(site, "copy", site.inputs, ints=_block(block, strides_of(block), strides_of(block)))
 
 
 @rule(Fused)
-def _fused(lowering: NaiveLowering, op: Fused, site: Site) -> None:
+def _fused(lowering: NaiveLowering, op: Fused, site: NodeIO) -> None:
     parts = op.steps(*site.inputs)
     value = ""
     for index, (part, inputs) in enumerate(parts):
         reads = (value, *inputs) if index else inputs
         value = site.result if index == len(parts) - 1 else f"{site.result}:{index}"
         lowering.shapes[value] = part.shape(*(lowering.shapes[v] for v in reads))
-        rule.apply(lowering, part, Site(site.node, reads, value))
+        rule.apply(lowering, part, NodeIO(site.node, reads, value))
 
 
 @rule(Conv2d)
-def _conv2d(lowering: NaiveLowering, op: Conv2d, site: Site) -> None:
+def _conv2d(lowering: NaiveLowering, op: Conv2d, site: NodeIO) -> None:
     (c, h, w), (oc, oh, ow) = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
     kh, kw = lowering.shapes[site.inputs[1]][2:]
     ints = dict(C=c, H=h, W=w, OC=oc, OH=oh, OW=ow, KH=kh, KW=kw, SH=op.stride[0], SW=op.stride[1])
@@ -117,54 +117,54 @@ def _conv2d(lowering: NaiveLowering, op: Conv2d, site: Site) -> None:
 
 
 @rule(Linear)
-def _linear(lowering: NaiveLowering, op: Linear, site: Site) -> None:
+def _linear(lowering: NaiveLowering, op: Linear, site: NodeIO) -> None:
     outputs, features = lowering.shapes[site.inputs[1]]
     ints = dict(F=features, O=outputs)
     lowering.emit(site, "linear", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
 
 
 @rule(MaxPool)
-def _max_pool(lowering: NaiveLowering, op: MaxPool, site: Site) -> None:
+def _max_pool(lowering: NaiveLowering, op: MaxPool, site: NodeIO) -> None:
     lowering.emit(site, "max_pool", site.inputs, ints=_window(lowering, op, site))
 
 
 @rule(AvgPool)
-def _avg_pool(lowering: NaiveLowering, op: AvgPool, site: Site) -> None:
+def _avg_pool(lowering: NaiveLowering, op: AvgPool, site: NodeIO) -> None:
     _, h, w = lowering.shapes[site.inputs[0]]
     divisors = packed(op.divisors(h, w))
     lowering.emit(site, "avg_pool", site.inputs, ints=_window(lowering, op, site), parameters=(divisors,))
 
 
-def _window(lowering: NaiveLowering, op: MaxPool | AvgPool, site: Site) -> dict[str, int]:
+def _window(lowering: NaiveLowering, op: MaxPool | AvgPool, site: NodeIO) -> dict[str, int]:
     return window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result])
 
 
 @rule(GlobalAvgPool, GlobalMaxPool)
-def _global_pool(lowering: NaiveLowering, op: Op, site: Site) -> None:
+def _global_pool(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     lowering.emit(site, op.name, site.inputs, ints=_per_channel(lowering, site))
 
 
-def _per_channel(lowering: NaiveLowering, site: Site) -> dict[str, int]:
+def _per_channel(lowering: NaiveLowering, site: NodeIO) -> dict[str, int]:
     shape = lowering.shapes[site.inputs[0]]
     return dict(C=shape[0], HW=math.prod(shape[1:]))
 
 
 @rule(BatchNorm)
-def _batch_norm(lowering: NaiveLowering, op: BatchNorm, site: Site) -> None:
+def _batch_norm(lowering: NaiveLowering, op: BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     ints = _per_channel(lowering, site)
     lowering.emit(site, "affine", site.inputs[:1], ints=ints, parameters=parameters, in_place=True)
 
 
 @rule(PRelu)
-def _prelu(lowering: NaiveLowering, op: PRelu, site: Site) -> None:
+def _prelu(lowering: NaiveLowering, op: PRelu, site: NodeIO) -> None:
     ints = _per_channel(lowering, site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=True)
 
 
 @rule(Activation)
-def _activation(lowering: NaiveLowering, op: Activation, site: Site) -> None:
+def _activation(lowering: NaiveLowering, op: Activation, site: NodeIO) -> None:
     kernel = "gelu_tanh" if isinstance(op, Gelu) and op.approximate == "tanh" else op.name
     floats = op.attributes() if isinstance(op, Clip | LeakyRelu | Elu | HardSigmoid) else {}
     count = math.prod(lowering.shapes[site.result])
@@ -172,14 +172,14 @@ def _activation(lowering: NaiveLowering, op: Activation, site: Site) -> None:
 
 
 @rule(Softmax, LogSoftmax)
-def _softmax(lowering: NaiveLowering, op: Softmax | LogSoftmax, site: Site) -> None:
+def _softmax(lowering: NaiveLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
     outer, size, inner = around(lowering.shapes[site.result], op.axis)
     ints = dict(outer=outer, K=size, inner=inner)
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=True)
 
 
 @rule(Binary)
-def _arithmetic(lowering: NaiveLowering, op: Op, site: Site) -> None:
+def _arithmetic(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
     a, b = (broadcast_strides(strides_of(shape), shape, whole) for shape in shapes)
@@ -193,7 +193,7 @@ def _block(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[s
 
 
 @rule(Concat)
-def _concat(lowering: NaiveLowering, op: Concat, site: Site) -> None:
+def _concat(lowering: NaiveLowering, op: Concat, site: NodeIO) -> None:
     outer, total, inner = around(lowering.shapes[site.result], op.axis)
     start = 0
     for value in site.inputs:
@@ -205,7 +205,7 @@ def _concat(lowering: NaiveLowering, op: Concat, site: Site) -> None:
 
 
 @rule(Pad)
-def _pad(lowering: NaiveLowering, op: Pad, site: Site) -> None:
+def _pad(lowering: NaiveLowering, op: Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -218,7 +218,7 @@ def _pad(lowering: NaiveLowering, op: Pad, site: Site) -> None:
 
 
 @rule(Transpose)
-def _transpose(lowering: NaiveLowering, op: Transpose, site: Site) -> None:
+def _transpose(lowering: NaiveLowering, op: Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -231,13 +231,13 @@ def _transpose(lowering: NaiveLowering, op: Transpose, site: Site) -> None:
 
 
 @rule(Lrn)
-def _lrn(lowering: NaiveLowering, op: Lrn, site: Site) -> None:
+def _lrn(lowering: NaiveLowering, op: Lrn, site: NodeIO) -> None:
     ints = _per_channel(lowering, site) | dict(size=op.size)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=dict(alpha=op.alpha, beta=op.beta, bias=op.bias))
 
 
 @rule(Flatten, Reshape, Identity, Dropout)
-def _alias(lowering: NaiveLowering, op: Op, site: Site) -> None:
+def _alias(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     (source,) = site.inputs
     if source in lowering.graph.constants:
         _copy_whole(lowering, site)

@@ -162,7 +162,7 @@ def scores_graph(graph: Graph, loss: Loss) -> Graph:
         )
     (output,) = graph.outputs
     last = graph.by_name.get(output)
-    if last is not None and isinstance(last.op, loss.swallows) and last.inputs[0] in graph.by_name:
+    if last is not None and isinstance(last.op, loss.fuses) and last.inputs[0] in graph.by_name:
         output = last.inputs[0]
     if len(graph.shapes[output]) != 1:
         raise GraphError(f"{loss.name} needs scores of shape (K,), but the network returns {graph.shapes[output]}")

@@ -14,8 +14,8 @@ BY_RESULT = (Relu, Sigmoid, Tanh)
 
 
 @frozen
-class Ending:
-    """The nodes that a layer swallows, in order, and the value that its residual add reads."""
+class Epilogue:
+    """The nodes that a layer fuses, in order, and the value that its residual add reads."""
 
     nodes: tuple[Node, ...]
     residual: str | None = None
@@ -31,19 +31,19 @@ class Ending:
         return isinstance(self.nodes[-1].op, Relu)
 
 
-def endings(engine: Engine) -> dict[str, Ending]:
-    """Return the ending of each layer that has one, by the layer's name."""
+def epilogues(engine: Engine) -> dict[str, Epilogue]:
+    """Return the epilogue of each layer that has one, by the layer's name."""
     graph = engine.graph
     found = {}
     for node in graph.nodes:
-        ending = None
+        epilogue = None
         if isinstance(node.op, Conv2d | Linear):
             reader = only_reader(graph, node)
-            ending = Ending((reader,)) if reader is not None and isinstance(reader.op, BY_RESULT) else None
+            epilogue = Epilogue((reader,)) if reader is not None and isinstance(reader.op, BY_RESULT) else None
         elif isinstance(node.op, BatchNorm) and engine.trains_statistics(node.name):
-            ending = _of_norm(graph, node)
-        if ending is not None:
-            found[node.name] = ending
+            epilogue = _of_norm(graph, node)
+        if epilogue is not None:
+            found[node.name] = epilogue
     return found
 
 
@@ -54,14 +54,14 @@ def only_reader(graph: Graph, node: Node) -> Node | None:
     return readers[0] if alone else None
 
 
-def _of_norm(graph: Graph, node: Node) -> Ending | None:
+def _of_norm(graph: Graph, node: Node) -> Epilogue | None:
     nodes = tuple(_tail(graph, node))
     if not nodes:
         return None
     residual = None
     if isinstance(nodes[0].op, Add):
         (residual,) = (v for v in nodes[0].inputs if v != node.name)
-    return Ending(nodes, residual)
+    return Epilogue(nodes, residual)
 
 
 def _tail(graph: Graph, node: Node) -> Iterator[Node]:

@@ -21,7 +21,7 @@ class Loss:
     """Base of the losses."""
 
     name: ClassVar[str]
-    swallows: ClassVar[tuple[type[Op], ...]] = ()
+    fuses: ClassVar[tuple[type[Op], ...]] = ()
     """Ops at the end of a network that the loss computes itself, from the scores before them."""
 
     def targets(self, labels: Array, classes: int) -> Array:
@@ -84,7 +84,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     name: ClassVar[str] = "softmax_cross_entropy"
-    swallows: ClassVar[tuple[type[Op], ...]] = (Softmax, LogSoftmax)
+    fuses: ClassVar[tuple[type[Op], ...]] = (Softmax, LogSoftmax)
 
     label_smoothing: float = 0.0
 
@@ -122,7 +122,7 @@ class SigmoidBinaryCrossEntropy(Loss):
     """
 
     name: ClassVar[str] = "sigmoid_binary_cross_entropy"
-    swallows: ClassVar[tuple[type[Op], ...]] = (Sigmoid,)
+    fuses: ClassVar[tuple[type[Op], ...]] = (Sigmoid,)
 
     def targets(self, labels: Array, classes: int) -> Array:
         labels = np.asarray(labels)

@@ -22,10 +22,10 @@ from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
 from cnnfast.ops.gradients.dropout import threshold
 from cnnfast.plan.lanes import rule as plan_rule
 from cnnfast.plan.lanes_base import LanesLowering, copy_ints
-from cnnfast.plan.lowering import Site, numbered, strides_of, three_axes
+from cnnfast.plan.lowering import NodeIO, numbered, strides_of, three_axes
 from cnnfast.plan.memory import root
 from cnnfast.plan.step import Step
-from cnnfast.train.fusion import Ending
+from cnnfast.train.fusion import Epilogue
 from cnnfast.train.numbered import TRANSPOSED
 from cnnfast.train.packing import Affine, Gather, Pack, Winograd
 
@@ -65,7 +65,7 @@ class TrainingLowering(LanesLowering):
         The dropout nodes, in the order of their keys.
     shifts : dict of int to int
         How far behind the start of its first operand a step reads.
-    endings : dict of str to Ending
+    epilogues : dict of str to Epilogue
         What each layer does before it stores its result.
     cheap : dict of str to Node
         Values that are computed again on the way back, with the batch-norm that makes them.
@@ -81,17 +81,17 @@ class TrainingLowering(LanesLowering):
     partials: dict[str, int] = field(default_factory=dict)
     dropouts: list[str] = field(default_factory=list)
     shifts: dict[int, int] = field(default_factory=dict)
-    endings: dict[str, Ending] = field(default_factory=dict)
+    epilogues: dict[str, Epilogue] = field(default_factory=dict)
     cheap: dict[str, Node] = field(default_factory=dict)
 
-    def forward(self, op: Op, site: Site) -> None:
+    def forward(self, op: Op, site: NodeIO) -> None:
         """Emit an op by the rules of prediction; its weights are packed anew in each step."""
         first = len(self.steps)
         plan_rule.apply(self, op, site)
         for index in range(first, len(self.steps)):
             self.steps[index] = self._repacked(self.steps[index], op, site)
 
-    def _repacked(self, step: Step, op: Op, site: Site) -> Step:
+    def _repacked(self, step: Step, op: Op, site: NodeIO) -> Step:
         """Replace what was packed from numbers by memory that is filled in each step."""
         base = getattr(op, "base", op)
         if not base.parameters or not step.parameters or step.kernel.startswith(("max_pool", "avg_pool")):
@@ -116,7 +116,7 @@ class TrainingLowering(LanesLowering):
                 self.packs.append(Gather(self.source(name), packed.astype(np.int32), memory))
         return replace(step, parameters=tuple(parts))
 
-    def _has_bias(self, site: Site) -> bool:
+    def _has_bias(self, site: NodeIO) -> bool:
         """Tell whether the third input of a layer is its bias: it may be what a fused add reads."""
         return len(site.inputs) > 2 and site.inputs[2] in self.graph.constants
 
@@ -147,13 +147,15 @@ class TrainingLowering(LanesLowering):
         """Emit zeros."""
         c, h, w = three_axes(self.shapes[value])
         y = self.strides(value)
-        self.emit(Site(node, (), value), "fill", (), ints=dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1]), floats={"value": 0})
+        self.emit(
+            NodeIO(node, (), value), "fill", (), ints=dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1]), floats={"value": 0}
+        )
 
     def copy(self, node: str, source: str, target: str) -> None:
         """Emit a copy of a value."""
         shape = three_axes(self.shapes[target])
         ints = copy_ints(shape, self.strides(source), self.strides(target))
-        self.emit(Site(node, (source,), target), "copy", (source,), ints=ints)
+        self.emit(NodeIO(node, (source,), target), "copy", (source,), ints=ints)
 
     def contribute(self, node: Node, value: str, emit: Callable[[str, bool], None], adds: bool = False) -> None:
         """Emit what a node adds to the gradient of a value.
@@ -171,7 +173,7 @@ class TrainingLowering(LanesLowering):
             self.shapes[part] = self.shapes[value]
             emit(part, False)
             ints = self.three(target, part)
-            self.emit(Site(node.name, (part,), target), "accumulate", (part,), ints=ints)
+            self.emit(NodeIO(node.name, (part,), target), "accumulate", (part,), ints=ints)
 
     def three(self, target: str, source: str) -> dict[str, int]:
         """Return the geometry of adding one value to another one of its shape."""
@@ -201,15 +203,15 @@ class TrainingLowering(LanesLowering):
         return ints
 
     def stored(self, name: str) -> str:
-        """Return the value that a layer stores: its own, or that of the last node that it swallows."""
-        return self.endings[name].result if name in self.endings else name
+        """Return the value that a layer stores: its own, or that of the last node that it fuses."""
+        return self.epilogues[name].result if name in self.epilogues else name
 
     def normalize(self, node: Node, target: str) -> None:
         """Emit what follows the statistics of a batch-norm: factor and shift, a residual, ReLU."""
-        ending, x = self.endings.get(node.name), node.inputs[0]
-        reads = (x,) if ending is None or ending.residual is None else (x, ending.residual)
-        ints = self.window(x, x, reads[-1], target) | dict(relu=int(ending is not None and ending.relu))
-        site = Site(node.name, reads, target)
+        epilogue, x = self.epilogues.get(node.name), node.inputs[0]
+        reads = (x,) if epilogue is None or epilogue.residual is None else (x, epilogue.residual)
+        ints = self.window(x, x, reads[-1], target) | dict(relu=int(epilogue is not None and epilogue.relu))
+        site = NodeIO(node.name, reads, target)
         self.emit(site, "affine_activate", reads, ints=ints, parameters=(self.buffers[node.name]["front"],))
         self.clear_halo(node.name, target)
         if len(reads) == 1:
@@ -247,7 +249,7 @@ class TrainingLowering(LanesLowering):
         ints |= dict(y_c=ints.pop("dy_c"), y_r=ints.pop("dy_r"), threshold=threshold(rate))
         reads = (source, f"{KEYS}{key}")
         floats = {"scale": float(np.float32(1 / (1 - rate)))}
-        self.emit(Site(node.name, reads, target), "dropout", reads, ints=ints, floats=floats)
+        self.emit(NodeIO(node.name, reads, target), "dropout", reads, ints=ints, floats=floats)
 
     def settled(self) -> list[Step]:
         """Return the steps, each result under the name that has memory."""

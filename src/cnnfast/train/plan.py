@@ -9,12 +9,12 @@ from cnnfast.ops import Activation, BatchNorm, Conv2d, Dropout, Fused, Shape
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lanes import halos
 from cnnfast.plan.lanes_layers import LAYERS
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.memory import root
 from cnnfast.plan.places import Halo
 from cnnfast.train.backward import LIVE, gradient_halo, rule, tile_halo
 from cnnfast.train.engine import Engine
-from cnnfast.train.fusion import endings
+from cnnfast.train.fusion import epilogues
 from cnnfast.train.lowering import KEYS, Norm, TrainingLowering, grad
 from cnnfast.train.numbered import numbered_graph
 from cnnfast.train.placing import LOSS, TARGETS, TrainingPlan, placed
@@ -31,14 +31,14 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
     low = _lowering(engine)
     (entry,), (output,) = engine.graph.inputs, engine.graph.outputs
     low.clear_halo(entry, entry)
-    swallowed = {node.name for ending in low.endings.values() for node in ending.nodes}
+    fused = {node.name for epilogue in low.epilogues.values() for node in epilogue.nodes}
     for node in engine.graph.nodes:
-        if node.name not in swallowed:
+        if node.name not in fused:
             _forward(low, node, engine)
     reads = (output, TARGETS, LIVE)
     low.rename(grad(output), output)
     low.seconds[len(low.steps)] = LOSS
-    low.emit(Site("loss", reads, grad(output)), engine.loss.name, reads, ints=dict(K=engine.classes))
+    low.emit(NodeIO("loss", reads, grad(output)), engine.loss.name, reads, ints=dict(K=engine.classes))
     _backward(low, engine)
     return placed(low, engine, threads)
 
@@ -56,7 +56,7 @@ def _lowering(engine: Engine) -> TrainingLowering:
     shapes |= {f"{KEYS}{i}": (1,) for i in range(len(dropouts))}
     shapes |= {grad(v): shapes[v] for v in engine.active}
     low = TrainingLowering(graph, shapes=shapes, layers=LAYERS, active=engine.active, dropouts=dropouts)
-    low.endings.update(endings(engine))
+    low.epilogues.update(epilogues(engine))
     for node in graph.nodes:
         if node.name in engine.active:
             for value in node.inputs:
@@ -93,17 +93,17 @@ def _gradient_halos(low: TrainingLowering) -> None:
 
 
 def _forward(low: TrainingLowering, node: Node, engine: Engine) -> None:
-    ending = low.endings.get(node.name)
+    epilogue = low.epilogues.get(node.name)
     if isinstance(node.op, BatchNorm) and engine.trains_statistics(node.name):
         _norm(low, node)
     elif isinstance(node.op, Dropout):
         low.drop(node, node.inputs[0], node.name)
         low.clear_halo(node.name, node.name)
-    elif ending is not None:
-        op = Fused(node.op, tuple(n.op for n in ending.nodes), len(node.inputs))
-        low.forward(op, Site(ending.result, node.inputs, ending.result))
+    elif epilogue is not None:
+        op = Fused(node.op, tuple(n.op for n in epilogue.nodes), len(node.inputs))
+        low.forward(op, NodeIO(epilogue.result, node.inputs, epilogue.result))
     else:
-        low.forward(node.op, Site(node.name, node.inputs, node.name))
+        low.forward(node.op, NodeIO(node.name, node.inputs, node.name))
 
 
 def _norm(low: TrainingLowering, node: Node) -> None:
@@ -111,7 +111,7 @@ def _norm(low: TrainingLowering, node: Node) -> None:
     x, channels = node.inputs[0], low.shapes[node.name][0]
     sums = f"{node.name}:sums"
     low.shapes[sums] = (channels, 2)
-    low.emit(Site(node.name, (x,), sums), "moments", (x,), ints=low.window(x, x))
+    low.emit(NodeIO(node.name, (x,), sums), "moments", (x,), ints=low.window(x, x))
     low.cut(Norm(node.name, False, sums))
     low.buffers[node.name] = {name: np.zeros((channels, 4), np.float32) for name in ("front", "back")}
     low.normalize(node, low.stored(node.name))

@@ -14,7 +14,7 @@ from cnnfast.architectures import build
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats import load_model
 from cnnfast.formats.weights.expected import wanted
-from cnnfast.formats.weights.misfit import nearest
+from cnnfast.formats.weights.mismatch import nearest
 from cnnfast.graph import evaluate
 from cnnfast.ops import Array
 
@@ -151,7 +151,7 @@ def test_kinds_that_are_not_computed_with(path: Path, code: str) -> None:
         load_model(path, architecture=small_graph())
 
 
-def misfit(path: Path, state: State, **options: object) -> str:
+def mismatch(path: Path, state: State, **options: object) -> str:
     with pytest.raises(ModelFileError) as caught:
         run(path, state, **options)
     assert str(caught.value).startswith(f"{path}: the tensors do not fit the architecture ((2, 4, 6) to (4,))\n")
@@ -163,7 +163,7 @@ def test_all_that_does_not_fit_is_listed_at_once(path: Path) -> None:
     state["extra.weight"] = state.pop("fc.weight")
     state["surplus"] = np.zeros(3, np.float32)
     state["bn.bias"] = np.zeros(6, np.float32)
-    message = misfit(path, state)
+    message = mismatch(path, state)
     assert "fc.weight (4, 30), nearest: extra.weight (4, 30)" in message
     assert "bn.bias (6,), expected (5,)" in message
     assert "surplus (3,)" in message
@@ -172,7 +172,7 @@ def test_all_that_does_not_fit_is_listed_at_once(path: Path) -> None:
 def test_the_advice_is_what_helps(path: Path) -> None:
     state = small_state()
     turned = renamed(state) | {"features.0.weight": state["conv.weight"].transpose(0, 2, 3, 1).copy()}
-    message = misfit(path, turned)
+    message = mismatch(path, turned)
     mapping = '{"features.0": "conv", "features.1": "bn", "head": "fc"}'
     assert f'it fits with layout="ohwi", rename={mapping} (or rename="order")' in message
     other = {"layout": "ohwi", "flatten": "chw", "rename": "order"}

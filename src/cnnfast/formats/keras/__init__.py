@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnfast.formats.blame import blame, name_of
+from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.keras.archive import sniff
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -59,7 +59,7 @@ def read(
     from cnnfast.formats.pixels import check_preprocess, with_pixels
 
     check_preprocess(preprocess)
-    with blame(path):
+    with error_context(path):
         archive = read_archive(Path(path))
         graph = build(archive, input_shape)
         if preprocess is None and is_teachable_machine(archive.model, *graph.inputs.values()):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnnfast._frozen import frozen
-from cnnfast.formats.blame import blame
+from cnnfast.formats.error_context import error_context
 from cnnfast.ops import Array, Shape
 
 
@@ -53,7 +53,7 @@ def order_of(path: Path, input_shape: Shape) -> Order:
     from cnnfast.formats.keras.archive import read_archive
     from cnnfast.formats.keras.network import graph_and_images
 
-    with blame(path):
+    with error_context(path):
         archive = read_archive(path)
         stated = input_shape if len(input_shape) == 3 else None
         graph, images = graph_and_images(archive, stated)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnfast.formats.blame import blame, name_of
+from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.input_layout import check_layout
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
@@ -64,7 +64,7 @@ def read(
     need_tflite()
     check_preprocess(preprocess)
     check_layout(input_layout)
-    with blame(path):
+    with error_context(path):
         source = read_model(Path(path))
         graph = build(source, has_channels_first(source, input_layout))
         graph, rule = with_pixels(graph, preprocess, source.byte_to_input())

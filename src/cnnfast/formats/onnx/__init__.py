@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnfast._optional import needs
-from cnnfast.formats.blame import blame
+from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.formats.pixels import check_preprocess
@@ -79,7 +79,7 @@ def read(
     """
     path = Path(path)
     check_preprocess(preprocess)
-    with blame(path):
+    with error_context(path):
         with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
         from cnnfast.formats.onnx.ends import Said, takes_bytes
@@ -116,7 +116,7 @@ def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float]
     from cnnfast.formats.onnx.translate import translation
     from cnnfast.formats.onnx.values import Images
 
-    with blame(path):
+    with error_context(path):
         done, _ = translation(load_model(path), Beside.of(path), Said(input_shape))
     held = {name: v.integers for name, v in done.values.items() if isinstance(v, Images) and v.integers}
     known = {name: (i.scale, i.zero) for name, i in held.items()}

@@ -10,8 +10,8 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
-from cnnfast.formats.blame import net
 from cnnfast.formats.budget import Budget
+from cnnfast.formats.error_context import net
 from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output

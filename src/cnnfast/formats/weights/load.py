@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnfast.errors import ConfigError
 from cnnfast.formats import detect
-from cnnfast.formats.blame import blame
+from cnnfast.formats.error_context import error_context
 from cnnfast.formats.weights import safetensors, torch
 from cnnfast.ops import Array
 
@@ -41,7 +41,7 @@ def load_weights(path: str | os.PathLike[str], key: str | None = None) -> dict[s
     if key is not None and not isinstance(key, str):
         raise ConfigError(f'key must be a text such as "model" or "ema.state_dict", but is {key!r:.80}')
     entry = detect(path)
-    with blame(path):
+    with error_context(path):
         if entry is torch.FORMAT:
             return torch.load(Path(path), key)[0]
         if entry is safetensors.FORMAT or entry.name == "cnnfast":

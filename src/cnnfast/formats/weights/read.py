@@ -14,7 +14,7 @@ from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats.model import Model
 from cnnfast.formats.weights.expected import last_dense
 from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
-from cnnfast.formats.weights.misfit import explanation, likeness, nearest
+from cnnfast.formats.weights.mismatch import explanation, likeness, nearest
 from cnnfast.formats.weights.skeleton import skeleton
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Shape

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import native, tensors
-from cnnfast.formats.blame import blame, name_of
+from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.weights.read import Options, model_of
@@ -48,7 +48,7 @@ def read(
         If an option is not what it may be.
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
-    with blame(path):
+    with error_context(path):
         return model_of(load(Path(path), key), options, Path(path), f"safetensors, {name_of(path)}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.blame import blame, name_of
+from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.pickles.container import DAMAGE, MAGIC, ZIP, opened
 from cnnfast.formats.pickles.storages import read_tensors
@@ -54,7 +54,7 @@ def read(
         If an option is not what it may be.
     """
     options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
-    with blame(path):
+    with error_context(path):
         arrays, place = load(Path(path), key)
         return model_of(arrays, options, Path(path), f"PyTorch state dict, {name_of(path)}{place}")
 

@@ -17,7 +17,7 @@ from cnnfast.ops import Add, Array, Conv2d, Fused, Linear, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.lanes_layers import emit_direct
 from cnnfast.plan.layers import PLAIN
-from cnnfast.plan.lowering import Site, Triple
+from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.pack import pack_blocks
 from cnnfast.plan.places import Halo, conv_halo, filled, position_block, table
 from cnnfast.train.backward.rules import rule
@@ -28,7 +28,7 @@ from cnnfast.train.packing import Gather
 
 
 @rule(Linear)
-def _linear(low: TrainingLowering, op: Linear, site: Site) -> None:
+def _linear(low: TrainingLowering, op: Linear, site: NodeIO) -> None:
     node = low.graph.by_name[site.node]
     x, weight = node.inputs[:2]
     emit_bias(low, node)
@@ -39,7 +39,7 @@ def _linear(low: TrainingLowering, op: Linear, site: Site) -> None:
 
 
 @rule(Conv2d)
-def _conv2d(low: TrainingLowering, op: Conv2d, site: Site) -> None:
+def _conv2d(low: TrainingLowering, op: Conv2d, site: NodeIO) -> None:
     node = low.graph.by_name[site.node]
     x, weight = node.inputs[:2]
     kernel = low.shapes[weight][2:]
@@ -60,9 +60,9 @@ def _layer(low: TrainingLowering, op: Conv2d | Linear, node: Node, target: str, 
     """Emit the layer that passes a gradient back, adding to what is there by the kernel's own residual."""
     reads = (grad(node.name), node.inputs[1] + TRANSPOSED)
     if add:
-        low.forward(Fused(op, (Add(),), 2), Site(node.name, (*reads, target), target))
+        low.forward(Fused(op, (Add(),), 2), NodeIO(node.name, (*reads, target), target))
     else:
-        low.forward(op, Site(node.name, reads, target))
+        low.forward(op, NodeIO(node.name, reads, target))
 
 
 def input_op(op: Conv2d, kernel: tuple[int, int]) -> Conv2d | None:
@@ -154,7 +154,7 @@ def _residue(
     ints = dict(groups=op.groups, K=taps.size, OC=len(numbers) // op.groups, x_group=channels * x[0], y_c=y[0])
     emit_direct(
         low,
-        Site(node.name, (dy,), target),
+        NodeIO(node.name, (dy,), target),
         (dy, target) if add else (dy,),
         ints | dict(r_c=y[0] if add else 0, block=position_block(channels, kernels.lanes())),
         (weight, np.zeros(len(numbers), np.float32)),

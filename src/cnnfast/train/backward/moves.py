@@ -12,13 +12,13 @@ from cnnfast.graph import Node
 from cnnfast.ops import Add, Concat, Flatten, Identity, Mul, Op, Pad, Reshape, Transpose
 from cnnfast.plan.lanes_base import NO_HALO, copy_ints
 from cnnfast.plan.lanes_base import rule as plan_rule
-from cnnfast.plan.lowering import Site, Triple, broadcast_strides, numbered, strides_of, three_axes
+from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, strides_of, three_axes
 from cnnfast.train.backward.rules import parts_of, rule
 from cnnfast.train.lowering import TrainingLowering, grad
 
 
 @rule(Add, Mul)
-def _arithmetic(low: TrainingLowering, op: Op, site: Site) -> None:
+def _arithmetic(low: TrainingLowering, op: Op, site: NodeIO) -> None:
     node = low.graph.by_name[site.node]
     for index, value in enumerate(node.inputs):
         if low.is_active(value):
@@ -71,13 +71,13 @@ def _product(low: TrainingLowering, node: Node, value: str, other: str | None) -
         groups = dict(a=own(dy), y=own(target)) if other is None else dict(a=own(dy), b=own(other), y=own(target))
         kernel = "accumulate" if other is None else "multiply_add"
         ints = dict(zip("ABC", whole, strict=True)) | numbered(**groups)
-        low.emit(Site(node.name, reads, target), kernel, reads, ints=ints)
+        low.emit(NodeIO(node.name, reads, target), kernel, reads, ints=ints)
 
     return emit
 
 
 @rule(Concat)
-def _concat(low: TrainingLowering, op: Concat, site: Site) -> None:
+def _concat(low: TrainingLowering, op: Concat, site: NodeIO) -> None:
     node = low.graph.by_name[site.node]
     axis = op.axis - 1 + 3 - len(low.shapes[node.name])
     sizes = [three_axes(low.shapes[v])[axis] for v in node.inputs]
@@ -93,14 +93,14 @@ def _part(low: TrainingLowering, node: Node, at: int) -> Callable[[str, bool], N
         dy, start = grad(node.name), at
         shape, a, y = three_axes(low.shapes[target]), low.strides(dy), low.strides(target)
         ints = copy_ints(shape, a, y)
-        low.emit(Site(node.name, (dy,), target), "copy", (dy,), ints=ints)
+        low.emit(NodeIO(node.name, (dy,), target), "copy", (dy,), ints=ints)
         low.shifts[len(low.steps) - 1] = start
 
     return emit
 
 
 @rule(Pad)
-def _pad(low: TrainingLowering, op: Pad, site: Site) -> None:
+def _pad(low: TrainingLowering, op: Pad, site: NodeIO) -> None:
     node, x, dy = parts_of(low, site)
     if op.mode != "constant":
         raise UnsupportedError(f"there is no kernel for the gradient of pad in mode {op.mode}")
@@ -109,22 +109,22 @@ def _pad(low: TrainingLowering, op: Pad, site: Site) -> None:
 
 
 @rule(Transpose)
-def _transpose(low: TrainingLowering, op: Transpose, site: Site) -> None:
+def _transpose(low: TrainingLowering, op: Transpose, site: NodeIO) -> None:
     node, x, dy = parts_of(low, site)
     back = Transpose(tuple(int(i) for i in np.argsort(op.order)))
-    low.contribute(node, x, lambda target, add: plan_rule.apply(low, back, Site(node.name, (dy,), target)))
+    low.contribute(node, x, lambda target, add: plan_rule.apply(low, back, NodeIO(node.name, (dy,), target)))
 
 
 @rule(Flatten, Reshape, Identity)
-def _reshape(low: TrainingLowering, op: Op, site: Site) -> None:
+def _reshape(low: TrainingLowering, op: Op, site: NodeIO) -> None:
     node, x, dy = parts_of(low, site)
 
     def emit(target: str, add: bool) -> None:
         if low.contributions[x] == 1:
-            plan_rule.apply(low, Identity(), Site(node.name, (dy,), target))
+            plan_rule.apply(low, Identity(), NodeIO(node.name, (dy,), target))
         else:
             low.shapes[moved := f"{dy}:moved"] = low.shapes[x]
-            plan_rule.apply(low, Identity(), Site(node.name, (dy,), moved))
+            plan_rule.apply(low, Identity(), NodeIO(node.name, (dy,), moved))
             low.copy(node.name, moved, target)
 
     low.contribute(node, x, emit)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnfast.graph import Node
 from cnnfast.ops import BatchNorm
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.lowering import NodeIO
 from cnnfast.train.backward.elements import is_masked
 from cnnfast.train.backward.rules import LIVE, parts_of, rule
 from cnnfast.train.fusion import only_reader
@@ -14,7 +14,7 @@ from cnnfast.train.lowering import Norm, TrainingLowering, grad
 
 
 @rule(BatchNorm)
-def _batch_norm(low: TrainingLowering, op: BatchNorm, site: Site) -> None:
+def _batch_norm(low: TrainingLowering, op: BatchNorm, site: NodeIO) -> None:
     node, x, dy = parts_of(low, site)
     if node.name not in low.buffers:
         _affine_back(low, op, node)
@@ -24,13 +24,13 @@ def _batch_norm(low: TrainingLowering, op: BatchNorm, site: Site) -> None:
     low.shapes[sums] = (low.shapes[x][0], 2)
     reader = only_reader(low.graph, node)
     ints = low.window(x, x, dy) | dict(relu=int(reader is not None and is_masked(low, reader)))
-    low.emit(Site(node.name, (x, dy), sums), "norm_sums", (x, dy), ints=ints, parameters=(buffers["front"],))
+    low.emit(NodeIO(node.name, (x, dy), sums), "norm_sums", (x, dy), ints=ints, parameters=(buffers["front"],))
     low.cut(Norm(node.name, True, sums))
 
     def emit(target: str, add: bool) -> None:
         reads = (x, dy, LIVE)
         low.emit(
-            Site(node.name, reads, target),
+            NodeIO(node.name, reads, target),
             "norm_back",
             reads,
             ints=low.window(x, x, dy, target),
@@ -46,7 +46,7 @@ def _affine_back(low: TrainingLowering, op: BatchNorm, node: Node) -> None:
     dy = grad(node.name)
 
     def emit(target: str, add: bool) -> None:
-        low.forward(Scale(op.eps), Site(node.name, (dy, *node.inputs[1:]), target))
+        low.forward(Scale(op.eps), NodeIO(node.name, (dy, *node.inputs[1:]), target))
 
     low.contribute(node, node.inputs[0], emit)
 

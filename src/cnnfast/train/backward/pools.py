@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cnnfast.graph import Node
 from cnnfast.ops import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Op
-from cnnfast.plan.lowering import Site, packed, window_ints
+from cnnfast.plan.lowering import NodeIO, packed, window_ints
 from cnnfast.train.backward.rules import parts_of, rule
 from cnnfast.train.lowering import TrainingLowering, grad
 
 
 @rule(MaxPool, AvgPool)
-def _pool(low: TrainingLowering, op: MaxPool | AvgPool, site: Site) -> None:
+def _pool(low: TrainingLowering, op: MaxPool | AvgPool, site: NodeIO) -> None:
     node, x, _ = parts_of(low, site)
     source, target_shape = low.shapes[x], low.shapes[node.name]
 
@@ -30,14 +30,14 @@ def _pool_back(low: TrainingLowering, node: Node, op: Op, target: str, ints: dic
         ints = ints | {f"{prefix}_c": own[0], f"{prefix}_r": own[1]}
     if isinstance(op, AvgPool):
         divisors = packed(op.divisors(*low.shapes[x][1:]))
-        low.emit(Site(node.name, (dy,), target), "avg_pool_back", (dy,), ints=ints, parameters=(divisors,))
+        low.emit(NodeIO(node.name, (dy,), target), "avg_pool_back", (dy,), ints=ints, parameters=(divisors,))
     else:
         reads = (dy, x, node.name)
-        low.emit(Site(node.name, reads, target), "max_pool_back", reads, ints=ints)
+        low.emit(NodeIO(node.name, reads, target), "max_pool_back", reads, ints=ints)
 
 
 @rule(GlobalMaxPool)
-def _global_max_pool(low: TrainingLowering, op: GlobalMaxPool, site: Site) -> None:
+def _global_max_pool(low: TrainingLowering, op: GlobalMaxPool, site: NodeIO) -> None:
     node, x, _ = parts_of(low, site)
     c, h, w = low.shapes[x]
 
@@ -51,7 +51,7 @@ def _global_max_pool(low: TrainingLowering, op: GlobalMaxPool, site: Site) -> No
 
 
 @rule(GlobalAvgPool)
-def _global_avg_pool(low: TrainingLowering, op: GlobalAvgPool, site: Site) -> None:
+def _global_avg_pool(low: TrainingLowering, op: GlobalAvgPool, site: NodeIO) -> None:
     node, x, dy = parts_of(low, site)
     c, h, w = low.shapes[x]
 
@@ -59,6 +59,6 @@ def _global_avg_pool(low: TrainingLowering, op: GlobalAvgPool, site: Site) -> No
         y = low.strides(target)
         channel = low.strides(dy)[0] if len(low.shapes[dy]) == 3 else 1
         ints = dict(C=c, H=h, W=w, dy_c=channel, y_c=y[0], y_r=y[1])
-        low.emit(Site(node.name, (dy,), target), "global_avg_pool_back", (dy,), ints=ints, workspace=1)
+        low.emit(NodeIO(node.name, (dy,), target), "global_avg_pool_back", (dy,), ints=ints, workspace=1)
 
     low.contribute(node, x, emit)

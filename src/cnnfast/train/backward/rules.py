@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnfast.graph import Node
-from cnnfast.plan.lowering import Rules, Site
+from cnnfast.plan.lowering import NodeIO, Rules
 from cnnfast.train.lowering import TrainingLowering, grad
 
 rule = Rules()
@@ -13,7 +13,7 @@ LIVE = "live"
 """A value of one vector: 1 for each image, 0 for the lanes beyond the last one."""
 
 
-def parts_of(low: TrainingLowering, site: Site) -> tuple[Node, str, str]:
+def parts_of(low: TrainingLowering, site: NodeIO) -> tuple[Node, str, str]:
     """Return the node, its first input, and the gradient of its result."""
     node = low.graph.by_name[site.node]
     return node, node.inputs[0], grad(node.name)

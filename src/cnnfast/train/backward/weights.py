@@ -8,7 +8,7 @@ from cnnfast._dispatch import kernels
 from cnnfast.graph import Node
 from cnnfast.ops import Conv2d, Shape
 from cnnfast.plan import choose
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.places import Halo, conv_positions, conv_taps, winograd_tiles
 from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.train.lowering import TrainingLowering, grad
@@ -23,7 +23,7 @@ def emit_bias(low: TrainingLowering, node: Node) -> None:
     dy = grad(node.name)
     if len(node.inputs) > 2 and low.is_active(bias := node.inputs[2]):
         low.partial(bias)
-        low.emit(Site(node.name, (dy,), grad(bias)), "channel_sums", (dy,), ints=low.window(dy, dy))
+        low.emit(NodeIO(node.name, (dy,), grad(bias)), "channel_sums", (dy,), ints=low.window(dy, dy))
 
 
 def emit_dense_weight(low: TrainingLowering, node: Node) -> None:
@@ -33,7 +33,7 @@ def emit_dense_weight(low: TrainingLowering, node: Node) -> None:
     outputs, features = low.shapes[weight]
     reads, lanes = (low.seen(x), grad(node.name)), kernels.lanes()
     ints, workspace = dict(F=features, O=outputs), (features // lanes + 1) * lanes + outputs
-    low.emit(Site(node.name, reads, grad(weight)), "dense_weight:outer", reads, ints=ints, workspace=workspace)
+    low.emit(NodeIO(node.name, reads, grad(weight)), "dense_weight:outer", reads, ints=ints, workspace=workspace)
 
 
 def emit_weight(low: TrainingLowering, op: Conv2d, node: Node) -> None:
@@ -57,7 +57,7 @@ def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> Non
     vectors = (c if op.groups == 1 else 1) * op.stride[0] * op.stride[1]
     block = min(max(GRADIENT_BLOCK // (vectors * kernels.lanes() * 4), 32), 256)
     ints |= dict(positions=oh * ow, block=block)
-    low.emit(Site(node.name, (x, dy), grad(node.inputs[1])), "conv2d_weight", (x, dy), ints=ints, tables=tables)
+    low.emit(NodeIO(node.name, (x, dy), grad(node.inputs[1])), "conv2d_weight", (x, dy), ints=ints, tables=tables)
 
 
 SUMS = (64, 4)
@@ -115,7 +115,7 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     ints = dict(C=c, OC=oc, x_c=a[0], x_r=a[1], dy_c=b[0], dy_r=b[1], tiles=tiles, swap=int(swap))
     ints |= dict(block_rows=block_rows, block_columns=block_columns)
     low.emit(
-        Site(node.name, (x, dy), grad(node.inputs[1])),
+        NodeIO(node.name, (x, dy), grad(node.inputs[1])),
         f"conv2d_weight:winograd{OUTPUTS}x{k}",
         (x, dy),
         ints=ints,

@@ -17,27 +17,29 @@ LONGEST = 10
 """Rows of each list; the rest is counted."""
 
 
-def explanation(graph: Graph, tensors: Tensors, layout: Layout, misfit: Match, others: Tensors) -> str:
+def explanation(graph: Graph, tensors: Tensors, layout: Layout, mismatch: Match, others: Tensors) -> str:
     """Return what does not fit, a line each, and what would; ``others`` are tensors that are no floats."""
     lines = [f"the tensors do not fit the architecture ({_ends(graph)})"]
-    lines += _choice(misfit) or _advice(graph, tensors, layout)
+    lines += _choice(mismatch) or _advice(graph, tensors, layout)
     lines += _listed(
-        "expected, but not in the file", (_missing(want, tensors, layout, misfit) for want in misfit.missing)
+        "expected, but not in the file", (_missing(want, tensors, layout, mismatch) for want in mismatch.missing)
     )
-    lines += _listed("of another shape", (_misshaped(want, tensors, layout, misfit) for want in misfit.misshaped))
-    lines += _listed("in the file, but not expected", (f"{name} {tensors[name].shape}" for name in misfit.extra))
+    lines += _listed("of another shape", (_misshaped(want, tensors, layout, mismatch) for want in mismatch.misshaped))
+    lines += _listed("in the file, but not expected", (f"{name} {tensors[name].shape}" for name in mismatch.extra))
     integers = [f"{name} {array.shape} {array.dtype}" for name, array in others.items() if array.ndim]
-    if misfit.missing and integers:
+    if mismatch.missing and integers:
         lines += _listed("no floats, and so no weights (quantized ones must be dequantized first)", integers)
     return "\n  ".join(lines)
 
 
-def _choice(misfit: Match) -> list[str]:
+def _choice(mismatch: Match) -> list[str]:
     """Return how to choose where the file has all that is wanted several times, or what is to be left out."""
-    if len(misfit.prefixes) > 1:
-        shown = ", ".join(repr(prefix) for prefix in misfit.prefixes[:LONGEST])
-        return [f'it fits under several prefixes: {shown}; say which with key="{misfit.prefixes[0].removesuffix(".")}"']
-    if misfit.extra and not misfit.missing and not misfit.misshaped:
+    if len(mismatch.prefixes) > 1:
+        shown = ", ".join(repr(prefix) for prefix in mismatch.prefixes[:LONGEST])
+        return [
+            f'it fits under several prefixes: {shown}; say which with key="{mismatch.prefixes[0].removesuffix(".")}"'
+        ]
+    if mismatch.extra and not mismatch.missing and not mismatch.misshaped:
         return [
             "all that is expected is there. If what is left over changes no result (a mean and a std may belong to the "
             "preprocessing), leave it out with ignore_unexpected=True"
@@ -55,14 +57,14 @@ def _listed(title: str, rows: Iterable[str]) -> list[str]:
     return [f"{title}:", *(f"  {row}" for row in rows[:LONGEST]), *more] if rows else []
 
 
-def _missing(want: Wanted, tensors: Tensors, layout: Layout, misfit: Match) -> str:
-    alike = [name for name in misfit.extra if tensors[name].shape == layout.shape(want)]
-    near = difflib.get_close_matches(want.name, alike or misfit.extra, n=1, cutoff=0.3)
+def _missing(want: Wanted, tensors: Tensors, layout: Layout, mismatch: Match) -> str:
+    alike = [name for name in mismatch.extra if tensors[name].shape == layout.shape(want)]
+    near = difflib.get_close_matches(want.name, alike or mismatch.extra, n=1, cutoff=0.3)
     return f"{want.name} {layout.shape(want)}" + (f", nearest: {near[0]} {tensors[near[0]].shape}" if near else "")
 
 
-def _misshaped(want: Wanted, tensors: Tensors, layout: Layout, misfit: Match) -> str:
-    name = misfit.found[want.constant]
+def _misshaped(want: Wanted, tensors: Tensors, layout: Layout, mismatch: Match) -> str:
+    name = mismatch.found[want.constant]
     return f"{name} {tensors[name].shape}, expected {layout.shape(want)}"
 
 

@@ -13,12 +13,12 @@ MAX_MESSAGE = 4000
 
 
 @contextmanager
-def blame(path: str | os.PathLike[str]) -> Iterator[None]:
+def error_context(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what goes wrong inside into a `ModelFileError` (or `UnsupportedError`) that names the file.
 
     Examples
     --------
-    >>> with blame("net.json"):
+    >>> with error_context("net.json"):
     ...     raise GraphError("node 'conv1': no such weight")
     Traceback (most recent call last):
     cnnfast.errors.ModelFileError: net.json: node 'conv1': no such weight

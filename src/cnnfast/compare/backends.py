@@ -21,7 +21,7 @@ BOUND = 1e-4
 """The largest difference that passes, as a part of the largest element: sums in another order, not another network."""
 
 
-class Side(Protocol):
+class Backend(Protocol):
     """One of the two that are compared."""
 
     title: str
@@ -39,7 +39,7 @@ class Side(Protocol):
         ...
 
 
-class NetworkSide(Side):
+class NetworkBackend(Backend):
     """A network of cnnfast, run by its kernels: the output as ever, and what is fused is taken apart for the layers."""
 
     def __init__(self, net: Network, title: str) -> None:

@@ -20,7 +20,7 @@ CHANNELS = {1: "gray", 3: "rgb"}
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainSetup:
     """A network before it learns.
 
     Attributes
@@ -52,7 +52,7 @@ def begin(
     seed: int,
     start: str,
     failures: Failures,
-) -> Lesson:
+) -> TrainSetup:
     """Read the images, and make the network that fits them.
 
     Raises
@@ -76,10 +76,10 @@ def begin(
         classes=examples.classes,
         preprocess=preprocess if examples.images.dtype == np.uint8 else None,
     )
-    return Lesson(net, examples, data, None)
+    return TrainSetup(net, examples, data, None)
 
 
-def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int, failures: Failures) -> Lesson:
+def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int, failures: Failures) -> TrainSetup:
     net = Network.load(base)
     if net.preprocess is None:
         raise ConfigError(f"{base}: {UNSAID} of cnnfast convert")
@@ -90,8 +90,8 @@ def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int,
     order = _same_classes(names, [str(name) for name in net.classes_])
     if order is not None:
         labels = np.array(order)[examples.labels]
-        return Lesson(net, replace(examples, labels=labels, classes=tuple(map(str, net.classes_))), data, None)
-    return Lesson(net.with_head(names, seed=seed), examples, data, feature_layer(net.graph))
+        return TrainSetup(net, replace(examples, labels=labels, classes=tuple(map(str, net.classes_))), data, None)
+    return TrainSetup(net.with_head(names, seed=seed), examples, data, feature_layer(net.graph))
 
 
 def _same_classes(names: tuple[str, ...], known: list[str]) -> list[int] | None:
@@ -122,22 +122,22 @@ def _load(dataset: Dataset, preprocess: Preprocess, failures: Failures) -> Examp
     return examples
 
 
-def part_to_test(lesson: Lesson, net: Network, failures: Failures) -> Examples | None:
+def part_to_test(setup: TrainSetup, net: Network, failures: Failures) -> Examples | None:
     """Return the images of the data set that are there to measure with, if it has such a part."""
-    learned = open_dataset(lesson.data, split="train")
+    learned = open_dataset(setup.data, split="train")
     try:
-        dataset = open_dataset(lesson.data, split="test")
+        dataset = open_dataset(setup.data, split="test")
     except DataError:
         return None
     if dataset.labels is None or learned.labels is None:
         return None
     if dataset.name == learned.name and np.array_equal(dataset.labels, learned.labels):
         return None
-    names = lesson.examples.classes
+    names = setup.examples.classes
     if names is not None and dataset.classes is not None and dataset.classes != names:
-        dataset = open_dataset(lesson.data, names, "test")
-    size = net.preprocess or Preprocess(size=(lesson.net.input_shape[1], lesson.net.input_shape[2]))
-    return replace(_load(dataset, size, failures), name=lesson.test_name)
+        dataset = open_dataset(setup.data, names, "test")
+    size = net.preprocess or Preprocess(size=(setup.net.input_shape[1], setup.net.input_shape[2]))
+    return replace(_load(dataset, size, failures), name=setup.test_name)
 
 
 def taught(examples: Examples, teacher: Network, share: float) -> Examples:

@@ -13,24 +13,24 @@ from typing import Protocol
 
 from cnnfast import __version__, _threads
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
+from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Item, Source, open_inputs
 from cnnfast.cli.models import digest, preprocess_of
-from cnnfast.cli.progress import Failures, Progress, say
+from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
-from cnnfast.cli.rows import RowFile
-from cnnfast.cli.shelves import Shelf
+from cnnfast.cli.results_file import RowFile
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.network import Network
 from cnnfast.preprocess import Array, Preprocess
 from cnnfast.report.tile import Tile
-from cnnfast.stream import Outcome, Pipeline, default_batch
+from cnnfast.stream import Answer, Pipeline, default_batch
 
 Cells = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """What is said about one image.
 
     Attributes
@@ -52,7 +52,7 @@ class Verdict:
     shelf: str = ""
 
 
-class Judge(Protocol):
+class Task(Protocol):
     """What makes ``find`` and ``classify`` different."""
 
     @property
@@ -65,8 +65,8 @@ class Judge(Protocol):
         """What the rows depend on."""
         ...
 
-    def verdict(self, probabilities: Array) -> Verdict:
-        """Judge one image by the probabilities of its classes."""
+    def verdict(self, probabilities: Array) -> Outcome:
+        """Describe one image by the probabilities of its classes."""
         ...
 
     def tally(self, cells: Cells) -> str:
@@ -78,14 +78,14 @@ class Judge(Protocol):
         ...
 
 
-def sweep(args: argparse.Namespace, net: Network, judge: Judge) -> int:
-    """Judge all images that the arguments name, and return the exit status."""
+def run_task(args: argparse.Namespace, net: Network, judge: Task) -> int:
+    """Run through all images that the arguments name, and return the exit status."""
     with nullcontext() if args.threads is None else _threads.threads(args.threads):
         return _Sweep(args, net, judge).run()
 
 
 class _Sweep:
-    def __init__(self, args: argparse.Namespace, net: Network, judge: Judge) -> None:
+    def __init__(self, args: argparse.Namespace, net: Network, judge: Task) -> None:
         if args.resume and args.out is None:
             raise ConfigError("--resume goes on with the rows of an earlier run, so it needs --out FILE")
         self.args, self.net, self.judge = args, net, judge
@@ -172,7 +172,7 @@ class _Sweep:
     def _compute(self, images: Array) -> Array:
         return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
 
-    def _judge(self, item: Item, outcome: Outcome) -> tuple[Row, str | None]:
+    def _judge(self, item: Item, outcome: Answer) -> tuple[Row, str | None]:
         """Return the row of an image and the line to print; copy and draw it."""
         if isinstance(outcome, CnnfastError):
             return Row(item.name, (), outcome.reason if isinstance(outcome, PictureError) else str(outcome)), None
@@ -188,19 +188,19 @@ class _Sweep:
 
     def _interrupted(self, out: RowFile | None, done: int) -> int:
         if out is None:
-            say("cnnfast: interrupted; with --out FILE a run can be resumed")
+            log("cnnfast: interrupted; with --out FILE a run can be resumed")
         else:
             words = [word for word in self.args.words if word not in ("--resume", "--force")]
             again = shlex.join(["cnnfast", words[0], "--resume", *words[1:]])
-            say(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; go on with:", f"  {again}")
+            log(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; go on with:", f"  {again}")
         return INTERRUPTED
 
     def _conclude(self, progress: Progress) -> None:
         summary = self.judge.summary(self.counts)
         threads = _threads.get_num_threads()
-        say(*self.failures.lines())
+        log(*self.failures.lines())
         if self.gallery is not None:
-            say(self.gallery.write(summary))
+            log(self.gallery.write(summary))
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
-        say(f"{summary}{speed}{unreadable}")
+        log(f"{summary}{speed}{unreadable}")

@@ -1,4 +1,4 @@
-"""Depth first: expand, depthwise and project a few rows at a time, so that what lies between them stays in the cache.
+"""row streaming: expand, depthwise and project a few rows at a time, so that what lies between them stays in the cache.
 
 The blocks of MobileNets widen an image to many channels, filter each channel by itself, and narrow it again. The wide
 values of a group of images are larger than the second-level cache; but a row of the depthwise result needs only a few
@@ -19,13 +19,13 @@ from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Conv2d, Fused, Shape
 from cnnfast.plan.lanes_base import LanesLowering
 from cnnfast.plan.lanes_layers import emit_direct
-from cnnfast.plan.layers import PLAIN, Ending, ending_of
-from cnnfast.plan.lowering import Site
+from cnnfast.plan.layers import PLAIN, Epilogue, ending_of
+from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.pack import blocks, pack_blocks
 from cnnfast.plan.places import conv_halo, filled, table
 
 WIDE_BYTES = 1 << 19
-"""A wide value of at least this size is computed depth first."""
+"""A wide value of at least this size is computed row streaming."""
 
 RING_BYTES = 1 << 19
 """What the rows in the cache may take: half of the second-level cache of the machines at hand."""
@@ -40,7 +40,7 @@ class Layer:
 
     node: Node
     op: Conv2d
-    ending: Ending
+    epilogue: Epilogue
 
 
 @frozen
@@ -64,7 +64,7 @@ def find_chains(lowering: LanesLowering) -> dict[str, Chain]:
     chains = {}
     for node in graph.nodes:
         depthwise = _layer(lowering, node)
-        if depthwise is None or not _is_depthwise(depthwise, graph) or depthwise.ending.residual:
+        if depthwise is None or not _is_depthwise(depthwise, graph) or depthwise.epilogue.residual:
             continue
         project = _only_reader(lowering, node)
         if project is None:
@@ -85,9 +85,9 @@ def _layer(lowering: LanesLowering, node: Node) -> Layer | None:
         return Layer(node, op, PLAIN)
     if not isinstance(op, Fused) or not isinstance(op.base, Conv2d):
         return None
-    ending, taken, _ = ending_of(lowering, op, node.inputs[: op.base_inputs], node.inputs[op.base_inputs :])
-    whole = taken == len(op.tail) and not ending.pool and node.inputs[0] not in graph.constants
-    return Layer(node, op.base, ending) if whole else None
+    epilogue, taken, _ = ending_of(lowering, op, node.inputs[: op.base_inputs], node.inputs[op.base_inputs :])
+    whole = taken == len(op.tail) and not epilogue.pool and node.inputs[0] not in graph.constants
+    return Layer(node, op.base, epilogue) if whole else None
 
 
 def _is_depthwise(layer: Layer, graph: Graph) -> bool:
@@ -120,7 +120,7 @@ def _only_source(lowering: LanesLowering, node: Node) -> Layer | None:
     if source is None or len(graph.consumers[source.name]) != 1 or source.name in graph.outputs:
         return None
     layer = _layer(lowering, source)
-    return layer if _is_pointwise(layer, graph) and layer and not layer.ending.residual else None
+    return layer if _is_pointwise(layer, graph) and layer and not layer.epilogue.residual else None
 
 
 @dataclass
@@ -207,7 +207,7 @@ class _ChainLowering:
         slots = np.array([self._slot(row) for row in rows])
         emit_direct(
             self.lowering,
-            Site(layer.node.name, (), self.wide),
+            NodeIO(layer.node.name, (), self.wide),
             layer.node.inputs[:1],
             weights.ints(weights.expand[2], x_group=0, y_c=y[0]),
             weights.expand[:2],
@@ -217,8 +217,8 @@ class _ChainLowering:
                 _grid(slots, y[1], columns),
                 None,
             ),
-            layer.ending,
-            layer.ending.reason("row by row, before the depthwise convolution"),
+            layer.epilogue,
+            layer.epilogue.reason("row by row, before the depthwise convolution"),
         )
 
     def _depthwise(self, weights: _Weights, block: slice, row: int, turn: int) -> None:
@@ -232,7 +232,7 @@ class _ChainLowering:
         columns = np.arange(self.output[2])
         emit_direct(
             lowering,
-            Site(layer.node.name, (), self.narrow),
+            NodeIO(layer.node.name, (), self.narrow),
             (self.wide,),
             weights.ints(kh * kw, groups=block.stop - block.start, OC=1, x_group=x[0], y_c=y[0]),
             weights.depthwise,
@@ -242,8 +242,8 @@ class _ChainLowering:
                 table(filled(turn * y[1] + columns)),
                 None,
             ),
-            layer.ending,
-            layer.ending.reason("row by row"),
+            layer.epilogue,
+            layer.epilogue.reason("row by row"),
         )
 
     def _project(self, weights: _Weights, block: slice, rows: range) -> None:
@@ -251,23 +251,23 @@ class _ChainLowering:
         result = layer.node.name
         x, y = lowering.strides(self.narrow), lowering.strides(result)
         last = block.stop == self.source[0]
-        ending = layer.ending if last else PLAIN
+        epilogue = layer.epilogue if last else PLAIN
         columns, own = np.arange(self.output[2]), np.array(rows)
         reads: tuple[str, ...] = (self.narrow,)
         rpos, r_c = None, 0
-        if ending.residual:
-            r = lowering.strides(ending.residual)
-            reads, rpos, r_c = (self.narrow, ending.residual), _grid(own, r[1], columns), r[0]
+        if epilogue.residual:
+            r = lowering.strides(epilogue.residual)
+            reads, rpos, r_c = (self.narrow, epilogue.residual), _grid(own, r[1], columns), r[0]
         channels = block.stop - block.start
         emit_direct(
             lowering,
-            Site(layer.node.name, (), result),
+            NodeIO(layer.node.name, (), result),
             reads,
             weights.ints(channels, OC=lowering.shapes[result][0], x_group=0, y_c=y[0], r_c=r_c),
             weights.project,
             (table(np.arange(channels) * x[0]), _grid(own - rows[0], x[1], columns), _grid(own, y[1], columns), rpos),
-            ending,
-            layer.ending.reason(f"row by row, {len(self.turns.channels)} blocks of channels"),
+            epilogue,
+            layer.epilogue.reason(f"row by row, {len(self.turns.channels)} blocks of channels"),
             resume=block.start > 0,
         )
 
@@ -296,7 +296,7 @@ def _arrays(lowering: LanesLowering, layer: Layer) -> tuple[Array, Array]:
     inputs, base = layer.node.inputs, layer.node.op
     weight = lowering.float32(inputs[1])
     own = base.base_inputs if isinstance(base, Fused) else len(inputs)
-    return weight.reshape(len(weight), -1), lowering.bias(Site("", inputs, ""), own, len(weight))
+    return weight.reshape(len(weight), -1), lowering.bias(NodeIO("", inputs, ""), own, len(weight))
 
 
 def _grid(rows: Array, row: int, columns: Array) -> Array:

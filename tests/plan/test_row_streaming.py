@@ -1,4 +1,4 @@
-"""Depth first gives the bits of layer by layer, whatever the shapes and however the rows and channels are divided."""
+"""row streaming gives the bits of layer by layer, whatever the shapes and however the rows and channels are divided."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kernels.engines import FUSED, execute, using
 
 from cnnfast.graph import Graph
 from cnnfast.layers import AnyLayer, Conv2d, Relu, Relu6, Residual, build_graph
-from cnnfast.plan import Plan, depth_first, make_plan
+from cnnfast.plan import Plan, make_plan, row_streaming
 
 LAYER_BY_LAYER = 1 << 60
 
@@ -47,11 +47,11 @@ SHAPES: dict[str, tuple[list[AnyLayer], tuple[int, int, int]]] = {
 
 
 def plans(graph: Graph, monkeypatch: pytest.MonkeyPatch, ring_bytes: int, positions: int) -> tuple[Plan, Plan]:
-    monkeypatch.setattr(depth_first, "WIDE_BYTES", LAYER_BY_LAYER)
+    monkeypatch.setattr(row_streaming, "WIDE_BYTES", LAYER_BY_LAYER)
     plain = make_plan(graph)
-    monkeypatch.setattr(depth_first, "WIDE_BYTES", 0)
-    monkeypatch.setattr(depth_first, "RING_BYTES", ring_bytes)
-    monkeypatch.setattr(depth_first, "POSITIONS", positions)
+    monkeypatch.setattr(row_streaming, "WIDE_BYTES", 0)
+    monkeypatch.setattr(row_streaming, "RING_BYTES", ring_bytes)
+    monkeypatch.setattr(row_streaming, "POSITIONS", positions)
     return plain, make_plan(graph)
 
 
