@@ -34,6 +34,7 @@ class Compiled:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from cnnfast import Network
     >>> fast = Network.load("mnist-mlp").compile(batch=2, threads=1)
     >>> result = np.empty((2, 10), np.float32)

@@ -54,7 +54,7 @@ def test_identity_start() -> None:
     np.testing.assert_array_equal(glorot[:, :32], below[:, :32])
     np.testing.assert_array_equal(glorot[:, 32:], below[:, 32:])
     assert not values["dense"].any()
-    with pytest.raises(ConfigError, match="init must be one of random, identity, but is 'dirac'"):
+    with pytest.raises(ConfigError, match="init must be one of 'random', 'identity', but is 'dirac'"):
         initialize(graph(), init="dirac")
 
 

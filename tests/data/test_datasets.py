@@ -132,7 +132,7 @@ def test_unknown_kind_lists_the_known_ones(tmp_path):
 
 
 def test_split_is_train_or_test(tmp_path):
-    with pytest.raises(ConfigError, match="train, test"):
+    with pytest.raises(ConfigError, match="'train', 'test'"):
         open_dataset(tmp_path, split="validation")
 
 

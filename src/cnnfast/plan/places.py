@@ -36,7 +36,7 @@ def channel_places(channels: int, x_channel: int, lanes: int) -> Array:
     Examples
     --------
     >>> channel_places(6, x_channel=100, lanes=4)
-    array([  0,   1,   2,   3, 400, 401])
+    array([  0,   1,   2,   3, 400, 401], dtype=int32)
     """
     c = np.arange(channels, dtype=np.int32)
     return c // lanes * x_channel * lanes + c % lanes
