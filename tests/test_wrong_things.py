@@ -124,7 +124,7 @@ def of_networks() -> Iterator[tuple[str, Entry]]:
     yield "with_head layer=", lambda x: NET.with_head(["a", "b"], layer=x)
     yield "with_head seed=", lambda x: NET.with_head(["a", "b"], seed=x)
     yield "save", NET.save
-    yield "explain few=", lambda x: NET.explain(few=x)
+    yield "explain small_batch=", lambda x: NET.explain(small_batch=x)
 
 
 def of_calls() -> Iterator[tuple[str, Entry]]:

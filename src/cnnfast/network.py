@@ -785,19 +785,19 @@ class Network:
         """
         return summary_table(self.graph)
 
-    def explain(self, *, few: bool = False) -> str:
+    def explain(self, *, small_batch: bool = False) -> str:
         """Return how the network runs: the kernel of each step and why it was chosen.
 
-        With ``few`` it is how images that fill no group run one at a time; the results are the same to the bit.
+        With ``small_batch`` it is how images that fill no group run one at a time; the results are the same to the bit.
 
         Examples
         --------
         >>> "dense_f32" in Network.load("mnist-mlp").explain()
         True
         """
-        if not flag("few", few):
+        if not flag("small_batch", small_batch):
             return self._raw.plan().explain()
-        plan = self._raw.plan().few
+        plan = self._raw.plan().small_batch
         return plan.explain() if plan else "there is no plan for few images: they run as a group\n"
 
     def __str__(self) -> str:

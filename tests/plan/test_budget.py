@@ -131,7 +131,7 @@ def test_few_images_do_without_a_plan_of_their_own_where_it_would_be_too_large()
         x=(3, 60, 50),
     )
     plan = make_plan(graph, passes=(), max_bytes=3 << 20)
-    assert plan.few is None
+    assert plan.small_batch is None
     x = np.random.default_rng(0).standard_normal((1, 3, 60, 50)).astype(np.float32)
     (y,) = execute(plan, [x])
     assert np.sort(y).tolist() == np.sort(x.reshape(1, -1)).tolist()

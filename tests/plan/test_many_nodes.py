@@ -52,8 +52,8 @@ def run(nodes: list[Node]) -> None:
     plan = make_plan(graph)
     (result,) = execute(plan, [x])
     assert np.isfinite(result).all()
-    if plan.few is not None:
-        np.testing.assert_array_equal(execute(plan.few, [x])[0], result)
+    if plan.small_batch is not None:
+        np.testing.assert_array_equal(execute(plan.small_batch, [x])[0], result)
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -81,7 +81,7 @@ class Plan:
     max_bytes: int = MAX_BYTES
 
     @cached_property
-    def few(self) -> Plan | None:
+    def small_batch(self) -> Plan | None:
         """The plan that computes the same, to the bit, for one image at a time; None where there is no such plan."""
         if self.layout != "chwn":
             return None
@@ -90,11 +90,11 @@ class Plan:
         except (UnsupportedError, BudgetError):
             return None
 
-    def few_program(self) -> tuple[Any, float] | None:
-        """Return the program of `few`, and what an image costs there, where a group costs 1 here."""
-        if self.few is None or not self.steps:
+    def small_batch_program(self) -> tuple[Any, float] | None:
+        """Return the program of `small_batch`, and what an image costs there, where a group costs 1 here."""
+        if self.small_batch is None or not self.steps:
             return None
-        return self.few.program, total_work(self.few.steps) / total_work(self.steps)
+        return self.small_batch.program, total_work(self.small_batch.steps) / total_work(self.steps)
 
     @cached_property
     def program(self) -> Any:
@@ -103,8 +103,8 @@ class Plan:
 
     @cached_property
     def program_for_any_batch(self) -> Any:
-        """The same, but images that fill no group go through `few`, made when it is needed, where that is faster."""
-        return self.program_with(self.few_program)
+        """The same, but a small batch goes through `small_batch`, made when it is needed, where that is faster."""
+        return self.program_with(self.small_batch_program)
 
     def packed_steps(self) -> list[Any]:
         """Return the steps as `program` takes them, with all weights packed."""

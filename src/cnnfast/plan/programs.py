@@ -42,4 +42,4 @@ class Programs:
 
     def _few(self) -> tuple[Any, float] | None:
         plan, self._latest = self.plan(), None
-        return plan.few_program()
+        return plan.small_batch_program()

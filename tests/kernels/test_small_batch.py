@@ -88,7 +88,7 @@ def test_a_picture_alone_has_the_bits_of_the_batch(name: str, monkeypatch: pytes
 def test_a_graph_without_kernels_for_few_images_runs_as_a_group() -> None:
     graph = net(("n", LayerNorm((1,)), "x"), ("y", Relu(), "n"), x=(8, 4, 4))
     plan = make_plan(graph)
-    assert plan.few is None
+    assert plan.small_batch is None
     (feed,) = random_inputs(graph, np.random.default_rng(0), 3).values()
     result = np.empty((3, 128), np.float32)
     plan.program_for_any_batch.run([feed], [result], 1)
@@ -98,9 +98,9 @@ def test_a_graph_without_kernels_for_few_images_runs_as_a_group() -> None:
 @pytest.mark.parametrize("name", ["cs61c", "resnet"])
 def test_the_way_follows_from_the_cost(name: str) -> None:
     plan = make_plan(NETWORKS[name]())
-    assert plan.few is not None
-    assert plan.few.group == 1
-    cost = total_work(plan.few.steps) / total_work(plan.steps)
+    assert plan.small_batch is not None
+    assert plan.small_batch.group == 1
+    cost = total_work(plan.small_batch.steps) / total_work(plan.steps)
     assert cost < 1
     # A group of this residual network fills up tiles, so a share of it costs more than an image alone in short vectors.
     if name != "resnet" or plan.group == 16:
