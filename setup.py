@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
@@ -114,4 +114,9 @@ kernels = Extension(
     extra_link_args=[*OPENMP, *extra_flags()],
 )
 
-setup(ext_modules=[kernels], cmdclass={"build_ext": BuildWithInstructionSets})
+setup(
+    # found, because a list by hand forgets a new folder; the shipped networks lie outside of src
+    packages=[*find_packages("src"), "cnnfast.models"],
+    ext_modules=[kernels],
+    cmdclass={"build_ext": BuildWithInstructionSets},
+)
