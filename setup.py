@@ -63,7 +63,7 @@ class BuildWithInstructionSets(build_ext):
         ext.sources = translated.sources
         machine = os.environ.get("CNNFAST_BUILD_MACHINE", platform.machine())
         flags = INSTRUCTION_SETS.get(machine, {"portable": []})
-        headers = [str(p) for p in sorted(Path(CSRC).iterdir()) if p.suffix in {".h", ".inc", ".def"}]
+        headers = [str(p) for p in sorted(Path(CSRC).rglob("*")) if p.suffix in {".h", ".inc", ".def"}]
         ext.depends = [*ext.depends, *headers]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for objects in pool.map(lambda item: self.compile_set(*item, headers), flags.items()):
@@ -109,7 +109,7 @@ kernels = Extension(
     "cnnfast._kernels",
     ["src/cnnfast/_kernels.pyx", f"{CSRC}/dispatch.c"],
     include_dirs=[CSRC],
-    depends=["src/cnnfast/_csrc.pxd", *map(str, sorted(Path("src/cnnfast").glob("*.pxi")))],
+    depends=["src/cnnfast/_csrc.pxd", *map(str, sorted(Path("src/cnnfast/kernels").glob("*.pxi")))],
     extra_compile_args=[*COMMON, *OPENMP, *extra_flags()],
     extra_link_args=[*OPENMP, *extra_flags()],
 )

@@ -17,10 +17,10 @@ from networks import BENCHES
 from rows import NAIVE, NUMPY, Row, Table
 
 from cnnfast import get_num_threads
-from cnnfast._dispatch import kernels
 from cnnfast.graph.passes import PASSES, fuse
 from cnnfast.plan import Plan, make_plan
 from cnnfast.report.ladder import DIRECT, FEW, Subject
+from cnnfast.runtime.dispatch import kernels
 
 UNFUSED = [simplify for simplify in PASSES if simplify is not fuse]
 

@@ -21,8 +21,8 @@ from cases import CASES, Case
 from kernels.engines import ENGINES, plan_of, using
 from rows import NAIVE, NUMPY, Row, Table
 
-from cnnfast._dispatch import kernels
 from cnnfast.plan import Plan
+from cnnfast.runtime.dispatch import kernels
 
 pytestmark = pytest.mark.benchmark(max_time=0.1, min_rounds=3)
 

@@ -23,8 +23,8 @@ from peers import ENGINES
 from peers.process import Engine, EngineError
 from peers.worker import PLAUSIBLE, Ready
 
-from cnnfast.answers import with_probabilities
 from cnnfast.graph import evaluate
+from cnnfast.graph.answers import with_probabilities
 
 RESULTS = machine.FOLDER / "results"
 

@@ -17,11 +17,11 @@ import machine
 import numpy as np
 from networks import BENCHES
 
-from cnnfast._dispatch import kernels
 from cnnfast.ops import Conv2d, Fused, Linear
 from cnnfast.plan import Plan, make_plan
 from cnnfast.report.ladder import Subject
 from cnnfast.report.profile import profile
+from cnnfast.runtime.dispatch import kernels
 
 RESULTS = machine.FOLDER / "results" / "kernels.json"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnfast import __version__
-from cnnfast._dispatch import kernels
-from cnnfast.config_report import cpu_model
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.info import cpu_model
 
 FOLDER = Path(__file__).resolve().parent
 

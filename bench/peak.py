@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cnnfast._dispatch import kernels
-from cnnfast.config_report import cpu_model
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.info import cpu_model
 
 
 def peaks(repeats: int = 5) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from networks import BENCHES, Bench
 
 from cnnfast.ops import BatchNorm, Softmax
-from cnnfast.train.lanes import LanesEngine
+from cnnfast.train.engine.chwn import LanesEngine
 from cnnfast.train.losses import SoftmaxCrossEntropy
 
 RATE, MOMENTUM = 0.001, 0.9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_network import photographs
+from small_networks import photographs
 
 from cnnfast import Network
 

@@ -51,7 +51,7 @@ build() {
 [[ -x $root/usr/bin/python3 ]] || fetch_python
 [[ -d $site ]] || fetch_packages
 build
-arm_python -c 'from cnnfast._dispatch import kernels; print("runs:", kernels.active_isa())'
+arm_python -c 'from cnnfast.runtime.dispatch import kernels; print("runs:", kernels.active_isa())'
 
 PYTHONPATH=src:tests "$python" tools/case_bits.py >"$base/bits-here"
 arm_python tools/case_bits.py >"$base/bits-neon"

@@ -12,7 +12,7 @@ import marked
 from kernel_table import markdown
 from train.differences import error_of_loss, errors_of_case, kinds
 
-from cnnfast._dispatch import kernels
+from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.losses import LOSSES
 
 PAGE = marked.ROOT / "docs" / "training.md"

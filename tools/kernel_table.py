@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import marked
 
-from cnnfast._dispatch import kernels
+from cnnfast.runtime.dispatch import kernels
 
 RESULTS = marked.ROOT / "bench" / "results" / "kernels.json"
 
@@ -76,7 +76,11 @@ def micro_kernels() -> list[tuple[str, str]]:
 
 def home(name: str) -> str:
     """Return the file that defines a micro-kernel."""
-    (found,) = (f.name for f in CSRC.glob("*.inc") if re.search(rf"^static \w+ {name}\(", f.read_text(), re.MULTILINE))
+    (found,) = (
+        f.relative_to(CSRC).as_posix()
+        for f in CSRC.rglob("*.inc")
+        if re.search(rf"^static \w+ {name}\(", f.read_text(), re.MULTILINE)
+    )
     return found
 
 

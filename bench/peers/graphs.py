@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from networks import Bench
 
-from cnnfast.answers import with_probabilities
 from cnnfast.graph import Graph, passes
+from cnnfast.graph.answers import with_probabilities
 
 
 def exported_graph(bench: Bench) -> Graph:

@@ -12,8 +12,8 @@ import numpy as np
 
 import cnnfast
 from cnnfast import Network
-from cnnfast.config_report import cpu_model
 from cnnfast.data import open_dataset
+from cnnfast.runtime.info import cpu_model
 from cnnfast.train.history import HISTORY
 
 SEED, GOLDEN = 0, 4

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Network": "network",
-    "from_torch": "from_module",
+    "Network": "network.network",
+    "from_torch": "network.from_torch",
     "load_weights": "formats.weights.load",
-    "Preprocess": "preprocess",
-    "read_picture": "pictures",
-    "read_pictures": "pictures",
-    "find_pictures": "picture_files",
+    "Preprocess": "images.preprocess",
+    "read_picture": "images.pictures.decode",
+    "read_pictures": "images.pictures.decode",
+    "fit_images": "images.pictures.decode",
+    "find_pictures": "images.pictures.files",
     "open_dataset": "data",
     "download": "data.download",
-    "list_models": "_shipped",
-    "threads": "_threads",
-    "get_max_pixels": "_pixels",
-    "set_max_pixels": "_pixels",
-    "set_num_threads": "_threads",
-    "get_num_threads": "_threads",
-    "show_config": "config_report",
+    "list_models": "runtime.shipped",
+    "threads": "runtime.threads",
+    "get_max_pixels": "images.pictures.pixels",
+    "set_max_pixels": "images.pictures.pixels",
+    "set_num_threads": "runtime.threads",
+    "get_num_threads": "runtime.threads",
+    "show_config": "runtime.info",
     "CnnfastError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -47,13 +48,6 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from cnnfast._pixels import get_max_pixels as get_max_pixels
-    from cnnfast._pixels import set_max_pixels as set_max_pixels
-    from cnnfast._shipped import list_models as list_models
-    from cnnfast._threads import get_num_threads as get_num_threads
-    from cnnfast._threads import set_num_threads as set_num_threads
-    from cnnfast._threads import threads as threads
-    from cnnfast.config_report import show_config as show_config
     from cnnfast.data import open_dataset as open_dataset
     from cnnfast.data.download import download as download
     from cnnfast.errors import CnnfastError as CnnfastError
@@ -67,12 +61,20 @@ if TYPE_CHECKING:
     from cnnfast.errors import TrainingError as TrainingError
     from cnnfast.errors import UnsupportedError as UnsupportedError
     from cnnfast.formats.weights.load import load_weights as load_weights
-    from cnnfast.from_module import from_torch as from_torch
-    from cnnfast.network import Network as Network
-    from cnnfast.picture_files import find_pictures as find_pictures
-    from cnnfast.pictures import read_picture as read_picture
-    from cnnfast.pictures import read_pictures as read_pictures
-    from cnnfast.preprocess import Preprocess as Preprocess
+    from cnnfast.images.pictures.decode import fit_images as fit_images
+    from cnnfast.images.pictures.decode import read_picture as read_picture
+    from cnnfast.images.pictures.decode import read_pictures as read_pictures
+    from cnnfast.images.pictures.files import find_pictures as find_pictures
+    from cnnfast.images.pictures.pixels import get_max_pixels as get_max_pixels
+    from cnnfast.images.pictures.pixels import set_max_pixels as set_max_pixels
+    from cnnfast.images.preprocess import Preprocess as Preprocess
+    from cnnfast.network.from_torch import from_torch as from_torch
+    from cnnfast.network.network import Network as Network
+    from cnnfast.runtime.info import show_config as show_config
+    from cnnfast.runtime.shipped import list_models as list_models
+    from cnnfast.runtime.threads import get_num_threads as get_num_threads
+    from cnnfast.runtime.threads import set_num_threads as set_num_threads
+    from cnnfast.runtime.threads import threads as threads
 
 
 def __getattr__(name: str) -> object:

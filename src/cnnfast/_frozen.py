@@ -1,7 +1,7 @@
 """Frozen dataclasses that are quick to define.
 
 `dataclasses.dataclass` compiles six methods for every class, a third of a millisecond each time; with a hundred classes
-that was the largest part of ``import cnnfast.network``. Here all but ``__init__`` are shared.
+that was the largest part of ``import cnnfast.network.network``. Here all but ``__init__`` are shared.
 """
 
 from __future__ import annotations

@@ -1,24 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The one extension module: what a CPU does for a network.
 
-    _stopping.pxi  Ctrl-C during a call
-    _naive.pxi     the textbook loop nests, one image at a time, layout ``nchw``
-    _lanes.pxi     the layer loops for images in the lanes, layout ``chwn<L>``
-    _elements.pxi  both, for ops whose geometry does not depend on the layout
-    _channels.pxi  those for one image with channels in the lanes, layout ``nchw<L>c``
-    _table.pxi     the list of all of them
-    _backward.pxi  the layer loops of training
-    _reach.pxi     what a step can touch, checked when a program is made
-    _arena.pxi     the memory that calls work in
-    _program.pxi   the program: runs the steps of a plan over a batch, and holds all the OpenMP
-    _training.pxi  one step of training: a program in phases, with sums over the batch
-    _entry.pxi     from a Python call to a program, in one crossing
-    _weights.pxi   weights transformed for Winograd, when a network is planned
-    _cpu.pxi       which instruction set runs, and its peak
+    kernels/interrupts.pxi        Ctrl-C during a call
+    kernels/nchw.pxi              the textbook loop nests, one image at a time, layout ``nchw``
+    kernels/chwn.pxi              the layer loops for images in the lanes, layout ``chwn<L>``
+    kernels/elements.pxi          both, for ops whose geometry does not depend on the layout
+    kernels/nchwc.pxi             those for one image with channels in the lanes, layout ``nchw<L>c``
+    kernels/table.pxi             the list of all of them
+    kernels/backward.pxi          the layer loops of training
+    kernels/reach.pxi             what a step can touch, checked when a program is made
+    kernels/arena.pxi             the memory that calls work in
+    kernels/program.pxi           the program: runs the steps of a plan over a batch, and holds all the OpenMP
+    kernels/training.pxi          one step of training: a program in phases, with sums over the batch
+    kernels/entry.pxi             from a Python call to a program, in one crossing
+    kernels/winograd_weights.pxi  weights transformed for Winograd, when a network is planned
+    kernels/isa.pxi               which instruction set runs, and its peak
     csrc/          the register tiles, compiled once per instruction set; reached through ``_csrc.pxd``
 
 A kernel is a function of a `Step` and an arena. A step names its values by offsets into the arena, its parameters by
-pointers, and its geometry by integers whose names and order stand beside each kernel in `_table.pxi`; Python reads them
+pointers, and its geometry by integers whose names and order stand beside each kernel in `kernels/table.pxi`; Python reads them
 as `KERNELS`, so the planner passes geometry by name. Nothing of the package is imported here
 but its errors.
 """
@@ -45,7 +45,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_set(floating_mode mode)
 
 INTERFACE = 8
-"""What steps, tables and packed weights mean. ``_dispatch.py`` states the same number; both grow with every change."""
+"""What steps, tables and packed weights mean. ``runtime/dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:
     MAX_INTS = 28
@@ -76,17 +76,17 @@ cdef inline const float* operand(const Step* s, int i, float* arena) noexcept no
     return arena + s.src[i] if s.src[i] >= 0 else s.constant[i]
 
 
-include "_stopping.pxi"
-include "_naive.pxi"
-include "_lanes.pxi"
-include "_elements.pxi"
-include "_channels.pxi"
-include "_table.pxi"
-include "_backward.pxi"
-include "_reach.pxi"
-include "_arena.pxi"
-include "_program.pxi"
-include "_training.pxi"
-include "_entry.pxi"
-include "_weights.pxi"
-include "_cpu.pxi"
+include "kernels/interrupts.pxi"
+include "kernels/nchw.pxi"
+include "kernels/chwn.pxi"
+include "kernels/elements.pxi"
+include "kernels/nchwc.pxi"
+include "kernels/table.pxi"
+include "kernels/backward.pxi"
+include "kernels/reach.pxi"
+include "kernels/arena.pxi"
+include "kernels/program.pxi"
+include "kernels/training.pxi"
+include "kernels/entry.pxi"
+include "kernels/winograd_weights.pxi"
+include "kernels/isa.pxi"

@@ -19,11 +19,11 @@ from cnnfast._optional import needs
 from cnnfast.architectures import build
 from cnnfast.architectures.weights import Weights
 from cnnfast.errors import InputError
+from cnnfast.images.pictures.decode import fit_images
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.layers import Relu
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array
-from cnnfast.pictures import fit_images
-from cnnfast.preprocess import Preprocess
 from cnnfast.train import AdamW, Examples, Recipe, fit, fit_scaling, initialize
 
 with needs("cnnfast.sklearn", "cnnfast[sklearn]"):

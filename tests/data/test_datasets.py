@@ -18,7 +18,7 @@ from PIL import Image
 from cnnfast.data import FORMATS, Dataset, match_class, open_dataset
 from cnnfast.data.arrays import ArraySource
 from cnnfast.errors import CnnfastError, ConfigError, DataError, InputError
-from cnnfast.preprocess import Preprocess
+from cnnfast.images.preprocess import Preprocess
 
 AS_IS = Preprocess(size=(32, 32))
 GRAY = Preprocess(size=(32, 32), channels="gray")

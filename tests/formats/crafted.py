@@ -11,8 +11,8 @@ import numpy as np
 
 from cnnfast.formats import Model, digest, native, save
 from cnnfast.graph import Graph, Node, constant
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Add, AvgPool, Clip, Conv2d, Flatten, Linear, Softmax
-from cnnfast.preprocess import Preprocess
 
 
 def small_model(seed: int = 0) -> Model:

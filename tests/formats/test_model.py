@@ -6,8 +6,8 @@ from formats.crafted import small_model
 from cnnfast.errors import GraphError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph, Node
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Add, Relu
-from cnnfast.preprocess import Preprocess
 
 
 def test_several_inputs_are_refused() -> None:

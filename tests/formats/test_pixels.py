@@ -12,9 +12,9 @@ from cnnfast import Network, Preprocess
 from cnnfast.errors import ConfigError, InputError, PictureError
 from cnnfast.formats.pixels import with_pixels
 from cnnfast.graph import Graph, Node
+from cnnfast.images.preprocess import MODES, UNSAID
 from cnnfast.layers import Conv2d, Flatten, Linear
 from cnnfast.ops import Add, Concat, GlobalAvgPool, Identity, Mul, Pad, Relu, Resize, Slice
-from cnnfast.preprocess import MODES, UNSAID
 
 ANSWERS = ('preprocess="raw" (0 to 255)', 'preprocess="1/255" (0 to 1)', 'preprocess="tf" (-1 to 1)', "--preprocess")
 

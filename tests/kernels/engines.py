@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from cnnfast._dispatch import kernels
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.plan import Plan, make_plan
+from cnnfast.runtime.dispatch import kernels
 
 ENGINES = ["nchw", *(f"{layout}-{isa}" for layout in ("chwn", "nchwc") for isa in kernels.supported_isas())]
 

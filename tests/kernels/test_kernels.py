@@ -8,9 +8,9 @@ from bounds import assert_close
 from cases import CASES, Case, cases_of
 from kernels.engines import ENGINES, FUSED, plan_of, run, using
 
-from cnnfast._dispatch import kernels
 from cnnfast.ops import Conv2d
 from cnnfast.plan import make_plan
+from cnnfast.runtime.dispatch import kernels
 
 
 def outcome(engine: str, case: Case, images: int, threads: int = 1) -> np.ndarray:

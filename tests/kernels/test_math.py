@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from kernels.engines import FUSED, run
 
-from cnnfast._dispatch import kernels
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import (
     Activation,
@@ -30,6 +29,7 @@ from cnnfast.ops import (
     Softmax,
     Tanh,
 )
+from cnnfast.runtime.dispatch import kernels
 
 LANES = [f"chwn-{isa}" for isa in kernels.supported_isas()]
 SMALLEST = float(np.finfo(np.float32).smallest_normal)

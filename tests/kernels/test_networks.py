@@ -13,7 +13,6 @@ from kernels.guarded import guarded, guarded_plan
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
-from cnnfast._dispatch import kernels
 from cnnfast.graph import Graph, evaluate
 from cnnfast.ops import (
     Activation,
@@ -35,6 +34,7 @@ from cnnfast.ops import (
     Softmax,
 )
 from cnnfast.plan import make_plan
+from cnnfast.runtime.dispatch import kernels
 
 EPS = float(np.finfo(np.float32).eps)
 

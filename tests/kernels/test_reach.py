@@ -11,11 +11,11 @@ from cases import CASES
 from kernels.engines import execute, using
 from small_graphs import net
 
-from cnnfast._dispatch import kernels
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import evaluate
 from cnnfast.ops import Conv2d, MaxPool
 from cnnfast.plan import Plan, Step, make_plan
+from cnnfast.runtime.dispatch import kernels
 
 LAYOUTS = ("chwn", "nchwc", "nchw")
 

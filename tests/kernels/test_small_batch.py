@@ -15,11 +15,11 @@ from kernels.test_networks import NETWORKS, equal, wide_block
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
-from cnnfast._dispatch import kernels
 from cnnfast.graph import Graph
 from cnnfast.ops import LayerNorm, Relu
 from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.cost import total_work
+from cnnfast.runtime.dispatch import kernels
 
 ISAS = kernels.supported_isas()
 

@@ -18,7 +18,14 @@ from meta.test_repository import ROOT, tracked
 
 pytestmark = pytest.mark.slow
 
-FAST = ("tests/ops", "tests/cli", "tests/report", "tests/test_models.py", "tests/test_network.py", "tests/bench")
+FAST = (
+    "tests/ops",
+    "tests/cli",
+    "tests/report",
+    "tests/meta/test_models.py",
+    "tests/network",
+    "tests/bench",
+)
 """The part of the tests that is run from the unpacked source distribution."""
 
 SMOKE = """

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cnnfast import list_models
-from cnnfast._dispatch import kernels
 from cnnfast.cli import COMMANDS
+from cnnfast.runtime.dispatch import kernels
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]

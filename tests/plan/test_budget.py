@@ -10,12 +10,12 @@ import pytest
 from kernels.engines import execute
 from small_graphs import net
 
-from cnnfast import _config
-from cnnfast._dispatch import kernels
 from cnnfast.errors import CnnfastError, ConfigError, GraphError
 from cnnfast.graph import Graph
 from cnnfast.ops import AvgPool, Conv2d, GlobalMaxPool, MaxPool, Mul, Pad, Relu, Reshape, Resize, Transpose
 from cnnfast.plan import make_plan
+from cnnfast.runtime import config
+from cnnfast.runtime.dispatch import kernels
 
 LAYOUTS = ("chwn", "nchwc", "nchw")
 
@@ -83,7 +83,7 @@ def test_the_environment_sets_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(GraphError, match="CNNFAST_MAX_BYTES"):
         make_plan(graph)
     monkeypatch.delenv("CNNFAST_MAX_BYTES")
-    assert _config.max_bytes() == 1 << 30
+    assert config.max_bytes() == 1 << 30
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1GiB", "9" * 30, "\u0663"])

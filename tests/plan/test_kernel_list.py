@@ -9,12 +9,12 @@ import pytest
 from cases import CASES, Case
 
 import cnnfast
-from cnnfast._dispatch import kernels
 from cnnfast.errors import UnsupportedError
 from cnnfast.plan import make_plan
+from cnnfast.plan.chwn.values import ACTIVATIONS
 from cnnfast.plan.elements import FUNCTIONS, REDUCTIONS
-from cnnfast.plan.lanes_base import ACTIVATIONS
 from cnnfast.plan.plan import LAYOUTS
+from cnnfast.runtime.dispatch import kernels
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
 GRAMMAR = re.compile(r"[a-z]\w*_f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))")
@@ -67,7 +67,7 @@ def test_every_register_tile_is_declared_to_cython_and_called() -> None:
     names = re.findall(r"^KERNEL\(\w+, (\w+),", read("csrc/kernels.def"), re.MULTILINE)
     assert len(names) > 20
     declared = read("_csrc.pxd")
-    called = "".join(read(file.name) for file in SOURCE.glob("*.pxi"))
+    called = "".join(file.read_text() for file in SOURCE.glob("kernels/*.pxi"))
     for name in names:
         assert re.search(rf"\b{name}\b", declared), f"{name} is not in _csrc.pxd"
         assert re.search(rf"\.{name}\b", called), f"{name} is called by no layer loop"

@@ -13,10 +13,10 @@ from small_graphs import net
 from cnnfast.graph import Graph, optimize
 from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid, Softmax
 from cnnfast.plan import memory
-from cnnfast.plan.lanes import lower_lanes
+from cnnfast.plan.chwn.lowering import lower_lanes
 from cnnfast.plan.lowering import Lowering
 from cnnfast.plan.memory import ALIGNMENT, place, root
-from cnnfast.plan.naive import lower_naive
+from cnnfast.plan.nchw import lower_naive
 from cnnfast.plan.step import Step
 
 LOWERINGS = [lower_lanes, lower_naive]

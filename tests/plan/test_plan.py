@@ -10,10 +10,10 @@ from kernels.engines import execute
 from small_graphs import net
 
 from cnnfast import GraphError
-from cnnfast._dispatch import kernels
 from cnnfast.ops import Conv2d, MaxPool, Relu, Softmax
 from cnnfast.plan import make_plan
 from cnnfast.plan.plan import as_chw
+from cnnfast.runtime.dispatch import kernels
 
 
 def small_graph():  # type: ignore[no-untyped-def]

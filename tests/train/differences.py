@@ -15,7 +15,7 @@ from cases import CASES, Case
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm, Dropout, Flatten, Linear, Pad, Reshape, Shape
 from cnnfast.ops.gradients import batch_norm_training, dropout_keys, dropout_mask, has_gradient
-from cnnfast.train.lanes import LanesEngine
+from cnnfast.train.engine.chwn import LanesEngine
 from cnnfast.train.losses import Loss, MeanSquaredError
 
 STEP = 1e-5

@@ -16,11 +16,11 @@ import pytest
 from train import bars
 
 import cnnfast
-from cnnfast._outputs import remove_unfinished
 from cnnfast.errors import ModelFileError, OutputError
 from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.formats.native import load
-from cnnfast.network import Network
+from cnnfast.network.network import Network
+from cnnfast.runtime.outputs import remove_unfinished
 from cnnfast.train import AdamW, Recipe, fit
 from cnnfast.train.checkpoint import KEY, Checkpoint, load_checkpoint
 from cnnfast.train.history import CHECKPOINT, HISTORY, read_history

@@ -35,7 +35,7 @@ from cnnfast.train import (
     fit,
     split,
 )
-from cnnfast.train.engine import trainable_names
+from cnnfast.train.engine.base import trainable_names
 from cnnfast.train.history import CHECKPOINT, HISTORY, read_history
 from cnnfast.train.trainer import Trainer
 

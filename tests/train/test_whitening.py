@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cnnfast.errors import GraphError
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.layers import Conv2d, Flatten, Layer, Linear
-from cnnfast.network import Network
-from cnnfast.preprocess import Preprocess
+from cnnfast.network.network import Network
 from cnnfast.train import whitened
 
 

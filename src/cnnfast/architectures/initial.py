@@ -7,12 +7,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from cnnfast._arguments import instance, one_of, whole
-from cnnfast._random import generator
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm, Conv2d, Identity, Linear, MaxPool, PRelu
 from cnnfast.ops.activation import Elu, Gelu, HardSwish, LeakyRelu, Relu, Silu
+from cnnfast.runtime.arguments import instance, one_of, whole
+from cnnfast.runtime.random import generator
 
 RECTIFIERS = (Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, HardSwish)
 TRANSPARENT = (BatchNorm, MaxPool, Identity)

@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnnfast._registry import Registry
 from cnnfast.architectures.weights import Layers, Weights
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph
 from cnnfast.layers import build_graph
 from cnnfast.ops import Shape
+from cnnfast.runtime.registry import Registry
 
 Maker = Callable[[Weights, Shape, int], Layers]
 

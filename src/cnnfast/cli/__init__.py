@@ -29,8 +29,8 @@ from importlib import import_module
 from typing import Any
 
 from cnnfast import __version__
-from cnnfast._pixels import get_max_pixels, set_max_pixels
 from cnnfast.errors import CnnfastError
+from cnnfast.images.pictures.pixels import get_max_pixels, set_max_pixels
 
 COMMANDS = {
     "find": "find the pictures of a class among many",

@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from cnnfast import __version__, _threads
+from cnnfast import __version__
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
@@ -21,10 +21,11 @@ from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
 from cnnfast.cli.results_file import RowFile
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
-from cnnfast.network import Network
-from cnnfast.preprocess import Array, Preprocess
+from cnnfast.images.preprocess import Array, Preprocess
+from cnnfast.network.network import Network
+from cnnfast.network.stream import Answer, Pipeline, default_batch
 from cnnfast.report.tile import Tile
-from cnnfast.stream import Answer, Pipeline, default_batch
+from cnnfast.runtime.threads import get_num_threads, threads_or_default
 
 Cells = tuple[object, ...]
 
@@ -80,7 +81,7 @@ class Task(Protocol):
 
 def run_task(args: argparse.Namespace, net: Network, judge: Task) -> int:
     """Run through all images that the arguments name, and return the exit status."""
-    with nullcontext() if args.threads is None else _threads.threads(args.threads):
+    with threads_or_default(args.threads):
         return _Sweep(args, net, judge).run()
 
 
@@ -147,7 +148,7 @@ class _Sweep:
 
     def _judge_all(self, done: int, out: RowFile | None, progress: Progress) -> None:
         # decided here, because a thread of the pipeline knows nothing of a `with` block around this one
-        self.threads = _threads.get_num_threads()
+        self.threads = get_num_threads()
         size = self.args.batch or default_batch(self.threads)
         pipeline = Pipeline[Item](lambda item: item.load(self.preprocess), self._compute, size, self.threads)
         with closing(pipeline.run(self._items(done))) as outcomes:
@@ -197,7 +198,7 @@ class _Sweep:
 
     def _conclude(self, progress: Progress) -> None:
         summary = self.judge.summary(self.counts)
-        threads = _threads.get_num_threads()
+        threads = get_num_threads()
         log(*self.failures.lines())
         if self.gallery is not None:
             log(self.gallery.write(summary))

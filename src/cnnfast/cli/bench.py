@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from cnnfast import __version__, _threads
-from cnnfast._dispatch import kernels
+from cnnfast import __version__
 from cnnfast.cli import options
-from cnnfast.config_report import cpu_model
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.plan import make_plan
 from cnnfast.report.ladder import FEW, Result, Subject, climb
 from cnnfast.report.profile import Line, profile
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.info import cpu_model
+from cnnfast.runtime.threads import decide
 
 RUNG = "{:<38}{:>8}{:>12}{:>12}{:>10}{:>10}{:>9}{:>13}"
 NODE = ("layer", "result", "µs/image", "share", "GFLOP/s", "% peak", "kernels")
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what runs, the ladder, and the profile."""
     net = Network.load(args.model)
     subject = Subject.of(net, args.batch)
-    threads, _ = _threads.decide(args.threads)
+    threads, _ = decide(args.threads)
     peak = kernels.fma_peak() * 1e9
     _print_head(args.model, subject, threads, peak)
     if not args.layers:

@@ -12,8 +12,8 @@ from cnnfast.cli import options
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_names, load
 from cnnfast.errors import ConfigError
-from cnnfast.preprocess import Array
-from cnnfast.records import shortest
+from cnnfast.images.preprocess import Array
+from cnnfast.network.records import shortest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,16 +11,16 @@ from itertools import islice
 
 import numpy as np
 
-from cnnfast._shipped import find
 from cnnfast.cli import OK, SOME_FAILED, options, readers
 from cnnfast.cli.inputs import open_inputs
 from cnnfast.compare import BOUND, ENGINES, Backend, Comparison, Difference, NetworkBackend, compare
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect, options_of
-from cnnfast.network import Network
+from cnnfast.images.preprocess import UNSAID, Preprocess
+from cnnfast.network.network import Network
+from cnnfast.network.records import finite
 from cnnfast.ops import Array, Shape
-from cnnfast.preprocess import UNSAID, Preprocess
-from cnnfast.records import finite
+from cnnfast.runtime.shipped import find
 
 RANDOM = 16
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast import _threads
-from cnnfast._dispatch import kernels
 from cnnfast.cli import OK, options
 from cnnfast.cli.demo_pictures import Known, demo_pictures
 from cnnfast.cli.models import class_index, class_names, preprocess_of
 from cnnfast.data.cifar10 import CLASSES
 from cnnfast.errors import ConfigError
-from cnnfast.network import Network
-from cnnfast.pictures import read_picture
-from cnnfast.preprocess import Array
+from cnnfast.images.pictures.decode import read_picture
+from cnnfast.images.preprocess import Array
+from cnnfast.network.network import Network
 from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.threads import decide
 
 WANTED = "cat"
 THRESHOLD = 0.5
@@ -91,7 +91,7 @@ def _print_speed(net: Network, images: Array, args: argparse.Namespace) -> None:
         start = time.perf_counter()
         net.predict_proba(batch, threads=args.threads)
         seconds.append(time.perf_counter() - start)
-    threads, _ = _threads.decide(args.threads)
+    threads, _ = decide(args.threads)
     rate = len(batch) / min(seconds)
     print(f"\n{rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}, {kernels.active_isa()}, {args.model}")
 

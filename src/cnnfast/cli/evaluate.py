@@ -5,22 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from cnnfast import _threads
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.models import class_index, class_names, load, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.data import Batch, Dataset, open_dataset
 from cnnfast.errors import DataError, InputError
-from cnnfast.preprocess import Array
+from cnnfast.images.preprocess import Array
+from cnnfast.network.stream import prefetched
 from cnnfast.report.scores import Scores
 from cnnfast.report.tile import Tile
-from cnnfast.stream import prefetched
+from cnnfast.runtime.threads import threads_or_default
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     gallery = None if args.report is None else Gallery(args.report)
     preprocess = preprocess_of(net, args.model)
     with (
-        nullcontext() if args.threads is None else _threads.threads(args.threads),
+        threads_or_default(args.threads),
         Progress(len(dataset)) as progress,
     ):
         for batch in prefetched(dataset.batches(args.batch or 256, preprocess)):

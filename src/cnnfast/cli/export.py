@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast._outputs import replacing
 from cnnfast.cli.inputs import Images, Item, Source
 from cnnfast.errors import ConfigError
-from cnnfast.preprocess import Array
+from cnnfast.images.preprocess import Array
+from cnnfast.runtime.outputs import replacing
 
 
 class Shelf:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cnnfast.cli import options
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_index, class_names, load
-from cnnfast.preprocess import Array
-from cnnfast.records import shortest
+from cnnfast.images.preprocess import Array
+from cnnfast.network.records import shortest
 
 FOUND, OTHER = "found", "other"
 

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from cnnfast.cli import options
-from cnnfast.config_report import as_text, config
+from cnnfast.runtime.info import as_text, collect_info
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the facts."""
-    facts = config(args.peak)
+    facts = collect_info(args.peak)
     print(json.dumps(facts, indent=2) if args.json else as_text(facts))
     return 0

@@ -14,10 +14,10 @@ import numpy as np
 
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
-from cnnfast.picture_files import iter_pictures, picture_suffixes
-from cnnfast.pictures import fit_images
-from cnnfast.preprocess import Array, Preprocess
-from cnnfast.stream import Answer, decode
+from cnnfast.images.pictures.decode import fit_images
+from cnnfast.images.pictures.files import iter_pictures, picture_suffixes
+from cnnfast.images.preprocess import Array, Preprocess
+from cnnfast.network.stream import Answer, decode
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
 """Data sets whose images are no picture files; all else that a path names is read as pictures."""

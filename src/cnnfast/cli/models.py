@@ -6,11 +6,11 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from cnnfast import _shipped
 from cnnfast.data import match_class
 from cnnfast.errors import ConfigError, DataError, UnsupportedError
-from cnnfast.network import Network
-from cnnfast.preprocess import UNSAID, Preprocess
+from cnnfast.images.preprocess import UNSAID, Preprocess
+from cnnfast.network.network import Network
+from cnnfast.runtime import shipped
 
 
 def load(model: str, args: argparse.Namespace) -> Network:
@@ -65,7 +65,7 @@ def preprocess_of(net: Network, model: str) -> Preprocess:
 
 def digest(model: str) -> str:
     """Return the SHA-256 of a model file, or of all files of a model folder."""
-    path = _shipped.find(model)
+    path = shipped.find(model)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     total = hashlib.sha256()
     for file in files:

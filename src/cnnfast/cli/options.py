@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cnnfast import _shipped
-from cnnfast.preprocess import MODES
+from cnnfast.images.preprocess import MODES
+from cnnfast.runtime import shipped
 
-MODEL = f"a shipped network ({', '.join(_shipped.list_models())}), or a model file of any known format"
+MODEL = f"a shipped network ({', '.join(shipped.list_models())}), or a model file of any known format"
 """What may be named as a network."""
 
 LABELED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"
@@ -19,7 +19,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument(
         "--model",
-        default=_shipped.DEFAULT,
+        default=shipped.DEFAULT,
         metavar="NAME_OR_FILE",
         help=f"{MODEL} (default: %(default)s)",
     )

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnfast._shipped import find
 from cnnfast.cli import options as common
 from cnnfast.errors import ConfigError
 from cnnfast.formats import detect, options_of
-from cnnfast.network import Network
+from cnnfast.images.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
+from cnnfast.network.network import Network
 from cnnfast.ops import Shape
-from cnnfast.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
+from cnnfast.runtime.shipped import find
 
 PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std")
 READING = (

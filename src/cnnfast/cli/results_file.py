@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from cnnfast._outputs import file_behind, replacing
 from cnnfast.cli.records import LAYOUTS, Layout, Row
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.outputs import file_behind, replacing
 
 INFORMATIVE = ("model",)
 """Settings that are written for people and not compared: the same network may be named in two ways."""

@@ -6,7 +6,7 @@ import argparse
 
 from cnnfast.cli import options
 from cnnfast.errors import UnsupportedError
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

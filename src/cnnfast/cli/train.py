@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 import tempfile
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from cnnfast import _threads
 from cnnfast.architectures import ARCHITECTURES, find
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
 from cnnfast.cli.progress import Failures, log
@@ -17,10 +15,11 @@ from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
 from cnnfast.errors import ConfigError, OutputError, TrainingError
 from cnnfast.formats.native import check_target
-from cnnfast.heads import feature_layer
-from cnnfast.network import Network
+from cnnfast.network.heads import feature_layer
+from cnnfast.network.network import Network
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
+from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train import INITS, Examples, feature_cache, fit, whitened, with_batch_norm, without_batch_norm
 from cnnfast.train import trainer as ends
 from cnnfast.train.history import CHECKPOINT, CONFUSION, Row, as_line
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
         raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
     failures = Failures()
-    with nullcontext() if args.threads is None else _threads.threads(args.threads):
+    with threads_or_default(args.threads):
         setup = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
         if args.batch_norm:
             setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))

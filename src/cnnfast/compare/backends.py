@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import make_plan
 from cnnfast.plan.plan import as_chw

@@ -7,7 +7,7 @@
 #define SINGLE_OC 8
 
 /* What is done to a result before it is stored: activation, with its attributes. The names and their order are those of
-   ACTIVATIONS in src/cnnfast/plan/lanes_base.py; a test compares them. */
+   ACTIVATIONS in src/cnnfast/plan/chwn/values.py; a test compares them. */
 enum activation {
     ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_SIGMOID, ACT_TANH, ACT_HARD_SIGMOID, ACT_HARD_SWISH,
     ACT_SILU, ACT_GELU, ACT_GELU_TANH,

@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from cnnfast import _arguments
-from cnnfast._arguments import one_of, path_of
 from cnnfast.data import cifar10, class_folders, idx, npy, picture_folder
 from cnnfast.data.base import FORMATS, Batch, Dataset, register
 from cnnfast.data.labels import match_class, relabel
 from cnnfast.errors import DataError
+from cnnfast.runtime import arguments
+from cnnfast.runtime.arguments import one_of, path_of
 
 __all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "match_class", "open_dataset", "relabel"]
 
@@ -65,7 +65,7 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
     """
     path = path_of("the data set", path)
     one_of("split", split, SPLITS)
-    classes = _arguments.labels("classes", classes)
+    classes = arguments.labels("classes", classes)
     if not os.path.exists(path):  # a Path raises where a name is too long
         raise DataError(f"{path}: no such file or folder; `cnnfast download cifar10` fetches one")
     if not (path.is_file() or path.is_dir()):

@@ -14,8 +14,8 @@ import numpy as np
 
 from cnnfast.data.base import Array, Piece, Positions
 from cnnfast.errors import DataError, InputError
-from cnnfast.pictures import fit_images
-from cnnfast.preprocess import Preprocess
+from cnnfast.images.pictures.decode import fit_images
+from cnnfast.images.preprocess import Preprocess
 
 MOST_IMAGES = 1 << 26
 """No compressed file may promise more: its labels alone would take half a gigabyte."""

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast._registry import Registry
 from cnnfast.errors import ConfigError, PictureError
-from cnnfast.preprocess import Preprocess
+from cnnfast.images.preprocess import Preprocess
+from cnnfast.runtime.registry import Registry
 
 Array = np.ndarray[Any, Any]
 Labels = npt.NDArray[np.int64]

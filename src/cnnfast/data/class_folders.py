@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast.data.base import Dataset, Format
 from cnnfast.data.files import FileSource
 from cnnfast.errors import DataError
-from cnnfast.picture_files import find_pictures, picture_suffixes
+from cnnfast.images.pictures.files import find_pictures, picture_suffixes
 
 SPLITS = {
     "train": ("train", "training", "training_set"),

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnfast._arguments import path_of, quoted, text
 from cnnfast._bar import open_bar
 from cnnfast.errors import ConfigError, DataError
+from cnnfast.runtime.arguments import path_of, quoted, text
 
 TIMEOUT_SECONDS = 30
 CHUNK = 1 << 18
@@ -134,7 +134,7 @@ def download(name: str, cache: str | os.PathLike[str] | None = None, base_url: s
 
 
 def _default_cache() -> Path:
-    from cnnfast._config import cache_dir
+    from cnnfast.runtime.config import cache_dir
 
     return cache_dir()
 

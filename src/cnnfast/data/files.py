@@ -12,8 +12,8 @@ import numpy as np
 
 from cnnfast.data.base import Piece, Positions
 from cnnfast.errors import ConfigError, PictureError
-from cnnfast.pictures import read_pictures
-from cnnfast.preprocess import Preprocess
+from cnnfast.images.pictures.decode import read_pictures
+from cnnfast.images.preprocess import Preprocess
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from cnnfast.data.base import Dataset, Format
 from cnnfast.data.files import FileSource
 from cnnfast.errors import DataError
-from cnnfast.picture_files import find_pictures, picture_suffixes
+from cnnfast.images.pictures.files import find_pictures, picture_suffixes
 
 
 def recognize(path: Path) -> bool:
@@ -16,7 +16,7 @@ def recognize(path: Path) -> bool:
 
 
 def open_picture_folder(path: Path, split: str) -> Dataset:
-    """Open the pictures that `cnnfast.picture_files.find_pictures` finds; there are no splits.
+    """Open the pictures that `cnnfast.images.pictures.files.find_pictures` finds; there are no splits.
 
     Raises
     ------

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast._config import max_bytes
 from cnnfast.errors import UnsupportedError
 from cnnfast.ops import Array
+from cnnfast.runtime.config import max_bytes
 
 MAX_WORK = 1 << 28
 """Elements that may be looked at while constants are computed, beyond eight times those of the file."""

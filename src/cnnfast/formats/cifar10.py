@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -18,6 +18,6 @@ def byte_minus_half() -> Preprocess:
     >>> byte_minus_half().mean
     (0.5, 0.5, 0.5)
     """
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
     return Preprocess(size=(32, 32), scale=1 / 255, mean=(0.5,) * 3, std=(1.0,) * 3)

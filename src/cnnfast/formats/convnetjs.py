@@ -22,11 +22,11 @@ from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 from cnnfast.formats.strict_json import parse
+from cnnfast.images.preprocess import rule_of
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Mul, Op, Relu, Shape, Sigmoid, Softmax, Tanh, Transpose
-from cnnfast.preprocess import rule_of
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 MAX_BYTES = 64 << 20
 """Two million weights; the JSON takes about six times its size in memory."""

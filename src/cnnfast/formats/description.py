@@ -115,7 +115,7 @@ def _node(index: int, value: object) -> Node:
 def _preprocess(value: object) -> Any:
     if value is None:
         return None
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
     return Preprocess.from_dict(value)  # type: ignore[arg-type]  # it refuses what is no mapping
 

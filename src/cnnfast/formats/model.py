@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cnnfast.answers import label_counts
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph
+from cnnfast.graph.answers import label_counts
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnfast._outputs import file_behind
 from cnnfast.errors import ConfigError, ModelFileError, OutputError
 from cnnfast.formats import description, digest, tensors
 from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
@@ -21,10 +20,11 @@ from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.registry import Format, register
-from cnnfast.preprocess import rule_of
+from cnnfast.images.preprocess import rule_of
+from cnnfast.runtime.outputs import file_behind
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 MODEL = "cnnfast.model"
 
@@ -108,7 +108,7 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
     mapped : bool
         Map the file into memory whatever its size, so that processes share it; it must stay as it is.
     preprocess : Preprocess or str, optional
-        A rule, or the name of one of `cnnfast.preprocess.MODES`, instead of that in the file.
+        A rule, or the name of one of `cnnfast.images.preprocess.MODES`, instead of that in the file.
 
     Returns
     -------

@@ -9,11 +9,11 @@ import numpy as np
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph, Node
 from cnnfast.graph.passes.affine import Affine, affine_of
+from cnnfast.images.preprocess import MODES, check_preprocess, rule_of
 from cnnfast.ops import Add, Concat, Div, Dropout, Flatten, Identity, Mul, Pad, Reshape, Resize, Slice, Sub, Transpose
-from cnnfast.preprocess import MODES, check_preprocess, rule_of
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 __all__ = ["MODES", "check_preprocess", "with_pixels"]
 
@@ -44,7 +44,7 @@ def with_pixels(
     ConfigError
         For a mode that does not fit the channels.
     """
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
     (shape,) = graph.inputs.values()
     if preprocess is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cnnfast import _shipped
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import digest, native
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
+from cnnfast.runtime import shipped
 
 
 @frozen
@@ -57,7 +57,7 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     if head[8 : digest.BEGIN] != digest.PREFIX:
         return None
     stated = head[digest.BEGIN :].decode("ascii", "replace")
-    return FileReference(absolute, stated, state, _shipped.name_of(absolute))
+    return FileReference(absolute, stated, state, shipped.name_of(absolute))
 
 
 def load_shipped_again(name: str, sha256: str) -> tuple[Model, FileReference | None]:
@@ -68,7 +68,7 @@ def load_shipped_again(name: str, sha256: str) -> tuple[Model, FileReference | N
     ModelFileError
         If this installation has none of that name and content.
     """
-    path = _shipped.file_of(name)
+    path = shipped.file_of(name)
     found = refer_to(path)
     if found is None or found.sha256 != sha256:
         fault = "has none" if found is None else f"has another one, of SHA-256 {found.sha256}"

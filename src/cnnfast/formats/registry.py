@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnnfast._frozen import frozen
-from cnnfast._registry import Registry
 from cnnfast.formats.model import Model
+from cnnfast.runtime.registry import Registry
 
 
 @frozen

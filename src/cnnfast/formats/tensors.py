@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast._outputs import replacing
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
+from cnnfast.runtime.outputs import replacing
 
 METADATA = "__metadata__"
 MAX_HEADER = 3 << 20

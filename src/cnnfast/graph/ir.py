@@ -15,10 +15,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast._arguments import quoted
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape
+from cnnfast.runtime.arguments import quoted
 
 MAX_ELEMENTS = 1 << 31
 """The largest value of one image, in elements: far above any classifier, low enough to refuse nonsense."""

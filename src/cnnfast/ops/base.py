@@ -16,10 +16,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from cnnfast._arguments import is_whole, quoted
 from cnnfast._frozen import frozen
-from cnnfast._registry import Registry
 from cnnfast.errors import GraphError
+from cnnfast.runtime.arguments import is_whole, quoted
+from cnnfast.runtime.registry import Registry
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, Any]

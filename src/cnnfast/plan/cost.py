@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from cnnfast._dispatch import kernels
 from cnnfast.plan.choose import INPUT_COST, OUTPUT_COST
 from cnnfast.plan.step import Step
+from cnnfast.runtime.dispatch import kernels
 
 MOVE = 2
 """Of a vector that is read and written by a step that is no layer with weights."""

@@ -27,10 +27,10 @@ from cnnfast.ops import (
     Shape,
     Slice,
 )
+from cnnfast.plan.chwn.values import rule as lanes_rule
 from cnnfast.plan.gather import Either, cut, source_strides
-from cnnfast.plan.lanes_base import rule as lanes_rule
 from cnnfast.plan.lowering import AnyRule, NodeIO, Triple, numbered, packed, strides_of, three_axes
-from cnnfast.plan.naive import rule as naive_rule
+from cnnfast.plan.nchw import rule as naive_rule
 
 FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu", "sign", "round")
 """Functions in the order of ``enum function`` in csrc/tiles.h."""

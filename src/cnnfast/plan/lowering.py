@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast._registry import Registry
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan.budget import Budget
 from cnnfast.plan.step import Step
+from cnnfast.runtime.registry import Registry
 
 Triple = tuple[int, int, int]
 

@@ -8,23 +8,23 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from cnnfast import _config
-from cnnfast._config import MAX_BYTES
-from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimize
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
 from cnnfast.plan.budget import Budget, BudgetError
-from cnnfast.plan.channels import lower_channels
 from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.chwn.lowering import lower_lanes
 from cnnfast.plan.cost import total_work
-from cnnfast.plan.lanes import lower_lanes
 from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
-from cnnfast.plan.naive import lower_naive
+from cnnfast.plan.nchw import lower_naive
+from cnnfast.plan.nchwc.lowering import lower_channels
 from cnnfast.plan.step import Step
+from cnnfast.runtime import config
+from cnnfast.runtime.config import MAX_BYTES
+from cnnfast.runtime.dispatch import kernels
 
 MAX_ARENA = (1 << 31) - 1
 """The largest arena of one thread, in floats: tables of places hold 32 bits."""
@@ -190,7 +190,7 @@ def make_plan(
     UnsupportedError
         If an op has no kernel for its shape; all such nodes are listed.
     """
-    most = _config.max_bytes() if max_bytes is None else max_bytes
+    most = config.max_bytes() if max_bytes is None else max_bytes
     budget = Budget.of(graph, most)
     optimized = optimize(graph, passes)
     lowered = _lower(optimized, layout, algorithms, budget)

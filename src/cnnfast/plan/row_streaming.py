@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnfast._dispatch import kernels
 from cnnfast._frozen import frozen
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Conv2d, Fused, Shape
-from cnnfast.plan.lanes_base import LanesLowering
-from cnnfast.plan.lanes_layers import emit_direct
-from cnnfast.plan.layers import PLAIN, Epilogue, ending_of
+from cnnfast.plan.chwn.algorithms import emit_direct
+from cnnfast.plan.chwn.values import LanesLowering
+from cnnfast.plan.fused_layers import PLAIN, Epilogue, ending_of
 from cnnfast.plan.lowering import NodeIO
+from cnnfast.plan.offsets import conv_halo, filled, table
 from cnnfast.plan.pack import blocks, pack_blocks
-from cnnfast.plan.places import conv_halo, filled, table
+from cnnfast.runtime.dispatch import kernels
 
 WIDE_BYTES = 1 << 19
 """A wide value of at least this size is computed row streaming."""

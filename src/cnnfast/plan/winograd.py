@@ -14,8 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from cnnfast._dispatch import kernels
 from cnnfast.ops import Array
+from cnnfast.runtime.dispatch import kernels
 
 POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))}
 """Points of interpolation by kernel size: small and in opposite pairs, which keeps rounding errors low."""

@@ -11,11 +11,11 @@ from statistics import median
 
 import numpy as np
 
-from cnnfast.answers import with_probabilities
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, evaluate
+from cnnfast.graph.answers import with_probabilities
 from cnnfast.graph.passes import PASSES, fuse
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.plan import Plan, make_plan
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, DataError
-from cnnfast.preprocess import Array
+from cnnfast.images.preprocess import Array
 
 BLUE, ORANGE, GRAY = "#1f6fb4", "#d95f02", "#666666"
 """Two colors that people who are blind to red or green tell apart, and one for what only helps reading."""

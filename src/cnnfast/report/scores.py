@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnfast.preprocess import Array
+from cnnfast.images.preprocess import Array
 
 
 @dataclass(frozen=True)

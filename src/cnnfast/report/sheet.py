@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from cnnfast._outputs import file_behind, replacing
 from cnnfast.errors import ConfigError
 from cnnfast.report.tile import Tile
+from cnnfast.runtime.outputs import file_behind, replacing
 
 SUFFIXES = (".png", ".html")
 

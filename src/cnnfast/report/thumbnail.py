@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnfast.errors import PictureError
-from cnnfast.pictures import fit_images, read_picture
-from cnnfast.preprocess import Preprocess
+from cnnfast.images.pictures.decode import fit_images, read_picture
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.report.tile import Tile
 
 if TYPE_CHECKING:

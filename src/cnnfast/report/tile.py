@@ -8,7 +8,7 @@ from enum import Enum
 from os import PathLike
 from pathlib import Path
 
-from cnnfast.preprocess import Array
+from cnnfast.images.preprocess import Array
 
 
 class Mark(Enum):

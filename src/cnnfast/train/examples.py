@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast._arguments import instance, quoted
-from cnnfast._random import generator
 from cnnfast.data import Dataset, relabel
 from cnnfast.errors import CnnfastError, DataError, InputError, PictureError
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Array
-from cnnfast.preprocess import Preprocess
+from cnnfast.runtime.arguments import instance, quoted
+from cnnfast.runtime.random import generator
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cnnfast import _threads
-from cnnfast._arguments import flag, instance, listed, path_of, quoted, text
-from cnnfast.answers import with_probabilities
 from cnnfast.data import Dataset
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
-from cnnfast.network import Network
-from cnnfast.preprocess import Preprocess
-from cnnfast.train.engine import Engine, all_but, scores_graph
+from cnnfast.graph.answers import with_probabilities
+from cnnfast.images.preprocess import Preprocess
+from cnnfast.network.network import Network
+from cnnfast.runtime.arguments import flag, instance, listed, path_of, quoted, text
+from cnnfast.runtime.threads import threads_or_default
+from cnnfast.train.engine.base import Engine, all_but, scores_graph
+from cnnfast.train.engine.chwn import make_engine
 from cnnfast.train.examples import Examples, as_examples, check_classes, split
 from cnnfast.train.history import Row
-from cnnfast.train.lanes import make_engine
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import Pictures, Source
@@ -155,7 +154,7 @@ def fit(
         if part is not None:
             _check_images(part, net)
     loss = recipe.loss or _default_loss(net, recipe)
-    with nullcontext() if threads is None else _threads.threads(threads):
+    with threads_or_default(threads):
         trainer = _trainer(net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir)
         classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
         check_classes(examples, classes)

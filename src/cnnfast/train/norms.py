@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast._arguments import instance
 from cnnfast.architectures.initial import weighted_layers
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm
+from cnnfast.runtime.arguments import instance
 
 SUFFIX = ":norm"
 """What the name of an added batch-norm ends in."""

@@ -15,9 +15,9 @@ from typing import ClassVar, Protocol, cast
 
 import numpy as np
 
-from cnnfast._arguments import quoted
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
+from cnnfast.runtime.arguments import quoted
 
 BLOCK = 1 << 15
 """Elements updated at a time: a weight, its gradient and its slots stay in the cache from one operation to the next."""

@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnfast._arguments import listed, one_of, quoted
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.arguments import listed, one_of, quoted
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.losses import Loss

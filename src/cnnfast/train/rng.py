@@ -1,6 +1,7 @@
 """Random numbers that depend on nothing but the seed, the epoch, what they are for, and the image.
 
-Every use in every epoch has a generator of its own (see `cnnfast._random`), and every image its place in the table. So
+Every use in every epoch has a generator of its own (see `cnnfast.runtime.random`), and every image its place in the
+table. So
 threads, batches and interruptions change nothing.
 """
 
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast._random import generator
 from cnnfast.ops import Array
+from cnnfast.runtime.random import generator
 
 
 def uniform(seed: int, epoch: int, use: str, images: int, draws: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.train import rng
 from cnnfast.train.augment import Flip, Views

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast._outputs import remove_unfinished
 from cnnfast.errors import OutputError, TrainingError
 from cnnfast.graph import Graph, constant
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array
+from cnnfast.runtime.outputs import remove_unfinished
 from cnnfast.train import history as files
 from cnnfast.train.averaging import State, move
 from cnnfast.train.checkpoint import Checkpoint, check_arrays, check_identity, load_checkpoint
-from cnnfast.train.engine import Engine, trainable_names
+from cnnfast.train.engine.base import Engine, trainable_names
 from cnnfast.train.history import Row
 from cnnfast.train.optimizers import Role, clip_gradients
 from cnnfast.train.progress import Bar

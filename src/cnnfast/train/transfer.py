@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast import _config
-from cnnfast._outputs import remove_unfinished
 from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats import Model
 from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.graph import Graph
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array
+from cnnfast.runtime import config
+from cnnfast.runtime.outputs import remove_unfinished
 from cnnfast.train.augment import Flip
 from cnnfast.train.examples import Examples
 from cnnfast.train.recipe import Recipe
@@ -94,7 +94,7 @@ def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe
 
 def feature_cache() -> Path:
     """Return the folder where features are kept: ``features`` in that of ``CNNFAST_CACHE``."""
-    return _config.cache_dir() / "features"
+    return config.cache_dir() / "features"
 
 
 def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = False) -> Array:

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from cnnfast._arguments import instance
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, constant
-from cnnfast.network import Network
+from cnnfast.network.network import Network
 from cnnfast.ops import Array, Conv2d
+from cnnfast.runtime.arguments import instance
 from cnnfast.train.transfer import with_graph
 
 PATCHES = 5_000_000
@@ -41,7 +41,7 @@ def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network,
     Examples
     --------
     >>> from cnnfast.layers import Conv2d
-    >>> from cnnfast.preprocess import Preprocess
+    >>> from cnnfast.images.preprocess import Preprocess
     >>> gray = Preprocess(size=(4, 4), channels="gray")
     >>> net = Network.from_layers([Conv2d(np.zeros((2, 1, 1, 1)))], (1, 4, 4), preprocess=gray)
     >>> images = np.random.default_rng(0).integers(0, 2, (99, 4, 4, 1), np.uint8) * 255

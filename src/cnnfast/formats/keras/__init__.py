@@ -17,7 +17,7 @@ from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 
 def read(
@@ -35,7 +35,7 @@ def read(
     classes : sequence of str, optional
         The labels; no file of Keras holds them.
     preprocess : Preprocess or str, optional
-        How a picture becomes the input, as a rule or as the name of one of `cnnfast.preprocess.MODES`. By default
+        How a picture becomes the input, as a rule or as the name of one of `images.preprocess.MODES`. By default
         Rescaling and Normalization at the start of the network where it has them, bytes as they are where its input
         is of integers, and what Teachable Machine does for a file of its. All other networks take floats until they
         are told: no file says whether its network was trained on 0 to 255, 0 to 1, -1 to 1, or on what

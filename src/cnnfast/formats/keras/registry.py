@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnfast._registry import Registry
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.keras.activations import Step, name_of, step_named
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer
 from cnnfast.ops import Array
+from cnnfast.runtime.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ two dense layers that were trained in the browser, 100 with relu and one for eac
 from __future__ import annotations
 
 from cnnfast.formats.keras.config import Layer, Model
+from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Shape
-from cnnfast.preprocess import Preprocess
 
 INPUT = (3, 224, 224)
 DEPTHWISE = 17

@@ -16,7 +16,7 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.registry import Format, register
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 
 def read(

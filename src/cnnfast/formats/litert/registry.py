@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cnnfast._registry import Registry
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
 from cnnfast.ops import Array, Clip, Op, Relu, Shape
+from cnnfast.runtime.registry import Registry
 
 FUSED: dict[int, Op | None] = {0: None, 1: Relu(), 2: Clip(-1, 1), 3: Clip(0, 6)}
 """Activations that are part of an operator, by their number; TANH (4) stands in the schema, but LiteRT applies none."""

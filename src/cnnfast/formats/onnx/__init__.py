@@ -31,7 +31,7 @@ from cnnfast.formats.registry import Format, register
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 
 def read(
@@ -85,7 +85,7 @@ def read(
         from cnnfast.formats.onnx.ends import Said, takes_bytes
         from cnnfast.formats.onnx.external import Beside
         from cnnfast.formats.onnx.translate import translated
-        from cnnfast.preprocess import rule_of
+        from cnnfast.images.preprocess import rule_of
 
         model = load_model(path)
         graph = translated(model, Beside.of(path), Said(input_shape, input_layout, output))

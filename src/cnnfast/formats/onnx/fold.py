@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast._registry import Registry
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.any_number import check_for_any_number
@@ -21,6 +20,7 @@ from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import Static, whole
 from cnnfast.ops import Array
 from cnnfast.ops.activation import erf, sigmoid
+from cnnfast.runtime.registry import Registry
 
 Fold = Callable[[Call, Sequence[Array]], Any]
 

@@ -22,7 +22,7 @@ from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 MOST = 100
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")

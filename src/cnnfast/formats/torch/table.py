@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from cnnfast._registry import Registry
+from cnnfast.runtime.registry import Registry
 
 Handler = Callable[..., Any]
 

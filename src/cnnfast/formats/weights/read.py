@@ -17,11 +17,11 @@ from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
 from cnnfast.formats.weights.mismatch import explanation, likeness, nearest
 from cnnfast.formats.weights.skeleton import skeleton
 from cnnfast.graph import Graph
+from cnnfast.images.preprocess import check_preprocess, rule_of
 from cnnfast.ops import Array, Shape
-from cnnfast.preprocess import check_preprocess, rule_of
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 SHOWN = 20
 ALIKE = 0.5
@@ -42,7 +42,7 @@ class Options:
         The label of each output. Their number, and without them that of the file's last dense layer, is that of the
         outputs of a named architecture.
     preprocess : Preprocess or str, optional
-        A rule, or the name of one of `cnnfast.preprocess.MODES`.
+        A rule, or the name of one of `cnnfast.images.preprocess.MODES`.
     layout : {"oihw", "ohwi", "hwio"}
     flatten : {"chw", "hwc"}, optional
         See `Layout`.

@@ -22,7 +22,7 @@ from cnnfast.formats.weights.read import Options, model_of
 from cnnfast.ops import Array, Shape
 
 if TYPE_CHECKING:
-    from cnnfast.preprocess import Preprocess
+    from cnnfast.images.preprocess import Preprocess
 
 
 def read(

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnnfast._registry import Registry
 from cnnfast.errors import UnsupportedError
 from cnnfast.ops.base import Array, Op
+from cnnfast.runtime.registry import Registry
 
 Gradients = tuple[Array, ...]
 Gradient = Callable[[Any, tuple[Array, ...], Array, Array], Gradients]

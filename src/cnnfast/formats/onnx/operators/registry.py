@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cnnfast._registry import Registry
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.values import Value
+from cnnfast.runtime.registry import Registry
 
 Operator = Callable[[Call], Value | Sequence[Value]]
 

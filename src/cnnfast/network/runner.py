@@ -1,0 +1,130 @@
+"""A graph made ready to be called with images: the short way through buffers, the long way through NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from cnnfast.errors import InputError
+from cnnfast.graph import Graph
+from cnnfast.images.arrays import FINITE, NEAR, as_images, as_kernel_input, check_out, check_policies, rules_of
+from cnnfast.images.preprocess import UNSAID, Preprocess
+from cnnfast.ops import Array, Shape
+from cnnfast.plan import Plan
+from cnnfast.plan.plan import as_chw
+from cnnfast.plan.programs import Programs
+from cnnfast.runtime.dispatch import Entry, Program
+from cnnfast.runtime.threads import of_call
+
+FLOPS_A_CHUNK = 2_000_000_000
+"""Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
+
+RAISE = "raise"
+BOTH_CHECKS = FINITE | NEAR
+
+
+class Runner:
+    """Computes the output of a graph for images, as a user gives them.
+
+    Parameters
+    ----------
+    graph : Graph
+        With one input and one output.
+    result : tuple of int
+        Shape of the result for one image; as many elements as the output has.
+    preprocess : Preprocess or None
+        How pictures become the input.
+    """
+
+    def __init__(self, graph: Graph, result: Shape, preprocess: Preprocess | None) -> None:
+        ((_, self._shape),) = graph.inputs.items()
+        self._graph, self.result, self._preprocess = graph, result, preprocess
+        self._programs = Programs(graph)
+        self.rules = rules_of(self._shape, preprocess)
+
+    def plan(self) -> Plan:
+        """Return how the graph runs."""
+        return self._programs.plan()
+
+    @cached_property
+    def _program(self) -> Program:
+        made: Program = self._programs.make()
+        return made
+
+    @cached_property
+    def entry(self) -> Entry:
+        """The short way, for any number of images."""
+        return self.entry_for(0)
+
+    def entry_for(self, batch: int) -> Entry:
+        """Return the short way for so many images, or for any number if it is 0."""
+        piece = -(-self._images_a_piece // 64) * 64
+        pixels, bounds = self._affine(), self.rules.bounds
+        return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, piece, batch, np.ndarray, _empty)
+
+    def run(
+        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
+    ) -> Array:
+        """Compute the results of images; see `Network.forward`."""
+        # identity is enough for what is usual, and asks nothing of what may be of any type
+        if nan is RAISE and outliers is RAISE:
+            checks = BOTH_CHECKS
+        else:
+            check_policies(nan, outliers)
+            checks = FINITE * (nan == "raise") + NEAR * (outliers == "raise")
+        result = self.entry.run(images, layout, checks, of_call(threads), out)
+        return self._run_long(images, layout, nan, outliers, threads, out) if result is None else result
+
+    def _run_long(
+        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
+    ) -> Array:
+        """Run what an `Entry` does not take, or say what is wrong with it."""
+        batch = as_images(images, self.rules, layout)
+        pixels = self._needed_affine() if batch.dtype == np.uint8 else None
+        count = of_call(threads)
+        shape = (len(batch), *self.result)
+        result = np.empty(shape, np.float32) if out is None else check_out(out, shape)
+        if np.may_share_memory(result, batch):
+            raise InputError("out and images overlap in memory; give out memory of its own")
+        rows = result.reshape(len(batch), -1) if len(batch) else result
+        bounds = self.rules.bounds if outliers == "raise" else None
+        for part in self._parts(len(batch), count):
+            values = as_kernel_input(batch[part], part.start, nan, bounds)
+            self._program.run([values], [rows[part]], count, pixels)
+        return result
+
+    def _affine(self) -> tuple[Array, Array] | None:
+        """Return what turns the bytes of each channel of the graph's input into values."""
+        if self._preprocess is None:
+            return None
+        channels = as_chw(self._shape)[0]
+        factor, shift = self._preprocess.affine()
+        if len(factor) == channels:
+            return factor, shift
+        # gray pixels lie along what the program takes for channels
+        return np.repeat(factor, channels), np.repeat(shift, channels)
+
+    def _needed_affine(self) -> tuple[Array, Array]:
+        affine = self._affine()
+        if affine is None:
+            raise InputError(NO_PREPROCESSING)
+        return affine
+
+    def _parts(self, images: int, threads: int) -> Iterator[slice]:
+        """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
+        size = threads * self._images_a_piece
+        return (slice(start, min(start + size, images)) for start in range(0, images, size))
+
+    @cached_property
+    def _images_a_piece(self) -> int:
+        flops = sum(self._graph.cost(node).flops for node in self._graph.nodes)
+        return max(64, FLOPS_A_CHUNK // max(flops, 1))
+
+
+NO_PREPROCESSING = f"this network takes floats, and no uint8 pixels or pictures: it {UNSAID}"
+
+
+def _empty(shape: Shape) -> Array:
+    return np.empty(shape, np.float32)

@@ -1,0 +1,241 @@
+"""Many images, one after the other: they are decoded by some threads while others compute.
+
+    items ──► decode, several threads ──► batches ──► compute, one at a time ──► results, in order
+
+At most `AHEAD` batches are decoded, `AHEAD` computed and one is being taken at any time, so memory is bounded however
+long the stream is and however slowly its results are taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+
+from cnnfast.errors import CnnfastError, InputError, PictureError
+from cnnfast.images.pictures.decode import fit_images, read_picture
+from cnnfast.images.preprocess import Preprocess
+from cnnfast.network.records import ranked
+from cnnfast.ops import Array
+from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.dispatch import kernels
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+AHEAD = 2
+"""Batches of each kind: while one is computed, the next one is ready or nearly so."""
+
+SHORT = 0.02
+"""Seconds between two looks at whether a thread has ended."""
+
+NOT_A_NUMBER = "the network's result is not a number"
+
+Item = TypeVar("Item")
+Thing = TypeVar("Thing")
+Answer = Array | CnnfastError
+Compute = Callable[[Array], Array]
+
+
+class _Fields(NamedTuple):
+    item: Any
+    label: Any
+    probabilities: Array | None
+    error: CnnfastError | None
+
+
+class Result(_Fields):
+    """What `Network.stream` says about one image: ``item, label, probabilities, error``.
+
+    Attributes
+    ----------
+    item : object
+        What was given.
+    label : str or int
+        The most probable of `Network.classes_`, as Python has it; nested lists where an image has several answers; None
+        if there is an error.
+    probabilities : float32 array (K,)
+        In the order of `Network.classes_`; None if there is an error.
+    error : CnnfastError or None
+        Why there is no result.
+    """
+
+    def __new__(
+        cls,
+        item: object,
+        label: object,
+        probabilities: Array | None,
+        error: CnnfastError | None,
+        classes: Array | None = None,
+    ) -> Self:
+        made = super().__new__(cls, item, label, probabilities, error)
+        made._classes = classes
+        return made
+
+    _classes: Array | None
+
+    def record(self, k: int = 1) -> dict[str, Any]:
+        """Return it as JSON has it: the item as text, and the ``k`` most probable labels, or the error.
+
+        Examples
+        --------
+        >>> import json
+        >>> from cnnfast import Network
+        >>> net = Network.load("mnist-mlp")
+        >>> for result in net.stream(["missing.png"]):
+        ...     print(json.dumps(result.record()))
+        {"item": "missing.png", "error": "missing.png: no such file"}
+        """
+        item = str(self.item) if isinstance(self.item, str | os.PathLike) else f"<{type(self.item).__name__}>"
+        if self.probabilities is None or self._classes is None:
+            return {"item": item, "error": str(self.error)}
+        return {"item": item, "labels": ranked(self._classes, self.probabilities, k)}
+
+
+def decode(item: object, preprocess: Preprocess) -> Answer:
+    """Return an image as the network takes it, (H, W, C), or the error that says why not.
+
+    Examples
+    --------
+    >>> decode(np.zeros((40, 30, 3), np.uint8), Preprocess(size=(8, 8))).shape
+    (8, 8, 3)
+    """
+    try:
+        if isinstance(item, np.ndarray):
+            return _from_array(item, preprocess)
+        return read_picture(item, preprocess)  # type: ignore[arg-type]  # what it cannot take is an error below
+    except PictureError as error:
+        # A new one, because the traceback of this one holds the decoded picture for as long as the error is kept.
+        return PictureError(error.path, error.reason)
+    except InputError as error:
+        return InputError(str(error))
+    # one image must not end a stream, whatever is wrong with it
+    except Exception as error:
+        return InputError(f"{quoted(item)} cannot be decoded: {type(error).__name__}: {error}")
+
+
+def _from_array(image: Array, preprocess: Preprocess) -> Array:
+    if image.dtype == np.uint8:
+        fitted: Array = fit_images(image[None, ..., None] if image.ndim == 2 else image[None], preprocess)[0]
+        return fitted
+    shape = (*preprocess.size, preprocess.channel_count)
+    if image.dtype.kind != "f" or image.shape != shape:
+        raise InputError(
+            f"an image must be uint8 pixels of any size, or floats of shape {shape}, preprocessed; "
+            f"but it is {image.dtype} of shape {image.shape}"
+        )
+    values: Array = image.astype(np.float32, copy=False)
+    return values
+
+
+def default_batch(threads: int) -> int:
+    """Return how many images are computed at a time: a few groups for each thread."""
+    return max(128, 32 * threads)
+
+
+class Pipeline(Generic[Item]):
+    """Decodes items, computes them in batches, and gives them back in order.
+
+    Parameters
+    ----------
+    decode : callable (item) -> array (H, W, C) or CnnfastError
+        Called by several threads.
+    compute : callable (images (N, H, W, C)) -> array (N, K)
+        Called by one thread at a time; an `InputError` is blamed on the images that cause it.
+    batch : int
+    workers : int
+        Threads that decode.
+    """
+
+    def __init__(self, decode: Callable[[Item], Answer], compute: Compute, batch: int, workers: int) -> None:
+        self._decode, self._compute, self._batch, self._workers = decode, compute, batch, workers
+
+    def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Answer], None, None]:
+        """Yield each item with its row of results, or with an error.
+
+        What ``items`` raises is raised when the results of all items before are taken. Closing the generator, or an
+        exception such as that of Ctrl-C, ends all threads; what is being decoded then is finished first, what is being
+        computed is dropped.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        source, trouble = iter(items), list[BaseException]()
+        decoding: deque[tuple[Item, Future[Answer]]] = deque()
+        computing: deque[Future[list[tuple[Item, Answer]]]] = deque()
+        decoders = ThreadPoolExecutor(self._workers, thread_name_prefix="cnnfast-decode")
+        computer = ThreadPoolExecutor(1, thread_name_prefix="cnnfast-compute")
+
+        def fill() -> None:
+            try:
+                for item in islice(source, AHEAD * self._batch - len(decoding) if not trouble else 0):
+                    decoding.append((item, decoders.submit(self._decode, item)))
+            except Exception as error:
+                trouble.append(error)
+
+        try:
+            fill()
+            while decoding:
+                pairs = [decoding.popleft() for _ in range(min(self._batch, len(decoding)))]
+                decoded = [(item, future.result()) for item, future in pairs]
+                computing.append(computer.submit(self._results, decoded))
+                fill()
+                if len(computing) >= AHEAD:
+                    yield from computing.popleft().result()
+            while computing:
+                yield from computing.popleft().result()
+            if trouble:
+                raise trouble[0]
+        except BaseException:
+            # as by Ctrl-C, or because nobody wants more: what is being computed is of no use any more
+            computer.shutdown(wait=False, cancel_futures=True)
+            for thread in computer._threads:
+                while thread.is_alive():
+                    kernels.interrupt(thread.ident or 0)
+                    thread.join(SHORT)
+            raise
+        finally:
+            decoders.shutdown(wait=True, cancel_futures=True)
+            computer.shutdown(wait=True, cancel_futures=True)
+
+    def _results(self, decoded: list[tuple[Item, Answer]]) -> list[tuple[Item, Answer]]:
+        # neighbors of the same kind go together: a data set may hold bytes and another floats
+        images = [pixels for _, pixels in decoded if not isinstance(pixels, CnnfastError)]
+        rows: list[Answer] = []
+        for _, alike in groupby(images, key=lambda image: (image.dtype, image.shape)):
+            rows += _blamed(self._compute, np.stack(list(alike)))
+        found = iter(rows)
+        return [(item, pixels if isinstance(pixels, CnnfastError) else next(found)) for item, pixels in decoded]
+
+
+def _blamed(compute: Compute, images: Array) -> list[Answer]:
+    """Return the row of each image; where the batch as a whole is refused, find out which of them is to blame."""
+    try:
+        rows = compute(images)
+    except InputError as error:
+        if len(images) == 1:
+            return [InputError(str(error))]
+        half = len(images) // 2
+        return _blamed(compute, images[:half]) + _blamed(compute, images[half:])
+    return [InputError(NOT_A_NUMBER) if np.isnan(row).any() else row for row in rows]
+
+
+def prefetched(things: Iterator[Thing]) -> Generator[Thing, None, None]:
+    """Yield what an iterator gives, while a thread already fetches the next one.
+
+    Examples
+    --------
+    >>> list(prefetched(iter("abc")))
+    ['a', 'b', 'c']
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, thread_name_prefix="cnnfast-fetch") as pool:
+        end = object()
+        coming = pool.submit(next, things, end)
+        while (thing := coming.result()) is not end:
+            coming = pool.submit(next, things, end)
+            yield thing  # type: ignore[misc]

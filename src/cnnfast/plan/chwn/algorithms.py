@@ -1,0 +1,171 @@
+"""Images in the lanes: the steps of convolutions and dense layers, by algorithm."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from cnnfast.ops import Array, Conv2d, Shape
+from cnnfast.plan.budget import FLOAT
+from cnnfast.plan.chwn.values import LanesLowering, activation_options
+from cnnfast.plan.fused_layers import Epilogue, Sums
+from cnnfast.plan.lowering import NodeIO, Triple, packed
+from cnnfast.plan.offsets import Tiles, conv_positions, conv_taps, position_block, quads, winograd_tiles
+from cnnfast.plan.pack import pack_blocks, pack_winograd
+from cnnfast.plan.step import Packed
+from cnnfast.runtime.dispatch import kernels
+
+
+def _direct(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+    op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+    x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
+    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.epilogue.pool)
+    ypos = _result_positions(lowering, oh, ow, y, sums.epilogue.pool)
+    r_c, rpos = 0, None
+    if len(sums.reads) > 1:
+        r = lowering.strides(sums.reads[1])
+        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.epilogue.pool)
+    taps = lowering.once(lambda: conv_taps(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
+    block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
+    emit_direct(
+        lowering,
+        site,
+        sums.reads,
+        dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
+        (blocks_of(lowering, site.inputs[1], op.groups, kernels.tile_channels()[0]), sums.bias),
+        (taps, xpos, ypos, rpos),
+        sums.epilogue,
+        sums.why,
+    )
+
+
+def emit_direct(
+    lowering: LanesLowering,
+    site: NodeIO,
+    reads: tuple[str, ...],
+    ints: dict[str, int],
+    parameters: tuple[Array | Packed, Array],
+    tables: tuple[Array, Array, Array, Array | None],
+    epilogue: Epilogue,
+    why: str,
+    resume: bool = False,
+) -> None:
+    """Emit a direct convolution at the positions of its tables; with ``resume`` the sums go on from the result."""
+    act, floats = activation_options(epilogue.activation)
+    ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool), act=act, resume=int(resume))
+    lowering.emit(
+        site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
+    )
+
+
+def positions(
+    lowering: LanesLowering,
+    op: Conv2d,
+    oh: int,
+    ow: int,
+    x: Triple,
+    in_quads: bool = False,
+    whole_tiles: bool = True,
+    unit: int = 1,
+) -> Array:
+    """Return where each output pixel's first input lies, in so many units; convolutions alike share the table."""
+
+    def make() -> Array:
+        places = conv_positions(op, oh, ow, x, quads(oh, ow) if in_quads else None, whole_tiles)
+        return places if unit == 1 else places * unit
+
+    return lowering.once(make, "positions", op.stride, op.padding, oh, ow, x, in_quads, whole_tiles, unit)
+
+
+def tiles_of(
+    lowering: LanesLowering,
+    sums: Sums,
+    size: tuple[int, int],
+    strides: tuple[Triple, Triple, Triple],
+    whole_tiles: bool = True,
+) -> Tiles:
+    """Return the tables of a Winograd convolution; convolutions alike share them."""
+    op, pool = sums.op, sums.epilogue.pool
+    make = partial(winograd_tiles, op, *size, *strides, pool, whole_tiles)
+    return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
+
+
+def blocks_of(lowering: LanesLowering, weight: str, groups: int, most: int) -> Packed:
+    """Return weights in blocks of output channels; layers that have the same weights share them."""
+    array = lowering.graph.constants[weight]
+
+    def pack() -> Array:
+        return pack_blocks(packed(array).reshape(len(array), -1), groups, most)
+
+    return lowering.once(lambda: Packed(pack, array.size * FLOAT), "blocks", weight, groups, most)
+
+
+def _result_positions(lowering: LanesLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
+    if pool:
+        return positions(lowering, Conv2d(), oh // 2, ow // 2, y, whole_tiles=False)
+    return positions(lowering, Conv2d(), oh, ow, y)
+
+
+def _conv_as_dense(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+    oc, c, kh, kw = sums.weight
+    x = lowering.strides(site.inputs[0])
+    start = conv_positions(sums.op, 1, 1, x, None)[0]
+    taps = conv_taps(sums.op, c, kh, kw, x) + start
+    _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
+
+
+def _linear(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+    _dense(lowering, sums, site, sums.weight, None)
+
+
+def _dense(lowering: LanesLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
+    outputs, features = weight
+    channel = lowering.channel_stride(site.result)
+    r_c = lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
+    lowering.emit(
+        site,
+        "dense:direct",
+        sums.reads,
+        ints=dict(K=features, O=outputs, y_c=channel, act=sums.act, r_c=r_c),
+        floats=sums.floats,
+        parameters=(blocks_of(lowering, site.inputs[1], 1, kernels.tile_channels()[1]), sums.bias),
+        tables=(taps,),
+        reason=sums.why,
+    )
+
+
+def _winograd(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+    oc, c, k, _ = sums.weight
+    _, oh, ow = sums.output
+    x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
+    r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
+    tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r))
+    ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
+    ints |= dict(pool=int(sums.epilogue.pool), act=sums.act, r_c=r[0], r_r=r[1])
+    tile_oc, _, single_oc = kernels.tile_channels()
+    most = single_oc if len(tiles.xpos) == 1 else tile_oc
+    pack = partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most)
+    size = oc * c * (k + 3) ** 2 * FLOAT
+    weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
+    lowering.emit(
+        site,
+        f"conv2d:winograd4x{k}",
+        sums.reads,
+        ints=ints,
+        floats=sums.floats,
+        parameters=(weight, sums.bias),
+        tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
+        workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.xpos), 4),
+        reason=sums.why,
+    )
+
+
+LAYERS = {
+    "direct": _direct,
+    "dense": _conv_as_dense,
+    "linear": _linear,
+    "winograd4x3": _winograd,
+    "winograd4x5": _winograd,
+}
+"""How each algorithm of `choose.algorithm`, and a dense layer, become a step."""

@@ -1,0 +1,179 @@
+"""Images in the lanes: the rules of all ops that are no layer with a matrix of weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cnnfast.ops import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Binary,
+    Concat,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Identity,
+    LogSoftmax,
+    Lrn,
+    MaxPool,
+    Op,
+    Pad,
+    PRelu,
+    Reshape,
+    Softmax,
+    Transpose,
+)
+from cnnfast.plan.chwn.values import LanesLowering, activation_options, copy_ints, copy_value, rule
+from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
+from cnnfast.plan.lowering import (
+    NodeIO,
+    affine_parameters,
+    around,
+    broadcast_strides,
+    numbered,
+    packed,
+    strides_of,
+    three_axes,
+    window_ints,
+)
+
+
+@rule(MaxPool, AvgPool)
+def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: NodeIO) -> None:
+    source = lowering.shapes[site.inputs[0]]
+    x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
+    ints = window_ints(op, lowering.extent(site.inputs[0]), lowering.extent(site.result))
+    ints |= dict(x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+    divisors = (packed(op.divisors(*source[1:])),) if isinstance(op, AvgPool) else ()
+    lowering.emit(site, op.name, site.inputs, ints=ints, parameters=divisors)
+
+
+@rule(GlobalAvgPool, GlobalMaxPool)
+def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+    c, h, w = lowering.extent(site.inputs[0])
+    x = lowering.strides(site.inputs[0])
+    channel = lowering.channel_stride(site.result)
+    lowering.emit(site, op.name, site.inputs, ints=dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=channel))
+
+
+@rule(BatchNorm)
+def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: NodeIO) -> None:
+    parameters = affine_parameters(op, site, lowering.graph.constants)
+    options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
+    lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
+
+
+@rule(PRelu)
+def _prelu(lowering: LanesLowering, op: PRelu, site: NodeIO) -> None:
+    ints = lowering.channels(site)
+    slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
+    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
+
+
+@rule(Activation)
+def _activation(lowering: LanesLowering, op: Activation, site: NodeIO) -> None:
+    act, floats = activation_options(op)
+    ints = lowering.rows(site) | dict(act=act)
+    lowering.emit(site, "activate", site.inputs[:1], ints=ints, floats=floats, in_place=lowering.same_place(site))
+
+
+@rule(Softmax, LogSoftmax)
+def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
+    shape = lowering.shapes[site.result]
+    if len(shape) > 3:
+        # values of more axes have no border
+        before, size, behind = around(shape, op.axis)
+        strides = (size * behind, 1, behind)
+        ints = dict(A=before, B=behind, K=size) | numbered(x=strides, y=strides)
+    else:
+        axis = op.axis - 1 + 3 - len(shape)
+        order = (*(i for i in range(3) if i != axis), axis)
+        whole = (three_axes(shape)[i] for i in order)
+        x, y = (tuple(lowering.strides(v)[i] for i in order) for v in (site.inputs[0], site.result))
+        ints = dict(zip("ABK", whole, strict=True)) | numbered(x=x, y=y)  # type: ignore[arg-type]
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
+
+
+@rule(Binary)
+def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+    whole = three_axes(lowering.shapes[site.result])
+    shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
+    own = [
+        strides_of(s) if v in lowering.graph.constants else lowering.strides(v)
+        for v, s in zip(site.inputs, shapes, strict=True)
+    ]
+    a, b = (broadcast_strides(t, s, whole) for t, s in zip(own, shapes, strict=True))
+    y = lowering.strides(site.result)
+    if a == b == y == strides_of(whole):
+        whole = (1, 1, math.prod(whole))
+    ints = dict(zip("ABC", whole, strict=True)) | numbered(a=a, b=b) | dict(y0=y[0], y1=y[1])
+    in_place = site.inputs[0] not in lowering.graph.constants and a == y and lowering.same_place(site)
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=in_place)
+
+
+@rule(Concat)
+def _concat(lowering: LanesLowering, op: Concat, site: NodeIO) -> None:
+    target = lowering.strides(site.result)
+    axis = op.axis - 1 + 3 - len(lowering.shapes[site.result])
+    start = 0
+    for value in site.inputs:
+        shape = three_axes(lowering.shapes[value])
+        ints = copy_ints(shape, lowering.strides(value), target, at=start * target[axis])
+        lowering.emit(site, "copy", (value,), ints=ints)
+        start += shape[axis]
+
+
+@rule(Pad)
+def _pad(lowering: LanesLowering, op: Pad, site: NodeIO) -> None:
+    if op.mode != "constant":
+        pad_by_repeating(lowering, op, site)
+        return
+    (c, h, w), y = lowering.extent(site.result), lowering.strides(site.result)
+    ints = dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1])
+    lowering.emit(site, "fill", (), ints=ints, floats=dict(value=op.value))
+    source = lowering.extent(site.inputs[0])
+    at = op.channels[0] * y[0] + op.padding[0] * y[1] + op.padding[1]
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(source, lowering.strides(site.inputs[0]), y, at))
+
+
+@rule(Transpose)
+def _transpose(lowering: LanesLowering, op: Transpose, site: NodeIO) -> None:
+    if len(op.order) > 4:
+        transpose_many_axes(lowering, op, site)
+        return
+    source = lowering.strides(site.inputs[0])
+    missing = 3 - len(lowering.shapes[site.inputs[0]])
+    moved = [source[axis - 1 + missing] for axis in op.order[1:]]
+    a, b, c = [0] * missing + moved
+    target = three_axes(lowering.shapes[site.result])
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(target, (a, b, c), lowering.strides(site.result)))
+
+
+@rule(Lrn)
+def _lrn(lowering: LanesLowering, op: Lrn, site: NodeIO) -> None:
+    ints = lowering.channels(site) | dict(size=op.size)
+    floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
+    lowering.emit(site, "lrn", site.inputs, ints=ints, floats=floats, workspace=ints["W"])
+
+
+@rule(Flatten, Reshape, Identity, Dropout)
+def _alias(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+    """Give a value a new shape: for nothing where it lies without a border, else by copies."""
+    (source,) = site.inputs
+    if source in lowering.halos:
+        compact = f"{site.result}<{source}"
+        lowering.shapes[compact] = lowering.shapes[source]
+        copy_value(lowering, NodeIO(site.node, (source,), compact))
+        source = compact
+    if site.result in lowering.halos:
+        reshaped = f"{site.result}:reshaped"
+        lowering.shapes[reshaped] = lowering.shapes[site.result]
+        lowering.aliases[reshaped] = source
+        copy_value(lowering, NodeIO(site.node, (reshaped,), site.result))
+    else:
+        lowering.aliases[site.result] = source

@@ -1,0 +1,168 @@
+"""What all rules with vectors share: where values lie, with their halos, and how a step is emitted.
+
+A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where
+the edge is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeGuard
+
+import numpy as np
+
+from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
+from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.lowering import Lowering, NodeIO, Rules, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.offsets import Halo
+from cnnfast.plan.pack import aligned
+from cnnfast.plan.step import Step
+from cnnfast.runtime.dispatch import kernels
+
+ACTIVATIONS = (
+    *("none", "relu", "clip", "leaky_relu", "elu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish"),
+    *("silu", "gelu", "gelu_tanh"),
+)
+"""Activations in the order of ``enum activation`` in csrc/tiles.h."""
+
+NO_HALO: Halo = (0, 0, 0, 0)
+
+rule = Rules()
+"""The rules of the ops: each emits the steps of one op, and nothing else."""
+
+
+@dataclass
+class LanesLowering(Lowering):
+    """Steps in layout chwn<L>; places and strides count vectors.
+
+    ``rules`` has a rule for each op, and ``layers`` says how each algorithm of a layer with weights becomes a step.
+    """
+
+    rules: ClassVar[Rules] = rule
+
+    layers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    halos: dict[str, Halo] = field(default_factory=dict)
+    algorithms: Container[str] = ALGORITHMS
+
+    @property
+    def lanes(self) -> int:
+        """How many images a group holds."""
+        return kernels.lanes()
+
+    def lower(self, op: Op, site: NodeIO) -> None:
+        """Emit the steps of one node."""
+        self.rules.apply(self, op, site)
+
+    def extent(self, value: str) -> Triple:
+        """Return how many vectors a value takes along each axis, without its halo."""
+        return three_axes(self.shapes[value])
+
+    def padded(self, value: str) -> Triple:
+        """Return the same with its halo."""
+        (c, h, w), (top, left, bottom, right) = self.extent(value), self.halo(value)
+        return c, top + h + bottom, left + w + right
+
+    def size(self, value: str) -> int:
+        """Return how many vectors a value takes, its halo included."""
+        return math.prod(self.padded(value)) if value in self.halos else math.prod(self.shapes[value])
+
+    def strides(self, value: str) -> Triple:
+        """Return the distance of the channels, rows and columns of a value."""
+        return strides_of(self.padded(value))
+
+    def channel_stride(self, value: str) -> int:
+        """Return the distance of the channels of a value; those of a value with one axis are its elements."""
+        return self.strides(value)[0] if len(self.shapes[value]) == 3 else 1
+
+    def halo(self, value: str) -> Halo:
+        """Return the border of zeros around a value: top, left, bottom, right."""
+        return self.halos.get(value, NO_HALO)
+
+    def origin(self, value: str) -> int:
+        """Return the distance from the start of a value's memory to its first element."""
+        if value not in self.halos:
+            return 0
+        top, left, _, _ = self.halo(value)
+        return top * self.strides(value)[1] + left
+
+    def bytes(self, value: str) -> int:
+        """Return the memory that a value of a group of images takes, its halo left out."""
+        return math.prod(self.shapes[value]) * kernels.lanes() * 4
+
+    def clear_halo(self, node: str, value: str) -> None:
+        """Emit zeros around a value, if it has a border."""
+        if value in self.halos:
+            c, h, w = self.extent(value)
+            y_c, y_r, _ = self.strides(value)
+            ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
+            ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
+            self.emit(NodeIO(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
+
+    def emit(
+        self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], layout: str = "chwn", **options: Any
+    ) -> None:
+        """Append one step of kernel ``<name>_f32_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
+        name, _, how = kernel.partition(":")
+        reads = tuple(self.in_lanes(v) if self.is_constant(v) else v for v in operands)
+        self.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
+
+    def is_constant(self, operand: str | Array) -> TypeGuard[str]:
+        """Tell whether an operand is the name of a constant."""
+        return isinstance(operand, str) and operand in self.graph.constants
+
+    def in_lanes(self, name: str) -> Array:
+        """Return a constant as a value of every image."""
+        lanes = kernels.lanes()
+        return self.once(lambda: aligned(np.repeat(self.float32(name).reshape(-1), lanes)), "in lanes", name)
+
+    def bias(self, site: NodeIO, base_inputs: int, channels: int) -> Array:
+        """Return the bias of a layer, or zeros."""
+        return self.float32(site.inputs[2]) if base_inputs > 2 else packed(np.zeros(channels))
+
+    def rows(self, site: NodeIO) -> dict[str, int]:
+        """Return the geometry of a function of one element: as few and as long rows as possible."""
+        source, target = site.inputs[0], site.result
+        if len(self.shapes[target]) > 3:
+            # values of more axes have no border
+            return dict(C=1, H=1, W=self.size(target), x_c=0, x_r=0, y_c=0, y_r=0)
+        shape, x, y = self.extent(target), self.strides(source), self.strides(target)
+        if x == y == strides_of(shape):
+            shape = (1, 1, math.prod(shape))
+        return dict(C=shape[0], H=shape[1], W=shape[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+
+    def channels(self, site: NodeIO) -> dict[str, int]:
+        """Return the geometry of a function of one element that knows its channel."""
+        shape = self.shapes[site.result]
+        # values of other ranks have no border: what lies behind the channels is one row
+        whole = three_axes(shape) if len(shape) == 3 else (shape[0], 1, math.prod(shape[1:]))
+        x, y = (self.strides(v) if len(shape) == 3 else strides_of(whole) for v in (site.inputs[0], site.result))
+        return dict(C=whole[0], H=whole[1], W=whole[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
+
+    def same_place(self, site: NodeIO) -> bool:
+        """Tell whether a result could lie where its first operand lies."""
+        return self.halo(site.inputs[0]) == self.halo(site.result)
+
+
+def activation_options(op: Activation | None) -> tuple[int, dict[str, float]]:
+    """Return the number and the attributes of an activation, as the kernels take them."""
+    if op is None:
+        return 0, dict(f0=0.0, f1=0.0)
+    name = "gelu_tanh" if isinstance(op, Gelu) and op.approximate == "tanh" else op.name
+    values = list(op.attributes().values()) if isinstance(op, Clip | LeakyRelu | Elu | HardSigmoid) else []
+    f0, f1 = (*values, 0.0, 0.0)[:2]
+    return ACTIVATIONS.index(name), dict(f0=f0, f1=f1)
+
+
+def copy_ints(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[str, int]:
+    """Return the geometry of a copy."""
+    return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
+
+
+def copy_value(lowering: LanesLowering, site: NodeIO) -> None:
+    """Emit a copy of a value or constant to another one of the same shape."""
+    shape = lowering.extent(site.result)
+    source = site.inputs[0]
+    strides = strides_of(shape) if source in lowering.graph.constants else lowering.strides(source)
+    lowering.emit(site, "copy", site.inputs, ints=copy_ints(shape, strides, lowering.strides(site.result)))

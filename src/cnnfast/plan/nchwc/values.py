@@ -1,0 +1,94 @@
+"""What the rules for channels in the lanes share: where values lie in layout nchw<L>c."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnnfast.ops import Array
+from cnnfast.plan.budget import PLACE
+from cnnfast.plan.chwn.values import LanesLowering
+from cnnfast.plan.lowering import NodeIO, Rules, Triple
+from cnnfast.plan.offsets import channel_places
+from cnnfast.plan.pack import aligned, in_vectors
+from cnnfast.runtime.dispatch import kernels
+
+LAYOUT = "nchwc"
+
+rule = Rules()
+"""The rules of the ops; those that treat vectors alike, whatever these hold, are shared with images in the lanes."""
+
+
+@dataclass
+class ChannelsLowering(LanesLowering):
+    """Steps in layout nchw<L>c: a vector is a pixel of L channels of one image; places and strides count vectors.
+
+    Axes of size 1 stand behind the others: a value (F,) is its elements side by side, as one of (F, 1, 1) are. One
+    with more than three axes is its elements side by side, too.
+    """
+
+    rules: ClassVar[Rules] = rule
+
+    def extent(self, value: str) -> Triple:
+        """Return how many vectors a value takes along each axis, without its halo."""
+        c, h, w = self.chw(value)
+        return -(-c // kernels.lanes()), h, w
+
+    @property
+    def lanes(self) -> int:
+        """How many images a group holds."""
+        return 1
+
+    def chw(self, value: str) -> Triple:
+        """Return the shape of a value as (C, H, W)."""
+        shape = self.shapes[value]
+        if len(shape) > 3:
+            return math.prod(shape), 1, 1
+        c, h, w = (*shape, 1, 1, 1)[:3]
+        return c, h, w
+
+    def size(self, value: str) -> int:
+        """Return how many vectors a value takes, its halo included."""
+        return math.prod(self.padded(value))
+
+    def channel_stride(self, value: str) -> int:
+        """Return the distance of the vectors of channels."""
+        return self.strides(value)[0]
+
+    def in_lanes(self, name: str) -> Array:
+        """Return a constant as a value without a halo."""
+        return self.vectors(self.float32(name).reshape(self.chw(name)))
+
+    def vectors(self, values: Array) -> Array:
+        """Return values (C, ...) with L channels side by side, flat."""
+        return aligned(np.moveaxis(in_vectors(values, kernels.lanes()), 1, -1).reshape(-1))
+
+    def elements(self, value: str) -> Array:
+        """Return the place of each element of a value relative to its origin, in floats and in the value's shape."""
+        c, h, w = self.chw(value)
+        x_c, x_r, _ = self.strides(value)
+        self.budget.ask(2 * PLACE * c * h * w, f"value {value!r}")
+        rows, columns = np.arange(h, dtype=np.int32) * x_r, np.arange(w, dtype=np.int32)
+        pixels = np.add.outer(rows, columns) * kernels.lanes()
+        places: Array = np.add.outer(channel_places(c, x_c, kernels.lanes()), pixels)
+        return places.reshape(self.shapes[value])
+
+    def emit_channels(self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], **options: Any) -> None:
+        """Append one step of kernel ``<name>_f32_nchwc_<algorithm>``."""
+        self.emit(site, kernel, operands, LAYOUT, **options)
+
+
+def copy_elements(lowering: ChannelsLowering, site: NodeIO, source: Array, target: Array) -> None:
+    """Emit a copy of single elements, from places of the operand to places of the result."""
+    tables = tuple(np.ascontiguousarray(places.reshape(-1), np.int32) for places in (source, target))
+    lowering.emit_channels(site, "copy:elements", site.inputs, ints=dict(count=source.size), tables=tables)
+
+
+def clear_partial_vectors(lowering: ChannelsLowering, site: NodeIO) -> None:
+    """Zero a result that is written element by element, if not every lane of it will be."""
+    if lowering.chw(site.result)[0] % kernels.lanes():
+        (c, h, w), y = lowering.extent(site.result), lowering.strides(site.result)
+        lowering.emit(site, "fill", (), ints=dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1]), floats=dict(value=0.0))

@@ -1,0 +1,126 @@
+"""What runs here: versions, CPU, instruction set, threads, folders, and who decided."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cnnfast import __version__
+from cnnfast.runtime import config, shipped
+from cnnfast.runtime.arguments import flag
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.threads import decide, granted
+
+PACKAGES = ("numpy", "Pillow", "tqdm")
+
+
+def collect_info(peak: bool = False) -> dict[str, Any]:
+    """Return what `show_config` prints, as values that JSON can hold.
+
+    Parameters
+    ----------
+    peak : bool
+        Also measure the peak of multiply-adds of one core, which takes about a tenth of a second.
+
+    Examples
+    --------
+    >>> collect_info()["isa"]["active"] in collect_info()["isa"]["supported"]
+    True
+    """
+    flag("peak", peak)
+    threads, thread_rule = decide()
+    cpus, cpu_rule = granted()
+    result: dict[str, Any] = {
+        "versions": {"cnnfast": __version__, "Python": platform.python_version(), **_package_versions()},
+        "system": platform.platform(),
+        "cpu": cpu_model(),
+        "isa": {
+            "active": kernels.active_isa(),
+            "decided_by": "CNNFAST_ISA" if config.forced_isa() else "the CPU",
+            "supported": kernels.supported_isas(),
+            "known": kernels.known_isas(),
+        },
+        "threads": {"count": threads, "decided_by": thread_rule, "granted": cpus, "granted_by": cpu_rule},
+        "cache": str(config.cache_dir()),
+        "networks": {"folder": str(shipped.folder()), "names": shipped.list_models(), "default": shipped.DEFAULT},
+    }
+    if peak:
+        result["fma_peak_gflops"] = round(kernels.fma_peak(), 1)
+    return result
+
+
+def show_config(peak: bool = False) -> None:
+    """Print versions, CPU, instruction set, threads and folders, and who decided them.
+
+    Parameters
+    ----------
+    peak : bool
+        Also measure the peak of multiply-adds of one core.
+
+    Examples
+    --------
+    >>> show_config()
+    cnnfast          ...
+    instruction set  ...
+    """
+    print(as_text(collect_info(peak)))
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """Return what `collect_info` gave, one fact a line."""
+    isa, threads, networks = facts["isa"], facts["threads"], facts["networks"]
+    versions = dict(facts["versions"])
+    lines = {
+        "cnnfast": versions.pop("cnnfast"),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "system": facts["system"],
+        "CPU": facts["cpu"],
+        "instruction set": f"{isa['active']}, decided by {isa['decided_by']}",
+        "  of this CPU": ", ".join(isa["supported"]),
+        "  of this build": ", ".join(isa["known"]),
+        "threads": f"{threads['count']}, decided by {threads['decided_by']}",
+        "  CPUs granted": f"{threads['granted']}, by {threads['granted_by']}",
+        "cache": facts["cache"],
+        "networks": networks["folder"],
+        "  shipped": ", ".join(networks["names"]) or "(none)",
+        "  default": networks["default"],
+    }
+    if "fma_peak_gflops" in facts:
+        lines["FMA peak"] = f"{facts['fma_peak_gflops']} GFLOP/s in float32 on one core, measured now"
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+
+
+def cpu_model() -> str:
+    """Return the name of the CPU as its maker calls it, as far as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "Model", "cpu model")):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        return _sysctl("machdep.cpu.brand_string")
+    return platform.processor() or platform.machine()
+
+
+def _sysctl(name: str) -> str:
+    import subprocess
+
+    try:
+        return subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return platform.machine()
+
+
+def _package_versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "(not installed)"
+    return found

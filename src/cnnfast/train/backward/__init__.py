@@ -1,8 +1,0 @@
-"""Backwards: for each op a rule that emits what passes gradients on."""
-
-from cnnfast.train.backward import elements, layers, moves, norms, pools  # noqa: F401  (each registers its rules)
-from cnnfast.train.backward.layers import gradient_halo
-from cnnfast.train.backward.rules import LIVE, rule
-from cnnfast.train.backward.weights import tile_halo
-
-__all__ = ["LIVE", "gradient_halo", "rule", "tile_halo"]

@@ -1,0 +1,265 @@
+"""Lowers a step of training to kernels with images in the lanes: forward, loss, backward.
+
+What predicts is reused as it is: each node forward, and the gradient of a layer with respect to its input, which is a
+layer too, go through the rules of `cnnfast.plan`. Those rules pack weights once; here weights change, so constants are
+lowered as *numbers of their elements*, and what the rules have packed tells how to pack the values in each step.
+
+Steps come in phases. A phase ends where batch-norm needs sums over the whole batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from cnnfast._frozen import frozen
+from cnnfast.graph import Node
+from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
+from cnnfast.ops.gradients.dropout import threshold
+from cnnfast.plan.chwn.lowering import rule as plan_rule
+from cnnfast.plan.chwn.values import LanesLowering, copy_ints
+from cnnfast.plan.lowering import NodeIO, numbered, strides_of, three_axes
+from cnnfast.plan.memory import root
+from cnnfast.plan.step import Step
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.train.engine.fusion import Epilogue
+from cnnfast.train.engine.numbered import TRANSPOSED
+from cnnfast.train.engine.packing import Affine, Gather, Pack, Winograd
+
+
+@frozen
+class Norm:
+    """A batch-norm between two phases: which node, in which direction, and the value that holds its sums."""
+
+    node: str
+    backward: bool
+    sums: str
+
+
+@dataclass
+class TrainingLowering(LanesLowering):
+    """Steps so far, with what training adds: phases, packing, gradients.
+
+    Attributes
+    ----------
+    packs : list of Pack
+        How the parameters of steps are filled before each step of training.
+    cuts : list of (number of steps, Norm)
+        Where phases end.
+    seconds : dict of int to str
+        A second result of a step, by its number: a value, or the gradient of a parameter.
+    buffers : dict of str to dict of str to array
+        What each batch-norm hands from one phase to the next.
+    started : set of str
+        Values whose gradient has been written, wholly or in part.
+    contributions : dict of str to int
+        How many nodes add to the gradient of a value.
+    active : set of str
+        Values that a gradient passes through, and trained parameters.
+    partials : dict of str to int
+        Gradients of parameters that are summed over the images of a chunk, with their sizes.
+    dropouts : list of str
+        The dropout nodes, in the order of their keys.
+    shifts : dict of int to int
+        How far behind the start of its first operand a step reads.
+    epilogues : dict of str to Epilogue
+        What each layer does before it stores its result.
+    cheap : dict of str to Node
+        Values that are computed again on the way back, with the batch-norm that makes them.
+    """
+
+    packs: list[Pack] = field(default_factory=list)
+    cuts: list[tuple[int, Norm]] = field(default_factory=list)
+    seconds: dict[int, str] = field(default_factory=dict)
+    buffers: dict[str, dict[str, Array]] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
+    contributions: dict[str, int] = field(default_factory=dict)
+    active: frozenset[str] = frozenset()
+    partials: dict[str, int] = field(default_factory=dict)
+    dropouts: list[str] = field(default_factory=list)
+    shifts: dict[int, int] = field(default_factory=dict)
+    epilogues: dict[str, Epilogue] = field(default_factory=dict)
+    cheap: dict[str, Node] = field(default_factory=dict)
+
+    def forward(self, op: Op, site: NodeIO) -> None:
+        """Emit an op by the rules of prediction; its weights are packed anew in each step."""
+        first = len(self.steps)
+        plan_rule.apply(self, op, site)
+        for index in range(first, len(self.steps)):
+            self.steps[index] = self._repacked(self.steps[index], op, site)
+
+    def _repacked(self, step: Step, op: Op, site: NodeIO) -> Step:
+        """Replace what was packed from numbers by memory that is filled in each step."""
+        base = getattr(op, "base", op)
+        if not base.parameters or not step.parameters or step.kernel.startswith(("max_pool", "avg_pool")):
+            return step
+        names = site.inputs[len(base.data) :]
+        if isinstance(base, BatchNorm):
+            factor, shift = (np.zeros_like(p) for p in step.arrays())
+            self.packs.append(Affine(base, names[:4], factor, shift))
+            return replace(step, parameters=(factor, shift))
+        parts: list[Array | None] = list(step.arrays())
+        for index, (name, packed) in enumerate(zip(names, tuple(parts), strict=False)):
+            assert packed is not None
+            if not isinstance(base, Conv2d | Linear) and index:
+                break
+            if index == 1 and not self._has_bias(site):
+                break
+            parts[index] = memory = np.zeros_like(packed)
+            if index == 0 and "winograd" in step.kernel:
+                most = self.winograd_block(step)
+                self.packs.append(Winograd.of(self.source(name), self.numbers(name), memory, most))
+            else:
+                self.packs.append(Gather(self.source(name), packed.astype(np.int32), memory))
+        return replace(step, parameters=tuple(parts))
+
+    def _has_bias(self, site: NodeIO) -> bool:
+        """Tell whether the third input of a layer is its bias: it may be what a fused add reads."""
+        return len(site.inputs) > 2 and site.inputs[2] in self.graph.constants
+
+    def winograd_block(self, step: Step) -> int:
+        """Return the most channels of a block of packed Winograd weights."""
+        tile_oc, _, single_oc = kernels.tile_channels()
+        return single_oc if step.ints["tiles"] == 1 else tile_oc
+
+    def numbers(self, name: str) -> Array:
+        """Return a constant as the numbers of its elements in the parameter that it stands for."""
+        return self.graph.constants[name]
+
+    def source(self, name: str) -> str:
+        """Return the parameter that a constant stands for: ``w^T`` stands for ``w``."""
+        return name.removesuffix(TRANSPOSED)
+
+    def cut(self, norm: Norm) -> None:
+        """End a phase."""
+        self.cuts.append((len(self.steps), norm))
+
+    def rename(self, value: str, like: str) -> None:
+        """Give a value the shape and the halo of another one."""
+        self.shapes[value] = self.shapes[like]
+        if like in self.halos:
+            self.halos[value] = self.halos[like]
+
+    def fill(self, node: str, value: str) -> None:
+        """Emit zeros."""
+        c, h, w = three_axes(self.shapes[value])
+        y = self.strides(value)
+        self.emit(
+            NodeIO(node, (), value), "fill", (), ints=dict(C=c, H=h, W=w, y_c=y[0], y_r=y[1]), floats={"value": 0}
+        )
+
+    def copy(self, node: str, source: str, target: str) -> None:
+        """Emit a copy of a value."""
+        shape = three_axes(self.shapes[target])
+        ints = copy_ints(shape, self.strides(source), self.strides(target))
+        self.emit(NodeIO(node, (source,), target), "copy", (source,), ints=ints)
+
+    def contribute(self, node: Node, value: str, emit: Callable[[str, bool], None], adds: bool = False) -> None:
+        """Emit what a node adds to the gradient of a value.
+
+        ``emit(target, False)`` writes a gradient; ``emit(target, True)``, called only with ``adds``, adds to it.
+        """
+        target = grad(value)
+        if value not in self.started:
+            self.started.add(value)
+            emit(target, False)
+        elif adds:
+            emit(target, True)
+        else:
+            part = f"{target}<{node.name}"
+            self.shapes[part] = self.shapes[value]
+            emit(part, False)
+            ints = self.three(target, part)
+            self.emit(NodeIO(node.name, (part,), target), "accumulate", (part,), ints=ints)
+
+    def three(self, target: str, source: str) -> dict[str, int]:
+        """Return the geometry of adding one value to another one of its shape."""
+        shape, a, y = three_axes(self.shapes[target]), self.strides(source), self.strides(target)
+        if a == y == strides_of(shape):
+            shape = (1, 1, math.prod(shape))
+        return dict(zip("ABC", shape, strict=True)) | numbered(a=a, y=y)
+
+    def window(self, value: str, *names: str) -> dict[str, int]:
+        """Return sizes of a value as channels and rows, with the strides of others under given prefixes."""
+        shape = (*self.shapes[value], 1, 1)[:3]
+        ints = dict(zip("CHW", shape, strict=True))
+        for prefix, name in zip(("x", "dy", "y"), names, strict=False):
+            own = self.strides(name) if len(self.shapes[value]) == 3 else strides_of(shape)  # type: ignore[arg-type]
+            ints |= {f"{prefix}_c": own[0], f"{prefix}_r": own[1]}
+        return ints
+
+    def rows_of(self, value: str, *names: str) -> dict[str, int]:
+        """Return the same for functions of one element: as few and as long rows as possible."""
+        shape = three_axes(self.shapes[value])
+        strides = [self.strides(name) for name in names]
+        if all(own == strides_of(shape) for own in strides):
+            shape = (1, 1, math.prod(shape))
+        ints = dict(zip("CHW", shape, strict=True))
+        for prefix, own in zip(("x", "dy", "y"), strides, strict=False):
+            ints |= {f"{prefix}_c": own[0], f"{prefix}_r": own[1]}
+        return ints
+
+    def stored(self, name: str) -> str:
+        """Return the value that a layer stores: its own, or that of the last node that it fuses."""
+        return self.epilogues[name].result if name in self.epilogues else name
+
+    def normalize(self, node: Node, target: str) -> None:
+        """Emit what follows the statistics of a batch-norm: factor and shift, a residual, ReLU."""
+        epilogue, x = self.epilogues.get(node.name), node.inputs[0]
+        reads = (x,) if epilogue is None or epilogue.residual is None else (x, epilogue.residual)
+        ints = self.window(x, x, reads[-1], target) | dict(relu=int(epilogue is not None and epilogue.relu))
+        site = NodeIO(node.name, reads, target)
+        self.emit(site, "affine_activate", reads, ints=ints, parameters=(self.buffers[node.name]["front"],))
+        self.clear_halo(node.name, target)
+        if len(reads) == 1:
+            self.cheap[target] = node
+
+    def seen(self, value: str) -> str:
+        """Return what holds a value on the way back: a batch-norm's result is computed again rather than kept."""
+        if value not in self.cheap:
+            return value
+        again = f"{value}:{len(self.cuts)}"
+        if again not in self.shapes:
+            self.rename(again, value)
+            self.normalize(self.cheap[value], again)
+        return again
+
+    def is_active(self, value: str) -> bool:
+        """Tell whether a gradient passes through a value, or is that of a trained parameter."""
+        return value in self.active
+
+    def partial(self, name: str) -> None:
+        """Take memory for the gradient of a parameter, summed over the images of a chunk."""
+        self.partials.setdefault(grad(name), math.prod(self.shapes[name]))
+
+    def gathered(self, name: str, numbers: Array) -> Array:
+        """Return memory that is filled from a parameter in each step."""
+        memory = np.zeros(numbers.shape, np.float32)
+        self.packs.append(Gather(name, numbers.astype(np.int32), memory))
+        return memory
+
+    def drop(self, node: Node, source: str, target: str) -> None:
+        """Emit dropout, of a value or of its gradient."""
+        rate = node.op.attributes()["rate"]
+        key = self.dropouts.index(node.name)
+        ints = self.rows_of(target, source, target)
+        ints |= dict(y_c=ints.pop("dy_c"), y_r=ints.pop("dy_r"), threshold=threshold(rate))
+        reads = (source, f"{KEYS}{key}")
+        floats = {"scale": float(np.float32(1 / (1 - rate)))}
+        self.emit(NodeIO(node.name, reads, target), "dropout", reads, ints=ints, floats=floats)
+
+    def settled(self) -> list[Step]:
+        """Return the steps, each result under the name that has memory."""
+        return [replace(step, result=root(step.result, self.aliases)) for step in self.steps]
+
+
+KEYS = "keys:"
+"""What the inputs are called that hold the keys of dropout."""
+
+
+def grad(value: str) -> str:
+    """Return the name of the gradient of a value."""
+    return f"d:{value}"

@@ -1,0 +1,165 @@
+"""The places of all values of a training step in three memories, and the program that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnnfast._frozen import frozen
+from cnnfast.graph import Graph
+from cnnfast.ops import Array, BatchNorm
+from cnnfast.plan.memory import place, root
+from cnnfast.plan.plan import as_chw, input_strides
+from cnnfast.plan.step import Step
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.train.engine.backward import LIVE
+from cnnfast.train.engine.base import Engine
+from cnnfast.train.engine.lowering import KEYS, Norm, TrainingLowering, grad
+from cnnfast.train.engine.packing import Pack
+
+TARGETS, LOSS = "targets", "loss"
+"""What the values are called that hold the targets and the loss of each image."""
+
+
+@frozen
+class TrainingPlan:
+    """One step of training, ready to run.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+    phases : tuple of (first, last)
+        Which steps make a phase.
+    packs : tuple of Pack
+        What fills the parameters of the steps.
+    program : Training
+    flat : array
+        The gradients of all parameters but those of batch-norm, one behind the other.
+    dropouts : tuple of str
+    """
+
+    steps: tuple[Step, ...]
+    phases: tuple[tuple[int, int], ...]
+    packs: tuple[Pack, ...]
+    program: Any
+    flat: Array
+    dropouts: tuple[str, ...]
+
+    def explain(self) -> str:
+        """Return a table: the kernel of each step, by phase, and the memory that the plan takes."""
+        lines = []
+        for number, (first, last) in enumerate(self.phases):
+            lines.append(f"phase {number}")
+            lines += [f"  {step.node:20} {step.kernel:36} {step.result}" for step in self.steps[first:last]]
+        scratch, groups, partial = (size / 2**20 for size in self.program.memory())
+        lines.append(f"scratch {scratch:.1f} MiB, activations {groups:.1f} MiB, partial sums {partial:.1f} MiB")
+        return "\n".join(lines)
+
+
+def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
+    """Return the plan of all steps so far."""
+    steps, results = low.settled(), (engine.graph.outputs[0], LOSS)
+    phases = _phases(low)
+    sources = (*engine.graph.inputs, TARGETS, *(f"{KEYS}{i}" for i in range(len(low.dropouts))))
+    given = (*sources, LIVE, LOSS)
+    kept = _kept(low, steps, phases) | {root(name, low.aliases) for name in (*given, *results)}
+
+    def size(where: bool) -> Any:
+        return lambda v: 0 if v in low.partials or (root(v, low.aliases) in kept) != where else low.size(v)
+
+    scratch, workspaces, a = place(steps, size(False), given, results, low.aliases)
+    bare = [replace(step, workspace=0) for step in steps]
+    own, _, m = place(bare, size(True), given, results, low.aliases)
+    places, p, flat = _partial_places(low, a + m)
+    for name in {*scratch, *own} - set(low.partials):
+        places[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)
+    for index, name in low.seconds.items():
+        workspaces[index] = places[name]
+    program = kernels.Training(
+        _program_steps(low, steps, places, workspaces),
+        max(a + m + p, 1),
+        [_input(low, engine.graph, name, places) for name in sources],
+        [(engine.classes, places[results[0]]), (1, places[LOSS])],
+        kernels.lanes(),
+        kernels.lanes(),
+    )
+    norms = {index: _norm_fields(low, engine, norm, places) for index, (_, norm) in enumerate(low.cuts)}
+    described = [(first, last, norms.get(index)) for index, (first, last) in enumerate(phases)]
+    program.arrange(described, (a, m, p), flat.size, engine.batch, threads, places[LIVE])
+    _bind_gradients(low, engine, flat, a + m, places)
+    return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packs), program, flat, tuple(low.dropouts))
+
+
+def _phases(low: TrainingLowering) -> list[tuple[int, int]]:
+    ends = [count for count, _ in low.cuts]
+    return list(zip([0, *ends], [*ends, len(low.steps)], strict=True))
+
+
+def _kept(low: TrainingLowering, steps: list[Step], phases: list[tuple[int, int]]) -> set[str]:
+    """Return the values that live in more than one phase; what holds sums is read between two."""
+    seen: dict[str, set[int]] = {}
+    for number, (first, last) in enumerate(phases):
+        for step in steps[first:last]:
+            for name in (*step.reads(), step.result):
+                seen.setdefault(root(name, low.aliases), set()).add(number)
+    return {name for name, numbers in seen.items() if len(numbers) > 1} | {norm.sums for _, norm in low.cuts}
+
+
+def _partial_places(low: TrainingLowering, start: int) -> tuple[dict[str, int], int, Array]:
+    lanes, places, end = kernels.lanes(), {}, 0
+    for name, size in low.partials.items():
+        places[name] = start + end
+        end += -(-size // lanes)
+    return places, end, np.zeros(max(end * lanes, 1), np.float32)
+
+
+def _program_steps(
+    low: TrainingLowering, steps: list[Step], places: Mapping[str, int], workspaces: list[int]
+) -> list[Any]:
+    described = []
+    for index, (step, workspace) in enumerate(zip(steps, workspaces, strict=True)):
+        operands = [places[v] if isinstance(v, str) else v for v in step.operands]
+        if index in low.shifts:
+            operands[0] += low.shifts[index]
+        described.append(
+            (
+                step.kernel,
+                dict(step.ints),
+                dict(step.floats),
+                operands,
+                step.arrays(),
+                step.tables,
+                places[step.result],
+                workspace,
+            )
+        )
+    return described
+
+
+def _input(low: TrainingLowering, graph: Graph, name: str, places: Mapping[str, int]) -> Any:
+    shape = low.shapes[name]
+    return (as_chw(shape), places[name], *input_strides(low.strides(name), shape)[:2])
+
+
+def _norm_fields(low: TrainingLowering, engine: Engine, norm: Norm, places: Mapping[str, int]) -> dict[str, Any]:
+    node = engine.graph.by_name[norm.node]
+    names = ("scale", "shift", "running_mean", "running_var")
+    assert isinstance(node.op, BatchNorm)
+    shape = low.shapes[node.name]
+    fields: dict[str, Any] = {name: engine.parameters[v] for name, v in zip(names, node.inputs[1:], strict=True)}
+    fields |= low.buffers[norm.node]
+    fields |= dict(backward=norm.backward, C=shape[0], count=int(np.prod(shape[1:])), sums=places[norm.sums])
+    fields |= dict(eps=node.op.eps, momentum=engine.momentum)
+    return fields | {f"d{k}": engine.gradients.get(v) for k, v in zip(names[:2], node.inputs[1:3], strict=True)}
+
+
+def _bind_gradients(low: TrainingLowering, engine: Engine, flat: Array, start: int, places: Mapping[str, int]) -> None:
+    """Make the gradients of an engine views of the sums."""
+    for name in engine.trainable:
+        if grad(name) in low.partials:
+            at = (places[grad(name)] - start) * kernels.lanes()
+            shape = low.shapes[name]
+            engine.gradients[name] = flat[at : at + low.partials[grad(name)]].reshape(shape)

@@ -1,0 +1,142 @@
+"""The fast engine against the slow one in float64: every op, any number of images, threads and instruction sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kernels.engines import ENGINES, using
+from train.nets import NETS, Weights, batch, net
+
+from cnnfast import layers as make
+from cnnfast.errors import UnsupportedError
+from cnnfast.graph import Graph, Node
+from cnnfast.layers import Flatten, Linear, build_graph
+from cnnfast.ops import OPS, Conv2d, Exp, ReduceMean
+from cnnfast.ops import Flatten as Flatten_
+from cnnfast.ops.gradients import has_gradient
+from cnnfast.runtime.dispatch import kernels
+from cnnfast.train.engine.chwn import LanesEngine, make_engine
+from cnnfast.train.engine.reference import ReferenceEngine
+from cnnfast.train.losses import LOSSES, Loss, SoftmaxCrossEntropy
+
+L = kernels.lanes()
+SETS = [name for name in ENGINES if name != "nchw"]
+
+RELATIVE = 2e-5
+"""How far a float32 gradient may be off, measured by the largest gradient of any parameter of the network."""
+
+
+def compare(graph: Graph, images: int, loss: Loss, **options: object) -> None:
+    x, labels = batch(images)
+    slow = ReferenceEngine(graph, loss, images, **options)  # type: ignore[arg-type]
+    fast = LanesEngine(graph, loss, images, threads=2, **options)  # type: ignore[arg-type]
+    expected, scores = slow.step(x, labels, 3)
+    value, found = fast.step(x, labels, 3)
+    assert value == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(found, scores, atol=1e-5 * np.abs(scores).max())
+    largest = max(float(np.abs(grad).max()) for grad in slow.gradients.values())
+    for name, grad in slow.gradients.items():
+        np.testing.assert_allclose(fast.gradients[name], grad, atol=RELATIVE * largest, rtol=0, err_msg=name)
+    for name, array in slow.parameters.items():
+        np.testing.assert_allclose(fast.parameters[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("name", NETS)
+def test_every_network(name: str, isa: str) -> None:
+    with using(isa):
+        compare(net(name), 19, SoftmaxCrossEntropy(0.1))
+
+
+@pytest.mark.parametrize("images", [2, L - 1, L, L + 1, 3 * L])
+@pytest.mark.parametrize("name", ["norms", "residual"])
+def test_any_number_of_images(name: str, images: int) -> None:
+    compare(net(name), images, SoftmaxCrossEntropy())
+
+
+@pytest.mark.parametrize("loss", [cls() for cls in LOSSES.values()], ids=lambda loss: loss.name)
+def test_every_loss(loss: Loss) -> None:
+    compare(net("plain"), 20, loss)
+
+
+@pytest.mark.parametrize("last", [["linear_2.weight"], ["linear_2.bias", "batch_norm_3.scale"]], ids=str)
+def test_frozen_layers(last: list[str]) -> None:
+    compare(net("norms"), 20, SoftmaxCrossEntropy(), trainable=last)
+
+
+def test_nothing_is_computed_below_the_lowest_trained_layer() -> None:
+    engine = LanesEngine(net("norms"), SoftmaxCrossEntropy(), 20, trainable=["linear_1.weight"])
+    backward = {step.node for step in engine.plan.steps if step.result.startswith("d:")}
+    assert not backward & {"flatten_1", "max_pool_1", "conv2d_2", "conv2d_1"}
+
+
+def test_a_smaller_batch_after_a_large_one() -> None:
+    engines = [LanesEngine(net("residual"), SoftmaxCrossEntropy(), count, threads=1) for count in (3 * L + 2, 5)]
+    engines[0].step(*batch(3 * L + 2), 0)
+    for engine in engines:
+        engine.step(*batch(5), 1)
+    for name, grad in engines[1].gradients.items():
+        np.testing.assert_array_equal(engines[0].gradients[name], grad)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_number_of_threads_changes_no_bit(name: str) -> None:
+    results = []
+    for threads in (1, 2, 3, 2):
+        engine = LanesEngine(net(name), SoftmaxCrossEntropy(), 40 * L, threads=threads)
+        loss, scores = engine.step(*batch(18 * L + 3), 7)
+        results.append([np.float64(loss), scores, *engine.gradients.values(), *engine.parameters.values()])
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_parameters_are_read_anew_in_each_step() -> None:
+    for name in NETS:
+        engine = LanesEngine(net(name), SoftmaxCrossEntropy(), 8)
+        engine.step(*batch(8), 0)
+        for parameter, grad in engine.gradients.items():
+            engine.parameters[parameter] -= np.float32(0.1) * grad
+        fresh = LanesEngine(engine.trained_graph(), SoftmaxCrossEntropy(), 8)
+        assert engine.step(*batch(8), 1)[0] == fresh.step(*batch(8), 1)[0], name
+
+
+def test_bytes_become_values() -> None:
+    pixels = (np.array([0.1, 0.2, 0.3], np.float32), np.array([-1, 0, 1], np.float32))
+    engine = LanesEngine(net("plain"), SoftmaxCrossEntropy(), 8, pixels=pixels)
+    x, labels = np.random.default_rng(0).integers(0, 256, (8, 3, 12, 12), np.uint8), np.arange(8) % 4
+    values = (x * pixels[0][:, None, None] + pixels[1][:, None, None]).astype(np.float32)
+    scores = engine.step(x, labels, 0)[1]
+    np.testing.assert_allclose(scores, engine.step(values, labels, 0)[1], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(
+        scores, engine.step(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), labels, 0)[1]
+    )
+
+
+def test_every_kernel_and_every_op_is_reached() -> None:
+    engines = [LanesEngine(net(name), SoftmaxCrossEntropy(), 4) for name in NETS]
+    engines += [LanesEngine(net("plain"), cls(), 4) for cls in LOSSES.values()]
+    used = {step.kernel for engine in engines for step in engine.plan.steps}
+    assert set(kernels.TRAINING_KERNELS) <= used
+    assert {name for name, op in OPS.items() if has_gradient(op.__new__(op))} <= {
+        node.op.name for engine in engines for node in engine.whole.nodes
+    }
+
+
+def test_the_fast_engine_is_what_make_engine_returns() -> None:
+    graph = build_graph([Flatten(), Linear(np.ones((4, 432)), np.zeros(4))], (3, 12, 12))
+    engine = make_engine(graph, SoftmaxCrossEntropy(), 4, threads=1)
+    assert isinstance(engine, LanesEngine)
+    assert "activations" in engine.explain()
+
+
+def test_nodes_without_a_way_back_are_all_listed() -> None:
+    body = [make.Pad((1, 1, 1, 1), mode=mode) for mode in ("reflect", "edge")]
+    layers = [Weights().conv(3, 2, 3), *body, make.GlobalAvgPool(), make.Flatten(), Weights().dense(2, 4)]
+    with pytest.raises(UnsupportedError, match=r"pad_2 \(pad\).*mode edge\n  pad_1 \(pad\)"):
+        LanesEngine(build_graph(layers, (3, 12, 12)), SoftmaxCrossEntropy(), 4)
+    foreign = [Node("conv", Conv2d(), ("x", "w")), Node("m", ReduceMean((2, 3)), ("conv",)), Node("e", Exp(), ("m",))]
+    weights = {"w": np.zeros((4, 3, 1, 1), np.float32)}
+    graph = Graph({"x": (3, 12, 12)}, (*foreign, Node("f", Flatten_(), ("e",))), weights, ("f",))
+    with pytest.raises(UnsupportedError, match=r"m \(reduce_mean\)\n  e \(exp\)"):
+        LanesEngine(graph, SoftmaxCrossEntropy(), 4)
