@@ -6,37 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cnnfast.ops import (
-    Abs,
-    Concat,
-    Div,
-    Erf,
-    GroupNorm,
-    LayerNorm,
-    LogSoftmax,
-    Maximum,
-    Minimum,
-    Mish,
-    Mul,
-    Op,
-    Pad,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    ReduceSum,
-    Reshape,
-    Resize,
-    Slice,
-    Softmax,
-    Softplus,
-    Softsign,
-    Sub,
-    Tanh,
-    Transpose,
-)
+from cnnfast import ops
+from cnnfast.ops import Op
 from cnnfast.ops.base import Shape
 
-FUNCTIONS: tuple[Op, ...] = (Abs(), Erf(), Softplus(), Softsign(), Mish())
+FUNCTIONS: tuple[Op, ...] = (ops.Abs(), ops.Erf(), ops.Softplus(), ops.Softsign(), ops.Mish())
 
 EPS = 0.1
 """What is added to a variance: groups of one or two elements would else make rounding errors as large as values."""
@@ -60,11 +34,11 @@ def norm(net: Any, x: str) -> str:
         return x
     if net.maybe():
         groups = divisors(shape[0])
-        op: Op = GroupNorm(groups[net.rng.integers(len(groups))], EPS)
+        op: Op = ops.GroupNorm(groups[net.rng.integers(len(groups))], EPS)
         weight = shape[:1]
     else:
         axes = tuple(sorted(axes_of(net, shape)))
-        op, weight = LayerNorm(axes, EPS), tuple(shape[axis - 1] for axis in axes)
+        op, weight = ops.LayerNorm(axes, EPS), tuple(shape[axis - 1] for axis in axes)
     return net.node(op, x, *(net.weight(*weight) for _ in range(net.between(0, 2))))
 
 
@@ -72,14 +46,14 @@ def reduce(net: Any, x: str) -> str:
     """Reduce over some axes, which stay as sizes of 1 or go; one that stays may gate the value."""
     if len(net.shapes[x]) > 3:
         return x
-    kinds = (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
+    kinds = (ops.ReduceMean, ops.ReduceSum, ops.ReduceMax, ops.ReduceMin)
     kind, keep = kinds[net.rng.integers(len(kinds))], net.maybe(0.6)
     reduced = net.node(kind(axes_of(net, net.shapes[x]), keep), x)
     if not keep or net.maybe(0.3):
         return reduced
-    op: Op = (Sub(), Mul(), Maximum(), Minimum())[net.rng.integers(4)]
+    op: Op = (ops.Sub(), ops.Mul(), ops.Maximum(), ops.Minimum())[net.rng.integers(4)]
     # a product with a sum of many elements would grow from block to block
-    reduced = net.node(Tanh(), reduced) if isinstance(op, Mul) else reduced
+    reduced = net.node(ops.Tanh(), reduced) if isinstance(op, ops.Mul) else reduced
     return net.node(op, x, reduced) if net.maybe() else net.node(op, reduced, x)
 
 
@@ -92,8 +66,8 @@ def over_axis(net: Any, x: str) -> str:
     """Apply softmax over any axis, or join a value with itself along it."""
     axis = net.between(1, len(net.shapes[x]))
     if len(net.shapes[x]) > 3 or (net.maybe() and math.prod(net.shapes[x]) < 2000):
-        return net.node(Concat(axis), x, x) if len(net.shapes[x]) <= 3 else x
-    return net.node(Softmax(axis) if net.maybe() else LogSoftmax(axis), x)
+        return net.node(ops.Concat(axis), x, x) if len(net.shapes[x]) <= 3 else x
+    return net.node(ops.Softmax(axis) if net.maybe() else ops.LogSoftmax(axis), x)
 
 
 def divide(net: Any, x: str) -> str:
@@ -104,8 +78,8 @@ def divide(net: Any, x: str) -> str:
     kinds = [shape, (shape[0], *(1 for _ in shape[1:])), ()]
     kind = kinds[net.rng.integers(len(kinds))]
     if net.maybe():
-        return net.node(Div(), x, net.weight(*kind, least=0.5))
-    return net.node(Sub(), net.weight(*kind), x)
+        return net.node(ops.Div(), x, net.weight(*kind, least=0.5))
+    return net.node(ops.Sub(), net.weight(*kind), x)
 
 
 def cut(net: Any, x: str) -> str:
@@ -119,13 +93,13 @@ def cut(net: Any, x: str) -> str:
         start.append(first)
         count.append(net.between(max(1, room), room + 1))
         step.append(by if forwards else -by)
-    return net.node(Slice(tuple(start), tuple(count), tuple(step)), x)
+    return net.node(ops.Slice(tuple(start), tuple(count), tuple(step)), x)
 
 
 def turn(net: Any, x: str) -> str:
     """Put the axes into any order."""
     order = net.rng.permutation(len(net.shapes[x]))
-    return net.node(Transpose((0, *(int(axis) + 1 for axis in order))), x)
+    return net.node(ops.Transpose((0, *(int(axis) + 1 for axis in order))), x)
 
 
 def resize(net: Any, x: str) -> str:
@@ -133,9 +107,9 @@ def resize(net: Any, x: str) -> str:
     if len(net.shapes[x]) != 3:
         return x
     if net.maybe(0.4):
-        return net.node(Pad(1, mode="edge" if net.maybe() else "symmetric", channels=(net.between(0, 1), 0)), x)
+        return net.node(ops.Pad(1, mode="edge" if net.maybe() else "symmetric", channels=(net.between(0, 1), 0)), x)
     modes = ("nearest", "linear", "cubic")
-    return net.node(Resize((net.between(1, 9), net.between(1, 9)), modes[net.rng.integers(3)]), x)
+    return net.node(ops.Resize((net.between(1, 9), net.between(1, 9)), modes[net.rng.integers(3)]), x)
 
 
 def other_rank(net: Any, x: str) -> str:
@@ -146,12 +120,12 @@ def other_rank(net: Any, x: str) -> str:
         choices = divisors(rest)
         target.append(choices[net.rng.integers(len(choices))])
         rest //= target[-1]
-    x = net.node(Reshape((*target, rest)), x)
+    x = net.node(ops.Reshape((*target, rest)), x)
     if rank < 4:
         return x
     x = function(net, turn(net, x) if net.maybe(0.7) else x)
     shape = net.shapes[x]
-    return net.node(Reshape((shape[0] * shape[1], shape[2], shape[3])), x)
+    return net.node(ops.Reshape((shape[0] * shape[1], shape[2], shape[3])), x)
 
 
 BLOCKS: tuple[Callable[[Any, str], str], ...] = (

@@ -9,64 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.ops import (
-    Abs,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Clip,
-    Concat,
-    Conv2d,
-    Div,
-    Dropout,
-    Elu,
-    Erf,
-    Exp,
-    Flatten,
-    Gelu,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GroupNorm,
-    HardSigmoid,
-    HardSwish,
-    Identity,
-    LayerNorm,
-    LeakyRelu,
-    Linear,
-    Log,
-    LogSoftmax,
-    Lrn,
-    MatMul,
-    Maximum,
-    MaxPool,
-    Minimum,
-    Mish,
-    Mul,
-    Op,
-    Pad,
-    PRelu,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    ReduceSum,
-    Relu,
-    Reshape,
-    Resize,
-    Round,
-    Sigmoid,
-    Sign,
-    Silu,
-    Slice,
-    Softmax,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Sub,
-    Tanh,
-    ThresholdedRelu,
-    Transpose,
-)
+from cnnfast.ops import Op
 from cnnfast.ops.base import Array, Shape
 
 BENCH = ("bench",)
@@ -191,7 +136,7 @@ def _conv(id: str, reason: str, x: Shape, oc: int, kernel: int | Sequence[int], 
     """Return a convolution; ``bias=False`` leaves the bias out, ``tags`` are the case's, the rest are attributes."""
     kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
     tags, bias = options.pop("tags", ()), options.pop("bias", True)
-    op = Conv2d(**options)
+    op = ops.Conv2d(**options)
     weight = (oc, x[0] // op.groups, kh, kw)
     return Case(f"conv2d-{id}", op, (x,), (weight, (oc,)) if bias else (weight,), reason, tags)
 
@@ -202,7 +147,7 @@ def _depthwise(id: str, reason: str, x: Shape, kernel: int, **options: Any) -> C
 
 def _linear(id: str, reason: str, features: int, outputs: int, bias: bool = True, tags: tuple[str, ...] = ()) -> Case:
     weight = (outputs, features)
-    return Case(f"linear-{id}", Linear(), ((features,),), (weight, (outputs,)) if bias else (weight,), reason, tags)
+    return Case(f"linear-{id}", ops.Linear(), ((features,),), (weight, (outputs,)) if bias else (weight,), reason, tags)
 
 
 def _plain(id: str, reason: str, op: Op, *inputs: Shape, **options: Any) -> Case:
@@ -272,138 +217,143 @@ COUNTED = {"count_padding": True}
 UNEVEN = (0, 1, 1, 2)
 
 POOL = (
-    _plain("cs61c", "2x2 stride 2, the usual one", MaxPool(2), (16, 32, 32), tags=CS61C),
-    _plain("overlapping", "AlexNet's 3x3 stride 2", MaxPool(3, 2), (6, 9, 11), tags=BENCH),
-    _plain("resnet-stem", "3x3 stride 2 padding 1", MaxPool(3, 2, 1), (16, 12, 12)),
-    _plain("odd", "2x2 on odd sizes: the last row and column are dropped", MaxPool(2), (3, 7, 9)),
-    _plain("odd-ceil", "2x2 on odd sizes: the last window is half outside", MaxPool(2, **CEIL), (3, 7, 9)),
-    _plain("ceil-starts-outside", "no window starts in the far padding", MaxPool(2, 3, 1, **CEIL), (2, 4, 7)),
-    _plain("stride-1", "same size", MaxPool(3, 1, 1), (3, 5, 6)),
-    _plain("stride-over-kernel", "gaps between windows", MaxPool(2, 3), (3, 8, 9)),
-    _plain("asymmetric", "and oblong", MaxPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
-    _plain("dilated", "window with gaps", MaxPool(2, 1, 0, 2), (3, 6, 7)),
-    _plain("dilated-ceil", "window with gaps, hanging over", MaxPool((3, 2), 2, (1, 0), (2, 1), **CEIL), (2, 8, 7)),
-    _plain("whole", "global, written as a pool", MaxPool((5, 4)), (17, 5, 4)),
-    _plain("pixel", "1x1 changes nothing", MaxPool(1), (3, 4, 4)),
-    _plain("2", "2x2 stride 2", AvgPool(2), (16, 8, 8), tags=BENCH),
-    _plain("overlapping", "3x3 stride 2", AvgPool(3, 2), (6, 9, 11)),
-    _plain("padding-not-counted", "border windows divide by fewer", AvgPool(3, 1, 1), (3, 6, 5)),
-    _plain("padding-counted", "border windows divide by nine", AvgPool(3, 1, 1, **COUNTED), (3, 6, 5)),
-    _plain("ceil", "what hangs over never counts", AvgPool(2, **CEIL), (3, 7, 9)),
-    _plain("ceil-not-counted", "padding does not count either", AvgPool(3, 2, 1, **CEIL), (3, 6, 8)),
-    _plain("ceil-counted", "padding counts, the overhang does not", AvgPool(3, 2, 1, **CEIL, **COUNTED), (3, 6, 8)),
-    _plain("asymmetric", "and oblong", AvgPool((2, 3), (2, 1), UNEVEN, **COUNTED), (3, 6, 5)),
-    _plain("asymmetric-not-counted", "uneven divisors", AvgPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
-    _plain("dilated", "window with gaps", AvgPool(2, 1, 0, 2), (3, 6, 7)),
-    _plain("stride-over-kernel", "gaps between windows", AvgPool(2, 3), (3, 8, 9)),
-    _plain("pixel", "1x1 changes nothing", AvgPool(1), (3, 4, 4)),
-    _plain("resnet", "the end of ResNet", GlobalAvgPool(), (64, 8, 8), tags=BENCH),
-    _plain("flat", "straight to features", GlobalAvgPool(keep_dims=False), (17, 5, 7)),
-    _plain("pixel", "nothing to average", GlobalAvgPool(), (3, 1, 1)),
-    _plain("airbench", "the end of airbench", GlobalMaxPool(), (64, 3, 3), tags=BENCH),
-    _plain("flat", "straight to features", GlobalMaxPool(keep_dims=False), (17, 5, 7)),
+    _plain("cs61c", "2x2 stride 2, the usual one", ops.MaxPool(2), (16, 32, 32), tags=CS61C),
+    _plain("overlapping", "AlexNet's 3x3 stride 2", ops.MaxPool(3, 2), (6, 9, 11), tags=BENCH),
+    _plain("resnet-stem", "3x3 stride 2 padding 1", ops.MaxPool(3, 2, 1), (16, 12, 12)),
+    _plain("odd", "2x2 on odd sizes: the last row and column are dropped", ops.MaxPool(2), (3, 7, 9)),
+    _plain("odd-ceil", "2x2 on odd sizes: the last window is half outside", ops.MaxPool(2, **CEIL), (3, 7, 9)),
+    _plain("ceil-starts-outside", "no window starts in the far padding", ops.MaxPool(2, 3, 1, **CEIL), (2, 4, 7)),
+    _plain("stride-1", "same size", ops.MaxPool(3, 1, 1), (3, 5, 6)),
+    _plain("stride-over-kernel", "gaps between windows", ops.MaxPool(2, 3), (3, 8, 9)),
+    _plain("asymmetric", "and oblong", ops.MaxPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
+    _plain("dilated", "window with gaps", ops.MaxPool(2, 1, 0, 2), (3, 6, 7)),
+    _plain("dilated-ceil", "window with gaps, hanging over", ops.MaxPool((3, 2), 2, (1, 0), (2, 1), **CEIL), (2, 8, 7)),
+    _plain("whole", "global, written as a pool", ops.MaxPool((5, 4)), (17, 5, 4)),
+    _plain("pixel", "1x1 changes nothing", ops.MaxPool(1), (3, 4, 4)),
+    _plain("2", "2x2 stride 2", ops.AvgPool(2), (16, 8, 8), tags=BENCH),
+    _plain("overlapping", "3x3 stride 2", ops.AvgPool(3, 2), (6, 9, 11)),
+    _plain("padding-not-counted", "border windows divide by fewer", ops.AvgPool(3, 1, 1), (3, 6, 5)),
+    _plain("padding-counted", "border windows divide by nine", ops.AvgPool(3, 1, 1, **COUNTED), (3, 6, 5)),
+    _plain("ceil", "what hangs over never counts", ops.AvgPool(2, **CEIL), (3, 7, 9)),
+    _plain("ceil-not-counted", "padding does not count either", ops.AvgPool(3, 2, 1, **CEIL), (3, 6, 8)),
+    _plain("ceil-counted", "padding counts, the overhang does not", ops.AvgPool(3, 2, 1, **CEIL, **COUNTED), (3, 6, 8)),
+    _plain("asymmetric", "and oblong", ops.AvgPool((2, 3), (2, 1), UNEVEN, **COUNTED), (3, 6, 5)),
+    _plain("asymmetric-not-counted", "uneven divisors", ops.AvgPool((2, 3), (2, 1), UNEVEN), (3, 6, 5)),
+    _plain("dilated", "window with gaps", ops.AvgPool(2, 1, 0, 2), (3, 6, 7)),
+    _plain("stride-over-kernel", "gaps between windows", ops.AvgPool(2, 3), (3, 8, 9)),
+    _plain("pixel", "1x1 changes nothing", ops.AvgPool(1), (3, 4, 4)),
+    _plain("resnet", "the end of ResNet", ops.GlobalAvgPool(), (64, 8, 8), tags=BENCH),
+    _plain("flat", "straight to features", ops.GlobalAvgPool(keep_dims=False), (17, 5, 7)),
+    _plain("pixel", "nothing to average", ops.GlobalAvgPool(), (3, 1, 1)),
+    _plain("airbench", "the end of airbench", ops.GlobalMaxPool(), (64, 3, 3), tags=BENCH),
+    _plain("flat", "straight to features", ops.GlobalMaxPool(keep_dims=False), (17, 5, 7)),
 )
 
 ACTIVATION = (
-    _plain("image", "after a convolution", Relu(), (16, 8, 8), tags=BENCH),
-    _plain("features", "after a linear layer", Relu(), (37,)),
-    _plain("relu6", "MobileNet", Clip(), (16, 8, 8)),
-    _plain("negative", "both bounds below zero: zero is no fixed point", Clip(-2.0, -0.5), (5, 3, 3)),
-    _plain("hardtanh", "PyTorch's Hardtanh", Clip(-1.0, 1.0), (37,)),
-    _plain("default", "slope 0.01", LeakyRelu(), (6, 5, 3)),
-    _plain("darknet", "slope 0.1", LeakyRelu(0.1), (37,)),
-    _plain("negative", "a negative slope folds over: not monotone", LeakyRelu(-0.5), (37,)),
-    _plain("steep", "slope above one: no maximum of x and slope * x", LeakyRelu(2.0), (37,)),
-    Case("prelu-per-channel", PRelu(), ((17, 5, 3),), ((17,),), "a slope for each channel"),
-    Case("prelu-shared", PRelu(), ((6, 5, 3),), ((1,),), "one slope for all"),
-    Case("prelu-row", PRelu(), ((6, 5),), ((6,),), "channels of a single row"),
-    Case("prelu-features", PRelu(), ((37,),), ((37,),), "a slope for each feature"),
-    _plain("default", "alpha 1", Elu(), (6, 5, 3)),
-    _plain("alpha", "alpha 0.5", Elu(0.5), (37,)),
-    _plain("image", "after a convolution", Sigmoid(), (6, 5, 3)),
-    _plain("features", "the MLP's activation", Sigmoid(), (500,), tags=BENCH),
-    _plain("image", "after a convolution", Tanh(), (6, 5, 3)),
-    _plain("features", "the first LeNet's activation", Tanh(), (84,)),
-    _plain("torch", "PyTorch's and Keras 3's slope, MobileNetV3", HardSigmoid(), (16, 1, 1)),
-    _plain("keras-2", "Keras 2's slope", HardSigmoid(0.2, 0.5), (37,)),
-    _plain("falling", "a negative slope", HardSigmoid(-0.3, 0.25), (37,)),
-    _plain("image", "MobileNetV3", HardSwish(), (16, 5, 3)),
-    _plain("image", "EfficientNet", Silu(), (16, 5, 3)),
-    _plain("erf", "exactly, airbench", Gelu(), (16, 5, 3)),
-    _plain("tanh", "the older formula", Gelu("tanh"), (16, 5, 3)),
+    _plain("image", "after a convolution", ops.Relu(), (16, 8, 8), tags=BENCH),
+    _plain("features", "after a linear layer", ops.Relu(), (37,)),
+    _plain("relu6", "MobileNet", ops.Clip(), (16, 8, 8)),
+    _plain("negative", "both bounds below zero: zero is no fixed point", ops.Clip(-2.0, -0.5), (5, 3, 3)),
+    _plain("hardtanh", "PyTorch's Hardtanh", ops.Clip(-1.0, 1.0), (37,)),
+    _plain("default", "slope 0.01", ops.LeakyRelu(), (6, 5, 3)),
+    _plain("darknet", "slope 0.1", ops.LeakyRelu(0.1), (37,)),
+    _plain("negative", "a negative slope folds over: not monotone", ops.LeakyRelu(-0.5), (37,)),
+    _plain("steep", "slope above one: no maximum of x and slope * x", ops.LeakyRelu(2.0), (37,)),
+    Case("prelu-per-channel", ops.PRelu(), ((17, 5, 3),), ((17,),), "a slope for each channel"),
+    Case("prelu-shared", ops.PRelu(), ((6, 5, 3),), ((1,),), "one slope for all"),
+    Case("prelu-row", ops.PRelu(), ((6, 5),), ((6,),), "channels of a single row"),
+    Case("prelu-features", ops.PRelu(), ((37,),), ((37,),), "a slope for each feature"),
+    _plain("default", "alpha 1", ops.Elu(), (6, 5, 3)),
+    _plain("alpha", "alpha 0.5", ops.Elu(0.5), (37,)),
+    _plain("image", "after a convolution", ops.Sigmoid(), (6, 5, 3)),
+    _plain("features", "the MLP's activation", ops.Sigmoid(), (500,), tags=BENCH),
+    _plain("image", "after a convolution", ops.Tanh(), (6, 5, 3)),
+    _plain("features", "the first LeNet's activation", ops.Tanh(), (84,)),
+    _plain("torch", "PyTorch's and Keras 3's slope, MobileNetV3", ops.HardSigmoid(), (16, 1, 1)),
+    _plain("keras-2", "Keras 2's slope", ops.HardSigmoid(0.2, 0.5), (37,)),
+    _plain("falling", "a negative slope", ops.HardSigmoid(-0.3, 0.25), (37,)),
+    _plain("image", "MobileNetV3", ops.HardSwish(), (16, 5, 3)),
+    _plain("image", "EfficientNet", ops.Silu(), (16, 5, 3)),
+    _plain("erf", "exactly, airbench", ops.Gelu(), (16, 5, 3)),
+    _plain("tanh", "the older formula", ops.Gelu("tanh"), (16, 5, 3)),
 )
 
 FUNCTION = (
-    _plain("image", "a piece of a loss, or of a norm", Abs(), (6, 5, 3)),
-    _plain("image", "the root of an energy", Sqrt(), (6, 5, 3)),
-    _plain("image", "softmax written out", Exp(), (6, 5, 3)),
-    _plain("image", "log-softmax written out", Log(), (6, 5, 3)),
-    _plain("image", "GELU written out", Erf(), (6, 5, 3)),
-    _plain("features", "a row", Erf(), (37,)),
-    _plain("image", "a smooth ReLU", Softplus(), (6, 5, 3)),
-    _plain("image", "a cheap tanh", Softsign(), (6, 5, 3)),
-    _plain("image", "YOLOv4's activation", Mish(), (6, 5, 3)),
-    _plain("image", "nothing below a threshold", ThresholdedRelu(0.5), (6, 5, 3)),
-    _plain("image", "binary networks", Sign(), (6, 5, 3)),
-    _plain("image", "quantized networks", Round(), (6, 5, 3)),
+    _plain("image", "a piece of a loss, or of a norm", ops.Abs(), (6, 5, 3)),
+    _plain("image", "the root of an energy", ops.Sqrt(), (6, 5, 3)),
+    _plain("image", "softmax written out", ops.Exp(), (6, 5, 3)),
+    _plain("image", "log-softmax written out", ops.Log(), (6, 5, 3)),
+    _plain("image", "GELU written out", ops.Erf(), (6, 5, 3)),
+    _plain("features", "a row", ops.Erf(), (37,)),
+    _plain("image", "a smooth ReLU", ops.Softplus(), (6, 5, 3)),
+    _plain("image", "a cheap tanh", ops.Softsign(), (6, 5, 3)),
+    _plain("image", "YOLOv4's activation", ops.Mish(), (6, 5, 3)),
+    _plain("image", "nothing below a threshold", ops.ThresholdedRelu(0.5), (6, 5, 3)),
+    _plain("image", "binary networks", ops.Sign(), (6, 5, 3)),
+    _plain("image", "quantized networks", ops.Round(), (6, 5, 3)),
 )
 
 MATMUL = (
     _plain(
         "scores",
         "attention of a small vision transformer: queries by keys",
-        MatMul(),
+        ops.MatMul(),
         (3, 65, 64),
         (3, 64, 65),
         tags=BENCH,
     ),
-    _plain("mixed", "attention: weights by values", MatMul(), (3, 65, 65), (3, 65, 64), tags=BENCH),
-    _plain("one-head", "no axis in front", MatMul(), (17, 8), (8, 10)),
-    _plain("inner", "a row by a column", MatMul(), (1, 37), (37, 1)),
-    _plain("outer", "a column by a row", MatMul(), (2, 4, 1), (2, 1, 5)),
-    _plain("tiles", "two more than whole tiles", MatMul(), (5, 7), (7, 8)),
-    _plain("repeated-left", "one matrix on the left for all", MatMul(), (1, 4, 5), (3, 5, 2)),
-    _plain("repeated-right", "one matrix on the right for all", MatMul(), (3, 4, 5), (1, 5, 2)),
-    _plain("constant-left", "a constant by a value", MatMul(), (1, 6, 4), (3, 4, 5), fixed=(0,)),
-    _plain("constant-right", "a value by constants", MatMul(), (3, 4, 5), (3, 5, 6), fixed=(1,)),
+    _plain("mixed", "attention: weights by values", ops.MatMul(), (3, 65, 65), (3, 65, 64), tags=BENCH),
+    _plain("one-head", "no axis in front", ops.MatMul(), (17, 8), (8, 10)),
+    _plain("inner", "a row by a column", ops.MatMul(), (1, 37), (37, 1)),
+    _plain("outer", "a column by a row", ops.MatMul(), (2, 4, 1), (2, 1, 5)),
+    _plain("tiles", "two more than whole tiles", ops.MatMul(), (5, 7), (7, 8)),
+    _plain("repeated-left", "one matrix on the left for all", ops.MatMul(), (1, 4, 5), (3, 5, 2)),
+    _plain("repeated-right", "one matrix on the right for all", ops.MatMul(), (3, 4, 5), (1, 5, 2)),
+    _plain("constant-left", "a constant by a value", ops.MatMul(), (1, 6, 4), (3, 4, 5), fixed=(0,)),
+    _plain("constant-right", "a value by constants", ops.MatMul(), (3, 4, 5), (3, 5, 6), fixed=(1,)),
 )
 
 NORMALIZATION = (
-    Case("batch_norm-image", BatchNorm(), ((16, 8, 8),), ((16,),) * 4, "after a convolution", BENCH),
-    Case("batch_norm-features", BatchNorm(1e-3), ((37,),), ((37,),) * 4, "after a linear layer, Keras's eps"),
-    Case("batch_norm-one", BatchNorm(), ((1, 3, 5),), ((1,),) * 4, "one channel"),
-    _plain("alexnet", "odd window", Lrn(5, 1e-4, 0.75, 2.0), (16, 5, 3)),
-    _plain("even", "even window: more channels behind than in front", Lrn(4, 0.5, 0.75, 1.0), (7, 3, 3)),
-    _plain("wide", "window wider than all channels", Lrn(9, 0.5, 0.5, 1.0), (3, 4, 4)),
-    _plain("one", "each channel alone", Lrn(1, 1.0, 1.0, 1.0), (3, 4, 4)),
+    Case("batch_norm-image", ops.BatchNorm(), ((16, 8, 8),), ((16,),) * 4, "after a convolution", BENCH),
+    Case("batch_norm-features", ops.BatchNorm(1e-3), ((37,),), ((37,),) * 4, "after a linear layer, Keras's eps"),
+    Case("batch_norm-one", ops.BatchNorm(), ((1, 3, 5),), ((1,),) * 4, "one channel"),
+    _plain("alexnet", "odd window", ops.Lrn(5, 1e-4, 0.75, 2.0), (16, 5, 3)),
+    _plain("even", "even window: more channels behind than in front", ops.Lrn(4, 0.5, 0.75, 1.0), (7, 3, 3)),
+    _plain("wide", "window wider than all channels", ops.Lrn(9, 0.5, 0.5, 1.0), (3, 4, 4)),
+    _plain("one", "each channel alone", ops.Lrn(1, 1.0, 1.0, 1.0), (3, 4, 4)),
     Case(
-        "layer_norm-convnext", LayerNorm((1,), 1e-6), ((17, 5, 3),), ((17,),) * 2, "the channels of each pixel", BENCH
+        "layer_norm-convnext",
+        ops.LayerNorm((1,), 1e-6),
+        ((17, 5, 3),),
+        ((17,),) * 2,
+        "the channels of each pixel",
+        BENCH,
     ),
-    Case("layer_norm-last", LayerNorm((3,)), ((6, 5, 17),), ((17,),) * 2, "channels last"),
-    Case("layer_norm-image", LayerNorm((1, 2, 3)), ((6, 5, 3),), ((6, 5, 3),) * 2, "a weight for each element"),
-    Case("layer_norm-features", LayerNorm(), ((37,),), ((37,),), "after a linear layer, without a shift"),
-    Case("layer_norm-plain", LayerNorm((2, 3)), ((6, 5, 3),), (), "no weights at all"),
-    Case("group_norm-groups", GroupNorm(4), ((16, 5, 3),), ((16,),) * 2, "four groups of four channels"),
-    Case("group_norm-instance", GroupNorm(17), ((17, 5, 3),), ((17,),) * 2, "each channel alone: instance norm"),
-    Case("group_norm-layer", GroupNorm(1), ((6, 5, 3),), (), "all channels together, no weights"),
-    Case("group_norm-features", GroupNorm(3), ((12,),), ((12,),) * 2, "features in groups"),
-    _plain("channels", "the mean of each pixel", ReduceMean((1,)), (16, 5, 3)),
-    _plain("all", "one number for each image", ReduceMean((1, 2, 3), False), (6, 5, 3)),
-    _plain("rows", "axes that do not follow each other", ReduceMean((1, 3)), (6, 5, 3)),
-    _plain("columns", "axes vanish", ReduceMean((3,), False), (6, 5, 3)),
-    _plain("features", "of a row", ReduceMean((1,)), (37,)),
-    _plain("channels", "the energy of each pixel", ReduceSum((1,)), (16, 5, 3)),
-    _plain("image", "over H and W", ReduceSum((2, 3), False), (6, 5, 3)),
-    _plain("channels", "maxout", ReduceMax((1,), False), (6, 5, 3)),
-    _plain("image", "over H and W", ReduceMax((2, 3)), (6, 5, 3)),
-    _plain("rows", "over H", ReduceMin((2,)), (6, 5, 3)),
-    _plain("classes", "the end of a network", Softmax(), (10,), tags=CS61C),
-    _plain("one-class", "always 1", Softmax(), (1,)),
-    _plain("channels", "over channels, for each pixel", Softmax(), (6, 5, 3)),
-    _plain("columns", "over the last axis of an image", Softmax(3), (6, 5, 3)),
-    _plain("rows", "over the middle axis of an image", Softmax(2), (6, 5, 3)),
-    _plain("classes", "the end of a network in training", LogSoftmax(), (10,)),
-    _plain("columns", "over the last axis of an image", LogSoftmax(3), (6, 5, 3)),
+    Case("layer_norm-last", ops.LayerNorm((3,)), ((6, 5, 17),), ((17,),) * 2, "channels last"),
+    Case("layer_norm-image", ops.LayerNorm((1, 2, 3)), ((6, 5, 3),), ((6, 5, 3),) * 2, "a weight for each element"),
+    Case("layer_norm-features", ops.LayerNorm(), ((37,),), ((37,),), "after a linear layer, without a shift"),
+    Case("layer_norm-plain", ops.LayerNorm((2, 3)), ((6, 5, 3),), (), "no weights at all"),
+    Case("group_norm-groups", ops.GroupNorm(4), ((16, 5, 3),), ((16,),) * 2, "four groups of four channels"),
+    Case("group_norm-instance", ops.GroupNorm(17), ((17, 5, 3),), ((17,),) * 2, "each channel alone: instance norm"),
+    Case("group_norm-layer", ops.GroupNorm(1), ((6, 5, 3),), (), "all channels together, no weights"),
+    Case("group_norm-features", ops.GroupNorm(3), ((12,),), ((12,),) * 2, "features in groups"),
+    _plain("channels", "the mean of each pixel", ops.ReduceMean((1,)), (16, 5, 3)),
+    _plain("all", "one number for each image", ops.ReduceMean((1, 2, 3), False), (6, 5, 3)),
+    _plain("rows", "axes that do not follow each other", ops.ReduceMean((1, 3)), (6, 5, 3)),
+    _plain("columns", "axes vanish", ops.ReduceMean((3,), False), (6, 5, 3)),
+    _plain("features", "of a row", ops.ReduceMean((1,)), (37,)),
+    _plain("channels", "the energy of each pixel", ops.ReduceSum((1,)), (16, 5, 3)),
+    _plain("image", "over H and W", ops.ReduceSum((2, 3), False), (6, 5, 3)),
+    _plain("channels", "maxout", ops.ReduceMax((1,), False), (6, 5, 3)),
+    _plain("image", "over H and W", ops.ReduceMax((2, 3)), (6, 5, 3)),
+    _plain("rows", "over H", ops.ReduceMin((2,)), (6, 5, 3)),
+    _plain("classes", "the end of a network", ops.Softmax(), (10,), tags=CS61C),
+    _plain("one-class", "always 1", ops.Softmax(), (1,)),
+    _plain("channels", "over channels, for each pixel", ops.Softmax(), (6, 5, 3)),
+    _plain("columns", "over the last axis of an image", ops.Softmax(3), (6, 5, 3)),
+    _plain("rows", "over the middle axis of an image", ops.Softmax(2), (6, 5, 3)),
+    _plain("classes", "the end of a network in training", ops.LogSoftmax(), (10,)),
+    _plain("columns", "over the last axis of an image", ops.LogSoftmax(3), (6, 5, 3)),
 )
 
 
@@ -441,74 +391,74 @@ def _in_order(op: Op) -> tuple[Case, ...]:
 
 
 JOINS = (
-    *_binary(Add()),
-    *_binary(Mul()),
-    *_in_order(Sub()),
-    *_in_order(Div()),
-    *_in_order(Maximum()),
-    *_in_order(Minimum()),
-    _plain("one", "nothing to join", Concat(), (6, 5, 3)),
-    _plain("two", "DenseNet", Concat(), (16, 4, 4), (3, 4, 4), tags=BENCH),
-    _plain("three", "Inception", Concat(), (1, 5, 3), (17, 5, 3), (6, 5, 3)),
-    _plain("features", "rows end to end", Concat(), (3,), (10,)),
-    _plain("rows", "one below the other", Concat(2), (3, 2, 5), (3, 4, 5)),
-    _plain("columns", "side by side", Concat(3), (3, 2, 5), (3, 2, 1), (3, 2, 2)),
+    *_binary(ops.Add()),
+    *_binary(ops.Mul()),
+    *_in_order(ops.Sub()),
+    *_in_order(ops.Div()),
+    *_in_order(ops.Maximum()),
+    *_in_order(ops.Minimum()),
+    _plain("one", "nothing to join", ops.Concat(), (6, 5, 3)),
+    _plain("two", "DenseNet", ops.Concat(), (16, 4, 4), (3, 4, 4), tags=BENCH),
+    _plain("three", "Inception", ops.Concat(), (1, 5, 3), (17, 5, 3), (6, 5, 3)),
+    _plain("features", "rows end to end", ops.Concat(), (3,), (10,)),
+    _plain("rows", "one below the other", ops.Concat(2), (3, 2, 5), (3, 4, 5)),
+    _plain("columns", "side by side", ops.Concat(3), (3, 2, 5), (3, 2, 1), (3, 2, 2)),
     _plain(
-        "constant", "a constant beside a value: repeated for each image", Concat(), (3, 4, 4), (2, 4, 4), fixed=(1,)
+        "constant", "a constant beside a value: repeated for each image", ops.Concat(), (3, 4, 4), (2, 4, 4), fixed=(1,)
     ),
 )
 
 MOVES = (
-    _plain("zeros", "before a convolution", Pad(1), (3, 8, 8)),
-    _plain("value", "with a number, four sides differ", Pad((0, 1, 2, 3), -1.5), (3, 4, 5)),
-    _plain("nothing", "pads nothing", Pad(0), (3, 4, 5)),
-    _plain("channels", "ResNet's shortcut A: channels of zeros around", Pad(0, channels=(2, 3)), (3, 4, 5)),
-    _plain("reflect", "mirrored at the pixel at the edge", Pad((1, 2, 3, 0), mode="reflect"), (3, 4, 5)),
-    _plain("edge", "the edge goes on for longer than the image", Pad((0, 5, 6, 1), mode="edge"), (3, 4, 5)),
-    _plain("symmetric", "mirrored at the edge, channels too", Pad(1, mode="symmetric", channels=(1, 0)), (3, 4, 5)),
-    _plain("wrap", "the image again", Pad((1, 0, 2, 3), mode="wrap"), (3, 4, 5)),
-    _plain("crop", "the middle of each image", Slice((0, 1, 1), (3, 4, 5)), (3, 6, 7)),
-    _plain("every-second", "ResNet's shortcut A skips pixels", Slice((0, 0, 1), (3, 3, 2), (1, 2, 3)), (3, 6, 7)),
-    _plain("channels", "the first half of a split", Slice((8, 0, 0), (8, 5, 3)), (16, 5, 3)),
-    _plain("flip", "from right to left", Slice((0, 0, 4), (3, 4, 5), (1, 1, -1)), (3, 4, 5)),
-    _plain("features", "of a row", Slice((3,), (10,), (2,)), (37,)),
-    _plain("double", "nearest, twice the size", Resize((8, 10), "nearest", "asymmetric", "floor"), (3, 4, 5)),
-    _plain("nearest-odd", "nearest, neither twice nor half", Resize((7, 3)), (3, 4, 5)),
-    _plain("nearest-ceil", "nearest, other rounding", Resize((7, 3), "nearest", "half_pixel", "ceil"), (3, 4, 5)),
-    _plain("bilinear", "bilinear, larger", Resize((7, 9), "linear"), (3, 4, 5)),
-    _plain("bilinear-corners", "the corners stay", Resize((7, 3), "linear", "align_corners"), (3, 4, 5)),
-    _plain("bilinear-pixel", "to a single pixel", Resize(1, "linear", "pytorch_half_pixel"), (3, 4, 5)),
-    _plain("bicubic", "bicubic, larger and smaller", Resize((9, 3), "cubic"), (3, 4, 5)),
+    _plain("zeros", "before a convolution", ops.Pad(1), (3, 8, 8)),
+    _plain("value", "with a number, four sides differ", ops.Pad((0, 1, 2, 3), -1.5), (3, 4, 5)),
+    _plain("nothing", "pads nothing", ops.Pad(0), (3, 4, 5)),
+    _plain("channels", "ResNet's shortcut A: channels of zeros around", ops.Pad(0, channels=(2, 3)), (3, 4, 5)),
+    _plain("reflect", "mirrored at the pixel at the edge", ops.Pad((1, 2, 3, 0), mode="reflect"), (3, 4, 5)),
+    _plain("edge", "the edge goes on for longer than the image", ops.Pad((0, 5, 6, 1), mode="edge"), (3, 4, 5)),
+    _plain("symmetric", "mirrored at the edge, channels too", ops.Pad(1, mode="symmetric", channels=(1, 0)), (3, 4, 5)),
+    _plain("wrap", "the image again", ops.Pad((1, 0, 2, 3), mode="wrap"), (3, 4, 5)),
+    _plain("crop", "the middle of each image", ops.Slice((0, 1, 1), (3, 4, 5)), (3, 6, 7)),
+    _plain("every-second", "ResNet's shortcut A skips pixels", ops.Slice((0, 0, 1), (3, 3, 2), (1, 2, 3)), (3, 6, 7)),
+    _plain("channels", "the first half of a split", ops.Slice((8, 0, 0), (8, 5, 3)), (16, 5, 3)),
+    _plain("flip", "from right to left", ops.Slice((0, 0, 4), (3, 4, 5), (1, 1, -1)), (3, 4, 5)),
+    _plain("features", "of a row", ops.Slice((3,), (10,), (2,)), (37,)),
+    _plain("double", "nearest, twice the size", ops.Resize((8, 10), "nearest", "asymmetric", "floor"), (3, 4, 5)),
+    _plain("nearest-odd", "nearest, neither twice nor half", ops.Resize((7, 3)), (3, 4, 5)),
+    _plain("nearest-ceil", "nearest, other rounding", ops.Resize((7, 3), "nearest", "half_pixel", "ceil"), (3, 4, 5)),
+    _plain("bilinear", "bilinear, larger", ops.Resize((7, 9), "linear"), (3, 4, 5)),
+    _plain("bilinear-corners", "the corners stay", ops.Resize((7, 3), "linear", "align_corners"), (3, 4, 5)),
+    _plain("bilinear-pixel", "to a single pixel", ops.Resize(1, "linear", "pytorch_half_pixel"), (3, 4, 5)),
+    _plain("bicubic", "bicubic, larger and smaller", ops.Resize((9, 3), "cubic"), (3, 4, 5)),
     _plain(
         "antialias",
         "a smaller picture of all pixels",
-        Resize(2, "linear", antialias=True, exclude_outside=True),
+        ops.Resize(2, "linear", antialias=True, exclude_outside=True),
         (3, 4, 7),
     ),
-    _plain("outside", "nothing beyond the edge", Resize((7, 9), "cubic", exclude_outside=True), (3, 4, 5)),
-    _plain("scaled", "a scale beside the sizes", Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
-    _plain("image", "before a linear layer: C, H, W order", Flatten(), (20, 4, 4)),
-    _plain("features", "flat already", Flatten(), (37,)),
-    _plain("unflatten", "features become an image", Reshape((4, 5, -1)), (60,)),
-    _plain("flat", "an image becomes features", Reshape((-1,)), (3, 4, 5)),
-    _plain("same", "changes nothing", Reshape((3, 4, 5)), (3, 4, 5)),
-    _plain("to-nhwc", "channels last, before a Keras flatten", Transpose((0, 2, 3, 1)), (3, 4, 5)),
-    _plain("to-nchw", "channels first again", Transpose((0, 3, 1, 2)), (4, 5, 3)),
-    _plain("turn", "rows become columns", Transpose((0, 1, 3, 2)), (3, 4, 5)),
-    _plain("features", "rank 1: changes nothing", Transpose((0, 1)), (37,)),
-    _plain("image", "does nothing", Identity(), (3, 4, 5)),
-    _plain("features", "does nothing after training", Dropout(0.25), (37,)),
+    _plain("outside", "nothing beyond the edge", ops.Resize((7, 9), "cubic", exclude_outside=True), (3, 4, 5)),
+    _plain("scaled", "a scale beside the sizes", ops.Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
+    _plain("image", "before a linear layer: C, H, W order", ops.Flatten(), (20, 4, 4)),
+    _plain("features", "flat already", ops.Flatten(), (37,)),
+    _plain("unflatten", "features become an image", ops.Reshape((4, 5, -1)), (60,)),
+    _plain("flat", "an image becomes features", ops.Reshape((-1,)), (3, 4, 5)),
+    _plain("same", "changes nothing", ops.Reshape((3, 4, 5)), (3, 4, 5)),
+    _plain("to-nhwc", "channels last, before a Keras flatten", ops.Transpose((0, 2, 3, 1)), (3, 4, 5)),
+    _plain("to-nchw", "channels first again", ops.Transpose((0, 3, 1, 2)), (4, 5, 3)),
+    _plain("turn", "rows become columns", ops.Transpose((0, 1, 3, 2)), (3, 4, 5)),
+    _plain("features", "rank 1: changes nothing", ops.Transpose((0, 1)), (37,)),
+    _plain("image", "does nothing", ops.Identity(), (3, 4, 5)),
+    _plain("features", "does nothing after training", ops.Dropout(0.25), (37,)),
 )
 
 RANK = {1: (10,), 2: (6, 20), 3: (6, 4, 5)}
 """One shape of each rank; two axes hold more elements behind a channel than there are channels."""
 
 
-def _at_every_rank(*ops: Op) -> tuple[Case, ...]:
+def _at_every_rank(*all_ops: Op) -> tuple[Case, ...]:
     """Return the cases of ops that take values of any rank, as many operands as they have."""
     return tuple(
         _plain(f"rank-{rank}{_attributes(op)}", "the same rule at every rank", op, *(x,) * len(op.data))
-        for op in ops
+        for op in all_ops
         for rank, x in RANK.items()
     )
 
@@ -525,32 +475,65 @@ def _over_axes() -> tuple[Case, ...]:
         x = RANK[rank]
         for axes in sets:
             name, weight = "-".join(map(str, (f"rank-{rank}", *axes))), tuple(x[axis - 1] for axis in axes)
-            cases.append(Case(f"layer_norm-{name}", LayerNorm(axes), (x,), (weight,) * 2, "two axes or one"))
+            cases.append(Case(f"layer_norm-{name}", ops.LayerNorm(axes), (x,), (weight,) * 2, "two axes or one"))
             cases += [
                 _plain(f"{name}-{keep}", "two axes or one", op(axes, keep), x)
-                for op in (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
+                for op in (ops.ReduceMean, ops.ReduceSum, ops.ReduceMax, ops.ReduceMin)
                 for keep in (True, False)
             ]
         for groups in (1, 2, x[0]):
             weights = ((x[0],),) * 2
-            cases.append(Case(f"group_norm-rank-{rank}-{groups}", GroupNorm(groups), (x,), weights, "two axes or one"))
+            cases.append(
+                Case(f"group_norm-rank-{rank}-{groups}", ops.GroupNorm(groups), (x,), weights, "two axes or one")
+            )
         for axis in range(1, rank + 1):
-            cases += [_plain(f"rank-{rank}-{axis}", "two axes or one", op(axis), x) for op in (Softmax, LogSoftmax)]
-            cases.append(_plain(f"rank-{rank}-{axis}", "two axes or one", Concat(axis), x, x))
-    cases.append(Case("prelu-rank-2", PRelu(), ((6, 20),), ((6,),), "channels of long rows"))
+            cases += [
+                _plain(f"rank-{rank}-{axis}", "two axes or one", op(axis), x) for op in (ops.Softmax, ops.LogSoftmax)
+            ]
+            cases.append(_plain(f"rank-{rank}-{axis}", "two axes or one", ops.Concat(axis), x, x))
+    cases.append(Case("prelu-rank-2", ops.PRelu(), ((6, 20),), ((6,),), "channels of long rows"))
     return tuple(cases)
 
 
 RANKS = (
-    *_at_every_rank(Relu(), Clip(-0.5, 0.5), LeakyRelu(), Elu(), Sigmoid(), Tanh(), HardSigmoid(), HardSwish(), Silu()),
-    *_at_every_rank(Gelu(), Gelu("tanh"), Abs(), Sqrt(), Exp(), Log(), Erf(), Softplus(), Softsign(), Mish()),
-    *_at_every_rank(Sign(), Round(), ThresholdedRelu(0.5), Identity(), Dropout(0.25), Flatten(), Reshape((2, -1))),
-    *_at_every_rank(Add(), Sub(), Mul(), Div(), Maximum(), Minimum()),
+    *_at_every_rank(
+        ops.Relu(),
+        ops.Clip(-0.5, 0.5),
+        ops.LeakyRelu(),
+        ops.Elu(),
+        ops.Sigmoid(),
+        ops.Tanh(),
+        ops.HardSigmoid(),
+        ops.HardSwish(),
+        ops.Silu(),
+    ),
+    *_at_every_rank(
+        ops.Gelu(),
+        ops.Gelu("tanh"),
+        ops.Abs(),
+        ops.Sqrt(),
+        ops.Exp(),
+        ops.Log(),
+        ops.Erf(),
+        ops.Softplus(),
+        ops.Softsign(),
+        ops.Mish(),
+    ),
+    *_at_every_rank(
+        ops.Sign(),
+        ops.Round(),
+        ops.ThresholdedRelu(0.5),
+        ops.Identity(),
+        ops.Dropout(0.25),
+        ops.Flatten(),
+        ops.Reshape((2, -1)),
+    ),
+    *_at_every_rank(ops.Add(), ops.Sub(), ops.Mul(), ops.Div(), ops.Maximum(), ops.Minimum()),
     *_over_axes(),
-    _plain("rank-2-turned", "a row of columns", Transpose((0, 2, 1)), (6, 20)),
-    _plain("rank-2-flip", "both axes of two", Slice((5, 0), (3, 10), (-2, 2)), (6, 20)),
-    _plain("rank-2-rows", "a number for each row of two axes", Mul(), (6, 20), (6, 1)),
-    _plain("rank-2-columns", "a row on every row of two axes", Add(), (20,), (6, 20)),
+    _plain("rank-2-turned", "a row of columns", ops.Transpose((0, 2, 1)), (6, 20)),
+    _plain("rank-2-flip", "both axes of two", ops.Slice((5, 0), (3, 10), (-2, 2)), (6, 20)),
+    _plain("rank-2-rows", "a number for each row of two axes", ops.Mul(), (6, 20), (6, 1)),
+    _plain("rank-2-columns", "a row on every row of two axes", ops.Add(), (20,), (6, 20)),
 )
 
 CASES: tuple[Case, ...] = (
@@ -567,6 +550,6 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def cases_of(*ops: type[Op], tag: str | None = None) -> list[Case]:
+def cases_of(*kinds: type[Op], tag: str | None = None) -> list[Case]:
     """Return the cases of some kinds of op, of all if none is given, with a tag if one is given."""
-    return [case for case in CASES if isinstance(case.op, ops or Op) and (tag is None or tag in case.tags)]
+    return [case for case in CASES if isinstance(case.op, kinds or Op) and (tag is None or tag in case.tags)]

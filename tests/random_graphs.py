@@ -15,58 +15,27 @@ import any_rank_blocks
 import numpy as np
 from hypothesis import strategies as st
 
+from cnnfast import ops
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.ops import (
-    Add,
-    AvgPool,
-    BatchNorm,
-    Clip,
-    Concat,
-    Conv2d,
-    Dropout,
-    Elu,
-    Flatten,
-    Gelu,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
-    HardSwish,
-    Identity,
-    LeakyRelu,
-    Linear,
-    LogSoftmax,
-    Lrn,
-    MaxPool,
-    Mul,
-    Op,
-    Pad,
-    PRelu,
-    Relu,
-    Reshape,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Tanh,
-    Transpose,
-)
+from cnnfast.ops import Op
 from cnnfast.ops.base import Array, Shape
 
 ACTIVATIONS: tuple[Op, ...] = (
-    Relu(),
-    Relu(),
-    Clip(),
-    Clip(-0.5, 0.5),
-    LeakyRelu(0.1),
-    LeakyRelu(-0.1),
-    PRelu(),
-    Elu(),
-    Sigmoid(),
-    Tanh(),
-    HardSigmoid(),
-    HardSwish(),
-    Silu(),
-    Gelu(),
-    Gelu("tanh"),
+    ops.Relu(),
+    ops.Relu(),
+    ops.Clip(),
+    ops.Clip(-0.5, 0.5),
+    ops.LeakyRelu(0.1),
+    ops.LeakyRelu(-0.1),
+    ops.PRelu(),
+    ops.Elu(),
+    ops.Sigmoid(),
+    ops.Tanh(),
+    ops.HardSigmoid(),
+    ops.HardSwish(),
+    ops.Silu(),
+    ops.Gelu(),
+    ops.Gelu("tanh"),
 )
 
 
@@ -131,7 +100,7 @@ class _Network:
         return name
 
     def identity(self, value: str) -> str:
-        return self.node(Identity() if self.maybe() else Dropout(0.3), value)
+        return self.node(ops.Identity() if self.maybe() else ops.Dropout(0.3), value)
 
     def pick(self) -> str:
         """Return a value to go on from: mostly the newest, sometimes an older one, which makes branches."""
@@ -146,7 +115,7 @@ class _Network:
 
 def _activation(net: _Network, x: str) -> str:
     op = ACTIVATIONS[net.rng.integers(len(ACTIVATIONS))]
-    if not isinstance(op, PRelu):
+    if not isinstance(op, ops.PRelu):
         return net.node(op, x)
     slopes = 1 if net.maybe() else net.shapes[x][0]
     return net.node(op, x, net.weight(slopes, scale=0.5, least=0.0 if net.maybe() else None))
@@ -157,7 +126,7 @@ def _batch_norm(net: _Network, x: str) -> str:
     if len(net.shapes[x]) == 2:
         return x
     scale = net.weight(*c, least=0.5) if net.maybe(0.7) else net.weight(*c)
-    return net.node(BatchNorm(1e-3), x, scale, net.weight(*c), net.weight(*c), net.weight(*c, least=0.5))
+    return net.node(ops.BatchNorm(1e-3), x, scale, net.weight(*c), net.weight(*c), net.weight(*c, least=0.5))
 
 
 def _scale(net: _Network, x: str) -> str:
@@ -167,8 +136,8 @@ def _scale(net: _Network, x: str) -> str:
     kind = kinds[net.rng.integers(len(kinds))]
     other = net.weight(*kind)
     if net.maybe(0.3) and kind:
-        other = net.node(Relu(), other)
-    op = Add() if net.maybe() else Mul()
+        other = net.node(ops.Relu(), other)
+    op = ops.Add() if net.maybe() else ops.Mul()
     return net.node(op, x, other) if net.maybe() else net.node(op, other, x)
 
 
@@ -180,8 +149,8 @@ def _pool(net: _Network, x: str) -> str:
     padding = tuple(net.between(0, k - 1) for k in kernel * 2)
     attributes = {"stride": net.between(1, 3), "padding": padding, "ceil_mode": net.maybe(0.3)}
     if net.maybe(0.6):
-        return net.node(MaxPool(kernel, **attributes), x)
-    return net.node(AvgPool(kernel, **attributes, count_padding=net.maybe()), x)
+        return net.node(ops.MaxPool(kernel, **attributes), x)
+    return net.node(ops.AvgPool(kernel, **attributes, count_padding=net.maybe()), x)
 
 
 def _conv(net: _Network, x: str) -> str:
@@ -194,23 +163,23 @@ def _conv(net: _Network, x: str) -> str:
     least = [max(0, dilation * (k - 1) + 1 - size) for k, size in zip(kernel, (h, w), strict=True)]
     padding = (least[0] + net.between(0, 1), least[1] + net.between(0, 1), net.between(0, 2), net.between(0, 2))
     if net.maybe(0.2):
-        x = net.node(Pad(net.between(0, 2), 0.0 if net.maybe(0.8) else 1.0), x)
+        x = net.node(ops.Pad(net.between(0, 2), 0.0 if net.maybe(0.8) else 1.0), x)
     weight = net.weight(oc, c // group, *kernel, scale=1 / math.sqrt(math.prod(kernel) * c // group))
     bias = [net.weight(oc)] if net.maybe() else []
-    return net.node(Conv2d(net.between(1, 2), padding, dilation, group), x, weight, *bias)
+    return net.node(ops.Conv2d(net.between(1, 2), padding, dilation, group), x, weight, *bias)
 
 
 def _pointwise(net: _Network, x: str, channels: int) -> str:
     c = net.shapes[x][0]
-    return net.node(Conv2d(), x, net.weight(channels, c, 1, 1, scale=1 / math.sqrt(c)))
+    return net.node(ops.Conv2d(), x, net.weight(channels, c, 1, 1, scale=1 / math.sqrt(c)))
 
 
 def _linear(net: _Network, x: str) -> str:
     if len(net.shapes[x]) != 1:
-        x = net.node(Flatten(), x)
+        x = net.node(ops.Flatten(), x)
     features, outputs = net.shapes[x][0], net.between(1, 6)
     bias = [net.weight(outputs)] if net.maybe() else []
-    return net.node(Linear(), x, net.weight(outputs, features, scale=1 / math.sqrt(features)), *bias)
+    return net.node(ops.Linear(), x, net.weight(outputs, features, scale=1 / math.sqrt(features)), *bias)
 
 
 def _layer(net: _Network, x: str) -> str:
@@ -232,22 +201,22 @@ def _identity(net: _Network, x: str) -> str:
 def _residual(net: _Network, x: str) -> str:
     """``x + f(x)``, with the add in either order and perhaps an activation behind it."""
     if len(net.shapes[x]) != 3:
-        return net.node(Add(), x, x)
+        return net.node(ops.Add(), x, x)
     c = net.shapes[x][0]
     y = _batch_norm(net, _pointwise(net, _activation(net, _pointwise(net, x, net.between(1, 4))), c))
     shortcut = _batch_norm(net, _pointwise(net, x, c)) if net.maybe(0.3) else x
-    total = net.node(Add(), y, shortcut) if net.maybe() else net.node(Add(), shortcut, y)
+    total = net.node(ops.Add(), y, shortcut) if net.maybe() else net.node(ops.Add(), shortcut, y)
     return _activation(net, total) if net.maybe(0.7) else total
 
 
 def _gate(net: _Network, x: str) -> str:
     """Squeeze-and-excitation: each channel times a number computed from all channels."""
     if len(net.shapes[x]) != 3:
-        return net.node(Mul(), x, net.node(Sigmoid(), x))
+        return net.node(ops.Mul(), x, net.node(ops.Sigmoid(), x))
     c = net.shapes[x][0]
-    squeezed = net.node(Relu(), _pointwise(net, net.node(GlobalAvgPool(), x), 2))
-    gate = net.node(Sigmoid() if net.maybe() else HardSigmoid(), _pointwise(net, squeezed, c))
-    return net.node(Mul(), x, gate) if net.maybe() else net.node(Mul(), gate, x)
+    squeezed = net.node(ops.Relu(), _pointwise(net, net.node(ops.GlobalAvgPool(), x), 2))
+    gate = net.node(ops.Sigmoid() if net.maybe() else ops.HardSigmoid(), _pointwise(net, squeezed, c))
+    return net.node(ops.Mul(), x, gate) if net.maybe() else net.node(ops.Mul(), gate, x)
 
 
 def _concat(net: _Network, x: str) -> str:
@@ -256,22 +225,22 @@ def _concat(net: _Network, x: str) -> str:
     branches = [x]
     for _ in range(net.between(0, 2)):
         branches.append(_pointwise(net, x, net.between(1, 2)) if len(shape) == 3 else _activation(net, x))
-    return net.node(Concat(), *branches)
+    return net.node(ops.Concat(), *branches)
 
 
 def _move(net: _Network, x: str) -> str:
     """Reshape or transpose, some of them in name only."""
     shape = net.shapes[x]
     if len(shape) != 3:
-        return net.node(Reshape(shape), x)
+        return net.node(ops.Reshape(shape), x)
     if net.maybe(0.3):
-        return net.node(Transpose((0, 1, 2, 3)), x)
-    return net.node(Transpose((0, 1, 3, 2)), x) if net.maybe() else net.node(Reshape((shape[0], -1, 1)), x)
+        return net.node(ops.Transpose((0, 1, 2, 3)), x)
+    return net.node(ops.Transpose((0, 1, 3, 2)), x) if net.maybe() else net.node(ops.Reshape((shape[0], -1, 1)), x)
 
 
 def _other(net: _Network, x: str) -> str:
-    op: Op = Softmax() if net.maybe() else LogSoftmax()
-    return net.node(Lrn(net.between(1, 4)) if len(net.shapes[x]) == 3 else op, x)
+    op: Op = ops.Softmax() if net.maybe() else ops.LogSoftmax()
+    return net.node(ops.Lrn(net.between(1, 4)) if len(net.shapes[x]) == 3 else op, x)
 
 
 def _dead_end(net: _Network, x: str) -> str:
@@ -282,8 +251,8 @@ def _dead_end(net: _Network, x: str) -> str:
 def _head(net: _Network, x: str) -> str:
     if len(net.shapes[x]) == 3:
         keep_dims = net.maybe()
-        x = net.node(GlobalAvgPool(keep_dims) if net.maybe() else GlobalMaxPool(keep_dims), x)
-    return net.node(Softmax(), _linear(net, x))
+        x = net.node(ops.GlobalAvgPool(keep_dims) if net.maybe() else ops.GlobalMaxPool(keep_dims), x)
+    return net.node(ops.Softmax(), _linear(net, x))
 
 
 BLOCKS: tuple[Callable[[_Network, str], str], ...] = (

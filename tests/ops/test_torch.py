@@ -10,67 +10,8 @@ from cases import CASES, Case, cases_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnnfast.ops import (
-    Abs,
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Binary,
-    Clip,
-    Concat,
-    Conv2d,
-    Div,
-    Dropout,
-    Elu,
-    Erf,
-    Exp,
-    Flatten,
-    Function,
-    Gelu,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GroupNorm,
-    HardSigmoid,
-    HardSwish,
-    Identity,
-    LayerNorm,
-    LeakyRelu,
-    Linear,
-    Log,
-    LogSoftmax,
-    Lrn,
-    MatMul,
-    Maximum,
-    MaxPool,
-    Minimum,
-    Mish,
-    Mul,
-    Op,
-    Pad,
-    PRelu,
-    Reduce,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    ReduceSum,
-    Relu,
-    Reshape,
-    Resize,
-    Round,
-    Sigmoid,
-    Sign,
-    Silu,
-    Slice,
-    Softmax,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Sub,
-    Tanh,
-    ThresholdedRelu,
-    Transpose,
-)
+from cnnfast import ops
+from cnnfast.ops import Op
 from cnnfast.ops.gradients import gradient, has_gradient
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed here; it is only needed as a second opinion")
@@ -82,13 +23,13 @@ def padded(x: Any, padding: tuple[int, int, int, int], value: float = 0.0) -> An
     return F.pad(x, (left, right, top, bottom), value=value)
 
 
-def max_pool(op: MaxPool, x: Any) -> Any:
+def max_pool(op: ops.MaxPool, x: Any) -> Any:
     if not op.ceil_mode:
         return F.max_pool2d(padded(x, op.padding, -torch.inf), op.kernel, op.stride, 0, op.dilation)
     return F.max_pool2d(x, op.kernel, op.stride, symmetric(op), op.dilation, ceil_mode=True)
 
 
-def avg_pool(op: AvgPool, x: Any) -> Any:
+def avg_pool(op: ops.AvgPool, x: Any) -> Any:
     if op.dilation != (1, 1):
         pytest.skip("PyTorch's average pool has no dilation")
     if op.count_padding and not op.ceil_mode:
@@ -96,7 +37,7 @@ def avg_pool(op: AvgPool, x: Any) -> Any:
     return F.avg_pool2d(x, op.kernel, op.stride, symmetric(op), op.ceil_mode, op.count_padding)
 
 
-def symmetric(op: MaxPool | AvgPool) -> tuple[int, int]:
+def symmetric(op: ops.MaxPool | ops.AvgPool) -> tuple[int, int]:
     top, left, bottom, right = op.padding
     if (top, left) != (bottom, right) or 2 * top > op.kernel[0] or 2 * left > op.kernel[1]:
         pytest.skip("PyTorch pads both sides alike, by half the window at most")
@@ -104,48 +45,48 @@ def symmetric(op: MaxPool | AvgPool) -> tuple[int, int]:
 
 
 BINARY: dict[type[Op], Any] = {
-    Add: torch.add,
-    Sub: torch.sub,
-    Mul: torch.mul,
-    Div: torch.div,
-    Maximum: torch.maximum,
-    Minimum: torch.minimum,
+    ops.Add: torch.add,
+    ops.Sub: torch.sub,
+    ops.Mul: torch.mul,
+    ops.Div: torch.div,
+    ops.Maximum: torch.maximum,
+    ops.Minimum: torch.minimum,
 }
 
 REDUCE: dict[type[Op], Any] = {
-    ReduceMean: torch.mean,
-    ReduceSum: torch.sum,
-    ReduceMax: torch.amax,
-    ReduceMin: torch.amin,
+    ops.ReduceMean: torch.mean,
+    ops.ReduceSum: torch.sum,
+    ops.ReduceMax: torch.amax,
+    ops.ReduceMin: torch.amin,
 }
 
 FUNCTION: dict[type[Op], Any] = {
-    Abs: torch.abs,
-    Sqrt: torch.sqrt,
-    Exp: torch.exp,
-    Log: torch.log,
-    Erf: torch.erf,
-    Softplus: F.softplus,
-    Softsign: F.softsign,
-    Mish: F.mish,
-    Sign: torch.sign,
-    Round: torch.round,
+    ops.Abs: torch.abs,
+    ops.Sqrt: torch.sqrt,
+    ops.Exp: torch.exp,
+    ops.Log: torch.log,
+    ops.Erf: torch.erf,
+    ops.Softplus: F.softplus,
+    ops.Softsign: F.softsign,
+    ops.Mish: F.mish,
+    ops.Sign: torch.sign,
+    ops.Round: torch.round,
 }
 
 
-def reduced(op: Reduce, x: Any) -> Any:
+def reduced(op: ops.Reduce, x: Any) -> Any:
     y = REDUCE[type(op)](x, op.axes, keepdim=op.keep_dims)
     return y[:, None] if y.ndim == 1 else y
 
 
-def layer_norm(op: LayerNorm, x: Any, scale: Any = None, shift: Any = None) -> Any:
+def layer_norm(op: ops.LayerNorm, x: Any, scale: Any = None, shift: Any = None) -> Any:
     """PyTorch normalizes the last axes, so the others go in front."""
     order = [axis for axis in range(x.ndim) if axis not in op.axes] + list(op.axes)
     y = F.layer_norm(x.permute(order), [x.shape[axis] for axis in op.axes], scale, shift, op.eps)
     return y.permute([order.index(axis) for axis in range(x.ndim)])
 
 
-def pad(op: Pad, x: Any) -> Any:
+def pad(op: ops.Pad, x: Any) -> Any:
     if op.mode == "symmetric" or (op.mode != "constant" and any(op.channels)):
         pytest.skip("PyTorch has no such pad")
     mode = {"edge": "replicate", "wrap": "circular"}.get(op.mode, op.mode)
@@ -156,7 +97,7 @@ def pad(op: Pad, x: Any) -> Any:
     return F.pad(x, (left, right, top, bottom), mode=mode)
 
 
-def resize(op: Resize, x: Any) -> Any:
+def resize(op: ops.Resize, x: Any) -> Any:
     if op.mode == "nearest":
         if (op.coordinates, op.rounding) == ("asymmetric", "floor"):
             return F.interpolate(x, op.size, mode="nearest")
@@ -167,7 +108,7 @@ def resize(op: Resize, x: Any) -> Any:
     return F.interpolate(x, op.size, mode=mode, align_corners=op.coordinates == "align_corners", antialias=op.antialias)
 
 
-def sliced(op: Slice, x: Any) -> Any:
+def sliced(op: ops.Slice, x: Any) -> Any:
     for axis, indices in enumerate(op.indices(), start=1):
         x = x.index_select(axis, torch.tensor(indices))
     return x
@@ -182,81 +123,81 @@ def broadcast(op: Op, a: Any, b: Any) -> Any:
 def by_torch(op: Op, *t: Any) -> Any:
     """Compute an op with PyTorch."""
     match op:
-        case Conv2d():
+        case ops.Conv2d():
             return F.conv2d(padded(t[0], op.padding), *t[1:], stride=op.stride, dilation=op.dilation, groups=op.groups)
-        case Linear():
+        case ops.Linear():
             return F.linear(*t)
-        case MaxPool():
+        case ops.MaxPool():
             return max_pool(op, *t)
-        case AvgPool():
+        case ops.AvgPool():
             return avg_pool(op, *t)
-        case GlobalAvgPool():
+        case ops.GlobalAvgPool():
             return F.adaptive_avg_pool2d(t[0], 1) if op.keep_dims else F.adaptive_avg_pool2d(t[0], 1).flatten(1)
-        case GlobalMaxPool():
+        case ops.GlobalMaxPool():
             return F.adaptive_max_pool2d(t[0], 1) if op.keep_dims else F.adaptive_max_pool2d(t[0], 1).flatten(1)
-        case BatchNorm():
+        case ops.BatchNorm():
             x, scale, shift, mean, var = t
             return F.batch_norm(x, mean, var, scale, shift, eps=op.eps)
-        case Lrn():
+        case ops.Lrn():
             # PyTorch's window has its longer half in front.
             return F.local_response_norm(t[0].flip(1), op.size, op.alpha, op.beta, op.bias).flip(1)
-        case Relu():
+        case ops.Relu():
             return F.relu(*t)
-        case Clip():
+        case ops.Clip():
             return t[0].clamp(op.low, op.high)
-        case LeakyRelu():
+        case ops.LeakyRelu():
             return F.leaky_relu(t[0], op.slope)
-        case PRelu():
+        case ops.PRelu():
             return F.prelu(*t)
-        case Elu():
+        case ops.Elu():
             return F.elu(t[0], op.alpha)
-        case Sigmoid():
+        case ops.Sigmoid():
             return torch.sigmoid(*t)
-        case Tanh():
+        case ops.Tanh():
             return torch.tanh(*t)
-        case HardSigmoid(alpha=alpha, beta=beta):
-            return F.hardsigmoid(t[0]) if op == HardSigmoid() else (alpha * t[0] + beta).clamp(0, 1)
-        case HardSwish():
+        case ops.HardSigmoid(alpha=alpha, beta=beta):
+            return F.hardsigmoid(t[0]) if op == ops.HardSigmoid() else (alpha * t[0] + beta).clamp(0, 1)
+        case ops.HardSwish():
             return F.hardswish(*t)
-        case Silu():
+        case ops.Silu():
             return F.silu(*t)
-        case Gelu():
+        case ops.Gelu():
             return F.gelu(t[0], approximate=op.approximate)
-        case Softmax():
+        case ops.Softmax():
             return torch.softmax(t[0], op.axis)
-        case LogSoftmax():
+        case ops.LogSoftmax():
             return torch.log_softmax(t[0], op.axis)
-        case Binary():
+        case ops.Binary():
             return broadcast(op, *t)
-        case Concat():
+        case ops.Concat():
             return torch.cat([x.expand(max(map(len, t)), *x.shape[1:]) for x in t], op.axis)
-        case Pad():
+        case ops.Pad():
             return pad(op, *t)
-        case ThresholdedRelu():
+        case ops.ThresholdedRelu():
             return F.threshold(t[0], op.alpha, 0)
-        case Function():
+        case ops.Function():
             return FUNCTION[type(op)](*t)
-        case MatMul():
+        case ops.MatMul():
             return torch.matmul(*t)
-        case Reduce():
+        case ops.Reduce():
             return reduced(op, *t)
-        case LayerNorm():
+        case ops.LayerNorm():
             return layer_norm(op, *t)
-        case GroupNorm():
+        case ops.GroupNorm():
             return F.group_norm(t[0], op.groups, *t[1:], eps=op.eps)
-        case Slice():
+        case ops.Slice():
             return sliced(op, *t)
-        case Resize():
+        case ops.Resize():
             return resize(op, *t)
-        case Flatten():
+        case ops.Flatten():
             return torch.flatten(t[0], 1)
-        case Reshape():
+        case ops.Reshape():
             return t[0].reshape(len(t[0]), *op.target)
-        case Transpose():
+        case ops.Transpose():
             return t[0].permute(op.order)
-        case Identity():
+        case ops.Identity():
             return t[0]
-        case Dropout():
+        case ops.Dropout():
             return F.dropout(t[0], op.rate, training=False)
     raise AssertionError(f"no PyTorch twin for {op}")
 
@@ -281,7 +222,7 @@ def test_gradient(case: Case) -> None:
     dy = np.random.default_rng(2).standard_normal(y.shape)
     ours = gradient(case.op, tuple(arrays), y, dy)
     tensors = [torch.from_numpy(a).requires_grad_() for a in arrays]
-    if isinstance(case.op, BatchNorm):
+    if isinstance(case.op, ops.BatchNorm):
         # PyTorch takes the statistics as given, so their gradients are left to the central differences
         ours, tensors = ours[:3], [*tensors[:3], *(t.detach() for t in tensors[3:])]
     by_torch(case.op, *tensors).backward(torch.from_numpy(dy))
@@ -302,15 +243,17 @@ def test_pool_sizes_and_divisors(
     size: Any, kernel: Any, stride: Any, half: Any, ceil_mode: bool, count_padding: bool
 ) -> None:
     padding = tuple(min(p, k // 2) for p, k in zip(half, kernel, strict=True))
-    maximum = MaxPool(kernel, stride, padding, ceil_mode=ceil_mode)
+    maximum = ops.MaxPool(kernel, stride, padding, ceil_mode=ceil_mode)
     assume(min(maximum.shape((1, *size))) > 0)
     x = np.random.default_rng(0).standard_normal((1, 2, *size))
     compare(maximum, x)
-    compare(AvgPool(kernel, stride, padding, ceil_mode=ceil_mode, count_padding=count_padding), x)
+    compare(ops.AvgPool(kernel, stride, padding, ceil_mode=ceil_mode, count_padding=count_padding), x)
 
 
 @pytest.mark.parametrize("value", [-np.inf, np.inf, np.nan])
-@pytest.mark.parametrize("case", [case for case in cases_of(Activation, Softmax) if not case.parameters], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in cases_of(ops.Activation, ops.Softmax) if not case.parameters], ids=str
+)
 def test_values_that_are_not_finite(case: Case, value: float) -> None:
     with np.errstate(invalid="ignore"):
         compare(case.op, np.full((1, 2, 3, 4), value))

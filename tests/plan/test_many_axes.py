@@ -6,46 +6,29 @@ import numpy as np
 import pytest
 from kernels.engines import ENGINES, run, using
 
+from cnnfast import ops
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node, constant, evaluate
-from cnnfast.ops import (
-    Abs,
-    Add,
-    Concat,
-    Erf,
-    Flatten,
-    Gelu,
-    GroupNorm,
-    Identity,
-    LayerNorm,
-    LogSoftmax,
-    MatMul,
-    Mish,
-    Mul,
-    Op,
-    PRelu,
-    ReduceMean,
-    Relu,
-    Reshape,
-    Sigmoid,
-    Slice,
-    Softmax,
-    Transpose,
-)
+from cnnfast.ops import Op
 from cnnfast.plan import make_plan
 
 CHAINS: dict[str, tuple[Op, ...]] = {
-    "channel-shuffle": (Reshape((2, 3, 4, 5)), Transpose((0, 2, 1, 3, 4)), Reshape((6, 4, 5))),
-    "pixel-shuffle": (Reshape((2, 3, 1, 4, 5)), Transpose((0, 3, 4, 1, 5, 2)), Relu(), Reshape((1, 8, 15))),
-    "slice": (Reshape((2, 3, 4, 5)), Slice((1, 0, 3, 0), (1, 2, 4, 2), (1, 2, -1, 3)), Reshape((16,))),
+    "channel-shuffle": (ops.Reshape((2, 3, 4, 5)), ops.Transpose((0, 2, 1, 3, 4)), ops.Reshape((6, 4, 5))),
+    "pixel-shuffle": (
+        ops.Reshape((2, 3, 1, 4, 5)),
+        ops.Transpose((0, 3, 4, 1, 5, 2)),
+        ops.Relu(),
+        ops.Reshape((1, 8, 15)),
+    ),
+    "slice": (ops.Reshape((2, 3, 4, 5)), ops.Slice((1, 0, 3, 0), (1, 2, 4, 2), (1, 2, -1, 3)), ops.Reshape((16,))),
 }
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CHAINS)
 def test_chain(name: str, engine: str) -> None:
-    ops = CHAINS[name]
-    nodes = [Node(f"v{i + 1}", op, (f"v{i}",)) for i, op in enumerate(ops)]
+    chain = CHAINS[name]
+    nodes = [Node(f"v{i + 1}", op, (f"v{i}",)) for i, op in enumerate(chain)]
     graph = Graph({"v0": (6, 4, 5)}, tuple(nodes), {}, (nodes[-1].name,))
     x = np.random.default_rng(0).standard_normal((5, 6, 4, 5)).astype(np.float32)
     (result,) = run(engine, graph, [x])
@@ -55,18 +38,30 @@ def test_chain(name: str, engine: str) -> None:
 FOUR = (4, 3, 2, 5)
 OVER_ALL_AXES = tuple(range(1, 5))
 AT_FOUR_AXES: dict[str, tuple[Op, tuple[tuple[int, ...], ...]]] = {
-    **{type(op).__name__: (op, ()) for op in (Relu(), Sigmoid(), Gelu(), Abs(), Erf(), Mish(), Identity(), Flatten())},
-    **{f"{op.name}-{op.axis}": (op, ()) for axis in OVER_ALL_AXES for op in (Softmax(axis), LogSoftmax(axis))},
-    "prelu": (PRelu(), ((4,),)),
-    "prelu-shared": (PRelu(), ((1,),)),
-    "group_norm": (GroupNorm(2), ((4,), (4,))),
-    "layer_norm": (LayerNorm((2, 4)), ((3, 5),)),
-    "reduce": (ReduceMean((1, 3)), ()),
-    "concat": (Concat(2), ()),
-    "matmul": (MatMul(), ((4, 3, 5, 2),)),
-    "matmul-repeated": (MatMul(), ((1, 1, 5, 2),)),
-    "add": (Add(), (FOUR,)),
-    "mul": (Mul(), ((4, 1, 1, 1),)),
+    **{
+        type(op).__name__: (op, ())
+        for op in (
+            ops.Relu(),
+            ops.Sigmoid(),
+            ops.Gelu(),
+            ops.Abs(),
+            ops.Erf(),
+            ops.Mish(),
+            ops.Identity(),
+            ops.Flatten(),
+        )
+    },
+    **{f"{op.name}-{op.axis}": (op, ()) for axis in OVER_ALL_AXES for op in (ops.Softmax(axis), ops.LogSoftmax(axis))},
+    "prelu": (ops.PRelu(), ((4,),)),
+    "prelu-shared": (ops.PRelu(), ((1,),)),
+    "group_norm": (ops.GroupNorm(2), ((4,), (4,))),
+    "layer_norm": (ops.LayerNorm((2, 4)), ((3, 5),)),
+    "reduce": (ops.ReduceMean((1, 3)), ()),
+    "concat": (ops.Concat(2), ()),
+    "matmul": (ops.MatMul(), ((4, 3, 5, 2),)),
+    "matmul-repeated": (ops.MatMul(), ((1, 1, 5, 2),)),
+    "add": (ops.Add(), (FOUR,)),
+    "mul": (ops.Mul(), ((4, 1, 1, 1),)),
 }
 """Ops on a value of four axes, and the shapes of the constants that they read."""
 
@@ -81,7 +76,7 @@ def test_four_axes_are_right_or_refused(name: str, engine: str) -> None:
     rng = np.random.default_rng(0)
     constants = {f"c{i}": constant(rng.standard_normal(shape)) for i, shape in enumerate(shapes)}
     graph = Graph(
-        {"x": (120,)}, (Node("four", Reshape(FOUR), ("x",)), Node("y", op, ("four", *constants))), constants, ("y",)
+        {"x": (120,)}, (Node("four", ops.Reshape(FOUR), ("x",)), Node("y", op, ("four", *constants))), constants, ("y",)
     )
     if name in REFUSED and not (engine.startswith("nchwc") or (name, engine) == ("concat", "nchw")):
         with using(engine) as layout, pytest.raises(UnsupportedError, match="more than three axes"):

@@ -13,36 +13,11 @@ from types import MappingProxyType
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import MAX_NODES, Graph, Node, constant
 from cnnfast.graph.ir import MAX_ELEMENTS
-from cnnfast.ops import (
-    Add,
-    Array,
-    AvgPool,
-    BatchNorm,
-    Binary,
-    Concat,
-    Conv2d,
-    Flatten,
-    Identity,
-    LayerNorm,
-    Linear,
-    LogSoftmax,
-    MatMul,
-    MaxPool,
-    Minimum,
-    Mul,
-    Op,
-    PRelu,
-    Reduce,
-    Relu,
-    Reshape,
-    Shape,
-    Slice,
-    Softmax,
-    Transpose,
-)
+from cnnfast.ops import Array, Op, Shape
 from cnnfast.ops.reduce import simplest
 from cnnfast.ops.reshape import same_padding
 
@@ -211,8 +186,8 @@ class ImageGraph:
         """Return a flattened image with its elements in the order of the file, which may take a transpose."""
         if x.volume is None:
             return x
-        image = self.add(f"{x.name}/chw", Reshape(x.volume), Value(x.name, x.shape))
-        return self.add(f"{x.name}/hwc", Flatten(), self.add(f"{x.name}/moved", Transpose((0, 2, 3, 1)), image))
+        image = self.add(f"{x.name}/chw", ops.Reshape(x.volume), Value(x.name, x.shape))
+        return self.add(f"{x.name}/hwc", ops.Flatten(), self.add(f"{x.name}/moved", ops.Transpose((0, 2, 3, 1)), image))
 
     def with_channels(self, name: str, x: Value, axis: int, apply: Callable[[str, Value], Value]) -> Value:
         """Append what takes an axis of one image in the file for its channels, whatever the other layers take.
@@ -227,7 +202,7 @@ class ImageGraph:
         x = self.in_order(x)
         y = apply(f"{name}/apart", self.transpose(f"{name}/channels", x, order))
         if len(y.shape) < rank:
-            return self.each(name, Identity(), y)
+            return self.each(name, ops.Identity(), y)
         return self.transpose(name, y, [order.index(own) for own in range(rank)])
 
     # Layers.
@@ -246,7 +221,7 @@ class ImageGraph:
     ) -> Value:
         """Append a convolution; the weight is (OC, C / groups, KH, KW), padding "same" or "valid"."""
         sides = self._sides(x, weight.shape[2:], stride, dilation, padding)
-        return self.add(name, Conv2d(stride, sides, dilation, groups), x, parameters=_with_bias(weight, bias))
+        return self.add(name, ops.Conv2d(stride, sides, dilation, groups), x, parameters=_with_bias(weight, bias))
 
     def _sides(
         self, x: Value, kernel: Sequence[int], stride: tuple[int, int], dilation: tuple[int, int], padding: str
@@ -261,7 +236,7 @@ class ImageGraph:
     def pool(
         self,
         name: str,
-        kind: type[MaxPool | AvgPool],
+        kind: type[ops.MaxPool | ops.AvgPool],
         x: Value,
         kernel: tuple[int, int],
         stride: tuple[int, int],
@@ -276,7 +251,7 @@ class ImageGraph:
         if rank == 1:
             if x.volume is not None and weight.shape[1] == math.prod(x.volume):
                 weight = columns_to_chw(weight, x.volume)
-            return self.add(name, Linear(), x, parameters=_with_bias(weight, bias))
+            return self.add(name, ops.Linear(), x, parameters=_with_bias(weight, bias))
         if rank == 3:
             filters = weight[:, :, None, None]
             return self.with_channels(name, x, 2, lambda name, x: self.conv(name, x, filters, bias))
@@ -287,13 +262,13 @@ class ImageGraph:
         """Append the product of two values over the last two axes of one image in the file, for each of the others."""
         rank = max(len(a.shape), len(b.shape))
         if rank < 3 or not self.channels_last:
-            return self.add(name, MatMul(), self.in_order(a), self.in_order(b))
+            return self.add(name, ops.MatMul(), self.in_order(a), self.in_order(b))
         rows = []
         for v in (a, b):
             whole = self._with_rank(name, self.in_order(v), rank)
             assert isinstance(whole, Value)
             rows.append(self._transpose(f"{name}/{v.name}", whole, (1, 2, 0)))
-        return self._transpose(name, self.add(f"{name}/product", MatMul(), *rows), (2, 0, 1))
+        return self._transpose(name, self.add(f"{name}/product", ops.MatMul(), *rows), (2, 0, 1))
 
     def batch_norm(
         self, name: str, x: Value, scale: Array, shift: Array, mean: Array, var: Array, eps: float, axis: int = -1
@@ -303,7 +278,7 @@ class ImageGraph:
         axis %= len(x.shape)
 
         def append(name: str, x: Value) -> Value:
-            return self.add(name, BatchNorm(eps), x, parameters=parameters, volume=x.volume)
+            return self.add(name, ops.BatchNorm(eps), x, parameters=parameters, volume=x.volume)
 
         if x.volume is not None and all(p.size == math.prod(x.volume) for p in parameters.values()):
             parameters = {key: columns_to_chw(p[None], x.volume)[0] for key, p in parameters.items()}
@@ -323,13 +298,13 @@ class ImageGraph:
             raise GraphError(f"slopes of shape {slope.shape} do not fit values of shape {x.shape}")
         if rank == 1 and x.volume is not None:
             slope = columns_to_chw(slope[None], x.volume)[0] if slope.size > 1 else slope
-            return self.add(name, PRelu(), x, parameters={"slope": slope.reshape(-1)}, volume=x.volume)
+            return self.add(name, ops.PRelu(), x, parameters={"slope": slope.reshape(-1)}, volume=x.volume)
         channels = self.channel_axis(rank)
         if slope.size == 1 or (rank != 2 and slope.size == shape[channels] == x.shape[channels]):
-            return self.add(name, PRelu(), x, parameters={"slope": slope.reshape(-1)})
-        below = self.pair(f"{name}/below", Minimum(), x, np.zeros(1, np.float32))
-        scaled = self.pair(f"{name}/scaled", Mul(), below, slope)
-        return self.pair(name, Add(), self.each(f"{name}/above", Relu(), x), scaled)
+            return self.add(name, ops.PRelu(), x, parameters={"slope": slope.reshape(-1)})
+        below = self.pair(f"{name}/below", ops.Minimum(), x, np.zeros(1, np.float32))
+        scaled = self.pair(f"{name}/scaled", ops.Mul(), below, slope)
+        return self.pair(name, ops.Add(), self.each(f"{name}/above", ops.Relu(), x), scaled)
 
     def layer_norm(self, name: str, x: Value, scale: Array, shift: Array, axes: Sequence[int], eps: float) -> Value:
         """Append a layer-norm over axes of the file; scale and shift have the sizes of these axes."""
@@ -337,7 +312,7 @@ class ImageGraph:
         rank = len(x.shape)
         kept = [axis for axis in self._order(rank) if axis in axes]
         order = [sorted(axes).index(axis) for axis in kept]
-        op = LayerNorm(tuple(self._axis(rank, axis) for axis in kept), eps)
+        op = ops.LayerNorm(tuple(self._axis(rank, axis) for axis in kept), eps)
         parameters = dict(scale=scale.transpose(order), shift=shift.transpose(order))
         return self.add(name, op, x, parameters=parameters)
 
@@ -352,7 +327,7 @@ class ImageGraph:
             return self._transpose(name, self.add(f"{name}/apart", op, source), axes)
         return self.add(name, op, x, volume=x.volume)
 
-    def pair(self, name: str, op: Binary, a: Value | Array, b: Value | Array) -> Value:
+    def pair(self, name: str, op: ops.Binary, a: Value | Array, b: Value | Array) -> Value:
         """Append a function of two values, or of a value and a constant in the order of the file, with broadcasting."""
         values = [v for v in (a, b) if isinstance(v, Value)]
         if not values:
@@ -388,10 +363,10 @@ class ImageGraph:
         """Append ``x * factor + offset``, as far as it changes anything."""
         shifts = bool(np.any(offset))
         if np.any(factor != 1) or not shifts:
-            x = self.pair(f"{name}/factor" if shifts else name, Mul(), x, factor)
-        return self.pair(name, Add(), x, offset) if shifts else x
+            x = self.pair(f"{name}/factor" if shifts else name, ops.Mul(), x, factor)
+        return self.pair(name, ops.Add(), x, offset) if shifts else x
 
-    def softmax(self, name: str, op: type[Softmax | LogSoftmax], x: Value, axis: int = -1) -> Value:
+    def softmax(self, name: str, op: type[ops.Softmax | ops.LogSoftmax], x: Value, axis: int = -1) -> Value:
         """Append a softmax along an axis of one image in the file."""
         x = self.in_order(x)
         return self.add(name, op(self._axis(len(x.shape), axis % len(x.shape))), x)
@@ -410,7 +385,7 @@ class ImageGraph:
         stored = self._shapes[x.name]
         last = len(stored) == 3 and (self.channels_last or first_last)
         moved = last and stored[0] > 1 and math.prod(stored[1:]) > 1
-        return self.add(name, Flatten(), x, volume=stored if moved else None)
+        return self.add(name, ops.Flatten(), x, volume=stored if moved else None)
 
     def reshape(self, name: str, x: Value, target: Shape) -> Value:
         """Append a reshape of the elements in the order of the file."""
@@ -422,13 +397,13 @@ class ImageGraph:
         if x.shape == target:
             return x
         if x.volume is not None and stored == x.volume and self.channels_last:
-            return self.add(name, Reshape(stored), Value(x.name, x.shape))
+            return self.add(name, ops.Reshape(stored), Value(x.name, x.shape))
         if len(x.shape) == len(target) == 3 and stored[0] == self._shapes[x.name][0]:
-            return self.add(name, Reshape(stored), x)
+            return self.add(name, ops.Reshape(stored), x)
         row = self.in_order(self.flatten(f"{name}/row", x))
         if len(target) == 3 and self.channels_last and stored[0] > 1 and math.prod(stored[1:]) > 1:
-            return self.add(name, Transpose((0, 3, 1, 2)), self.add(f"{name}/hwc", Reshape(target), row))
-        return self.add(name, Reshape(stored), row)
+            return self.add(name, ops.Transpose((0, 3, 1, 2)), self.add(f"{name}/hwc", ops.Reshape(target), row))
+        return self.add(name, ops.Reshape(stored), row)
 
     def transpose(self, name: str, x: Value, order: Sequence[int]) -> Value:
         """Append a transpose; ``order`` says which axis of one image in the file becomes each."""
@@ -442,7 +417,7 @@ class ImageGraph:
         axes = tuple(before[axis] for axis in axes)
         if axes == tuple(range(len(axes))):
             return source
-        y = self.add(name, Transpose((0, *(axis + 1 for axis in axes))), source)
+        y = self.add(name, ops.Transpose((0, *(axis + 1 for axis in axes))), source)
         self._transposed[y.name] = source, axes
         return y
 
@@ -451,7 +426,7 @@ class ImageGraph:
         if len(values) == 1:
             return values[0]
         values = [self.in_order(v) for v in values]
-        return self.add(name, Concat(self._axis(len(values[0].shape), axis)), *values)
+        return self.add(name, ops.Concat(self._axis(len(values[0].shape), axis)), *values)
 
     def slice(self, name: str, x: Value, start: Sequence[int], count: Sequence[int], step: Sequence[int] = ()) -> Value:
         """Append a slice; start, count and step stand for the axes of one image in the file."""
@@ -459,7 +434,7 @@ class ImageGraph:
         step = tuple(step) or (1,) * len(x.shape)
         if tuple(count) == x.shape and set(step) == {1}:
             return x
-        return self.add(name, Slice(*(self._moved(tuple(part)) for part in (start, count, step))), x)
+        return self.add(name, ops.Slice(*(self._moved(tuple(part)) for part in (start, count, step))), x)
 
     def crop(self, name: str, x: Value, top: int, left: int, height: int, width: int) -> Value:
         """Append a window of an image."""
@@ -468,7 +443,7 @@ class ImageGraph:
         start[rows], start[columns], count[rows], count[columns] = top, left, height, width
         return self.slice(name, x, start, count)
 
-    def reduce(self, name: str, kind: type[Reduce], x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
+    def reduce(self, name: str, kind: type[ops.Reduce], x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
         """Append a reduction over axes of one image in the file."""
         x = self.in_order(x)
         rank = len(x.shape)

@@ -12,24 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, Node
-from cnnfast.ops import (
-    Array,
-    AvgPool,
-    Binary,
-    Concat,
-    Conv2d,
-    Flatten,
-    Fused,
-    Op,
-    Pad,
-    Reshape,
-    Resize,
-    Shape,
-    Slice,
-    Transpose,
-)
+from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan.step import Packed
 
 FLOAT = PLACE = 4
@@ -40,7 +26,7 @@ class BudgetError(GraphError):
     """A plan that would take more memory than it may."""
 
 
-MOVES = (Binary, Concat, Flatten, Pad, Reshape, Slice, Transpose)
+MOVES = (ops.Binary, ops.Concat, ops.Flatten, ops.Pad, ops.Reshape, ops.Slice, ops.Transpose)
 """Ops that take elements to other channels, in some layout by tables of places."""
 
 
@@ -93,7 +79,7 @@ class Budget:
 
 def _parts(op: Op, shapes: Sequence[Shape]) -> Iterator[tuple[Op, Sequence[Shape], Shape]]:
     """Yield the ops of a node with the shapes of what each reads and makes."""
-    if not isinstance(op, Fused):
+    if not isinstance(op, ops.Fused):
         yield op, shapes, op.shape(*shapes)
         return
     result: Shape = ()
@@ -105,11 +91,11 @@ def _parts(op: Op, shapes: Sequence[Shape]) -> Iterator[tuple[Op, Sequence[Shape
 
 def _tables(op: Op, inputs: Sequence[Shape], result: Shape) -> int:
     """Return the bytes of the tables of an op, at most: where each element or pixel comes from and goes."""
-    if isinstance(op, Conv2d):
+    if isinstance(op, ops.Conv2d):
         return 3 * PLACE * math.prod(result[1:]) + PLACE * math.prod(inputs[1][1:])
-    if isinstance(op, Resize):
+    if isinstance(op, ops.Resize):
         return sum((PLACE + FLOAT) * op.window(inputs[0][axis + 1], axis) * op.size[axis] for axis in (0, 1))
-    if isinstance(op, AvgPool):
+    if isinstance(op, ops.AvgPool):
         return FLOAT * math.prod(result[1:])
     return 2 * PLACE * math.prod(result) if isinstance(op, MOVES) else 0
 

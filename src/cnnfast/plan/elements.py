@@ -11,22 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.ops import (
-    Array,
-    Function,
-    GroupNorm,
-    LayerNorm,
-    MatMul,
-    Op,
-    Reduce,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    ReduceSum,
-    Resize,
-    Shape,
-    Slice,
-)
+from cnnfast import ops
+from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan.chwn.values import rule as lanes_rule
 from cnnfast.plan.gather import Either, cut, source_strides
 from cnnfast.plan.lowering import AnyRule, NodeIO, Triple, numbered, packed, strides_of, three_axes
@@ -35,21 +21,21 @@ from cnnfast.plan.nchw import rule as naive_rule
 FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu", "sign", "round")
 """Functions in the order of ``enum function`` in csrc/tiles.h."""
 
-REDUCTIONS = (ReduceMean, ReduceSum, ReduceMax, ReduceMin)
+REDUCTIONS = (ops.ReduceMean, ops.ReduceSum, ops.ReduceMax, ops.ReduceMin)
 """In the order of ``enum reduction`` in csrc/tiles.h."""
 
 
-def both(*ops: type[Op]) -> Callable[[AnyRule], AnyRule]:
+def both(*kinds: type[Op]) -> Callable[[AnyRule], AnyRule]:
     """Register a function as the rule of some ops in both layouts."""
 
     def enter(function: AnyRule) -> AnyRule:
-        return lanes_rule(*ops)(naive_rule(*ops)(function))
+        return lanes_rule(*kinds)(naive_rule(*kinds)(function))
 
     return enter
 
 
-@both(Function)
-def _function(lowering: Either, op: Function, site: NodeIO) -> None:
+@both(ops.Function)
+def _function(lowering: Either, op: ops.Function, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     if len(shape) > 3:
         # values of more axes have no border
@@ -83,12 +69,12 @@ def _ordered(order: list[int], **groups: Any) -> dict[str, int]:
     return numbered(**{name: tuple(sizes[axis] for axis in order) for name, sizes in groups.items()})
 
 
-@both(Reduce)
-def _reduce(lowering: Either, op: Reduce, site: NodeIO) -> None:
+@both(ops.Reduce)
+def _reduce(lowering: Either, op: ops.Reduce, site: NodeIO) -> None:
     emit_reduce(lowering, op, site, lowering.shapes[site.inputs[0]])
 
 
-def emit_reduce(lowering: Either, op: Reduce, site: NodeIO, shape: Shape) -> None:
+def emit_reduce(lowering: Either, op: ops.Reduce, site: NodeIO, shape: Shape) -> None:
     """Emit a reduction of a value that takes so many elements of the arena along its axes."""
     kept, reduced, order = _axes(shape, op.axes)
     if len(lowering.shapes[site.result]) == len(shape):
@@ -99,8 +85,8 @@ def emit_reduce(lowering: Either, op: Reduce, site: NodeIO, shape: Shape) -> Non
     lowering.emit(site, "reduce", site.inputs, ints=ints | dict(how=REDUCTIONS.index(type(op))))
 
 
-@both(LayerNorm)
-def _layer_norm(lowering: Either, op: LayerNorm, site: NodeIO) -> None:
+@both(ops.LayerNorm)
+def _layer_norm(lowering: Either, op: ops.LayerNorm, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     kept, reduced, order = _axes(shape, op.axes)
     own = strides_of((reduced[0], reduced[1], reduced[2]))
@@ -108,8 +94,8 @@ def _layer_norm(lowering: Either, op: LayerNorm, site: NodeIO) -> None:
     _normalize(lowering, op, site, (kept, reduced, order), weights, int(np.prod(reduced)))
 
 
-@both(GroupNorm)
-def _group_norm(lowering: Either, op: GroupNorm, site: NodeIO) -> None:
+@both(ops.GroupNorm)
+def _group_norm(lowering: Either, op: ops.GroupNorm, site: NodeIO) -> None:
     """Emit the normalization of each group: the channels are its first axis, wherever that stands among three."""
     shape = lowering.shapes[site.result]
     whole, channels = three_axes(shape), 3 - len(shape)
@@ -122,7 +108,7 @@ def _group_norm(lowering: Either, op: GroupNorm, site: NodeIO) -> None:
 
 def _normalize(
     lowering: Either,
-    op: LayerNorm | GroupNorm,
+    op: ops.LayerNorm | ops.GroupNorm,
     site: NodeIO,
     axes: tuple[list[int], list[int], list[int]],
     weights: list[int],
@@ -151,8 +137,8 @@ def _scale_and_shift(lowering: Either, site: NodeIO, count: int) -> tuple[Array,
     return packed(scale), packed(shift)
 
 
-@both(MatMul)
-def _matmul(lowering: Either, op: MatMul, site: NodeIO) -> None:
+@both(ops.MatMul)
+def _matmul(lowering: Either, op: ops.MatMul, site: NodeIO) -> None:
     a, b = (lowering.shapes[value] for value in site.inputs)
     y = lowering.shapes[site.result]
     count = math.prod(y[:-2])
@@ -173,15 +159,15 @@ def _of_matrices(lowering: Either, value: str) -> Triple:
     return source_strides(lowering, value)
 
 
-both(Slice)(cut)
+both(ops.Slice)(cut)
 
 
-@both(Resize)
-def _resize(lowering: Either, op: Resize, site: NodeIO) -> None:
+@both(ops.Resize)
+def _resize(lowering: Either, op: ops.Resize, site: NodeIO) -> None:
     emit_resize(lowering, op, site, lowering.shapes[site.inputs[0]])
 
 
-def emit_resize(lowering: Either, op: Resize, site: NodeIO, shape: Shape) -> None:
+def emit_resize(lowering: Either, op: ops.Resize, site: NodeIO, shape: Shape) -> None:
     """Emit an interpolation of a value that takes so many elements of the arena along its axes."""
     c, h, w = shape
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)

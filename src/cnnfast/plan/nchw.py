@@ -10,36 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.graph import Graph
-from cnnfast.ops import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Binary,
-    Clip,
-    Concat,
-    Conv2d,
-    Dropout,
-    Elu,
-    Flatten,
-    Fused,
-    Gelu,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
-    Identity,
-    LeakyRelu,
-    Linear,
-    LogSoftmax,
-    Lrn,
-    MaxPool,
-    Op,
-    Pad,
-    PRelu,
-    Reshape,
-    Softmax,
-    Transpose,
-)
+from cnnfast.ops import Op
 from cnnfast.plan.budget import Budget
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
@@ -96,8 +69,8 @@ def _copy_whole(lowering: NaiveLowering, site: NodeIO) -> None:
     lowering.emit(site, "copy", site.inputs, ints=_block(block, strides_of(block), strides_of(block)))
 
 
-@rule(Fused)
-def _fused(lowering: NaiveLowering, op: Fused, site: NodeIO) -> None:
+@rule(ops.Fused)
+def _fused(lowering: NaiveLowering, op: ops.Fused, site: NodeIO) -> None:
     parts = op.steps(*site.inputs)
     value = ""
     for index, (part, inputs) in enumerate(parts):
@@ -107,8 +80,8 @@ def _fused(lowering: NaiveLowering, op: Fused, site: NodeIO) -> None:
         rule.apply(lowering, part, NodeIO(site.node, reads, value))
 
 
-@rule(Conv2d)
-def _conv2d(lowering: NaiveLowering, op: Conv2d, site: NodeIO) -> None:
+@rule(ops.Conv2d)
+def _conv2d(lowering: NaiveLowering, op: ops.Conv2d, site: NodeIO) -> None:
     (c, h, w), (oc, oh, ow) = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
     kh, kw = lowering.shapes[site.inputs[1]][2:]
     ints = dict(C=c, H=h, W=w, OC=oc, OH=oh, OW=ow, KH=kh, KW=kw, SH=op.stride[0], SW=op.stride[1])
@@ -116,30 +89,30 @@ def _conv2d(lowering: NaiveLowering, op: Conv2d, site: NodeIO) -> None:
     lowering.emit(site, "conv2d", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
 
 
-@rule(Linear)
-def _linear(lowering: NaiveLowering, op: Linear, site: NodeIO) -> None:
+@rule(ops.Linear)
+def _linear(lowering: NaiveLowering, op: ops.Linear, site: NodeIO) -> None:
     outputs, features = lowering.shapes[site.inputs[1]]
     ints = dict(F=features, O=outputs)
     lowering.emit(site, "linear", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
 
 
-@rule(MaxPool)
-def _max_pool(lowering: NaiveLowering, op: MaxPool, site: NodeIO) -> None:
+@rule(ops.MaxPool)
+def _max_pool(lowering: NaiveLowering, op: ops.MaxPool, site: NodeIO) -> None:
     lowering.emit(site, "max_pool", site.inputs, ints=_window(lowering, op, site))
 
 
-@rule(AvgPool)
-def _avg_pool(lowering: NaiveLowering, op: AvgPool, site: NodeIO) -> None:
+@rule(ops.AvgPool)
+def _avg_pool(lowering: NaiveLowering, op: ops.AvgPool, site: NodeIO) -> None:
     _, h, w = lowering.shapes[site.inputs[0]]
     divisors = packed(op.divisors(h, w))
     lowering.emit(site, "avg_pool", site.inputs, ints=_window(lowering, op, site), parameters=(divisors,))
 
 
-def _window(lowering: NaiveLowering, op: MaxPool | AvgPool, site: NodeIO) -> dict[str, int]:
+def _window(lowering: NaiveLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> dict[str, int]:
     return window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result])
 
 
-@rule(GlobalAvgPool, GlobalMaxPool)
+@rule(ops.GlobalAvgPool, ops.GlobalMaxPool)
 def _global_pool(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     lowering.emit(site, op.name, site.inputs, ints=_per_channel(lowering, site))
 
@@ -149,36 +122,36 @@ def _per_channel(lowering: NaiveLowering, site: NodeIO) -> dict[str, int]:
     return dict(C=shape[0], HW=math.prod(shape[1:]))
 
 
-@rule(BatchNorm)
-def _batch_norm(lowering: NaiveLowering, op: BatchNorm, site: NodeIO) -> None:
+@rule(ops.BatchNorm)
+def _batch_norm(lowering: NaiveLowering, op: ops.BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     ints = _per_channel(lowering, site)
     lowering.emit(site, "affine", site.inputs[:1], ints=ints, parameters=parameters, in_place=True)
 
 
-@rule(PRelu)
-def _prelu(lowering: NaiveLowering, op: PRelu, site: NodeIO) -> None:
+@rule(ops.PRelu)
+def _prelu(lowering: NaiveLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = _per_channel(lowering, site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=True)
 
 
-@rule(Activation)
-def _activation(lowering: NaiveLowering, op: Activation, site: NodeIO) -> None:
-    kernel = "gelu_tanh" if isinstance(op, Gelu) and op.approximate == "tanh" else op.name
-    floats = op.attributes() if isinstance(op, Clip | LeakyRelu | Elu | HardSigmoid) else {}
+@rule(ops.Activation)
+def _activation(lowering: NaiveLowering, op: ops.Activation, site: NodeIO) -> None:
+    kernel = "gelu_tanh" if isinstance(op, ops.Gelu) and op.approximate == "tanh" else op.name
+    floats = op.attributes() if isinstance(op, ops.Clip | ops.LeakyRelu | ops.Elu | ops.HardSigmoid) else {}
     count = math.prod(lowering.shapes[site.result])
     lowering.emit(site, kernel, site.inputs[:1], ints=dict(count=count), floats=floats, in_place=True)
 
 
-@rule(Softmax, LogSoftmax)
-def _softmax(lowering: NaiveLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
+@rule(ops.Softmax, ops.LogSoftmax)
+def _softmax(lowering: NaiveLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
     outer, size, inner = around(lowering.shapes[site.result], op.axis)
     ints = dict(outer=outer, K=size, inner=inner)
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=True)
 
 
-@rule(Binary)
+@rule(ops.Binary)
 def _arithmetic(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
@@ -192,8 +165,8 @@ def _block(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[s
     return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
 
 
-@rule(Concat)
-def _concat(lowering: NaiveLowering, op: Concat, site: NodeIO) -> None:
+@rule(ops.Concat)
+def _concat(lowering: NaiveLowering, op: ops.Concat, site: NodeIO) -> None:
     outer, total, inner = around(lowering.shapes[site.result], op.axis)
     start = 0
     for value in site.inputs:
@@ -204,8 +177,8 @@ def _concat(lowering: NaiveLowering, op: Concat, site: NodeIO) -> None:
         start += size
 
 
-@rule(Pad)
-def _pad(lowering: NaiveLowering, op: Pad, site: NodeIO) -> None:
+@rule(ops.Pad)
+def _pad(lowering: NaiveLowering, op: ops.Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -217,8 +190,8 @@ def _pad(lowering: NaiveLowering, op: Pad, site: NodeIO) -> None:
     lowering.emit(site, "copy", site.inputs, ints=_block(source, strides_of(source), strides_of(target), at))
 
 
-@rule(Transpose)
-def _transpose(lowering: NaiveLowering, op: Transpose, site: NodeIO) -> None:
+@rule(ops.Transpose)
+def _transpose(lowering: NaiveLowering, op: ops.Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -230,13 +203,13 @@ def _transpose(lowering: NaiveLowering, op: Transpose, site: NodeIO) -> None:
     lowering.emit(site, "copy", site.inputs, ints=_block(target, (a, b, c), strides_of(target)))
 
 
-@rule(Lrn)
-def _lrn(lowering: NaiveLowering, op: Lrn, site: NodeIO) -> None:
+@rule(ops.Lrn)
+def _lrn(lowering: NaiveLowering, op: ops.Lrn, site: NodeIO) -> None:
     ints = _per_channel(lowering, site) | dict(size=op.size)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=dict(alpha=op.alpha, beta=op.beta, bias=op.bias))
 
 
-@rule(Flatten, Reshape, Identity, Dropout)
+@rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
 def _alias(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
     (source,) = site.inputs
     if source in lowering.graph.constants:

@@ -7,28 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.ops import (
-    Clip,
-    Elu,
-    Exp,
-    Gelu,
-    HardSigmoid,
-    HardSwish,
-    LeakyRelu,
-    LogSoftmax,
-    Mish,
-    Mul,
-    Op,
-    Relu,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    Softsign,
-    Tanh,
-)
+from cnnfast.ops import Op
 
 Step = Callable[[ImageGraph, str, Value], Value]
 """Appends one function to a value, under a name."""
@@ -43,36 +25,36 @@ def each(op: Op) -> Step:
     return lambda graph, name, x: graph.each(name, op, x)
 
 
-def softmax(op: type[Softmax] | type[LogSoftmax], axis: int = -1) -> Step:
+def softmax(op: type[ops.Softmax] | type[ops.LogSoftmax], axis: int = -1) -> Step:
     """Return the step that applies a softmax along an axis of one image."""
     return lambda graph, name, x: graph.softmax(name, op, x, axis)
 
 
 def _selu(graph: ImageGraph, name: str, x: Value) -> Value:
-    return graph.pair(name, Mul(), graph.each(f"{name}/elu", Elu(SELU_ALPHA), x), np.array(SELU_SCALE))
+    return graph.pair(name, ops.Mul(), graph.each(f"{name}/elu", ops.Elu(SELU_ALPHA), x), np.array(SELU_SCALE))
 
 
 STEPS: dict[str, Step | None] = {
     "linear": None,
-    "relu": each(Relu()),
-    "relu6": each(Clip(0, 6)),
-    "leaky_relu": each(LeakyRelu(0.2)),
-    "elu": each(Elu()),
+    "relu": each(ops.Relu()),
+    "relu6": each(ops.Clip(0, 6)),
+    "leaky_relu": each(ops.LeakyRelu(0.2)),
+    "elu": each(ops.Elu()),
     "selu": _selu,
-    "sigmoid": each(Sigmoid()),
-    "tanh": each(Tanh()),
-    "silu": each(Silu()),
-    "swish": each(Silu()),
-    "hard_silu": each(HardSwish()),
-    "hard_swish": each(HardSwish()),
-    "hard_tanh": each(Clip(-1, 1)),
-    "gelu": each(Gelu()),
-    "mish": each(Mish()),
-    "softplus": each(Softplus()),
-    "softsign": each(Softsign()),
-    "exponential": each(Exp()),
-    "softmax": softmax(Softmax),
-    "log_softmax": softmax(LogSoftmax),
+    "sigmoid": each(ops.Sigmoid()),
+    "tanh": each(ops.Tanh()),
+    "silu": each(ops.Silu()),
+    "swish": each(ops.Silu()),
+    "hard_silu": each(ops.HardSwish()),
+    "hard_swish": each(ops.HardSwish()),
+    "hard_tanh": each(ops.Clip(-1, 1)),
+    "gelu": each(ops.Gelu()),
+    "mish": each(ops.Mish()),
+    "softplus": each(ops.Softplus()),
+    "softsign": each(ops.Softsign()),
+    "exponential": each(ops.Exp()),
+    "softmax": softmax(ops.Softmax),
+    "log_softmax": softmax(ops.LogSoftmax),
 }
 """Activations by the name in the file; hard_sigmoid depends on the version."""
 
@@ -86,7 +68,7 @@ def step_named(name: str, version: int) -> Step | None:
         If there is no such activation.
     """
     if name == "hard_sigmoid":
-        return each(HardSigmoid(0.2) if version < 3 else HardSigmoid(1 / 6))
+        return each(ops.HardSigmoid(0.2) if version < 3 else ops.HardSigmoid(1 / 6))
     if name not in STEPS:
         raise UnsupportedError(f"activation={name:.40}; supported: {', '.join(sorted([*STEPS, 'hard_sigmoid']))}")
     return STEPS[name]

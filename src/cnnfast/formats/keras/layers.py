@@ -7,34 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.activations import each, softmax, step_named
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.registry import Apply, Call, activation, layer
-from cnnfast.ops import (
-    Add,
-    Array,
-    Binary,
-    Clip,
-    Div,
-    Elu,
-    Gelu,
-    Identity,
-    LeakyRelu,
-    LogSoftmax,
-    Maximum,
-    Minimum,
-    Mul,
-    Pad,
-    Reduce,
-    ReduceMax,
-    ReduceMean,
-    Relu,
-    Resize,
-    Softmax,
-    Sub,
-)
+from cnnfast.ops import Array
 
 
 @layer(
@@ -49,7 +28,7 @@ from cnnfast.ops import (
 )
 def _only_in_training(attributes: Attributes) -> Apply:
     attributes.ignore_all()
-    return lambda call: call.graph.each(call.name, Identity(), call.x)
+    return lambda call: call.graph.each(call.name, ops.Identity(), call.x)
 
 
 # Activations
@@ -57,7 +36,7 @@ def _only_in_training(attributes: Attributes) -> Apply:
 
 @layer("Activation")
 def _activation(attributes: Attributes) -> Apply:
-    step = activation(attributes) or each(Identity())
+    step = activation(attributes) or each(ops.Identity())
     return lambda call: step(call.graph, call.name, call.x)
 
 
@@ -69,7 +48,7 @@ def _relu(attributes: Attributes) -> Apply:
         raise attributes.refuse(f"threshold={attributes.number('threshold')}; supported: 0")
     if slope and most is not None:
         raise attributes.refuse(f"negative_slope={slope} and max_value={most} together; supported: one of them")
-    op = LeakyRelu(slope) if slope else Relu() if most is None else Clip(0, most)
+    op = ops.LeakyRelu(slope) if slope else ops.Relu() if most is None else ops.Clip(0, most)
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
@@ -77,13 +56,13 @@ def _relu(attributes: Attributes) -> Apply:
 def _leaky_relu(attributes: Attributes) -> Apply:
     # Keras 2 called it alpha
     key = "negative_slope" if attributes.raw("negative_slope") is not None else "alpha"
-    op = LeakyRelu(attributes.number(key, 0.3))
+    op = ops.LeakyRelu(attributes.number(key, 0.3))
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
 @layer("ELU")
 def _elu(attributes: Attributes) -> Apply:
-    op = Elu(attributes.number("alpha", 1.0))
+    op = ops.Elu(attributes.number("alpha", 1.0))
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
@@ -102,7 +81,7 @@ def _prelu(attributes: Attributes) -> Apply:
     return apply
 
 
-def _softmax(kind: type[Softmax | LogSoftmax]) -> Callable[[Attributes], Apply]:
+def _softmax(kind: type[ops.Softmax | ops.LogSoftmax]) -> Callable[[Attributes], Apply]:
     def reader(attributes: Attributes) -> Apply:
         axes = attributes.integers("axis", -1)
         if len(axes) > 1:
@@ -112,8 +91,8 @@ def _softmax(kind: type[Softmax | LogSoftmax]) -> Callable[[Attributes], Apply]:
     return reader
 
 
-layer("Softmax", "ops.Softmax")(_softmax(Softmax))
-layer("ops.LogSoftmax")(_softmax(LogSoftmax))
+layer("Softmax", "ops.Softmax")(_softmax(ops.Softmax))
+layer("ops.LogSoftmax")(_softmax(ops.LogSoftmax))
 
 
 @layer("tf.nn.softmax")
@@ -122,20 +101,20 @@ def _softmax_function(attributes: Attributes) -> Apply:
         axis = call.argument("axis", -1)
         if type(axis) is not int:
             raise attributes.refuse(f"axis={axis!r:.40}; supported: one axis")
-        return call.graph.softmax(call.name, Softmax, call.x, call.axis(axis))
+        return call.graph.softmax(call.name, ops.Softmax, call.x, call.axis(axis))
 
     return apply
 
 
 @layer("ops.Gelu")
 def _gelu(attributes: Attributes) -> Apply:
-    op = Gelu("tanh" if attributes.flag("approximate", True) else "none")
+    op = ops.Gelu("tanh" if attributes.flag("approximate", True) else "none")
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
 def _function(name: str) -> Callable[[Attributes], Apply]:
     def reader(attributes: Attributes) -> Apply:
-        step = step_named(name, attributes.version) or each(Identity())
+        step = step_named(name, attributes.version) or each(ops.Identity())
         return lambda call: step(call.graph, call.name, call.x)
 
     return reader
@@ -156,7 +135,7 @@ for _names, _activation_name in {
 # Merges
 
 
-def _merge(op: Binary, factor: Callable[[int], float] | None = None) -> Callable[[Attributes], Apply]:
+def _merge(op: ops.Binary, factor: Callable[[int], float] | None = None) -> Callable[[Attributes], Apply]:
     """Return the reader of a layer that folds all its operands by one op."""
 
     def reader(attributes: Attributes) -> Apply:
@@ -174,22 +153,22 @@ def _operands(call: Call) -> list[Value | Array]:
     return operands
 
 
-def _fold(call: Call, op: Binary, factor: float | None) -> Value:
+def _fold(call: Call, op: ops.Binary, factor: float | None) -> Value:
     first, *others = _operands(call)
     for index, other in enumerate(others):
         last = index == len(others) - 1 and factor is None
         first = call.graph.pair(call.name if last else f"{call.name}/{index}", op, first, other)
     assert isinstance(first, Value)
-    return first if factor is None else call.graph.pair(call.name, Mul(), first, np.array(factor))
+    return first if factor is None else call.graph.pair(call.name, ops.Mul(), first, np.array(factor))
 
 
-layer("Add", "ops.Add", "tf.math.add", "tf.__operators__.add")(_merge(Add()))
-layer("Multiply", "ops.Multiply", "tf.math.multiply")(_merge(Mul()))
-layer("Subtract", "ops.Subtract", "tf.math.subtract")(_merge(Sub()))
-layer("ops.Divide", "ops.TrueDivide", "tf.math.truediv")(_merge(Div()))
-layer("Maximum", "ops.Maximum")(_merge(Maximum()))
-layer("Minimum", "ops.Minimum")(_merge(Minimum()))
-layer("Average")(_merge(Add(), factor=lambda count: 1 / count))
+layer("Add", "ops.Add", "tf.math.add", "tf.__operators__.add")(_merge(ops.Add()))
+layer("Multiply", "ops.Multiply", "tf.math.multiply")(_merge(ops.Mul()))
+layer("Subtract", "ops.Subtract", "tf.math.subtract")(_merge(ops.Sub()))
+layer("ops.Divide", "ops.TrueDivide", "tf.math.truediv")(_merge(ops.Div()))
+layer("Maximum", "ops.Maximum")(_merge(ops.Maximum()))
+layer("Minimum", "ops.Minimum")(_merge(ops.Minimum()))
+layer("Average")(_merge(ops.Add(), factor=lambda count: 1 / count))
 
 
 @layer("Concatenate", "ops.Concatenate")
@@ -236,7 +215,7 @@ def _permute(attributes: Attributes) -> Apply:
 @layer("ZeroPadding2D")
 def _zero_padding(attributes: Attributes) -> Apply:
     (top, bottom), (left, right) = attributes.sides("padding")
-    op, channels = Pad((top, left, bottom, right)), attributes.channels_axis()
+    op, channels = ops.Pad((top, left, bottom, right)), attributes.channels_axis()
     return lambda call: call.on_image(channels, lambda name, x: call.graph.add(name, op, x))
 
 
@@ -265,7 +244,11 @@ def _up_sampling(attributes: Attributes) -> Apply:
         def enlarge(name: str, x: Value) -> Value:
             height, width = call.graph.size(x)
             target = (height * size[0], width * size[1])
-            op = Resize(target, "linear") if mode == "bilinear" else Resize(target, "nearest", "asymmetric", "floor")
+            op = (
+                ops.Resize(target, "linear")
+                if mode == "bilinear"
+                else ops.Resize(target, "nearest", "asymmetric", "floor")
+            )
             return call.graph.add(name, op, x)
 
         return call.on_image(channels, enlarge)
@@ -273,7 +256,7 @@ def _up_sampling(attributes: Attributes) -> Apply:
     return apply
 
 
-def _reduce(kind: type[Reduce]) -> Callable[[Attributes], Apply]:
+def _reduce(kind: type[ops.Reduce]) -> Callable[[Attributes], Apply]:
     def reader(attributes: Attributes) -> Apply:
         axes, keep = attributes.integers("axis"), attributes.flag("keepdims", False)
         return lambda call: call.graph.reduce(call.name, kind, call.x, [call.axis(axis) for axis in axes], keep)
@@ -281,5 +264,5 @@ def _reduce(kind: type[Reduce]) -> Callable[[Attributes], Apply]:
     return reader
 
 
-layer("ops.Mean")(_reduce(ReduceMean))
-layer("ops.Max")(_reduce(ReduceMax))
+layer("ops.Mean")(_reduce(ops.ReduceMean))
+layer("ops.Max")(_reduce(ops.ReduceMax))

@@ -7,38 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.registry import Apply, Call, operator
 from cnnfast.formats.litert.rounding import floor
-from cnnfast.ops import (
-    Abs,
-    Add,
-    Array,
-    AvgPool,
-    Binary,
-    Clip,
-    Div,
-    Elu,
-    Exp,
-    Gelu,
-    HardSwish,
-    LeakyRelu,
-    LogSoftmax,
-    Maximum,
-    MaxPool,
-    Minimum,
-    Mul,
-    Op,
-    Relu,
-    Round,
-    Sigmoid,
-    Sign,
-    Softmax,
-    Sqrt,
-    Sub,
-    Tanh,
-)
+from cnnfast.ops import Array, Op
 
 PADDING = {0: "same", 1: "valid"}
 
@@ -125,7 +99,7 @@ def _last_two_turned(rank: int) -> list[int]:
     return [*range(rank - 2), rank - 1, rank - 2]
 
 
-def _pool(kind: type[MaxPool | AvgPool]) -> Apply:
+def _pool(kind: type[ops.MaxPool | ops.AvgPool]) -> Apply:
     def apply(call: Call) -> Value:
         kernel = call.operator.options["FilterHeight"], call.operator.options["FilterWidth"]
         return call.graph.pool(call.name, kind, call.value(), kernel, **_window(call))
@@ -133,11 +107,11 @@ def _pool(kind: type[MaxPool | AvgPool]) -> Apply:
     return apply
 
 
-operator("MAX_POOL_2D")(_pool(MaxPool))
-operator("AVERAGE_POOL_2D")(_pool(AvgPool))
+operator("MAX_POOL_2D")(_pool(ops.MaxPool))
+operator("AVERAGE_POOL_2D")(_pool(ops.AvgPool))
 
 
-def _pair(op: Binary) -> Apply:
+def _pair(op: ops.Binary) -> Apply:
     def apply(call: Call) -> Value:
         operands = [call.operand(index) for index in (0, 1)]
         rank = max((len(v.shape) for v in operands if isinstance(v, Value)), default=0)
@@ -150,12 +124,12 @@ def _pair(op: Binary) -> Apply:
 
 
 for _kind, _op in {
-    "ADD": Add(),
-    "SUB": Sub(),
-    "MUL": Mul(),
-    "DIV": Div(),
-    "MAXIMUM": Maximum(),
-    "MINIMUM": Minimum(),
+    "ADD": ops.Add(),
+    "SUB": ops.Sub(),
+    "MUL": ops.Mul(),
+    "DIV": ops.Div(),
+    "MAXIMUM": ops.Maximum(),
+    "MINIMUM": ops.Minimum(),
 }.items():
     operator(_kind)(_pair(_op))
 
@@ -165,31 +139,31 @@ def _each(op: Op) -> Apply:
 
 
 for _name, _function in {
-    "RELU": Relu(),
-    "RELU6": Clip(0, 6),
-    "RELU_N1_TO_1": Clip(-1, 1),
-    "RELU_0_TO_1": Clip(0, 1),
-    "LOGISTIC": Sigmoid(),
-    "TANH": Tanh(),
-    "HARD_SWISH": HardSwish(),
-    "ELU": Elu(),
-    "EXP": Exp(),
-    "ABS": Abs(),
-    "SQRT": Sqrt(),
-    "SIGN": Sign(),
-    "ROUND": Round(),
+    "RELU": ops.Relu(),
+    "RELU6": ops.Clip(0, 6),
+    "RELU_N1_TO_1": ops.Clip(-1, 1),
+    "RELU_0_TO_1": ops.Clip(0, 1),
+    "LOGISTIC": ops.Sigmoid(),
+    "TANH": ops.Tanh(),
+    "HARD_SWISH": ops.HardSwish(),
+    "ELU": ops.Elu(),
+    "EXP": ops.Exp(),
+    "ABS": ops.Abs(),
+    "SQRT": ops.Sqrt(),
+    "SIGN": ops.Sign(),
+    "ROUND": ops.Round(),
 }.items():
     operator(_name)(_each(_function))
 
 
 @operator("LEAKY_RELU")
 def _leaky_relu(call: Call) -> Value:
-    return call.graph.each(call.name, LeakyRelu(float(call.operator.options["Alpha"])), call.value())
+    return call.graph.each(call.name, ops.LeakyRelu(float(call.operator.options["Alpha"])), call.value())
 
 
 @operator("GELU")
 def _gelu(call: Call) -> Value:
-    op = Gelu("tanh" if call.operator.options["Approximate"] else "none")
+    op = ops.Gelu("tanh" if call.operator.options["Approximate"] else "none")
     return call.graph.each(call.name, op, call.value())
 
 
@@ -208,31 +182,31 @@ def _floor(call: Call) -> Value:
 
 @operator("CEIL")
 def _ceil(call: Call) -> Value:
-    x = call.graph.pair(f"{call.name}/negative", Mul(), call.value(), np.array(-1.0))
-    return call.graph.pair(call.name, Mul(), floor(call.graph, f"{call.name}/floor", x), np.array(-1.0))
+    x = call.graph.pair(f"{call.name}/negative", ops.Mul(), call.value(), np.array(-1.0))
+    return call.graph.pair(call.name, ops.Mul(), floor(call.graph, f"{call.name}/floor", x), np.array(-1.0))
 
 
 @operator("RSQRT")
 def _rsqrt(call: Call) -> Value:
-    root = call.graph.each(f"{call.name}/sqrt", Sqrt(), call.value())
-    return call.graph.pair(call.name, Div(), np.array(1.0), root)
+    root = call.graph.each(f"{call.name}/sqrt", ops.Sqrt(), call.value())
+    return call.graph.pair(call.name, ops.Div(), np.array(1.0), root)
 
 
 @operator("NEG")
 def _neg(call: Call) -> Value:
-    return call.graph.pair(call.name, Mul(), call.value(), np.array(-1.0))
+    return call.graph.pair(call.name, ops.Mul(), call.value(), np.array(-1.0))
 
 
 @operator("SQUARE")
 def _square(call: Call) -> Value:
-    return call.graph.pair(call.name, Mul(), call.value(), call.value())
+    return call.graph.pair(call.name, ops.Mul(), call.value(), call.value())
 
 
 @operator("SQUARED_DIFFERENCE")
 def _squared_difference(call: Call) -> Value:
     a, b = call.value(0), call.value(1)
-    difference = call.graph.pair(f"{call.name}/difference", Sub(), a, b)
-    return call.graph.pair(call.name, Mul(), difference, difference)
+    difference = call.graph.pair(f"{call.name}/difference", ops.Sub(), a, b)
+    return call.graph.pair(call.name, ops.Mul(), difference, difference)
 
 
 @operator("SOFTMAX")
@@ -241,10 +215,10 @@ def _softmax(call: Call) -> Value:
     if not beta > 0:
         raise UnsupportedError(f"its beta is {beta}; supported: a number above 0")
     if beta != 1:
-        x = call.graph.pair(f"{call.name}/beta", Mul(), x, np.array(beta))
-    return call.graph.softmax(call.name, Softmax, x)
+        x = call.graph.pair(f"{call.name}/beta", ops.Mul(), x, np.array(beta))
+    return call.graph.softmax(call.name, ops.Softmax, x)
 
 
 @operator("LOG_SOFTMAX")
 def _log_softmax(call: Call) -> Value:
-    return call.graph.softmax(call.name, LogSoftmax, call.value())
+    return call.graph.softmax(call.name, ops.LogSoftmax, call.value())

@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnnfast import ops
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.builder import Builder, image_axis, need_images
 from cnnfast.formats.torch.layers import twice
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Images
-from cnnfast.ops import (
-    AvgPool,
-    Concat,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    LogSoftmax,
-    MaxPool,
-    Op,
-    Reduce,
-    ReduceMax,
-    ReduceMean,
-    ReduceMin,
-    ReduceSum,
-    Slice,
-    Softmax,
-)
+from cnnfast.ops import Op
 from cnnfast.ops.reduce import simplest
 
 Sizes = Sequence[int]
@@ -37,7 +23,7 @@ def max_pool2d(
 ) -> Images:
     """``torch.nn.MaxPool2d``."""
     around = twice(padding) * 2
-    op = MaxPool(twice(kernel_size), twice(stride or kernel_size), around, twice(dilation), ceil_mode)
+    op = ops.MaxPool(twice(kernel_size), twice(stride or kernel_size), around, twice(dilation), ceil_mode)
     return b.emit(op, b.plain(self))
 
 
@@ -63,22 +49,24 @@ def avg_pool2d(
         raise UnsupportedError(f"divisor_override={divisor_override}; supported: None")
     around = twice(padding) * 2
     kernel, step = twice(kernel_size), twice(stride or kernel_size)
-    return b.emit(AvgPool(kernel, step, around, ceil_mode=ceil_mode, count_padding=count_include_pad), b.plain(self))
+    return b.emit(
+        ops.AvgPool(kernel, step, around, ceil_mode=ceil_mode, count_padding=count_include_pad), b.plain(self)
+    )
 
 
 @aten("adaptive_avg_pool2d")
 def adaptive_avg_pool2d(b: Builder, self: object, output_size: Sizes) -> Images:
     """``torch.nn.AdaptiveAvgPool2d``."""
-    return _adaptive(b, b.plain(self), GlobalAvgPool(), AvgPool)
+    return _adaptive(b, b.plain(self), ops.GlobalAvgPool(), ops.AvgPool)
 
 
 @aten("adaptive_max_pool2d")
 def adaptive_max_pool2d(b: Builder, self: object, output_size: Sizes) -> tuple[Images, None]:
     """``torch.nn.AdaptiveMaxPool2d``."""
-    return _adaptive(b, b.plain(self), GlobalMaxPool(), MaxPool), None
+    return _adaptive(b, b.plain(self), ops.GlobalMaxPool(), ops.MaxPool), None
 
 
-def _adaptive(b: Builder, x: Images, whole: Op, pool: type[AvgPool] | type[MaxPool]) -> Images:
+def _adaptive(b: Builder, x: Images, whole: Op, pool: type[ops.AvgPool] | type[ops.MaxPool]) -> Images:
     """Return a pool with windows from ``floor(i * H / OH)`` up to ``ceil((i + 1) * H / OH)``."""
     target = b.shapes[0][1:]
     if target == (1, 1):
@@ -90,38 +78,40 @@ def _adaptive(b: Builder, x: Images, whole: Op, pool: type[AvgPool] | type[MaxPo
     for axis, count in enumerate(target, start=1):
         size = x.shape[axis]
         parts = [_part(b, x, axis, i * size // count, -(-(i + 1) * size // count), pool) for i in range(count)]
-        x = b.emit(Concat(axis + 1), *parts) if count > 1 else parts[0]
+        x = b.emit(ops.Concat(axis + 1), *parts) if count > 1 else parts[0]
     return x
 
 
-def _part(b: Builder, x: Images, axis: int, first: int, end: int, pool: type[AvgPool] | type[MaxPool]) -> Images:
+def _part(
+    b: Builder, x: Images, axis: int, first: int, end: int, pool: type[ops.AvgPool] | type[ops.MaxPool]
+) -> Images:
     start, count, kernel = [0, 0, 0], list(x.shape), [1, 1]
     start[axis], count[axis], kernel[axis - 1] = first, end - first, end - first
-    return b.emit(pool((kernel[0], kernel[1])), b.emit(Slice(tuple(start), tuple(count)), x))
+    return b.emit(pool((kernel[0], kernel[1])), b.emit(ops.Slice(tuple(start), tuple(count)), x))
 
 
 @aten("mean")
 def mean(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
     """``torch.mean`` over axes."""
-    return _reduce(b, self, ReduceMean, dim, keepdim)
+    return _reduce(b, self, ops.ReduceMean, dim, keepdim)
 
 
 @aten("sum")
 def total(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
     """``torch.sum`` over axes."""
-    return _reduce(b, self, ReduceSum, dim, keepdim)
+    return _reduce(b, self, ops.ReduceSum, dim, keepdim)
 
 
 @aten("amax")
 def amax(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
     """``torch.amax`` over axes."""
-    return _reduce(b, self, ReduceMax, dim, keepdim)
+    return _reduce(b, self, ops.ReduceMax, dim, keepdim)
 
 
 @aten("amin")
 def amin(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
     """``torch.amin`` over axes."""
-    return _reduce(b, self, ReduceMin, dim, keepdim)
+    return _reduce(b, self, ops.ReduceMin, dim, keepdim)
 
 
 @aten("max")
@@ -129,10 +119,10 @@ def largest(b: Builder, self: object, dim: int | None = None, keepdim: bool = Fa
     """``torch.max`` along an axis; where the largest elements were is not computed."""
     if dim is None:
         raise UnsupportedError("the largest element of all images; supported: along an axis")
-    return _reduce(b, self, ReduceMax, (dim,), keepdim), None
+    return _reduce(b, self, ops.ReduceMax, (dim,), keepdim), None
 
 
-def _reduce(b: Builder, value: object, op: type[Reduce], dims: Sizes | None, keep_dims: bool) -> Images:
+def _reduce(b: Builder, value: object, op: type[ops.Reduce], dims: Sizes | None, keep_dims: bool) -> Images:
     x = need_images(value)
     if not dims:
         raise UnsupportedError("it reduces all images to one number; supported: over the axes of each image")
@@ -147,16 +137,16 @@ def _reduce(b: Builder, value: object, op: type[Reduce], dims: Sizes | None, kee
 @aten("softmax")
 def softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
     """``torch.softmax``."""
-    return _along(b, self, Softmax, dim)
+    return _along(b, self, ops.Softmax, dim)
 
 
 @aten("log_softmax")
 def log_softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
     """``torch.log_softmax``."""
-    return _along(b, self, LogSoftmax, dim)
+    return _along(b, self, ops.LogSoftmax, dim)
 
 
-def _along(b: Builder, value: object, op: type[Softmax] | type[LogSoftmax], dim: int) -> Images:
+def _along(b: Builder, value: object, op: type[ops.Softmax] | type[ops.LogSoftmax], dim: int) -> Images:
     x = need_images(value)
     y = b.emit(op(x.axes[image_axis(dim, len(x.shape))] + 1), x)
     return Images(y.name, x.shape, x.order)

@@ -6,34 +6,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import only_readers, rebuilt
-from cnnfast.ops import (
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Clip,
-    Conv2d,
-    Div,
-    Fused,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
-    LeakyRelu,
-    Linear,
-    MaxPool,
-    Mul,
-    Op,
-    PRelu,
-    Relu,
-    Sub,
-)
+from cnnfast.ops import Op
 
-LAYERS = (Conv2d, Linear)
+LAYERS = (ops.Conv2d, ops.Linear)
 """These swallow a residual add, an activation and a pool, in this order, each at most once."""
 
-OTHERS = (Add, Sub, Mul, Div, BatchNorm, MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool)
+OTHERS = (
+    ops.Add,
+    ops.Sub,
+    ops.Mul,
+    ops.Div,
+    ops.BatchNorm,
+    ops.MaxPool,
+    ops.AvgPool,
+    ops.GlobalAvgPool,
+    ops.GlobalMaxPool,
+)
 """These swallow an activation."""
 
 
@@ -70,7 +61,7 @@ def fuse(graph: Graph) -> Graph:
             tail = _tail(graph, node, readers, taken)
             if tail.ops:
                 taken.update(n.name for n in tail.nodes)
-                name, op = tail.nodes[-1].name, Fused(node.op, tail.ops, len(node.inputs))
+                name, op = tail.nodes[-1].name, ops.Fused(node.op, tail.ops, len(node.inputs))
                 fused[name] = Node(name, op, (*node.inputs, *tail.extra))
     if not fused:
         return graph
@@ -82,15 +73,15 @@ def _tail(graph: Graph, base: Node, readers: dict[str, Node], taken: set[str]) -
     """Collect what follows ``base`` as far as it fits."""
     tail = _Tail([base])
     while (reader := readers.get(value := tail.nodes[-1].name)) is not None and reader.name not in taken:
-        if isinstance(reader.op, Activation) and _activation_fits(graph, tail, reader):
+        if isinstance(reader.op, ops.Activation) and _activation_fits(graph, tail, reader):
             tail.activation = (reader.op,)
             tail.extra += reader.inputs[1:]
         elif not isinstance(base.op, LAYERS):
             break
-        elif isinstance(reader.op, Add) and not tail.ops and _is_residual(graph, reader, value):
+        elif isinstance(reader.op, ops.Add) and not tail.ops and _is_residual(graph, reader, value):
             tail.add = (reader.op,)
             tail.extra += (v for v in reader.inputs if v != value)
-        elif isinstance(reader.op, MaxPool | AvgPool) and not tail.pool:
+        elif isinstance(reader.op, ops.MaxPool | ops.AvgPool) and not tail.pool:
             tail.pool = (reader.op,)
         else:
             break
@@ -117,7 +108,7 @@ def _pool_has_no_empty_window(pool: Op) -> bool:
     An empty window gives -inf, which an activation behind the pool would change and one before it would not. A window
     without gaps is never empty, because padding is smaller than it.
     """
-    return isinstance(pool, MaxPool) and (pool.dilation == (1, 1) or not (any(pool.padding) or pool.ceil_mode))
+    return isinstance(pool, ops.MaxPool) and (pool.dilation == (1, 1) or not (any(pool.padding) or pool.ceil_mode))
 
 
 def _keeps_order_exactly(graph: Graph, node: Node) -> bool:
@@ -127,13 +118,13 @@ def _keeps_order_exactly(graph: Graph, node: Node) -> bool:
     are more of them to compute. A slope of zero times infinity is NaN, which the pool would have hidden.
     """
     match node.op:
-        case Relu() | Clip():
+        case ops.Relu() | ops.Clip():
             return True
-        case LeakyRelu(slope=slope):
+        case ops.LeakyRelu(slope=slope):
             return slope > 0
-        case PRelu():
+        case ops.PRelu():
             return bool(np.all(graph.constants[node.inputs[1]] > 0))
-        case HardSigmoid(alpha=alpha):
+        case ops.HardSigmoid(alpha=alpha):
             return alpha > 0
         case _:
             return False

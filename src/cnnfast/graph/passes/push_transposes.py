@@ -12,28 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import fresh_name, frozen, rebuilt
-from cnnfast.ops import (
-    Activation,
-    Concat,
-    Dropout,
-    Flatten,
-    Function,
-    Identity,
-    LayerNorm,
-    Linear,
-    LogSoftmax,
-    Op,
-    Pad,
-    PRelu,
-    Reduce,
-    Reshape,
-    Shape,
-    Slice,
-    Softmax,
-    Transpose,
-)
+from cnnfast.ops import Op, Shape
 from cnnfast.ops.arithmetic import Binary
 from cnnfast.ops.base import Array
 from cnnfast.ops.reduce import simplest
@@ -53,14 +35,14 @@ class _View:
 
 def push_transposes(graph: Graph) -> Graph:
     """Move transposes toward the outputs; the graph stays as it is unless fewer of them are left."""
-    if not any(isinstance(node.op, Transpose) for node in graph.nodes):
+    if not any(isinstance(node.op, ops.Transpose) for node in graph.nodes):
         return graph
     pushed = _Pushing(graph).run()
     return pushed if _count(pushed) < _count(graph) else graph
 
 
 def _count(graph: Graph) -> int:
-    return sum(isinstance(node.op, Transpose) for node in graph.nodes)
+    return sum(isinstance(node.op, ops.Transpose) for node in graph.nodes)
 
 
 @dataclass
@@ -82,7 +64,7 @@ class _Pushing:
         self.taken.update(self.graph.shapes)
         outputs = set(self.graph.outputs)
         for node in self.graph.nodes:
-            if isinstance(node.op, Linear) and self._linear(node):
+            if isinstance(node.op, ops.Linear) and self._linear(node):
                 continue
             view = self._view(node)
             if view is None:
@@ -125,12 +107,12 @@ class _Pushing:
         ordered = tuple(shape[axis] for axis in view.order)
         if _keeps_elements(shape, view.order):
             target = (math.prod(shape),) if view.flat else ordered
-            return self._append(name, Reshape(target), (view.source,))
-        transpose = Transpose((0, *(axis + 1 for axis in view.order)))
+            return self._append(name, ops.Reshape(target), (view.source,))
+        transpose = ops.Transpose((0, *(axis + 1 for axis in view.order)))
         if not view.flat:
             return self._append(name, transpose, (view.source,))
         turned = self._append(fresh_name(f"{name}.ordered", self.taken), transpose, (view.source,))
-        return self._append(name, Flatten(), (turned,))
+        return self._append(name, ops.Flatten(), (turned,))
 
     # ---- nodes
 
@@ -138,20 +120,20 @@ class _Pushing:
         """Return what a node's result is a view of, after appending what computes that; None if it has to be itself."""
         views = [self.views.get(v) for v in node.inputs]
         first = views[0]
-        if isinstance(node.op, Transpose):
+        if isinstance(node.op, ops.Transpose):
             return self._transposed(node, first)
-        if isinstance(node.op, Flatten | Reshape) and first is not None and not first.flat:
+        if isinstance(node.op, ops.Flatten | ops.Reshape) and first is not None and not first.flat:
             return replace(first, flat=True) if len(self.graph.shapes[node.name]) == 1 else None
         if isinstance(node.op, Binary):
             return self._binary(node, views)
-        if isinstance(node.op, Concat):
+        if isinstance(node.op, ops.Concat):
             return self._concat(node, views)
         if first is None:
             return None
         op = _reordered(node.op, first, self.shapes[first.source])
         if op is None:
             return None
-        if isinstance(op, LayerNorm) and len(node.inputs) > 1 and len(op.axes) > 1:
+        if isinstance(op, ops.LayerNorm) and len(node.inputs) > 1 and len(op.axes) > 1:
             return None
         name = self._append(self._inner(node), op, (first.source, *node.inputs[1:]))
         return self._after(node.op, name, first)
@@ -162,7 +144,7 @@ class _Pushing:
 
     def _transposed(self, node: Node, first: _View | None) -> _View | None:
         op = node.op
-        assert isinstance(op, Transpose)
+        assert isinstance(op, ops.Transpose)
         if first is not None and first.flat:
             return first
         order = tuple(axis - 1 for axis in op.order[1:])
@@ -174,7 +156,7 @@ class _Pushing:
 
     def _after(self, op: Op, name: str, view: _View) -> _View:
         """Return the view of a result; a reduction that drops axes drops them from the order too."""
-        if not isinstance(op, Reduce) or op.keep_dims:
+        if not isinstance(op, ops.Reduce) or op.keep_dims:
             return replace(view, source=name)
         kept = [axis for i, axis in enumerate(view.order, start=1) if i not in op.axes]
         return _View(name, tuple(sorted(kept).index(axis) for axis in kept) or (0,))
@@ -201,7 +183,7 @@ class _Pushing:
         if view.flat or len(shape) != len(back) or not _keeps_elements(shape, back):
             return None
         name = fresh_name(f"{value}.turned", self.taken)
-        return self._append(name, Reshape(tuple(shape[axis] for axis in back)), (value,))
+        return self._append(name, ops.Reshape(tuple(shape[axis] for axis in back)), (value,))
 
     def _turned_constant(self, value: str, view: _View) -> str | None:
         array = self.graph.constants[value]
@@ -222,11 +204,11 @@ class _Pushing:
         return self.turned[key]
 
     def _concat(self, node: Node, views: list[_View | None]) -> _View | None:
-        assert isinstance(node.op, Concat)
+        assert isinstance(node.op, ops.Concat)
         view = views[0]
         if view is None or view.flat or any(v is None or (v.order, v.flat) != (view.order, False) for v in views):
             return None
-        op = Concat(view.order[node.op.axis - 1] + 1)
+        op = ops.Concat(view.order[node.op.axis - 1] + 1)
         sources = tuple(v.source for v in views if v is not None)
         return replace(view, source=self._append(self._inner(node), op, sources))
 
@@ -243,7 +225,7 @@ class _Pushing:
             weight[:, places] = self.graph.constants[node.inputs[1]]
             self.turned[key] = self._constant(weight, f"{node.inputs[1]}.turned")
         name = self.turned[key]
-        flat = self._append(fresh_name(f"{node.inputs[0]}.flat", self.taken), Flatten(), (view.source,))
+        flat = self._append(fresh_name(f"{node.inputs[0]}.flat", self.taken), ops.Flatten(), (view.source,))
         self._append(node.name, node.op, (flat, name, *node.inputs[2:]))
         return True
 
@@ -256,25 +238,25 @@ def _keeps_elements(shape: Shape, order: Order) -> bool:
 
 def _reordered(op: Op, view: _View, source: Shape) -> Op | None:
     """Return the op that computes on the source what ``op`` computes on the view, or None if there is none."""
-    if isinstance(op, PRelu):
+    if isinstance(op, ops.PRelu):
         return None
-    if isinstance(op, Activation | Function | Identity | Dropout):
+    if isinstance(op, ops.Activation | ops.Function | ops.Identity | ops.Dropout):
         return op
     if view.flat:
         return None
     axes = {axis: view.order[axis - 1] + 1 for axis in range(1, len(view.order) + 1)}
     match op:
-        case Softmax() | LogSoftmax():
+        case ops.Softmax() | ops.LogSoftmax():
             return replace(op, axis=axes[op.axis])
-        case Reduce():
+        case ops.Reduce():
             return simplest(replace(op, axes=tuple(axes[axis] for axis in op.axes)), source)
-        case LayerNorm():
+        case ops.LayerNorm():
             return replace(op, axes=tuple(axes[axis] for axis in op.axes))
-        case Slice():
+        case ops.Slice():
             back = np.argsort(view.order)
-            return Slice(*(tuple(part[axis] for axis in back) for part in (op.start, op.count, op.step)))
-        case Pad():
+            return ops.Slice(*(tuple(part[axis] for axis in back) for part in (op.start, op.count, op.step)))
+        case ops.Pad():
             around = op.around()
             channels, rows, columns = (around[axis] for axis in np.argsort(view.order))
-            return Pad((rows[0], columns[0], rows[1], columns[1]), op.value, op.mode, channels)
+            return ops.Pad((rows[0], columns[0], rows[1], columns[1]), op.value, op.mode, channels)
     return None

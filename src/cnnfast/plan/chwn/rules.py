@@ -7,27 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.ops import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Binary,
-    Concat,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Identity,
-    LogSoftmax,
-    Lrn,
-    MaxPool,
-    Op,
-    Pad,
-    PRelu,
-    Reshape,
-    Softmax,
-    Transpose,
-)
+from cnnfast import ops
+from cnnfast.ops import Op
 from cnnfast.plan.chwn.values import LanesLowering, activation_options, copy_ints, copy_value, rule
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
@@ -43,17 +24,17 @@ from cnnfast.plan.lowering import (
 )
 
 
-@rule(MaxPool, AvgPool)
-def _pool(lowering: LanesLowering, op: MaxPool | AvgPool, site: NodeIO) -> None:
+@rule(ops.MaxPool, ops.AvgPool)
+def _pool(lowering: LanesLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> None:
     source = lowering.shapes[site.inputs[0]]
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = window_ints(op, lowering.extent(site.inputs[0]), lowering.extent(site.result))
     ints |= dict(x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
-    divisors = (packed(op.divisors(*source[1:])),) if isinstance(op, AvgPool) else ()
+    divisors = (packed(op.divisors(*source[1:])),) if isinstance(op, ops.AvgPool) else ()
     lowering.emit(site, op.name, site.inputs, ints=ints, parameters=divisors)
 
 
-@rule(GlobalAvgPool, GlobalMaxPool)
+@rule(ops.GlobalAvgPool, ops.GlobalMaxPool)
 def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     c, h, w = lowering.extent(site.inputs[0])
     x = lowering.strides(site.inputs[0])
@@ -61,29 +42,29 @@ def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     lowering.emit(site, op.name, site.inputs, ints=dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=channel))
 
 
-@rule(BatchNorm)
-def _batch_norm(lowering: LanesLowering, op: BatchNorm, site: NodeIO) -> None:
+@rule(ops.BatchNorm)
+def _batch_norm(lowering: LanesLowering, op: ops.BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
     lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
 
 
-@rule(PRelu)
-def _prelu(lowering: LanesLowering, op: PRelu, site: NodeIO) -> None:
+@rule(ops.PRelu)
+def _prelu(lowering: LanesLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = lowering.channels(site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
 
 
-@rule(Activation)
-def _activation(lowering: LanesLowering, op: Activation, site: NodeIO) -> None:
+@rule(ops.Activation)
+def _activation(lowering: LanesLowering, op: ops.Activation, site: NodeIO) -> None:
     act, floats = activation_options(op)
     ints = lowering.rows(site) | dict(act=act)
     lowering.emit(site, "activate", site.inputs[:1], ints=ints, floats=floats, in_place=lowering.same_place(site))
 
 
-@rule(Softmax, LogSoftmax)
-def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
+@rule(ops.Softmax, ops.LogSoftmax)
+def _softmax(lowering: LanesLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     if len(shape) > 3:
         # values of more axes have no border
@@ -99,7 +80,7 @@ def _softmax(lowering: LanesLowering, op: Softmax | LogSoftmax, site: NodeIO) ->
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
 
 
-@rule(Binary)
+@rule(ops.Binary)
 def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
@@ -116,8 +97,8 @@ def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=in_place)
 
 
-@rule(Concat)
-def _concat(lowering: LanesLowering, op: Concat, site: NodeIO) -> None:
+@rule(ops.Concat)
+def _concat(lowering: LanesLowering, op: ops.Concat, site: NodeIO) -> None:
     target = lowering.strides(site.result)
     axis = op.axis - 1 + 3 - len(lowering.shapes[site.result])
     start = 0
@@ -128,8 +109,8 @@ def _concat(lowering: LanesLowering, op: Concat, site: NodeIO) -> None:
         start += shape[axis]
 
 
-@rule(Pad)
-def _pad(lowering: LanesLowering, op: Pad, site: NodeIO) -> None:
+@rule(ops.Pad)
+def _pad(lowering: LanesLowering, op: ops.Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -141,8 +122,8 @@ def _pad(lowering: LanesLowering, op: Pad, site: NodeIO) -> None:
     lowering.emit(site, "copy", site.inputs, ints=copy_ints(source, lowering.strides(site.inputs[0]), y, at))
 
 
-@rule(Transpose)
-def _transpose(lowering: LanesLowering, op: Transpose, site: NodeIO) -> None:
+@rule(ops.Transpose)
+def _transpose(lowering: LanesLowering, op: ops.Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -154,14 +135,14 @@ def _transpose(lowering: LanesLowering, op: Transpose, site: NodeIO) -> None:
     lowering.emit(site, "copy", site.inputs, ints=copy_ints(target, (a, b, c), lowering.strides(site.result)))
 
 
-@rule(Lrn)
-def _lrn(lowering: LanesLowering, op: Lrn, site: NodeIO) -> None:
+@rule(ops.Lrn)
+def _lrn(lowering: LanesLowering, op: ops.Lrn, site: NodeIO) -> None:
     ints = lowering.channels(site) | dict(size=op.size)
     floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=floats, workspace=ints["W"])
 
 
-@rule(Flatten, Reshape, Identity, Dropout)
+@rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
 def _alias(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
     """Give a value a new shape: for nothing where it lies without a border, else by copies."""
     (source,) = site.inputs

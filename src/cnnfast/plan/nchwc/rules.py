@@ -7,37 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import UnsupportedError
-from cnnfast.ops import (
-    Activation,
-    Array,
-    AvgPool,
-    BatchNorm,
-    Binary,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Function,
-    Fused,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Identity,
-    Linear,
-    LogSoftmax,
-    Lrn,
-    MaxPool,
-    Op,
-    Pad,
-    PRelu,
-    Reduce,
-    Reshape,
-    Resize,
-    Shape,
-    Slice,
-    Softmax,
-    Transpose,
-)
+from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan import fused_layers  # noqa: F401  (whose rules are shared below)
 from cnnfast.plan.chwn import rules  # noqa: F401  (and those)
 from cnnfast.plan.chwn.values import copy_ints
@@ -49,7 +21,18 @@ from cnnfast.runtime.dispatch import kernels
 
 rule.share(
     rule_of_lanes,
-    *(Fused, Conv2d, Linear, MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Activation, Identity, Dropout),
+    *(
+        ops.Fused,
+        ops.Conv2d,
+        ops.Linear,
+        ops.MaxPool,
+        ops.AvgPool,
+        ops.GlobalAvgPool,
+        ops.GlobalMaxPool,
+        ops.Activation,
+        ops.Identity,
+        ops.Dropout,
+    ),
 )
 
 
@@ -61,23 +44,23 @@ def _rows(lowering: ChannelsLowering, site: NodeIO) -> dict[str, int]:
     return dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
 
-@rule(BatchNorm)
-def _batch_norm(lowering: ChannelsLowering, op: BatchNorm, site: NodeIO) -> None:
+@rule(ops.BatchNorm)
+def _batch_norm(lowering: ChannelsLowering, op: ops.BatchNorm, site: NodeIO) -> None:
     parameters = tuple(lowering.vectors(a) for a in affine_parameters(op, site, lowering.graph.constants))
     options = dict(ints=_rows(lowering, site), parameters=parameters, in_place=lowering.same_place(site))
     lowering.emit_channels(site, "affine", site.inputs[:1], **options)
 
 
-@rule(PRelu)
-def _prelu(lowering: ChannelsLowering, op: PRelu, site: NodeIO) -> None:
+@rule(ops.PRelu)
+def _prelu(lowering: ChannelsLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = _rows(lowering, site)
     slope = lowering.vectors(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     options = dict(ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
     lowering.emit_channels(site, "prelu", site.inputs[:1], **options)
 
 
-@rule(Softmax, LogSoftmax)
-def _softmax(lowering: ChannelsLowering, op: Softmax | LogSoftmax, site: NodeIO) -> None:
+@rule(ops.Softmax, ops.LogSoftmax)
+def _softmax(lowering: ChannelsLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
     if op.axis == 1 and len(lowering.shapes[site.result]) <= 3:
         options = dict(ints=_rows(lowering, site), in_place=lowering.same_place(site))
         lowering.emit_channels(site, op.name, site.inputs, **options)
@@ -94,15 +77,15 @@ def _softmax(lowering: ChannelsLowering, op: Softmax | LogSoftmax, site: NodeIO)
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=lowering.same_place(site))
 
 
-@rule(Lrn)
-def _lrn(lowering: ChannelsLowering, op: Lrn, site: NodeIO) -> None:
+@rule(ops.Lrn)
+def _lrn(lowering: ChannelsLowering, op: ops.Lrn, site: NodeIO) -> None:
     floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
     ints = _rows(lowering, site) | dict(size=op.size)
     lowering.emit_channels(site, "lrn", site.inputs, ints=ints, floats=floats)
 
 
-@rule(Binary)
-def _arithmetic(lowering: ChannelsLowering, op: Binary, site: NodeIO) -> None:
+@rule(ops.Binary)
+def _arithmetic(lowering: ChannelsLowering, op: ops.Binary, site: NodeIO) -> None:
     whole, y = lowering.extent(site.result), lowering.strides(site.result)
     operands, strides = zip(*(_operand(lowering, site, i) for i in range(2)), strict=True)
     in_place = isinstance(operands[0], str) and strides[0] == y and lowering.same_place(site)
@@ -137,28 +120,28 @@ def _repeated_constant(lowering: ChannelsLowering, value: str, target: Shape, wh
     return lowering.vectors(same[:, :1, :1] if one_pixel else same)
 
 
-@rule(Function)
-def _function(lowering: ChannelsLowering, op: Function, site: NodeIO) -> None:
+@rule(ops.Function)
+def _function(lowering: ChannelsLowering, op: ops.Function, site: NodeIO) -> None:
     (c, h, w), x, y = lowering.extent(site.result), lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = dict(C=c, H=h, W=w, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], which=FUNCTIONS.index(op.name))
     floats = dict(f0=getattr(op, "alpha", 0.0))
     lowering.emit(site, "function", site.inputs, ints=ints, floats=floats, in_place=x == y)
 
 
-@rule(Reduce)
-def _reduce(lowering: ChannelsLowering, op: Reduce, site: NodeIO) -> None:
+@rule(ops.Reduce)
+def _reduce(lowering: ChannelsLowering, op: ops.Reduce, site: NodeIO) -> None:
     if len(lowering.shapes[site.inputs[0]]) != 3 or 1 in op.axes:
         raise UnsupportedError("channels in the lanes: a reduction over channels")
     emit_reduce(lowering, op, site, lowering.extent(site.inputs[0]))
 
 
-@rule(Resize)
-def _resize(lowering: ChannelsLowering, op: Resize, site: NodeIO) -> None:
+@rule(ops.Resize)
+def _resize(lowering: ChannelsLowering, op: ops.Resize, site: NodeIO) -> None:
     emit_resize(lowering, op, site, lowering.extent(site.inputs[0]))
 
 
-@rule(Concat)
-def _concat(lowering: ChannelsLowering, op: Concat, site: NodeIO) -> None:
+@rule(ops.Concat)
+def _concat(lowering: ChannelsLowering, op: ops.Concat, site: NodeIO) -> None:
     axis, rank = op.axis - 1, len(lowering.shapes[site.result])
     sizes = [lowering.shapes[value][axis] for value in site.inputs]
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
@@ -179,8 +162,8 @@ def _concat_elements(lowering: ChannelsLowering, site: NodeIO, axis: int, starts
         copy_elements(lowering, NodeIO(site.node, (value,), site.result), lowering.elements(value), part)
 
 
-@rule(Pad)
-def _pad(lowering: ChannelsLowering, op: Pad, site: NodeIO) -> None:
+@rule(ops.Pad)
+def _pad(lowering: ChannelsLowering, op: ops.Pad, site: NodeIO) -> None:
     source, places = lowering.elements(site.inputs[0]), lowering.elements(site.result)
     if op.mode != "constant":
         _move(lowering, site, np.pad(source, op.around(), mode=op.mode))  # type: ignore[call-overload]
@@ -194,14 +177,14 @@ def _pad(lowering: ChannelsLowering, op: Pad, site: NodeIO) -> None:
         copy_elements(lowering, site, source, places[inside])
 
 
-@rule(Slice)
-def _slice(lowering: ChannelsLowering, op: Slice, site: NodeIO) -> None:
+@rule(ops.Slice)
+def _slice(lowering: ChannelsLowering, op: ops.Slice, site: NodeIO) -> None:
     indices = [np.array(axis) for axis in op.indices()]
     _move(lowering, site, lowering.elements(site.inputs[0])[np.ix_(*indices)])
 
 
-@rule(Transpose)
-def _transpose(lowering: ChannelsLowering, op: Transpose, site: NodeIO) -> None:
+@rule(ops.Transpose)
+def _transpose(lowering: ChannelsLowering, op: ops.Transpose, site: NodeIO) -> None:
     order = [axis - 1 for axis in op.order[1:]]
     _move(lowering, site, lowering.elements(site.inputs[0]).transpose(order))
 
@@ -212,7 +195,7 @@ def _move(lowering: ChannelsLowering, site: NodeIO, source: Array) -> None:
     copy_elements(lowering, site, source, lowering.elements(site.result))
 
 
-@rule(Flatten, Reshape)
+@rule(ops.Flatten, ops.Reshape)
 def _reshape(lowering: ChannelsLowering, op: Op, site: NodeIO) -> None:
     """Move elements to their new channels, unless each keeps its own: then only the name changes."""
     source, target = lowering.chw(site.inputs[0]), lowering.chw(site.result)

@@ -9,65 +9,34 @@ from dataclasses import replace
 import numpy as np
 from onnx import TensorProto
 
+from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import Images, Static
-from cnnfast.ops import (
-    Abs,
-    Add,
-    Array,
-    Clip,
-    Div,
-    Dropout,
-    Elu,
-    Erf,
-    Exp,
-    Gelu,
-    HardSigmoid,
-    HardSwish,
-    Identity,
-    LeakyRelu,
-    Log,
-    Maximum,
-    Minimum,
-    Mish,
-    Mul,
-    Op,
-    PRelu,
-    Relu,
-    Round,
-    Sigmoid,
-    Sign,
-    Silu,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Tanh,
-    ThresholdedRelu,
-)
+from cnnfast.ops import Array, Op
 
 PLAIN: dict[str, Callable[[Call], Op]] = {
-    "Sigmoid": lambda call: Sigmoid(),
-    "Tanh": lambda call: Tanh(),
-    "HardSwish": lambda call: HardSwish(),
-    "Softplus": lambda call: Softplus(),
-    "Sign": lambda call: Sign(),
-    "Round": lambda call: Round(),
-    "Softsign": lambda call: Softsign(),
-    "Mish": lambda call: Mish(),
-    "Abs": lambda call: Abs(),
-    "Sqrt": lambda call: Sqrt(),
-    "Exp": lambda call: Exp(),
-    "Log": lambda call: Log(),
-    "Erf": lambda call: Erf(),
-    "LeakyRelu": lambda call: LeakyRelu(call.real("alpha", 0.01)),
-    "Elu": lambda call: Elu(call.real("alpha", 1.0)),
-    "HardSigmoid": lambda call: HardSigmoid(call.real("alpha", 0.2), call.real("beta", 0.5)),
-    "ThresholdedRelu": lambda call: ThresholdedRelu(call.real("alpha", 1.0)),
-    "Gelu": lambda call: Gelu(call.text("approximate", "none")),
-    "Identity": lambda call: Identity(),
+    "Sigmoid": lambda call: ops.Sigmoid(),
+    "Tanh": lambda call: ops.Tanh(),
+    "HardSwish": lambda call: ops.HardSwish(),
+    "Softplus": lambda call: ops.Softplus(),
+    "Sign": lambda call: ops.Sign(),
+    "Round": lambda call: ops.Round(),
+    "Softsign": lambda call: ops.Softsign(),
+    "Mish": lambda call: ops.Mish(),
+    "Abs": lambda call: ops.Abs(),
+    "Sqrt": lambda call: ops.Sqrt(),
+    "Exp": lambda call: ops.Exp(),
+    "Log": lambda call: ops.Log(),
+    "Erf": lambda call: ops.Erf(),
+    "LeakyRelu": lambda call: ops.LeakyRelu(call.real("alpha", 0.01)),
+    "Elu": lambda call: ops.Elu(call.real("alpha", 1.0)),
+    "HardSigmoid": lambda call: ops.HardSigmoid(call.real("alpha", 0.2), call.real("beta", 0.5)),
+    "ThresholdedRelu": lambda call: ops.ThresholdedRelu(call.real("alpha", 1.0)),
+    "Gelu": lambda call: ops.Gelu(call.text("approximate", "none")),
+    "Identity": lambda call: ops.Identity(),
 }
 """Operators that are one op, made from their attributes."""
 
@@ -82,7 +51,7 @@ def plain(call: Call) -> Images:
 def relu(call: Call) -> Images:
     """Take what is not negative; of integers (from opset 14 on), what does not lie below the integer 0."""
     x = call.images(0)
-    return call.emit(Relu(), x) if x.integers is None else call.emit(Maximum(), x, np.zeros((), np.int64))
+    return call.emit(ops.Relu(), x) if x.integers is None else call.emit(ops.Maximum(), x, np.zeros((), np.int64))
 
 
 @operator("Dropout")
@@ -91,7 +60,7 @@ def dropout(call: Call) -> Images:
     if call.has(2) and call.static(2).any():
         raise UnsupportedError("training_mode")
     call.ignore("ratio", "seed")
-    return call.emit(Dropout(), call.images(0))
+    return call.emit(ops.Dropout(), call.images(0))
 
 
 @operator("Cast", "CastLike")
@@ -106,9 +75,9 @@ def cast(call: Call) -> Images:
     if x.integers is not None and isinstance(x.integers.scale, str):
         # a scale found in the images is still to come, by Mul
         held = replace(x.integers, dtype=np.dtype(np.float32))
-        return replace(call.emit(Identity(), x.real), integers=held)
+        return replace(call.emit(ops.Identity(), x.real), integers=held)
     y = numbers(call, x)
-    return call.emit(Identity(), y) if y.name == x.name else y
+    return call.emit(ops.Identity(), y) if y.name == x.name else y
 
 
 def _kind_of(value: Images | Static) -> int:
@@ -123,15 +92,15 @@ def numbers(call: Call, x: Images) -> Images:
         return x.real
     if isinstance(integers.scale, str) or isinstance(integers.zero, str):
         raise UnsupportedError(f"it needs the {integers} themselves")
-    y = call.emit(Mul(), x.real, np.asarray(1 / integers.scale))
-    return call.emit(Add(), y, np.asarray(integers.zero)) if integers.zero else y
+    y = call.emit(ops.Mul(), x.real, np.asarray(1 / integers.scale))
+    return call.emit(ops.Add(), y, np.asarray(integers.zero)) if integers.zero else y
 
 
 @operator("Selu")
 def selu(call: Call) -> Images:
     """``gamma * elu(x)``."""
     alpha, gamma = call.real("alpha", 1.67326319217681884765625), call.real("gamma", 1.05070102214813232421875)
-    return call.emit(Mul(), call.emit(Elu(alpha), call.images(0)), np.asarray(gamma))
+    return call.emit(ops.Mul(), call.emit(ops.Elu(alpha), call.images(0)), np.asarray(gamma))
 
 
 @operator("Celu")
@@ -140,8 +109,8 @@ def celu(call: Call) -> Images:
     alpha = call.real("alpha", 1.0)
     if alpha == 0:
         raise ModelFileError("alpha of Celu must not be 0")
-    inner = call.emit(Elu(), call.emit(Mul(), call.images(0), np.asarray(1 / alpha)))
-    return call.emit(Mul(), inner, np.asarray(alpha))
+    inner = call.emit(ops.Elu(), call.emit(ops.Mul(), call.images(0), np.asarray(1 / alpha)))
+    return call.emit(ops.Mul(), inner, np.asarray(alpha))
 
 
 @operator("Swish")
@@ -149,8 +118,8 @@ def swish(call: Call) -> Images:
     """``x * sigmoid(alpha * x)``."""
     x, alpha = call.images(0), call.real("alpha", 1.0)
     if alpha == 1:
-        return call.emit(Silu(), x)
-    return call.emit(Mul(), x, call.emit(Sigmoid(), call.emit(Mul(), x, np.asarray(alpha))))
+        return call.emit(ops.Silu(), x)
+    return call.emit(ops.Mul(), x, call.emit(ops.Sigmoid(), call.emit(ops.Mul(), x, np.asarray(alpha))))
 
 
 @operator("Neg", "Reciprocal")
@@ -158,8 +127,8 @@ def opposite(call: Call) -> Images:
     """``-x`` and ``1 / x``."""
     x = call.images(0)
     if call.kind == "Neg":
-        return call.emit(Mul(), x, np.asarray(-1.0))
-    return call.emit(Div(), np.asarray(1.0), x)
+        return call.emit(ops.Mul(), x, np.asarray(-1.0))
+    return call.emit(ops.Div(), np.asarray(1.0), x)
 
 
 @operator("Pow")
@@ -168,17 +137,17 @@ def power(call: Call) -> Images:
     x = call.images(0)
     exponent = call.number(1) if call.static(1).size == 1 else math.nan
     if exponent == 0.5:
-        return call.emit(Sqrt(), x)
+        return call.emit(ops.Sqrt(), x)
     if exponent == -0.5:
-        return call.emit(Div(), np.asarray(1.0), call.emit(Sqrt(), x))
+        return call.emit(ops.Div(), np.asarray(1.0), call.emit(ops.Sqrt(), x))
     if not (exponent.is_integer() and 1 <= abs(exponent) <= 8):
         raise UnsupportedError(f"the power {call.static(1).reshape(-1)[:4].tolist()}; 1/2, -1/2 and -8 to 8 are run")
     y = x
     for _ in range(int(abs(exponent)) - 1):
-        y = call.emit(Mul(), y, x)
+        y = call.emit(ops.Mul(), y, x)
     if exponent < 0:
-        return call.emit(Div(), np.asarray(1.0), y)
-    return y if y is not x else call.emit(Identity(), x)
+        return call.emit(ops.Div(), np.asarray(1.0), y)
+    return y if y is not x else call.emit(ops.Identity(), x)
 
 
 @operator("PRelu")
@@ -188,15 +157,15 @@ def prelu(call: Call) -> Images:
     if isinstance(value, Static):
         slope = value.of_one_image(len(x.shape)).astype(np.float32)
         if slope.size == 1:
-            return call.emit(PRelu(), x, slope.reshape(1))
+            return call.emit(ops.PRelu(), x, slope.reshape(1))
         if slope.ndim == len(x.shape) and slope.size == slope.shape[0] == x.shape[0]:
-            return call.emit(PRelu(), x, slope.reshape(-1))
+            return call.emit(ops.PRelu(), x, slope.reshape(-1))
         factor: Images | Array = slope
     else:
         factor = value
     zero = np.asarray(0.0)
-    below = call.emit(Mul(), call.emit(Minimum(), x, zero), factor)
-    return call.emit(Add(), call.emit(Maximum(), x, zero), below)
+    below = call.emit(ops.Mul(), call.emit(ops.Minimum(), x, zero), factor)
+    return call.emit(ops.Add(), call.emit(ops.Maximum(), x, zero), below)
 
 
 @operator("Clip")
@@ -222,14 +191,14 @@ def clipped(call: Call, x: Images, low: float, high: float) -> Images:
         raise ModelFileError(f"the bounds of Clip are {low} and {high}")
     bounded = low > -LARGEST, high < LARGEST
     if all(bounded) and low <= high:
-        return call.emit(Clip(low, high), x)
+        return call.emit(ops.Clip(low, high), x)
     held, x = x.integers, x.real
     if bounded == (True, False) and low == 0:
-        x = call.emit(Relu(), x)
+        x = call.emit(ops.Relu(), x)
     else:
         if bounded[0]:
-            x = call.emit(Maximum(), x, np.asarray(low))
+            x = call.emit(ops.Maximum(), x, np.asarray(low))
         if bounded[1]:
-            x = call.emit(Minimum(), x, np.asarray(high))
-        x = x if any(bounded) else call.emit(Identity(), x)
+            x = call.emit(ops.Minimum(), x, np.asarray(high))
+        x = x if any(bounded) else call.emit(ops.Identity(), x)
     return replace(x, integers=held)

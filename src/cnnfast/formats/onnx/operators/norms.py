@@ -7,30 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.operators.layers import real
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.values import Images
-from cnnfast.ops import (
-    Abs,
-    Add,
-    Array,
-    BatchNorm,
-    Div,
-    GroupNorm,
-    LayerNorm,
-    LogSoftmax,
-    Lrn,
-    Mul,
-    Op,
-    ReduceMean,
-    ReduceSum,
-    Reshape,
-    Softmax,
-    Sqrt,
-    Sub,
-)
+from cnnfast.ops import Array, Op
 
 
 @operator("BatchNormalization")
@@ -41,11 +24,11 @@ def batch_norm(call: Call) -> Images:
     call.ignore("momentum")
     x = call.images(0)
     parameters = [real(call.static(i)) for i in range(1, 5)]
-    op = BatchNorm(call.real("epsilon", 1e-5))
+    op = ops.BatchNorm(call.real("epsilon", 1e-5))
     if len(x.shape) in (1, 3):
         return call.emit(op, x, *parameters)
-    flat = call.emit(Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
-    return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
+    flat = call.emit(ops.Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
+    return call.emit(ops.Reshape(x.shape), call.emit(op, flat, *parameters))
 
 
 @operator("InstanceNormalization", "GroupNormalization")
@@ -57,11 +40,11 @@ def group_norm(call: Call) -> Images:
     if call.kind == "GroupNormalization" and call.opset < 21:
         # a scale for each group, not for each channel
         parameters = [_by_channel(call, p, groups, x.shape[0]) for p in parameters]
-    op = GroupNorm(groups, call.real("epsilon", 1e-5))
+    op = ops.GroupNorm(groups, call.real("epsilon", 1e-5))
     if len(x.shape) in (1, 3):
         return call.emit(op, x, *parameters)
-    flat = call.emit(Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
-    return call.emit(Reshape(x.shape), call.emit(op, flat, *parameters))
+    flat = call.emit(ops.Reshape((x.shape[0], math.prod(x.shape[1:]), 1)), x)
+    return call.emit(ops.Reshape(x.shape), call.emit(op, flat, *parameters))
 
 
 def _by_channel(call: Call, part: Array, groups: int, channels: int) -> Array:
@@ -77,9 +60,9 @@ def rms_norm(call: Call) -> Images:
     x = call.images(0)
     call.ignore("stash_type")
     first = call.axis(call.integer("axis", -1), len(x.shape))
-    mean = call.emit(ReduceMean(tuple(range(first, len(x.shape) + 1))), call.emit(Mul(), x, x))
-    root = call.emit(Sqrt(), call.emit(Add(), mean, np.asarray(call.real("epsilon", 1e-5))))
-    return call.emit(Mul(), call.emit(Div(), x, root), real(call.static(1)))
+    mean = call.emit(ops.ReduceMean(tuple(range(first, len(x.shape) + 1))), call.emit(ops.Mul(), x, x))
+    root = call.emit(ops.Sqrt(), call.emit(ops.Add(), mean, np.asarray(call.real("epsilon", 1e-5))))
+    return call.emit(ops.Mul(), call.emit(ops.Div(), x, root), real(call.static(1)))
 
 
 @operator("LayerNormalization")
@@ -93,13 +76,13 @@ def layer_norm(call: Call) -> list[Images]:
     if call.has(2):
         parameters.append(call.fitted(real(call.static(2)), sizes, "bias"))
     axes, eps = tuple(range(first, len(x.shape) + 1)), call.real("epsilon", 1e-5)
-    results = [call.emit(LayerNorm(axes, eps), x, *parameters)]
+    results = [call.emit(ops.LayerNorm(axes, eps), x, *parameters)]
     if any(call.node.output[1:]):
-        mean = call.emit(ReduceMean(axes), x)
-        centered = call.emit(Sub(), x, mean)
-        variance = call.emit(ReduceMean(axes), call.emit(Mul(), centered, centered))
-        root = call.emit(Sqrt(), call.emit(Add(), variance, np.asarray(eps)))
-        results += [mean, call.emit(Div(), np.asarray(1.0), root)]
+        mean = call.emit(ops.ReduceMean(axes), x)
+        centered = call.emit(ops.Sub(), x, mean)
+        variance = call.emit(ops.ReduceMean(axes), call.emit(ops.Mul(), centered, centered))
+        root = call.emit(ops.Sqrt(), call.emit(ops.Add(), variance, np.asarray(eps)))
+        results += [mean, call.emit(ops.Div(), np.asarray(1.0), root)]
     return results
 
 
@@ -108,7 +91,7 @@ def mean_variance(call: Call) -> Images:
     """Normalize over some axes of each image."""
     x = call.images(0)
     axes = tuple(call.axis(axis, len(x.shape)) for axis in call.integers("axes", (0, 2, 3)))
-    return call.emit(LayerNorm(axes, 1e-9), x)
+    return call.emit(ops.LayerNorm(axes, 1e-9), x)
 
 
 @operator("LpNormalization")
@@ -119,16 +102,16 @@ def lp_norm(call: Call) -> Images:
     power = call.integer("p", 2)
     if power not in (1, 2):
         raise UnsupportedError(f"p={power}; 1 and 2 are run")
-    size = ReduceSum((axis,))
+    size = ops.ReduceSum((axis,))
     if power == 1:
-        return call.emit(Div(), x, call.emit(size, call.emit(Abs(), x)))
-    return call.emit(Div(), x, call.emit(Sqrt(), call.emit(size, call.emit(Mul(), x, x))))
+        return call.emit(ops.Div(), x, call.emit(size, call.emit(ops.Abs(), x)))
+    return call.emit(ops.Div(), x, call.emit(ops.Sqrt(), call.emit(size, call.emit(ops.Mul(), x, x))))
 
 
 @operator("LRN")
 def lrn(call: Call) -> Images:
     """Divide by the energy of neighbor channels."""
-    op = Lrn(call.integer("size"), call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0))
+    op = ops.Lrn(call.integer("size"), call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0))
     return call.emit(op, call.images(0))
 
 
@@ -136,12 +119,12 @@ def lrn(call: Call) -> Images:
 def softmax(call: Call) -> Images:
     """Turn scores into probabilities along one axis; before opset 13, along all axes from one on."""
     x = call.images(0)
-    kind: type[Op] = Softmax if call.kind == "Softmax" else LogSoftmax
+    kind: type[Op] = ops.Softmax if call.kind == "Softmax" else ops.LogSoftmax
     if x.is_joined and call.opset >= 13:
         axis = call.axis(call.integer("axis", -1), len(x.shape) - 1) + 1
         return replace(call.emit(kind(axis), x.apart), is_joined=True)  # type: ignore[call-arg]
     axis = call.axis(call.integer("axis", -1 if call.opset >= 13 else 1), len(x.shape))
     if call.opset >= 13 or axis == len(x.shape):
         return call.emit(kind(axis), x)  # type: ignore[call-arg]
-    flat = call.emit(Reshape((*x.shape[: axis - 1], math.prod(x.shape[axis - 1 :]))), x)
-    return call.emit(Reshape(x.shape), call.emit(kind(axis), flat))  # type: ignore[call-arg]
+    flat = call.emit(ops.Reshape((*x.shape[: axis - 1], math.prod(x.shape[axis - 1 :]))), x)
+    return call.emit(ops.Reshape(x.shape), call.emit(kind(axis), flat))  # type: ignore[call-arg]
