@@ -71,9 +71,10 @@ def interrupt(thread: int) -> int: ...
 def idle_memory() -> tuple[int, int]: ...
 def release_threads() -> None: ...
 
-class Training(Program):
-    def arrange(
+class Training:
+    def __init__(
         self,
+        program: Program,
         phases: Sequence[tuple[int, int, Mapping[str, Any] | None]],
         sizes: tuple[int, int, int],
         gradients: int,

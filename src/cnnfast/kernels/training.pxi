@@ -94,11 +94,13 @@ cdef void norm_backward(const Norm* n, const Batch* batch, const float* memory, 
             n.dshift[c] = <float>(total / batch.N)
 
 
-cdef class Training(Program):
-    """A step of training, ready to run; made as a `Program` is, whose arena is all three memories.
+cdef class Training:
+    """A step of training, ready to run.
 
     Parameters
     ----------
+    program : Program
+        All steps; its arena is the three memories, one after the other.
     phases : sequence of (first, last, norm)
         Which steps make a phase, and what follows it: a mapping of the fields of a batch-norm, or None.
     sizes : (scratch, group, partial)
@@ -110,8 +112,11 @@ cdef class Training(Program):
     live : int
         Place of a vector that is 1 for each image and 0 for the lanes beyond the last.
     """
-    cdef list _phases
+    cdef Program _program
+    cdef tuple _phases
+    cdef list _kept                        # arrays whose memory the norms point to
     cdef Norm* _norms
+    cdef Py_ssize_t _lanes
     cdef Py_ssize_t _scratch_size
     cdef Py_ssize_t _group_size
     cdef Py_ssize_t _partial_size
@@ -124,20 +129,22 @@ cdef class Training(Program):
     cdef float* _partial
     cdef double* _clock                    # seconds of each step, or NULL
 
-    def arrange(self, phases, sizes, Py_ssize_t gradients, Py_ssize_t batch, int threads, Py_ssize_t live):
-        """Take the memory and the phases; see the class."""
-        L = self._lanes
+    def __cinit__(self, Program program, phases, sizes, Py_ssize_t gradients, Py_ssize_t batch, int threads,
+                  Py_ssize_t live):
+        cdef Py_ssize_t L = program._lanes, groups = (batch + L - 1) // L
+        program._prepare()
+        self._program, self._lanes = program, L
         self._scratch_size, self._group_size, self._partial_size = (size * L for size in sizes)
         self._gradients, self._batch, self._threads, self._live = gradients, batch, threads, live * L
-        groups = (batch + L - 1) // L
         self._scratch = self._memory(threads * self._scratch_size)
         self._groups = self._memory(groups * self._group_size)
         self._partial = self._memory(min(groups, MAX_CHUNKS) * self._partial_size)
-        self._clock = NULL
-        self._phases = []
+        self._kept = []
+        self._phases = tuple((first, last, norm is not None) for first, last, norm in phases)
         self._norms = <Norm*>calloc(max(len(phases), 1), sizeof(Norm))
-        for index, (first, last, norm) in enumerate(phases):
-            self._phases.append((first, last, norm is not None))
+        if self._norms == NULL:
+            raise MemoryError("no memory for the batch-norms of a step of training")
+        for index, (_, _, norm) in enumerate(phases):
             if norm is not None:
                 self._norm(&self._norms[index], norm)
 
@@ -187,24 +194,24 @@ cdef class Training(Program):
         """
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
-        cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i, phase
+        cdef int n_sources = len(self._program._inputs), n_sinks = len(self._program._outputs), i, phase
         cdef Py_ssize_t first, last, chunk
         cdef Batch batch
         batch.N = len(images[0])
         if not 1 <= batch.N <= self._batch or len(images) != n_sources or len(results) != n_sinks:
             raise ValueError(f"{batch.N} images, {len(images)} inputs and {len(results)} results do not fit")
-        if self._isa != _csrc.cnnfast_active():
+        if self._program._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this plan was made")
         batch.groups = (batch.N + self._lanes - 1) // self._lanes
         batch.per_chunk = (batch.groups + MAX_CHUNKS - 1) // MAX_CHUNKS
         batch.chunks = (batch.groups + batch.per_chunk - 1) // batch.per_chunk
         for i in range(n_sources):
-            _bind_source(&sources[i], images[i], self._inputs[i], pixels, batch.N, self._lanes)
+            _bind_source(&sources[i], images[i], self._program._inputs[i], pixels, batch.N, self._lanes)
         for i in range(n_sinks):
-            _bind_sink(&sinks[i], results[i], self._outputs[i], batch.N, self._lanes)
+            _bind_sink(&sinks[i], results[i], self._program._outputs[i], batch.N, self._lanes)
         threads = max(1, min(<Py_ssize_t>threads, min(batch.chunks, <Py_ssize_t>self._threads)))
-        if seconds is not None and (threads > 1 or seconds.shape[0] != self._count):
-            raise ValueError(f"{self._count} steps are timed on one thread")
+        if seconds is not None and (threads > 1 or seconds.shape[0] != self._program._count):
+            raise ValueError(f"{self._program._count} steps are timed on one thread")
         self._clock = NULL if seconds is None else &seconds[0]
         for phase, (first, last, has_norm) in enumerate(self._phases):
             with nogil:
@@ -248,7 +255,7 @@ cdef class Training(Program):
         for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
             memory = self._groups + group * self._group_size
             for i in range(first, last):
-                memcpy(&step, &self._steps[i], sizeof(Step))
+                memcpy(&step, &self._program._steps[i], sizeof(Step))
                 for k in range(step.n_operands):
                     if step.src[k] >= 0:
                         step.constant[k] = self._at(step.src[k], scratch, memory, partial)

@@ -49,7 +49,7 @@ class LanesEngine(Engine):
         scores, losses = np.empty((count, self.classes), np.float32), np.empty((count, 1), np.float32)
         keys = [dropout_keys(self.seed, step_number, i, count) for i in range(len(self.plan.dropouts))]
         inputs = [_as_images(a) for a in (x, targets, *(key.view(np.float32) for key in keys))]
-        self.plan.program.step(inputs, [scores, losses], self.plan.flat, threads, self.pixels)
+        self.plan.training.step(inputs, [scores, losses], self.plan.flat, threads, self.pixels)
         return float(losses.mean(dtype=np.float64)), scores
 
     def explain(self) -> str:

@@ -35,7 +35,8 @@ class TrainingPlan:
         Which steps make a phase.
     packs : tuple of Pack
         What fills the parameters of the steps.
-    program : Training
+    training : Training
+        The steps as the kernels run them.
     flat : array
         The gradients of all parameters but those of batch-norm, one behind the other.
     dropouts : tuple of str
@@ -44,7 +45,7 @@ class TrainingPlan:
     steps: tuple[Step, ...]
     phases: tuple[tuple[int, int], ...]
     packs: tuple[Pack, ...]
-    program: Any
+    training: Any
     flat: Array
     dropouts: tuple[str, ...]
 
@@ -54,7 +55,7 @@ class TrainingPlan:
         for number, (first, last) in enumerate(self.phases):
             lines.append(f"phase {number}")
             lines += [f"  {step.node:20} {step.kernel:36} {step.result}" for step in self.steps[first:last]]
-        scratch, groups, partial = (size / 2**20 for size in self.program.memory())
+        scratch, groups, partial = (size / 2**20 for size in self.training.memory())
         lines.append(f"scratch {scratch:.1f} MiB, activations {groups:.1f} MiB, partial sums {partial:.1f} MiB")
         return "\n".join(lines)
 
@@ -78,7 +79,7 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
         places[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)
     for index, name in low.seconds.items():
         workspaces[index] = places[name]
-    program = kernels.Training(
+    program = kernels.Program(
         _program_steps(low, steps, places, workspaces),
         max(a + m + p, 1),
         [_input(low, engine.graph, name, places) for name in sources],
@@ -88,9 +89,9 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
     )
     norms = {index: _norm_fields(low, engine, norm, places) for index, (_, norm) in enumerate(low.cuts)}
     described = [(first, last, norms.get(index)) for index, (first, last) in enumerate(phases)]
-    program.arrange(described, (a, m, p), flat.size, engine.batch, threads, places[LIVE])
+    training = kernels.Training(program, described, (a, m, p), flat.size, engine.batch, threads, places[LIVE])
     _bind_gradients(low, engine, flat, a + m, places)
-    return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packs), program, flat, tuple(low.dropouts))
+    return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packs), training, flat, tuple(low.dropouts))
 
 
 def _phases(low: TrainingLowering) -> list[tuple[int, int]]:
