@@ -131,7 +131,7 @@ def of_calls() -> Iterator[tuple[str, Entry]]:
     for name in ("forward", "predict_proba", "predict", "topk", "features"):
         method = getattr(NET, name)
         yield name, method
-        for option in set(inspect.signature(method).parameters) - {"images"}:
+        for option in sorted(set(inspect.signature(method).parameters) - {"images"}):
             yield f"{name} {option}=", lambda x, m=method, o=option: m(PIXELS, **{o: x})
     for option in inspect.signature(NET.compile).parameters:
         yield f"compile {option}=", lambda x, o=option: NET.compile(**{o: x})
@@ -140,7 +140,7 @@ def of_calls() -> Iterator[tuple[str, Entry]]:
     yield "compiled out=", lambda x: fast(PIXELS, x)
     yield "stream", lambda x: list(NET.stream(x))
     yield "stream [item]", lambda x: list(NET.stream([x]))
-    for option in set(inspect.signature(NET.stream).parameters) - {"images"}:
+    for option in sorted(set(inspect.signature(NET.stream).parameters) - {"images"}):
         yield f"stream {option}=", lambda x, o=option: list(NET.stream([PIXELS[0]], **{o: x}))
 
 

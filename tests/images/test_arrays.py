@@ -220,7 +220,9 @@ def test_bytes_without_preprocessing_are_refused(pixels: np.ndarray) -> None:
 def test_a_value_that_is_not_finite_is_named_with_its_place(expected: np.ndarray, value: float) -> None:
     values = expected.astype(np.float64)
     values[17, 2, 3, 1] = value
-    with pytest.raises(InputError, match=r"image 17 has the value .* at channel 2, row 3, column 1; .*nan='propagate'"):
+    with pytest.raises(
+        InputError, match=r"image 17 has the value .* at channel 2, row 3, column 1;.*nan_policy='propagate'"
+    ):
         color_net().forward(values, layout="nchw")
 
 
@@ -236,10 +238,10 @@ def test_the_place_is_counted_over_the_whole_batch() -> None:
 def test_nan_may_propagate(expected: np.ndarray) -> None:
     values = expected.copy()
     values[3, 0, 0, 0], values[4, 0, 0, 0] = np.nan, np.inf
-    result = color_net().forward(values, layout="nchw", nan="propagate")
+    result = color_net().forward(values, layout="nchw", nan_policy="propagate")
     np.testing.assert_array_equal(result, values)
-    with pytest.raises(InputError, match="nan must be one of 'raise', 'propagate', but is 'ignore'"):
-        color_net().forward(values, layout="nchw", nan="ignore")
+    with pytest.raises(InputError, match="nan_policy must be one of 'raise', 'propagate', but is 'ignore'"):
+        color_net().forward(values, layout="nchw", nan_policy="ignore")
 
 
 # Networks whose images have fewer axes, or others, than a picture ---------------------------------------------------
@@ -333,7 +335,7 @@ def test_floats_of_0_to_255_are_refused_everywhere(name: str, dtype: type, pixel
     fast, raw = (net.compile(batch=19, layout="nhwc", raw=raw) for raw in (False, True))
     calls: dict[str, Any] = {
         "forward": lambda x: net.forward(x, layout="nhwc"),
-        "propagate": lambda x: net.forward(x, layout="nhwc", nan="propagate"),
+        "propagate": lambda x: net.forward(x, layout="nhwc", nan_policy="propagate"),
         "predict_proba": lambda x: net.predict_proba(x, layout="nhwc"),
         "predict": lambda x: net.predict(x, layout="nhwc"),
         "topk": lambda x: net.topk(x, 2, layout="nhwc"),
@@ -368,10 +370,10 @@ def test_floats_far_outside_may_be_accepted(pixels: np.ndarray) -> None:
     results = list(net.stream(list(values), outliers="accept"))
     assert [result.label for result in results] == expected.argmax(axis=1).tolist()
     values[4, 1, 1, 1] = np.nan
-    for nan, outliers in (("raise", "accept"), ("raise", "raise")):
+    for nan_policy, outliers in (("raise", "accept"), ("raise", "raise")):
         with pytest.raises(InputError, match="image 4 has the value nan"):
-            net.forward(values, layout="nhwc", nan=nan, outliers=outliers)
-    result = net.forward(values, layout="nhwc", nan="propagate", outliers="accept")
+            net.forward(values, layout="nhwc", nan_policy=nan_policy, outliers=outliers)
+    result = net.forward(values, layout="nhwc", nan_policy="propagate", outliers="accept")
     assert np.isnan(result).any(axis=1).tolist() == [i == 4 for i in range(19)]
 
 
@@ -380,12 +382,12 @@ def test_what_is_not_finite_is_no_outlier() -> None:
     values = np.zeros((19, C, H, W), np.float32)
     values[3, 0, 0, 0], values[4, 0, 0, 0] = np.nan, np.inf
     for images in (values, values.astype(np.float64)):
-        result = net.forward(images, layout="nchw", nan="propagate")
+        result = net.forward(images, layout="nchw", nan_policy="propagate")
         assert np.isfinite(result).all(axis=1).tolist() == [i not in (3, 4) for i in range(19)]
     values[5, 2, 3, 4] = -9
     for images in (values, values.astype(np.float64)):
         with pytest.raises(InputError, match=r"image 5 has the value -9\.0 at channel 2, row 3, column 4"):
-            net.forward(images, layout="nchw", nan="propagate")
+            net.forward(images, layout="nchw", nan_policy="propagate")
 
 
 def test_bounds_that_float32_cannot_hold_still_refuse_infinity() -> None:

@@ -49,13 +49,13 @@ WAYS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("nan", ["raise", "propagate"])
-def test_the_same_values_give_the_same_bits_however_they_are_stored(way: str, nan: str) -> None:
+@pytest.mark.parametrize("nan_policy", ["raise", "propagate"])
+def test_the_same_values_give_the_same_bits_however_they_are_stored(way: str, nan_policy: str) -> None:
     net = small_net()
     stored, layout = WAYS[way][0](VALUES), WAYS[way][1]
     expected = net.forward(VALUES, layout="nchw")
-    np.testing.assert_array_equal(net.forward(stored, layout=layout, nan=nan), expected)
-    np.testing.assert_array_equal(net.forward(stored[7], layout=layout, nan=nan), expected[7:8])
+    np.testing.assert_array_equal(net.forward(stored, layout=layout, nan_policy=nan_policy), expected)
+    np.testing.assert_array_equal(net.forward(stored[7], layout=layout, nan_policy=nan_policy), expected[7:8])
 
 
 def test_bytes_are_the_same_as_their_values() -> None:
@@ -70,24 +70,24 @@ def test_bytes_are_the_same_as_their_values() -> None:
     np.testing.assert_allclose(net.forward(pixels), net.forward(net.preprocess(pixels), layout="nchw"), atol=1e-5)
 
 
-@pytest.mark.parametrize("nan", ["raise", "propagate"])
-def test_what_is_not_finite_is_found_both_ways(nan: str) -> None:
+@pytest.mark.parametrize("nan_policy", ["raise", "propagate"])
+def test_what_is_not_finite_is_found_both_ways(nan_policy: str) -> None:
     net = small_net()
     for bad in (np.nan, np.inf, -np.inf):
         for store in (lambda x: x, lambda x: np.repeat(x, 2, axis=0)[::2]):
             values = VALUES.copy()
             values[17, 2, 3, 4] = bad
-            if nan == "raise":
+            if nan_policy == "raise":
                 with pytest.raises(
                     InputError, match=r"image 17 has the value -?(nan|inf) at channel 2, row 3, column 4"
                 ):
                     net.forward(store(values), layout="nchw")
             else:
-                result = net.forward(store(values), layout="nchw", nan=nan)
+                result = net.forward(store(values), layout="nchw", nan_policy=nan_policy)
                 others = np.arange(40) != 17
                 np.testing.assert_array_equal(result[others], net.forward(VALUES, layout="nchw")[others])
-    with pytest.raises(InputError, match="nan must be one of"):
-        net.predict_proba(VALUES, layout="nchw", nan="ignore")
+    with pytest.raises(InputError, match="nan_policy must be one of"):
+        net.predict_proba(VALUES, layout="nchw", nan_policy="ignore")
 
 
 def gray() -> Network:
@@ -224,7 +224,7 @@ def test_compiled_says_what_is_wrong() -> None:
     values[3, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="image 3 has the value nan"):
         net.compile(batch=8, layout="nchw")(values)
-    assert np.isnan(net.compile(batch=8, layout="nchw", nan="propagate")(values)[3]).all()
+    assert np.isnan(net.compile(batch=8, layout="nchw", nan_policy="propagate")(values)[3]).all()
     with pytest.raises(InputError, match="takes floats, and no uint8 pixels"):
         head().compile()(np.zeros((1, 3), np.uint8))
 

@@ -183,7 +183,7 @@ def _spell(sizes: tuple[int, ...], *before: str) -> str:
     return f"({', '.join(named)}{',' if len(named) == 1 else ''})"
 
 
-def as_kernel_input(part: Array, first: int, nan: str, bounds: tuple[float, float] | None) -> Array:
+def as_kernel_input(part: Array, first: int, nan_policy: str, bounds: tuple[float, float] | None) -> Array:
     """Return a part of the images as the kernels read it: uint8, or float32, aligned and of native byte order.
 
     Parameters
@@ -191,21 +191,21 @@ def as_kernel_input(part: Array, first: int, nan: str, bounds: tuple[float, floa
     part : array (N, C, H, W)
     first : int
         The number of the first image of the part.
-    nan : {"raise", "propagate"}
+    nan_policy : {"raise", "propagate"}
     bounds : (float, float), optional
         See `Rules`.
 
     Raises
     ------
     InputError
-        If a value is not finite and ``nan`` is "raise", or lies outside of ``bounds``.
+        If a value is not finite and ``nan_policy`` is "raise", or lies outside of ``bounds``.
     """
     if part.dtype == np.uint8:
         return part
     with np.errstate(over="ignore"):
         part = np.require(part.astype(np.float32, copy=False), requirements="A")
-    if nan == "raise" and not (finite := np.isfinite(part)).all():
-        raise InputError(f"{_place(part, first, ~finite)}; values must be finite, or say nan='propagate'")
+    if nan_policy == "raise" and not (finite := np.isfinite(part)).all():
+        raise InputError(f"{_place(part, first, ~finite)}; values must be finite, or say nan_policy='propagate'")
     if bounds is not None:
         low, high = (np.float32(bound) for bound in bounds)
         with np.errstate(invalid="ignore"):
@@ -247,8 +247,8 @@ def check_out(out: object, shape: tuple[int, ...]) -> Array:
     return out
 
 
-def check_policies(nan: object, outliers: object) -> None:
-    """Raise `InputError` unless ``nan`` and ``outliers`` are policies."""
-    for name, value, known in (("nan", nan, NAN_POLICIES), ("outliers", outliers, OUTLIER_POLICIES)):
+def check_policies(nan_policy: object, outliers: object) -> None:
+    """Raise `InputError` unless ``nan_policy`` and ``outliers`` are policies."""
+    for name, value, known in (("nan_policy", nan_policy, NAN_POLICIES), ("outliers", outliers, OUTLIER_POLICIES)):
         if not isinstance(value, str) or value not in known:
             raise InputError(f"{name} must be one of {', '.join(map(repr, known))}, but is {quoted(value)}")

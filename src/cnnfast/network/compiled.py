@@ -21,7 +21,7 @@ class Settings:
     batch: int
     threads: int
     layout: str | None
-    nan: str
+    nan_policy: str
     outliers: str
     raw: bool
 
@@ -51,7 +51,7 @@ class Compiled:
     _arguments: tuple[str | None, int, int]
 
     def __init__(self, network: Any, settings: Settings, entry: Entry, rules: Rules) -> None:
-        checks = FINITE * (settings.nan == "raise") + NEAR * (settings.outliers == "raise")
+        checks = FINITE * (settings.nan_policy == "raise") + NEAR * (settings.outliers == "raise")
         values = (
             ("_network", network),
             ("_settings", settings),
@@ -91,7 +91,7 @@ class Compiled:
                 "compile another one, or use predict_proba or forward"
             )
         method = network.forward if settings.raw else network.predict_proba
-        policies = {"layout": settings.layout, "nan": settings.nan, "outliers": settings.outliers}
+        policies = {"layout": settings.layout, "nan_policy": settings.nan_policy, "outliers": settings.outliers}
         result: Array = method(images, **policies, threads=settings.threads, out=out)
         return result
 
@@ -108,7 +108,7 @@ class Compiled:
     def __reduce__(self) -> tuple[Any, ...]:
         s = self._settings
         options = {"batch": s.batch, "threads": s.threads, "layout": s.layout}
-        return _compiled, (self._network, {**options, "nan": s.nan, "outliers": s.outliers, "raw": s.raw})
+        return _compiled, (self._network, {**options, "nan_policy": s.nan_policy, "outliers": s.outliers, "raw": s.raw})
 
 
 def _compiled(network: Any, options: Mapping[str, Any]) -> Compiled:

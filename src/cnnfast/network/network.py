@@ -278,7 +278,7 @@ class Network:
         images: object,
         *,
         layout: str | None = None,
-        nan: str = "raise",
+        nan_policy: str = "raise",
         outliers: str = "raise",
         threads: int | None = None,
         out: Array | None = None,
@@ -293,7 +293,7 @@ class Network:
             changed. Where `input_shape` has fewer axes, a batch is (N, *input_shape).
         layout : {"nchw", "nhwc"}, optional
             Of ``images``; pixels are nhwc by default, floats with several channels must state it.
-        nan : {"raise", "propagate"}
+        nan_policy : {"raise", "propagate"}
             What to do with floats that are not finite.
         outliers : {"raise", "accept"}
             What to do with floats far outside of what the preprocessing makes of a picture, such as pixels of 0 to 255
@@ -318,14 +318,14 @@ class Network:
         >>> Network.load("mnist-mlp").forward(np.zeros((2, 28, 28), np.uint8)).shape
         (2, 10)
         """
-        return self._raw.run(images, layout, nan, outliers, threads, out)
+        return self._raw.run(images, layout, nan_policy, outliers, threads, out)
 
     def predict_proba(
         self,
         images: object,
         *,
         layout: str | None = None,
-        nan: str = "raise",
+        nan_policy: str = "raise",
         outliers: str = "raise",
         threads: int | None = None,
         out: Array | None = None,
@@ -337,7 +337,7 @@ class Network:
 
         Parameters
         ----------
-        images, layout, nan, outliers, threads, out
+        images, layout, nan_policy, outliers, threads, out
             As for `forward`; ``out`` is as what is returned.
 
         Returns
@@ -358,13 +358,13 @@ class Network:
         array([1., 1.], dtype=float32)
         """
         if self.is_binary:
-            return self._both_classes(images, layout, nan, outliers, threads, out)
-        return self._probabilities.run(images, layout, nan, outliers, threads, out)
+            return self._both_classes(images, layout, nan_policy, outliers, threads, out)
+        return self._probabilities.run(images, layout, nan_policy, outliers, threads, out)
 
     def _both_classes(
-        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
+        self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
-        single = self._probabilities.run(images, layout, nan, outliers, threads, None)
+        single = self._probabilities.run(images, layout, nan_policy, outliers, threads, None)
         if out is not None:
             check_out(out, (len(single), 2))
         return np.concatenate([1 - single, single], axis=1, out=out)
@@ -570,7 +570,7 @@ class Network:
         batch: int = 1,
         threads: int | None = None,
         layout: str | None = None,
-        nan: str = "raise",
+        nan_policy: str = "raise",
         outliers: str = "raise",
         raw: bool = False,
     ) -> Compiled:
@@ -582,7 +582,7 @@ class Network:
             Number of images of every call.
         threads : int, optional
             By default what `cnnfast.get_num_threads` says now.
-        layout, nan, outliers
+        layout, nan_policy, outliers
             As for `forward`.
         raw : bool
             Give what `forward` gives, not probabilities.
@@ -605,12 +605,12 @@ class Network:
         >>> fast(np.zeros((1, 28, 28), np.uint8)).shape
         (1, 10)
         """
-        check_policies(nan, outliers)
+        check_policies(nan_policy, outliers)
         flag("raw", raw)
         if self.is_binary and not raw:
             raise UnsupportedError("a network with a single output is compiled with raw=True: its result is P(class 1)")
         runner = self._raw if raw else self._probabilities
-        settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan, outliers, raw)
+        settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan_policy, outliers, raw)
         return Compiled(self, settings, runner.entry_for(settings.batch), runner.rules)
 
     def truncate(self, layer: str) -> Network:

@@ -65,20 +65,20 @@ class Runner:
         return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, piece, batch, np.ndarray, _empty)
 
     def run(
-        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
+        self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
         """Compute the results of images; see `Network.forward`."""
         # identity is enough for what is usual, and asks nothing of what may be of any type
-        if nan is RAISE and outliers is RAISE:
+        if nan_policy is RAISE and outliers is RAISE:
             checks = BOTH_CHECKS
         else:
-            check_policies(nan, outliers)
-            checks = FINITE * (nan == "raise") + NEAR * (outliers == "raise")
+            check_policies(nan_policy, outliers)
+            checks = FINITE * (nan_policy == "raise") + NEAR * (outliers == "raise")
         result = self.entry.run(images, layout, checks, of_call(threads), out)
-        return self._run_long(images, layout, nan, outliers, threads, out) if result is None else result
+        return self._run_long(images, layout, nan_policy, outliers, threads, out) if result is None else result
 
     def _run_long(
-        self, images: object, layout: str | None, nan: str, outliers: str, threads: int | None, out: Array | None
+        self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
         """Run what an `Entry` does not take, or say what is wrong with it."""
         batch = as_images(images, self.rules, layout)
@@ -91,7 +91,7 @@ class Runner:
         rows = result.reshape(len(batch), -1) if len(batch) else result
         bounds = self.rules.bounds if outliers == "raise" else None
         for part in self._parts(len(batch), count):
-            values = as_kernel_input(batch[part], part.start, nan, bounds)
+            values = as_kernel_input(batch[part], part.start, nan_policy, bounds)
             self._program.run([values], [rows[part]], count, pixels)
         return result
 
