@@ -158,7 +158,7 @@ def test_the_second_activation_and_the_second_pool_stay() -> None:
     assert names(after) == ["p", "y"]
 
 
-def test_values_that_are_needed_elsewhere_are_not_swallowed() -> None:
+def test_values_that_are_needed_elsewhere_are_not_fused() -> None:
     assert len(fused(CONV, ("y", ops.Relu(), "conv"), outputs="conv y").nodes) == 2
     assert len(fused(CONV, ("a", ops.Relu(), "conv"), ("y", ops.Concat(), "a", "conv")).nodes) == 3
     assert len(fused(CONV, ("y", ops.Add(), "conv", "conv")).nodes) == 2

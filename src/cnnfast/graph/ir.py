@@ -93,6 +93,22 @@ class Graph:
                 readers[value].append(node)
         return MappingProxyType({name: tuple(nodes) for name, nodes in readers.items()})
 
+    @cached_property
+    def only_readers(self) -> Mapping[str, Node]:
+        """For each value that one node alone reads, once, and that is not an output, that node."""
+        return MappingProxyType(
+            {
+                value: readers[0]
+                for value, readers in self.consumers.items()
+                if len(readers) == 1 and readers[0].inputs.count(value) == 1 and value not in self.outputs
+            }
+        )
+
+    @cached_property
+    def order(self) -> Mapping[str, int]:
+        """The position of each node."""
+        return MappingProxyType({node.name: index for index, node in enumerate(self.nodes)})
+
     def input_shapes(self, node: Node) -> list[Shape]:
         """Return the shapes of the values that a node reads."""
         return [self.shapes[v] for v in node.inputs]

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from cnnfast._frozen import frozen
-from cnnfast.ops import Activation, Add, Array, Conv2d, Fused, Linear, MaxPool, Op, PRelu, Shape
+from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, Residual, epilogue_of_fused
+from cnnfast.ops import Activation, Array, Conv2d, Fused, Linear, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.chwn.values import LanesLowering, activation_options, rule
 from cnnfast.plan.lowering import NodeIO
 
+DENSE = Capabilities(Residual.EARLIER, (Activation,))
+"""What the kernels of dense layers do before they store."""
 
-@frozen
-class Epilogue:
-    """What a layer does with its sums before it stores them, in this order."""
-
-    residual: str | None = None
-    activation: Activation | None = None
-    pool: bool = False
-
-    def reason(self, why: str) -> str:
-        """Return why a kernel was chosen, with what is fused into it."""
-        fused = [
-            "add" if self.residual else "",
-            self.activation.name if self.activation else "",
-            "max_pool" if self.pool else "",
-        ]
-        return ", ".join([why, *(f"{name} fused" for name in fused if name)])
-
+CONVOLUTION = Capabilities(Residual.EARLIER, (Activation,), pooling=Pooling.HALVING)
+"""What the kernels of convolutions do before they store, but for those that are computed as dense layers."""
 
 PLAIN = Epilogue()
+
+
+def reason(why: str, epilogue: Epilogue) -> str:
+    """Return why a kernel was chosen, with what is fused into it."""
+    return ", ".join([why, *(f"{op.name} fused" for op in epilogue.ops)])
 
 
 @frozen
@@ -41,6 +34,11 @@ class Sums:
     bias: Array
     epilogue: Epilogue
     why: str
+
+    @property
+    def pool(self) -> bool:
+        """Whether a 2x2 max-pool follows."""
+        return self.epilogue.pool is not None
 
     @property
     def act(self) -> int:
@@ -57,8 +55,8 @@ class Sums:
 def _fused(lowering: LanesLowering, op: Fused, site: NodeIO) -> None:
     """Emit the base with as much of the tail as its kernel takes, then the rest of the tail."""
     inputs, extras = site.inputs[: op.base_inputs], site.inputs[op.base_inputs :]
-    epilogue, taken, shape = ending_of(lowering, op, inputs, extras)
-    tail, extras = op.tail[taken:], extras[1 if epilogue.residual else 0 :]
+    epilogue, shape = _epilogue(lowering, op, site.inputs)
+    tail, extras = op.tail[len(epilogue.ops) :], extras[len(epilogue.reads) :]
     value = f"{site.result}:0" if tail else site.result
     lowering.shapes[value] = shape
     here = NodeIO(site.node, inputs, value)
@@ -76,41 +74,19 @@ def _fused(lowering: LanesLowering, op: Fused, site: NodeIO) -> None:
         lowering.rules.apply(lowering, part, NodeIO(site.node, reads, value))
 
 
-def ending_of(
-    lowering: LanesLowering, op: Fused, inputs: tuple[str, ...], extras: tuple[str, ...]
-) -> tuple[Epilogue, int, Shape]:
-    """Return what of a tail is part of the layer's own step, how many ops that is, and the shape of the result."""
-    shape = op.base.shape(*(lowering.shapes[v] for v in inputs))
-    if not isinstance(op.base, Conv2d | Linear):
-        return PLAIN, 0, shape
-    rest = list(op.tail)
-    residual: str | None = None
-    activation: Activation | None = None
-    pool = False
-    if rest and isinstance(rest[0], Add) and _is_residual(lowering, extras[0], shape):
-        residual = extras[0]
-        del rest[0]
-    if rest and isinstance(rest[0], Activation) and not isinstance(rest[0], PRelu):
-        activation = rest[0]
-        del rest[0]
-    if rest and not residual and _poolable(lowering, op.base, rest[0], inputs, shape):
-        pool, shape = True, rest.pop(0).shape(shape)
-    return Epilogue(residual, activation, pool), len(op.tail) - len(rest), shape
-
-
-def _is_residual(lowering: LanesLowering, value: str, shape: Shape) -> bool:
-    """Tell whether a kernel can add a value: it is computed, and of the shape of the result."""
-    return value not in lowering.graph.constants and lowering.shapes[value] == shape
-
-
-def _poolable(lowering: LanesLowering, base: Op, pool: Op, inputs: tuple[str, ...], shape: Shape) -> bool:
-    """Tell whether a pool can be part of the step of a convolution: 2x2 max-pool of whole windows."""
-    if not isinstance(base, Conv2d) or not isinstance(pool, MaxPool):
-        return False
-    if choose.algorithm(base, lowering.shapes[inputs[1]], shape, lowering.algorithms)[0] == "dense":
-        return False
-    whole = MaxPool((2, 2))
-    return pool == MaxPool((2, 2), ceil_mode=pool.ceil_mode) and pool.shape(shape) == whole.shape(shape)
+def _epilogue(lowering: LanesLowering, op: Fused, inputs: tuple[str, ...]) -> tuple[Epilogue, Shape]:
+    """Return what of a tail is part of the layer's own step, and the shape of the result."""
+    shape = op.base.shape(*(lowering.shapes[v] for v in inputs[: op.base_inputs]))
+    match op.base:
+        case Linear():
+            can = DENSE
+        case Conv2d():
+            how, _ = choose.algorithm(op.base, lowering.shapes[inputs[1]], shape, lowering.algorithms)
+            can = DENSE if how == "dense" else CONVOLUTION
+        case _:
+            return PLAIN, shape
+    epilogue = epilogue_of_fused(op, inputs, lowering.shapes, lowering.graph.constants, can)
+    return epilogue, epilogue.pool.shape(shape) if epilogue.pool else shape
 
 
 @rule(Conv2d)
@@ -134,4 +110,4 @@ def _sums(
 ) -> Sums:
     reads = (site.inputs[0], epilogue.residual) if epilogue.residual else site.inputs[:1]
     bias = lowering.bias(site, len(site.inputs), output[0])
-    return Sums(op, weight, output, reads, bias, epilogue, epilogue.reason(why))
+    return Sums(op, weight, output, reads, bias, epilogue, reason(why, epilogue))

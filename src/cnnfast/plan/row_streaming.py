@@ -15,10 +15,11 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.graph import Graph, Node
+from cnnfast.graph.fusion import Epilogue, epilogue_of_fused
 from cnnfast.ops import Array, Conv2d, Fused, Shape
 from cnnfast.plan.chwn.algorithms import emit_direct
 from cnnfast.plan.chwn.values import LanesLowering
-from cnnfast.plan.fused_layers import PLAIN, Epilogue, ending_of
+from cnnfast.plan.fused_layers import DENSE, PLAIN, reason
 from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.offsets import conv_halo, filled, table
 from cnnfast.plan.pack import blocks, pack_blocks
@@ -85,8 +86,8 @@ def _layer(lowering: LanesLowering, node: Node) -> Layer | None:
         return Layer(node, op, PLAIN)
     if not isinstance(op, Fused) or not isinstance(op.base, Conv2d):
         return None
-    epilogue, taken, _ = ending_of(lowering, op, node.inputs[: op.base_inputs], node.inputs[op.base_inputs :])
-    whole = taken == len(op.tail) and not epilogue.pool and node.inputs[0] not in graph.constants
+    epilogue = epilogue_of_fused(op, node.inputs, lowering.shapes, graph.constants, DENSE)
+    whole = epilogue.ops == op.tail and node.inputs[0] not in graph.constants
     return Layer(node, op.base, epilogue) if whole else None
 
 
@@ -106,18 +107,18 @@ def _is_pointwise(layer: Layer | None, graph: Graph) -> bool:
 def _only_reader(lowering: LanesLowering, node: Node) -> Layer | None:
     """Return the 1x1 convolution that alone reads a value, or None."""
     graph = lowering.graph
-    readers = graph.consumers[node.name]
-    if len(readers) != 1 or node.name in graph.outputs or list(readers[0].inputs).count(node.name) != 1:
+    reader = graph.only_readers.get(node.name)
+    if reader is None or reader.inputs[0] != node.name:
         return None
-    layer = _layer(lowering, readers[0])
-    return layer if _is_pointwise(layer, graph) and readers[0].inputs[0] == node.name else None
+    layer = _layer(lowering, reader)
+    return layer if _is_pointwise(layer, graph) else None
 
 
 def _only_source(lowering: LanesLowering, node: Node) -> Layer | None:
     """Return the 1x1 convolution that makes what a node alone reads, or None."""
     graph = lowering.graph
     source = graph.by_name.get(node.inputs[0])
-    if source is None or len(graph.consumers[source.name]) != 1 or source.name in graph.outputs:
+    if source is None or source.name not in graph.only_readers:
         return None
     layer = _layer(lowering, source)
     return layer if _is_pointwise(layer, graph) and layer and not layer.epilogue.residual else None
@@ -218,7 +219,7 @@ class _ChainLowering:
                 None,
             ),
             layer.epilogue,
-            layer.epilogue.reason("row by row, before the depthwise convolution"),
+            reason("row by row, before the depthwise convolution", layer.epilogue),
         )
 
     def _depthwise(self, weights: _Weights, block: slice, row: int, turn: int) -> None:
@@ -243,7 +244,7 @@ class _ChainLowering:
                 None,
             ),
             layer.epilogue,
-            layer.epilogue.reason("row by row"),
+            reason("row by row", layer.epilogue),
         )
 
     def _project(self, weights: _Weights, block: slice, rows: range) -> None:
@@ -267,7 +268,7 @@ class _ChainLowering:
             weights.project,
             (table(np.arange(channels) * x[0]), _grid(own - rows[0], x[1], columns), _grid(own, y[1], columns), rpos),
             epilogue,
-            layer.epilogue.reason(f"row by row, {len(self.turns.channels)} blocks of channels"),
+            reason(f"row by row, {len(self.turns.channels)} blocks of channels", layer.epilogue),
             resume=block.start > 0,
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.affine import Affine, affine_of
-from cnnfast.graph.passes.rewrite import float64, fresh_name, frozen, only_readers, rebuilt
+from cnnfast.graph.passes.rewrite import float64, fresh_name, frozen, rebuilt
 from cnnfast.ops import Conv2d, Linear, MaxPool
 from cnnfast.ops.base import Array
 
@@ -38,12 +38,11 @@ def fold_batch_norm(graph: Graph) -> Graph:
     constants = dict(graph.constants)
     replaced: dict[str, Node] = {}
     gone: set[str] = set()
-    readers = only_readers(graph)
     left = MOST_COPIED + sum(array.size for array in graph.constants.values())
     for node in graph.nodes:
         if not isinstance(node.op, Conv2d | Linear) or left < graph.constants[node.inputs[1]].size:
             continue
-        chain = _chain(graph, node, readers)
+        chain = _chain(graph, node)
         weights = _folded(graph, node, chain.affine) if chain.goes else None
         if weights is None:
             continue
@@ -56,12 +55,12 @@ def fold_batch_norm(graph: Graph) -> Graph:
     return rebuilt(graph, nodes, constants)
 
 
-def _chain(graph: Graph, layer: Node, readers: dict[str, Node]) -> _Chain:
+def _chain(graph: Graph, layer: Node) -> _Chain:
     """Follow a layer through affine nodes and max-pools as long as each result has one reader."""
     affine = Affine.identity(graph.shapes[layer.name][0])
     staying, names, goes = [layer], [layer.name], set()
     value = layer.name
-    while (reader := readers.get(value)) is not None:
+    while (reader := graph.only_readers.get(value)) is not None:
         step = affine_of(graph, reader, value)
         if step is not None and (len(staying) == 1 or step.keeps_order):
             affine = affine.then(step)

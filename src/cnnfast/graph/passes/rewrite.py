@@ -1,27 +1,13 @@
-"""What the passes share: asking who reads a value, and building the next graph."""
+"""What the passes share: building the next graph."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.ops.base import Array
-
-
-def only_readers(graph: Graph) -> dict[str, Node]:
-    """Return, for each value that one node alone reads, once, and that is no output, that node."""
-    alone = {value: nodes[0] for value, nodes in graph.consumers.items() if len(nodes) == 1}
-    for value in graph.outputs:
-        alone.pop(value, None)
-    for node in graph.nodes:
-        if len(set(node.inputs)) < len(node.inputs):
-            for value, times in Counter(node.inputs).items():
-                if times > 1:
-                    alone.pop(value, None)
-    return alone
 
 
 def rebuilt(graph: Graph, nodes: Iterable[Node], constants: Mapping[str, Array]) -> Graph:

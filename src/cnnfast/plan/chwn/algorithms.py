@@ -6,10 +6,11 @@ from functools import partial
 
 import numpy as np
 
+from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.chwn.values import LanesLowering, activation_options
-from cnnfast.plan.fused_layers import Epilogue, Sums
+from cnnfast.plan.fused_layers import Sums
 from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.offsets import Tiles, conv_positions, conv_taps, position_block, quads, winograd_tiles
 from cnnfast.plan.pack import pack_blocks, pack_winograd
@@ -20,12 +21,12 @@ from cnnfast.runtime.dispatch import kernels
 def _direct(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.epilogue.pool)
-    ypos = _result_positions(lowering, oh, ow, y, sums.epilogue.pool)
+    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.pool)
+    ypos = _result_positions(lowering, oh, ow, y, sums.pool)
     r_c, rpos = 0, None
     if len(sums.reads) > 1:
         r = lowering.strides(sums.reads[1])
-        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.epilogue.pool)
+        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.pool)
     taps = lowering.once(lambda: conv_taps(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
     block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
     emit_direct(
@@ -53,7 +54,7 @@ def emit_direct(
 ) -> None:
     """Emit a direct convolution at the positions of its tables; with ``resume`` the sums go on from the result."""
     act, floats = activation_options(epilogue.activation)
-    ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool), act=act, resume=int(resume))
+    ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume))
     lowering.emit(
         site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
     )
@@ -86,7 +87,7 @@ def tiles_of(
     whole_tiles: bool = True,
 ) -> Tiles:
     """Return the tables of a Winograd convolution; convolutions alike share them."""
-    op, pool = sums.op, sums.epilogue.pool
+    op, pool = sums.op, sums.pool
     make = partial(winograd_tiles, op, *size, *strides, pool, whole_tiles)
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
 
@@ -142,7 +143,7 @@ def _winograd(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
-    ints |= dict(pool=int(sums.epilogue.pool), act=sums.act, r_c=r[0], r_r=r[1])
+    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1])
     tile_oc, _, single_oc = kernels.tile_channels()
     most = single_oc if len(tiles.xpos) == 1 else tile_oc
     pack = partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most)

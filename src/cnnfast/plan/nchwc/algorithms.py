@@ -45,9 +45,7 @@ def _direct(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     xpos, ypos, rpos = _positions(lowering, sums, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
-    ints |= dict(
-        pool=int(sums.epilogue.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors()
-    )
+    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors())
     lowering.emit_channels(
         site,
         "conv2d:direct",
@@ -66,7 +64,7 @@ def _grouped(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     xpos, ypos, rpos = _positions(lowering, sums, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
-    ints |= dict(positions=len(xpos), pool=int(sums.epilogue.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
+    ints |= dict(positions=len(xpos), pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
     taps = conv_taps(op, 1, kh, kw, x) if depthwise else _lane_taps(op, sums.weight, x)
     lowering.emit_channels(
         site,
@@ -108,12 +106,12 @@ def _bias(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> Array:
 def _positions(lowering: ChannelsLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
     """Return where each position reads, in so many units, and where it writes and finds its residual, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
-    shrink = 2 if sums.epilogue.pool else 1
+    shrink = 2 if sums.pool else 1
 
     def places(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
         return positions(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
 
-    xpos = places(sums.op, oh, ow, site.inputs[0], sums.epilogue.pool, unit)
+    xpos = places(sums.op, oh, ow, site.inputs[0], sums.pool, unit)
     ypos = places(plain, oh // shrink, ow // shrink, site.result)
     rpos = places(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
     return xpos, ypos, rpos
@@ -162,7 +160,7 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)
-    ints |= dict(pool=int(sums.epilogue.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
+    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
     pack = partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes)
     size = outputs * lanes * c * (k + 3) ** 2 * FLOAT
     weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)

@@ -17,6 +17,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.graph import Node
+from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
 from cnnfast.ops.gradients.dropout import threshold
 from cnnfast.plan.chwn.lowering import rule as plan_rule
@@ -25,7 +26,6 @@ from cnnfast.plan.lowering import NodeIO, numbered, strides_of, three_axes
 from cnnfast.plan.memory import root
 from cnnfast.plan.step import Step
 from cnnfast.runtime.dispatch import kernels
-from cnnfast.train.engine.fusion import Epilogue
 from cnnfast.train.engine.numbered import TRANSPOSED
 from cnnfast.train.engine.packing import Affine, Gather, Pack, Winograd
 
@@ -204,13 +204,15 @@ class TrainingLowering(LanesLowering):
 
     def stored(self, name: str) -> str:
         """Return the value that a layer stores: its own, or that of the last node that it fuses."""
-        return self.epilogues[name].result if name in self.epilogues else name
+        return self.epilogues[name].nodes[-1].name if name in self.epilogues else name
 
     def normalize(self, node: Node, target: str) -> None:
         """Emit what follows the statistics of a batch-norm: factor and shift, a residual, ReLU."""
         epilogue, x = self.epilogues.get(node.name), node.inputs[0]
         reads = (x,) if epilogue is None or epilogue.residual is None else (x, epilogue.residual)
-        ints = self.window(x, x, reads[-1], target) | dict(relu=int(epilogue is not None and epilogue.relu))
+        ints = self.window(x, x, reads[-1], target) | dict(
+            relu=int(epilogue is not None and epilogue.activation is not None)
+        )
         site = NodeIO(node.name, reads, target)
         self.emit(site, "affine_activate", reads, ints=ints, parameters=(self.buffers[node.name]["front"],))
         self.clear_halo(node.name, target)

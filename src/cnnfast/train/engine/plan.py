@@ -100,8 +100,8 @@ def _forward(low: TrainingLowering, node: Node, engine: Engine) -> None:
         low.drop(node, node.inputs[0], node.name)
         low.clear_halo(node.name, node.name)
     elif epilogue is not None:
-        op = Fused(node.op, tuple(n.op for n in epilogue.nodes), len(node.inputs))
-        low.forward(op, NodeIO(epilogue.result, node.inputs, epilogue.result))
+        op, result = Fused(node.op, epilogue.ops, len(node.inputs)), low.stored(node.name)
+        low.forward(op, NodeIO(result, node.inputs, result))
     else:
         low.forward(node.op, NodeIO(node.name, node.inputs, node.name))
 

@@ -9,7 +9,6 @@ from cnnfast.ops import BatchNorm
 from cnnfast.plan.lowering import NodeIO
 from cnnfast.train.engine.backward.elements import is_masked
 from cnnfast.train.engine.backward.rules import LIVE, parts_of, rule
-from cnnfast.train.engine.fusion import only_reader
 from cnnfast.train.engine.lowering import Norm, TrainingLowering, grad
 
 
@@ -22,7 +21,7 @@ def _batch_norm(low: TrainingLowering, op: BatchNorm, site: NodeIO) -> None:
     buffers = low.buffers[node.name]
     sums = f"{dy}:sums"
     low.shapes[sums] = (low.shapes[x][0], 2)
-    reader = only_reader(low.graph, node)
+    reader = low.graph.only_readers.get(node.name)
     ints = low.window(x, x, dy) | dict(relu=int(reader is not None and is_masked(low, reader)))
     low.emit(NodeIO(node.name, (x, dy), sums), "norm_sums", (x, dy), ints=ints, parameters=(buffers["front"],))
     low.cut(Norm(node.name, True, sums))
