@@ -21,7 +21,7 @@ def evaluate(
     inputs : array (N, ...) or mapping of str to array
         The data inputs, images along axis 0; a single array where the graph has one input.
     dtype : numpy dtype
-        What the arithmetic is done in, float64 by default.
+        What the arithmetic of floats is done in, float64 by default. Ops on integers have one result.
 
     Returns
     -------
@@ -32,11 +32,11 @@ def evaluate(
         (name,) = graph.inputs
         inputs = {name: inputs}
     values: dict[str, Array] = {name: np.asarray(x, dtype) for name, x in inputs.items()}
-    weights = {name: np.asarray(array, dtype) for name, array in graph.constants.items()}
+    exact = {value for node in graph.nodes if node.op.is_quantized for value in node.inputs}
+    weights = {name: array if name in exact else np.asarray(array, dtype) for name, array in graph.constants.items()}
     for node in graph.nodes:
-        values[node.name] = node.op.reference(
-            *(operand(node, i, v, values, weights) for i, v in enumerate(node.inputs))
-        )
+        result = node.op.reference(*(operand(node, i, v, values, weights) for i, v in enumerate(node.inputs)))
+        values[node.name] = result if graph.dtypes[node.name] != "float32" else np.asarray(result, dtype)
     return values
 
 

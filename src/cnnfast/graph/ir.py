@@ -69,6 +69,7 @@ class Graph:
         object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
         object.__setattr__(self, "nodes", _sorted(self))
         self.shapes  # noqa: B018  (infers and so checks every shape)
+        self.dtypes  # noqa: B018  (and every dtype)
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
@@ -78,6 +79,14 @@ class Graph:
         for node in self.nodes:
             shapes[node.name] = _shape_of(node, [shapes[v] for v in node.inputs])
         return MappingProxyType(shapes)
+
+    @cached_property
+    def dtypes(self) -> Mapping[str, str]:
+        """The dtype of every input and of the result of every node: float32, uint8, or int32 for sums."""
+        dtypes = dict.fromkeys(self.inputs, "float32")
+        for node in self.nodes:
+            dtypes[node.name] = _dtype_of(node, dtypes, self.constants)
+        return MappingProxyType(dtypes)
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -201,6 +210,16 @@ def _shape_of(node: Node, inputs: list[Shape]) -> Shape:
             f"every size must be positive and the whole at most {MAX_ELEMENTS} elements"
         )
     return shape
+
+
+def _dtype_of(node: Node, dtypes: Mapping[str, str], constants: Mapping[str, Array]) -> str:
+    """Return the dtype of a result; what ops on floats read of the constants is converted, whatever it is."""
+    exact = node.op.is_quantized
+    given = [dtypes.get(v) or (constants[v].dtype.name if exact else "float32") for v in node.inputs]
+    try:
+        return node.op.dtype(*given)
+    except GraphError as error:
+        raise GraphError(f"node {node.name!r}: {error}") from None
 
 
 def constant(array: object, dtype: npt.DTypeLike = np.float32) -> Array:

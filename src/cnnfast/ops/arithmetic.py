@@ -25,7 +25,7 @@ class Binary(Op):
                 f"{self.name} cannot broadcast {inputs[0]} with {inputs[1]}: from the right, sizes must be equal or 1"
             ) from None
 
-    def _aligned(self, *inputs: Array) -> tuple[Array, Array]:
+    def aligned(self, *inputs: Array) -> tuple[Array, Array]:
         """Return both values with as many axes, so that N meets N however many axes an image has."""
         rank = max(x.ndim for x in inputs)
         a, b = (x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs)
@@ -57,7 +57,7 @@ class Add(Binary):
     name: ClassVar[str] = "add"
 
     def reference(self, *inputs: Array) -> Array:
-        a, b = self._aligned(*inputs)
+        a, b = self.aligned(*inputs)
         result: Array = a + b
         return result
 
@@ -87,7 +87,7 @@ class Mul(Binary):
     name: ClassVar[str] = "mul"
 
     def reference(self, *inputs: Array) -> Array:
-        a, b = self._aligned(*inputs)
+        a, b = self.aligned(*inputs)
         result: Array = a * b
         return result
 
@@ -117,7 +117,7 @@ class Sub(Binary):
     name: ClassVar[str] = "sub"
 
     def reference(self, *inputs: Array) -> Array:
-        a, b = self._aligned(*inputs)
+        a, b = self.aligned(*inputs)
         result: Array = a - b
         return result
 
@@ -147,7 +147,7 @@ class Div(Binary):
     name: ClassVar[str] = "div"
 
     def reference(self, *inputs: Array) -> Array:
-        a, b = self._aligned(*inputs)
+        a, b = self.aligned(*inputs)
         with np.errstate(divide="ignore", invalid="ignore"):
             result: Array = a / b
         return result
@@ -179,7 +179,7 @@ class Maximum(Binary):
     selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
-        return np.maximum(*self._aligned(*inputs))
+        return np.maximum(*self.aligned(*inputs))
 
 
 @register
@@ -208,4 +208,4 @@ class Minimum(Binary):
     selects: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
-        return np.minimum(*self._aligned(*inputs))
+        return np.minimum(*self.aligned(*inputs))

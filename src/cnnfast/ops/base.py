@@ -25,7 +25,10 @@ Shape = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 
 OPS: Registry[str, type[Op]] = Registry("ops")
-"""Every op by its name, filled by `register`; tests, benchmarks and readers iterate over it."""
+"""Every op on floats by its name, filled by `register`; tests, benchmarks and readers iterate over it."""
+
+QUANTIZED_OPS: Registry[str, type[Op]] = Registry("quantized ops")
+"""Every op on integers by its name: those of `cnnfast.ops.quantized`."""
 
 
 @frozen
@@ -60,6 +63,22 @@ class Op:
 
     Then the op means the same for integers and for the real numbers that they stand for.
     """
+    keeps_dtype: ClassVar[bool] = False
+    """Whether the data inputs may all be bytes, too, of one scale and zero point, and the result with them."""
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the op reads or makes integers."""
+        return False
+
+    def dtype(self, *inputs: str) -> str:
+        """Return the dtype of the result by name, or raise `GraphError` where an input is of one that is not read."""
+        data = {dtype for index, dtype in enumerate(inputs) if self.is_data_input(index)}
+        if self.keeps_dtype and data == {"uint8"}:
+            return "uint8"
+        for wrong in sorted(data - {"float32"}):
+            raise GraphError(f"{self.name} reads float32, but is given {wrong}; put a dequantize in between")
+        return "float32"
 
     def shape(self, *inputs: Shape) -> Shape:
         """Return the output shape of one image, or raise `GraphError`."""
@@ -119,18 +138,24 @@ OpType = TypeVar("OpType", bound=type[Op])
 
 def register(cls: OpType) -> OpType:
     """Enter an op class into `OPS` under its name; from then on its attributes are of the kinds that its fields say."""
+    return register_in(OPS, cls)
+
+
+def register_in(ops: Registry[str, type[Op]], cls: OpType) -> OpType:
+    """Enter an op class into a list of ops; see `register`."""
     made, fields = cls.__init__, {f.name: str(f.type) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    positional = [f.name for f in dataclasses.fields(cls) if not f.kw_only]  # type: ignore[arg-type]
 
     @functools.wraps(made)
     def checked(self: Op, *values: object, **named: object) -> None:
-        given = [*zip(fields, values, strict=False), *named.items()]
+        given = [*zip(positional, values, strict=False), *named.items()]
         for name, value in given:
             if name in fields and not _is_of(fields[name], value):
                 raise GraphError(f"{name} of {cls.name} must be {_KINDS[fields[name]]}, but is {quoted(value)}")
         made(self, *values, **named)
 
     cls.__init__ = checked  # type: ignore[method-assign,assignment]
-    return OPS.add(cls.name, cls)
+    return ops.add(cls.name, cls)
 
 
 _KINDS = {
@@ -166,11 +191,12 @@ def decode_op(name: object, attributes: object) -> Op:
     GraphError
         For an unknown op, an unknown attribute, a value of the wrong type, or one out of range.
     """
-    if not isinstance(name, str) or name not in OPS:
-        raise GraphError(f"unknown op {name!r}; known ops: {', '.join(sorted(OPS))}")
+    known = {**OPS, **QUANTIZED_OPS}
+    if not isinstance(name, str) or name not in known:
+        raise GraphError(f"unknown op {name!r}; known ops: {', '.join(sorted(known))}")
     if not isinstance(attributes, dict):
         raise GraphError(f"attributes of {name} must be a mapping, not {type(attributes).__name__}")
-    cls = OPS[name]
+    cls = known[name]
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(attributes) - set(fields))
     if unknown:

@@ -35,6 +35,7 @@ class Concat(Op):
 
     name: ClassVar[str] = "concat"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
     data: ClassVar[tuple[str, ...]] = ("*xs",)
 
     axis: int = 1

@@ -31,6 +31,17 @@ class Fused(Op):
     def check_arity(self, count: int) -> None:
         self.base.check_arity(self.base_inputs)
 
+    @property
+    def is_quantized(self) -> bool:
+        return any(op.is_quantized for op in (self.base, *self.tail))
+
+    def dtype(self, *inputs: str) -> str:
+        (base, own), *tail = self.steps(*inputs)
+        dtype = base.dtype(*own)
+        for op, extra in tail:
+            dtype = op.dtype(dtype, *extra)
+        return dtype
+
     def is_data_input(self, index: int) -> bool:
         if index < self.base_inputs:
             return self.base.is_data_input(index)

@@ -33,6 +33,7 @@ class Identity(_Nothing):
 
     name: ClassVar[str] = "identity"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
 
 @register
@@ -53,6 +54,7 @@ class Dropout(_Nothing):
 
     name: ClassVar[str] = "dropout"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     rate: float = 0.5
 

@@ -109,9 +109,11 @@ class MaxPool(_Pool):
 
     name: ClassVar[str] = "max_pool"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     def reference(self, *inputs: Array) -> Array:
-        result: Array = self._windows(inputs[0], fill=-np.inf).max(axis=(4, 5))
+        lowest = 0 if inputs[0].dtype == np.uint8 else -np.inf
+        result: Array = self._windows(inputs[0], fill=lowest).max(axis=(4, 5))
         return result
 
 
@@ -219,6 +221,7 @@ class GlobalMaxPool(Op):
 
     name: ClassVar[str] = "global_max_pool"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     keep_dims: bool = True
 

@@ -43,6 +43,7 @@ class Flatten(_Move):
 
     name: ClassVar[str] = "flatten"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
@@ -78,6 +79,7 @@ class Reshape(_Move):
 
     name: ClassVar[str] = "reshape"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     target: tuple[int, ...]
 
@@ -129,6 +131,7 @@ class Transpose(_Move):
 
     name: ClassVar[str] = "transpose"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     order: tuple[int, ...]
 

@@ -37,6 +37,7 @@ class Slice(Op):
 
     name: ClassVar[str] = "slice"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     start: tuple[int, ...]
     count: tuple[int, ...]

@@ -17,6 +17,7 @@ from cnnfast.graph.passes.fold_batch_norm import fold_batch_norm
 from cnnfast.graph.passes.fold_constants import fold_constants
 from cnnfast.graph.passes.fold_pad import fold_pad
 from cnnfast.graph.passes.fuse import fuse
+from cnnfast.graph.passes.fuse_integers import fuse_integers
 from cnnfast.graph.passes.push_transposes import push_transposes
 from cnnfast.graph.passes.recognize_activations import recognize_activations
 
@@ -31,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     fold_pad,
     fold_batch_norm,
     fuse,
+    fuse_integers,
 )
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "fold_constants",
     "fold_pad",
     "fuse",
+    "fuse_integers",
     "optimize",
     "push_transposes",
     "recognize_activations",

@@ -40,7 +40,9 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def _can_fold(node: Node, constants: dict[str, Array]) -> bool:
-    return not isinstance(node.op, SLIDING) and all(value in constants for value in node.inputs)
+    if isinstance(node.op, SLIDING) or node.op.is_quantized:
+        return False
+    return all(value in constants for value in node.inputs)
 
 
 def _result(node: Node, constants: dict[str, Array]) -> Array:
