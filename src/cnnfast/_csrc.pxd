@@ -3,20 +3,20 @@ cdef extern from "dispatch.h" nogil:
     ctypedef struct epilogue:
         const float* r
         long r_channel
-        const int* rpos
+        const int* r_offsets
         int act
         float f0
         float f1
 
-    ctypedef struct conv_run:
+    ctypedef struct conv_args:
         const float* x
-        const int* taps
+        const int* tap_offsets
         long K
         const float* w
         const float* bias
         long channels
-        const int* xpos
-        const int* ypos
+        const int* x_offsets
+        const int* y_offsets
         long positions
         float* y
         long y_channel
@@ -24,9 +24,9 @@ cdef extern from "dispatch.h" nogil:
         int resume
         epilogue end
 
-    ctypedef struct dense_run:
+    ctypedef struct dense_args:
         const float* x
-        const int* taps
+        const int* tap_offsets
         long K
         const float* w
         const float* bias
@@ -35,13 +35,13 @@ cdef extern from "dispatch.h" nogil:
         long y_channel
         epilogue end
 
-    ctypedef struct winograd_run:
+    ctypedef struct winograd_args:
         const float* x
         long C
         long x_channel
         long x_row
         long T
-        const int* xpos
+        const int* x_offsets
         float* v
         const float* u
         const float* bias
@@ -49,7 +49,7 @@ cdef extern from "dispatch.h" nogil:
         float* y
         long y_channel
         long y_row
-        const int* ypos
+        const int* y_offsets
         const int* rows
         const int* cols
         int pool
@@ -58,12 +58,12 @@ cdef extern from "dispatch.h" nogil:
 
     int SHORT_SUM
 
-    ctypedef struct sum_run:
+    ctypedef struct sum_args:
         const float* x
         long[3] n
         long[3] step
 
-    ctypedef struct pool_run:
+    ctypedef struct pool_args:
         const float* x
         long H
         long W
@@ -82,7 +82,7 @@ cdef extern from "dispatch.h" nogil:
         long DW
         const float* divisor
 
-    ctypedef struct resize_run:
+    ctypedef struct resize_args:
         const float* x
         float* y
         long OW
@@ -93,7 +93,7 @@ cdef extern from "dispatch.h" nogil:
         const float* row_weight
         const float* col_weight
 
-    ctypedef struct matmul_run:
+    ctypedef struct matmul_args:
         long M
         long K
         long O
@@ -107,35 +107,35 @@ cdef extern from "dispatch.h" nogil:
         long y_m
         long y_o
 
-    ctypedef struct pixel_run:
+    ctypedef struct pixel_args:
         const float* x
-        const int* taps
+        const int* tap_offsets
         long K
         const float* w
         const float* bias
         long vectors
-        const int* xpos
-        const int* ypos
+        const int* x_offsets
+        const int* y_offsets
         long positions
         float* y
         long y_channel
         int pool
         epilogue end
 
-    ctypedef struct grouped_run:
+    ctypedef struct grouped_args:
         const float* x
-        const int* taps
+        const int* tap_offsets
         long K
         const float* w
         const float* bias
-        const int* xpos
-        const int* ypos
+        const int* x_offsets
+        const int* y_offsets
         long positions
         float* y
         int pool
         epilogue end
 
-    ctypedef struct products_run:
+    ctypedef struct products_args:
         const float* v
         long C
         long T
@@ -147,19 +147,19 @@ cdef extern from "dispatch.h" nogil:
     cdef enum:
         GRAD_OC
 
-    ctypedef struct weight_run:
+    ctypedef struct weight_args:
         const float* x
-        const int* taps
+        const int* tap_offsets
         long K
-        const int* xpos
-        const int* ypos
+        const int* x_offsets
+        const int* y_offsets
         long positions
         const float* dy
         long y_channel
         long channels
         float* dw
 
-    ctypedef struct pool_back_run:
+    ctypedef struct pool_back_args:
         const float* x
         long H
         long W
@@ -182,7 +182,7 @@ cdef extern from "dispatch.h" nogil:
         float* dx
         long dx_row
 
-    ctypedef struct outer_run:
+    ctypedef struct outer_args:
         const float* rows
         long R
         long row_step
@@ -193,22 +193,22 @@ cdef extern from "dispatch.h" nogil:
         long out_step
         int set
 
-    ctypedef struct tile_back_run:
+    ctypedef struct tile_back_args:
         const float* dy
         long channels
         long y_channel
         long y_row
         long T
-        const int* ypos
+        const int* y_offsets
         const int* used
         float* m
 
-    ctypedef void (*tile_back_t)(const tile_back_run*) noexcept nogil
+    ctypedef void (*tile_back_t)(const tile_back_args*) noexcept nogil
     ctypedef void (*collect_t)(const float*, long, const float*, float*) noexcept nogil
-    ctypedef void (*pool_back_t)(const pool_back_run*) noexcept nogil
-    ctypedef void (*winograd_t)(const winograd_run*) noexcept nogil
-    ctypedef void (*grouped_t)(const grouped_run*) noexcept nogil
-    ctypedef void (*pool_t)(const pool_run*) noexcept nogil
+    ctypedef void (*pool_back_t)(const pool_back_args*) noexcept nogil
+    ctypedef void (*winograd_t)(const winograd_args*) noexcept nogil
+    ctypedef void (*grouped_t)(const grouped_args*) noexcept nogil
+    ctypedef void (*pool_t)(const pool_args*) noexcept nogil
     ctypedef void (*arithmetic_t)(long, const float*, long, const float*, long, float*) noexcept nogil
 
     ctypedef struct cnnfast_kernels:
@@ -218,9 +218,9 @@ cdef extern from "dispatch.h" nogil:
         int dense_oc
         int single_oc
         double (*fma_peak_f32)(long, float*) noexcept nogil
-        void (*conv_f32_direct)(const conv_run*) noexcept nogil
-        void (*conv_f32_depthwise)(const conv_run*, long, long) noexcept nogil
-        void (*dense_f32_direct)(const dense_run*) noexcept nogil
+        void (*conv_f32_direct)(const conv_args*) noexcept nogil
+        void (*conv_f32_depthwise)(const conv_args*, long, long) noexcept nogil
+        void (*dense_f32_direct)(const dense_args*) noexcept nogil
         winograd_t winograd_f32_f4x3_input
         winograd_t winograd_f32_f4x3_output
         winograd_t winograd_f32_f4x5_input
@@ -238,13 +238,13 @@ cdef extern from "dispatch.h" nogil:
         arithmetic_t minimum_f32
         void (*function_f32)(long, const float*, float*, int, float) noexcept nogil
         void (*reduce_f32)(long, const float*, long, float*, int) noexcept nogil
-        void (*long_sum_f32)(const sum_run*, float*) noexcept nogil
-        void (*statistics_f32)(const sum_run*, float, float*) noexcept nogil
+        void (*long_sum_f32)(const sum_args*, float*) noexcept nogil
+        void (*statistics_f32)(const sum_args*, float, float*) noexcept nogil
         void (*normalize_f32)(long, const float*, long, float*, long, const float*, const float*, const float*,
                               long) noexcept nogil
         void (*gather_f32)(long, const float*, const int*, float*, long) noexcept nogil
-        void (*resize_f32)(const resize_run*) noexcept nogil
-        void (*matmul_f32)(const matmul_run*) noexcept nogil
+        void (*resize_f32)(const resize_args*) noexcept nogil
+        void (*matmul_f32)(const matmul_args*) noexcept nogil
         void (*copy_f32)(long, const float*, long, float*, long) noexcept nogil
         void (*fill_f32)(long, float, float*) noexcept nogil
         void (*sum_f32)(long, const float*, float*) noexcept nogil
@@ -256,24 +256,24 @@ cdef extern from "dispatch.h" nogil:
         void (*load_rgb_u8)(long, const unsigned char**, float*, long, const float*, const float*) noexcept nogil
         void (*load_f32)(long, const char**, long, float*) noexcept nogil
         void (*store_f32)(long, const float*, float**, long) noexcept nogil
-        void (*conv_f32_channels)(const pixel_run*) noexcept nogil
-        grouped_t depthwise_f32_channels
-        grouped_t grouped_f32_channels
-        winograd_t winograd_f32_f4x3_channels_input
-        winograd_t winograd_f32_f4x3_channels_output
-        winograd_t winograd_f32_f4x5_channels_input
-        winograd_t winograd_f32_f4x5_channels_output
-        void (*winograd_f32_channels_products)(const products_run*) noexcept nogil
-        void (*affine_f32_channels)(long, const float*, float*, const float*, const float*) noexcept nogil
-        void (*leaky_f32_channels)(long, const float*, float*, const float*) noexcept nogil
-        void (*softmax_f32_channels)(long, const float*, long, float*, long, int) noexcept nogil
-        void (*lrn_f32_channels)(
+        void (*conv_f32_nchwc)(const pixel_args*) noexcept nogil
+        grouped_t depthwise_f32_nchwc
+        grouped_t grouped_f32_nchwc
+        winograd_t winograd_f32_f4x3_input_nchwc
+        winograd_t winograd_f32_f4x3_output_nchwc
+        winograd_t winograd_f32_f4x5_input_nchwc
+        winograd_t winograd_f32_f4x5_output_nchwc
+        void (*winograd_f32_products_nchwc)(const products_args*) noexcept nogil
+        void (*affine_f32_nchwc)(long, const float*, float*, const float*, const float*) noexcept nogil
+        void (*leaky_f32_nchwc)(long, const float*, float*, const float*) noexcept nogil
+        void (*softmax_f32_nchwc)(long, const float*, long, float*, long, int) noexcept nogil
+        void (*lrn_f32_nchwc)(
             long, long, const float*, long, float*, long, long, float, float, float) noexcept nogil
         void (*copy_f32_elements)(long, const float*, const int*, float*, const int*) noexcept nogil
-        void (*load_u8_channels)(
+        void (*load_u8_nchwc)(
             long, const unsigned char*, long, long, long, long, float*, const float*, const float*) noexcept nogil
-        void (*load_f32_channels)(long, const char*, long, long, long, float*) noexcept nogil
-        void (*weight_gradient_f32)(const weight_run*) noexcept nogil
+        void (*load_f32_nchwc)(long, const char*, long, long, long, float*) noexcept nogil
+        void (*weight_gradient_f32)(const weight_args*) noexcept nogil
         void (*channel_sum_f32)(long, long, const float*, long, float*) noexcept nogil
         void (*moments_f32)(long, long, const float*, long, float*) noexcept nogil
         void (*norm_sums_f32)(long, long, const float*, long, float*, long, const float*, int, float*) noexcept nogil
@@ -292,7 +292,7 @@ cdef extern from "dispatch.h" nogil:
         pool_back_t avg_pool_back_f32
         void (*affine_activate_f32)(long, const float*, const float*, float*, float, float, int) noexcept nogil
         void (*transpose_f32)(long, const float*, long, float*) noexcept nogil
-        void (*outer_f32)(const outer_run*) noexcept nogil
+        void (*outer_f32)(const outer_args*) noexcept nogil
         tile_back_t winograd_f32_f4x3_gradient
         tile_back_t winograd_f32_f4x5_gradient
         collect_t winograd_f32_f4x3_collect

@@ -13,13 +13,13 @@ from small_graphs import net
 from cnnfast.graph import Graph, optimize
 from cnnfast.ops import Add, BatchNorm, Conv2d, GlobalAvgPool, Identity, MaxPool, Mul, Relu, Reshape, Sigmoid, Softmax
 from cnnfast.plan import memory
-from cnnfast.plan.chwn.lowering import lower_lanes
+from cnnfast.plan.chwn.lowering import lower_chwn
 from cnnfast.plan.lowering import Lowering
 from cnnfast.plan.memory import ALIGNMENT, place, root
-from cnnfast.plan.nchw import lower_naive
+from cnnfast.plan.nchw import lower_nchw
 from cnnfast.plan.step import Step
 
-LOWERINGS = [lower_lanes, lower_naive]
+LOWERINGS = [lower_chwn, lower_nchw]
 
 
 @pytest.fixture(autouse=True, scope="module", params=[memory.MOST_BY_SIZE, 0], ids=["by size", "by time"])
@@ -106,7 +106,7 @@ def test_it_is_there_where_places_are_given_in_order_of_time(lower: Lower, seed:
 def test_long_chains_reuse_two_places() -> None:
     """Without reuse forty values would lie side by side."""
     nodes = [(f"y{i}", MaxPool(3, 1, 1), f"y{i - 1}" if i else "x") for i in range(40)]
-    assert check(lower_naive, net(*nodes, x=(4, 8, 8))) == 2 * 4 * 8 * 8
+    assert check(lower_nchw, net(*nodes, x=(4, 8, 8))) == 2 * 4 * 8 * 8
 
 
 def step_named(lower: Lower, graph: Graph, node: str) -> tuple[Step, dict[str, int]]:
@@ -156,7 +156,7 @@ def test_values_with_and_without_a_border_do_not_share() -> None:
         ("p", MaxPool(2), "x"), ("a", Relu(), "p"), ("c", Conv2d(padding=1), "a", "w"), ("y", Add(), "c", "p"),
         outputs="y a", w=(3, 3, 3, 3),
     )  # fmt: skip
-    check(lower_lanes, graph)
+    check(lower_chwn, graph)
 
 
 def test_outputs_that_are_inputs_constants_or_other_names() -> None:
@@ -174,4 +174,4 @@ def test_many_values_that_live_long_and_short_are_placed_without_looking_at_ever
     sums = [(f"s{i}", Add(), f"s{i - 1}" if i > 1 else "b0", f"b{i}") for i in range(1, 4000)]
     small = net(*branches[:200], *sums[:199], x=(4, 4, 4))
     large = net(*branches, *sums, x=(4, 4, 4))
-    assert check(lower_naive, large) <= 20 * 1.05 * check(lower_naive, small)
+    assert check(lower_nchw, large) <= 20 * 1.05 * check(lower_nchw, small)

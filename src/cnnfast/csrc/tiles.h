@@ -24,34 +24,34 @@ enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN };
 typedef struct epilogue {
     const float *r;      /* what is added before the activation, at the places of y; or NULL */
     long r_channel;      /* from one channel of r to the next */
-    const int *rpos;     /* place of each position in r */
+    const int *r_offsets;     /* place of each position in r */
     int act;
     float f0, f1;
 } epilogue;
 
 /* Direct convolution: a block of output channels over a run of positions. A position is an output pixel; its products
-   read the input at xpos[position] + taps[k], whatever the kernel, stride, dilation or padding. */
-typedef struct conv_run {
+   read the input at x_offsets[position] + tap_offsets[k], whatever the kernel, stride, dilation or padding. */
+typedef struct conv_args {
     const float *x;      /* first input channel of the group */
-    const int *taps;     /* (K,) */
+    const int *tap_offsets;     /* (K,) */
     long K;
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */
     long channels;       /* 1 .. TILE_OC */
-    const int *xpos;     /* (positions,), a multiple of 4 */
-    const int *ypos;     /* (positions,), or (positions / 4,) with pool */
+    const int *x_offsets;     /* (positions,), a multiple of 4 */
+    const int *y_offsets;     /* (positions,), or (positions / 4,) with pool */
     long positions;
     float *y;            /* first output channel of the block */
     long y_channel;
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
     int resume;          /* whether the sums go on from what y holds instead of the bias */
     epilogue end;
-} conv_run;
+} conv_args;
 
 /* One output pixel, many channels: a dense layer, or a convolution as large as its image. */
-typedef struct dense_run {
+typedef struct dense_args {
     const float *x;
-    const int *taps;     /* (K,), or NULL where inputs lie one after the other */
+    const int *tap_offsets;     /* (K,), or NULL where inputs lie one after the other */
     long K;
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */
@@ -59,48 +59,48 @@ typedef struct dense_run {
     float *y;
     long y_channel;
     epilogue end;
-} dense_run;
+} dense_args;
 
 /* Winograd: T tiles of 4x4 output pixels at a time. */
-typedef struct winograd_run {
+typedef struct winograd_args {
     const float *x;
     long C, x_channel, x_row;
     long T;              /* 4 or 1 */
-    const int *xpos;     /* (T,) top left corner of each tile */
+    const int *x_offsets;     /* (T,) top left corner of each tile */
     float *v;            /* (E, C + 1, T) transformed input; the last channel is a gap */
     const float *u;      /* (E, C, channels) transformed weights of a block of output channels */
     const float *bias;   /* (channels,) */
     long channels;       /* 1 .. TILE_OC, with one tile 1 .. SINGLE_OC */
     float *y;
     long y_channel, y_row;
-    const int *ypos;     /* (T,) */
+    const int *y_offsets;     /* (T,) */
     const int *rows;     /* (T,) output rows of each tile that exist, 1 .. 4; with pool 1 .. 2 pooled ones */
     const int *cols;     /* (T,) */
     int pool;
-    epilogue end;        /* rpos: (T,), as ypos */
+    epilogue end;        /* r_offsets: (T,), as y_offsets */
     long r_row;
-} winograd_run;
+} winograd_args;
 
 /* What is summed: n[0] x n[1] x n[2] elements, `step` apart along each axis. Sums of up to SHORT_SUM terms, which are off by
    a millionth at most, are taken one after the other; for longer ones there is sums.inc. */
 #define SHORT_SUM 64
 
-typedef struct sum_run {
+typedef struct sum_args {
     const float *x;
     long n[3], step[3];
-} sum_run;
+} sum_args;
 
-typedef struct pool_run {
+typedef struct pool_args {
     const float *x;      /* one channel */
     long H, W, x_row;
     float *y;
     long OH, OW, y_row;
     long KH, KW, SH, SW, PT, PL, DH, DW;
     const float *divisor; /* (OH, OW) */
-} pool_run;
+} pool_args;
 
 /* One row of an interpolated channel: weighted sums of KH x KW elements. */
-typedef struct resize_run {
+typedef struct resize_args {
     const float *x;      /* one channel */
     float *y;            /* (OW,) */
     long OW, KH, KW;
@@ -108,63 +108,63 @@ typedef struct resize_run {
     const int *cols;     /* (OW, KW) places within a row */
     const float *row_weight; /* (KH,) */
     const float *col_weight; /* (OW, KW) */
-} resize_run;
+} resize_args;
 
 /* The product of two matrices that are both computed; strides count vectors. */
-typedef struct matmul_run {
+typedef struct matmul_args {
     long M, K, O;
     const float *a, *b;
     float *y;
     long a_m, a_k, b_k, b_o, y_m, y_o;
-} matmul_run;
+} matmul_args;
 
 /* Layout nchw<L>c: a vector holds one pixel of L channels of one image. Places of inputs that are read one channel at a
    time (`scalars`) count floats, all others vectors. */
 
 /* Convolution or dense layer: a block of vectors of output channels over a run of positions, which is one position where
    there are more than TILE_VECTORS vectors. */
-typedef struct pixel_run {
+typedef struct pixel_args {
     const float *x;
-    const int *taps;     /* (K,) scalars, or NULL where inputs lie one after the other */
+    const int *tap_offsets;     /* (K,) scalars, or NULL where inputs lie one after the other */
     long K;
     const float *w;      /* (K, vectors) */
     const float *bias;   /* (vectors,) */
     long vectors;        /* 1 .. TILE_VECTORS, with one position 1 .. 8 */
-    const int *xpos;     /* (positions,) scalars */
-    const int *ypos;     /* (positions,), or (positions / 4,) with pool */
+    const int *x_offsets;     /* (positions,) scalars */
+    const int *y_offsets;     /* (positions,), or (positions / 4,) with pool */
     long positions;      /* a multiple of 4 with pool */
     float *y;            /* first vector of the block */
     long y_channel;
     int pool;
     epilogue end;
-} pixel_run;
+} pixel_args;
 
 /* Depthwise or grouped convolution: one vector of output channels. */
-typedef struct grouped_run {
+typedef struct grouped_args {
     const float *x;
-    const int *taps;     /* depthwise (K,); grouped (K, L) scalars, a place for each lane */
+    const int *tap_offsets;     /* depthwise (K,); grouped (K, L) scalars, a place for each lane */
     long K;
     const float *w;      /* (K,) vectors */
     const float *bias;   /* one vector */
-    const int *xpos;     /* (positions,), for grouped scalars */
-    const int *ypos;
+    const int *x_offsets;     /* (positions,), for grouped scalars */
+    const int *y_offsets;
     long positions;
     float *y;
     int pool;
     epilogue end;
-} grouped_run;
+} grouped_args;
 
 /* Winograd: the products of one element of the transform, summed over the channels. */
-typedef struct products_run {
+typedef struct products_args {
     const float *v;      /* (ceil(C / L), T) transformed inputs */
     long C, T;
     const float *u;      /* (C, vectors) transformed weights of a block of output channels */
     const float *first;  /* (vectors,) where the sums start, or NULL for zeros */
     long vectors;        /* 1 .. 4 */
     float *m;            /* (vectors, T) */
-} products_run;
+} products_args;
 
-typedef void (*winograd_t)(const winograd_run *);
-typedef void (*grouped_t)(const grouped_run *);
-typedef void (*pool_t)(const pool_run *);
+typedef void (*winograd_t)(const winograd_args *);
+typedef void (*grouped_t)(const grouped_args *);
+typedef void (*pool_t)(const pool_args *);
 typedef void (*arithmetic_t)(long, const float *, long, const float *, long, float *);

@@ -8,15 +8,15 @@ cdef void conv2d_weight_f32_chwn_direct(const Step* s, float* arena) noexcept no
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef const float* dy = operand(s, 1, arena)
     cdef float* dw = arena + s.dst                         # (groups * OC, K)
-    cdef _csrc.weight_run run
-    run.taps, run.K, run.y_channel = s.t[0], K, y_channel
+    cdef _csrc.weight_args run
+    run.tap_offsets, run.K, run.y_channel = s.t[0], K, y_channel
     for group in range(groups):
         run.x = operand(s, 0, arena) + group * x_group * L
         p = 0
         while p < positions:
             run.positions = min(block, positions - p)
-            run.xpos = s.t[1] + p
-            run.ypos = s.t[2] + p
+            run.x_offsets = s.t[1] + p
+            run.y_offsets = s.t[2] + p
             o = group * OC
             while o < (group + 1) * OC:
                 run.channels = min(<Py_ssize_t>_csrc.GRAD_OC, (group + 1) * OC - o)
@@ -35,7 +35,7 @@ cdef void dense_weight_f32_chwn_outer(const Step* s, float* arena) noexcept nogi
     cdef float* dw = arena + s.dst                         # (O, F)
     cdef float* columns = arena + s.workspace              # (Q, L) vectors
     cdef float* rest = columns + (whole + 1) * L * L       # (O, L)
-    cdef _csrc.outer_run run
+    cdef _csrc.outer_args run
     for q in range(whole + 1):
         if q * L < F:
             isa.transpose_f32(min(L, F - q * L), x + q * L * L, 1, columns + q * L * L)
@@ -59,7 +59,7 @@ cdef inline void into_columns(const _csrc.cnnfast_kernels* isa, Py_ssize_t Q, Py
             isa.transpose_f32(min(L, channels - q * L), x + (q * L * T + t) * L, T, out + (q * T + t) * L * L)
 
 
-cdef inline void add_kernels(const _csrc.outer_run* block, const float* u, Py_ssize_t u_step, _csrc.collect_t collect,
+cdef inline void add_kernels(const _csrc.outer_args* block, const float* u, Py_ssize_t u_step, _csrc.collect_t collect,
                              const float* g, int K, float* kernel, Py_ssize_t channels, Py_ssize_t L,
                              float* dw, Py_ssize_t r_step, Py_ssize_t q_step) noexcept nogil:
     # A finished block of sums back into kernels, which are added to those of its channels.
@@ -93,9 +93,9 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     cdef const float* source = m if swap else v
     cdef Py_ssize_t row_plane = (R + 1) * T * L, plane = (columns + 1) * T * L
     cdef Py_ssize_t r_step = K * K if swap else C * K * K, q_step = C * K * K if swap else K * K
-    cdef _csrc.winograd_run forward
-    cdef _csrc.tile_back_run back
-    cdef _csrc.outer_run run
+    cdef _csrc.winograd_args forward
+    cdef _csrc.tile_back_args back
+    cdef _csrc.outer_args run
     forward.C, forward.x_channel, forward.x_row, forward.T, forward.x = C, s.g[2], s.g[3], T, operand(s, 0, arena)
     forward.v = v
     back.channels, back.y_channel, back.y_row, back.T, back.dy = OC, s.g[4], s.g[5], T, operand(s, 1, arena)
@@ -103,7 +103,7 @@ cdef inline void winograd_weight(const Step* s, float* arena, int E, int K, _csr
     run.row_step, run.K, run.out_step = T * L, T * L, BQ * L
     for t in range(tiles // T):
         tile = t * T
-        forward.xpos, back.ypos, back.used = s.t[0] + tile, s.t[1] + tile, s.t[2] + tile
+        forward.x_offsets, back.y_offsets, back.used = s.t[0] + tile, s.t[1] + tile, s.t[2] + tile
         spread_x(&forward)
         spread_dy(&back)
         run.set = tile == 0
@@ -290,7 +290,7 @@ cdef void lrn_back_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
 cdef inline void pool_back(const Step* s, float* arena, _csrc.pool_back_t kernel) noexcept nogil:
     # operands dy, and for the largest x and y
     cdef Py_ssize_t c, L = _csrc.cnnfast_active().lanes
-    cdef _csrc.pool_back_run run
+    cdef _csrc.pool_back_args run
     run.H, run.W, run.OH, run.OW = s.g[1], s.g[2], s.g[3], s.g[4]
     run.KH, run.KW, run.SH, run.SW, run.PT, run.PL, run.DH, run.DW = (
         s.g[5], s.g[6], s.g[7], s.g[8], s.g[9], s.g[10], s.g[11], s.g[12])

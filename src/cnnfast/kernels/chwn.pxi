@@ -4,7 +4,7 @@
 
 
 cdef enum:
-    TOGETHER_IN_LANES = 8                  # channels of a depthwise convolution between two looks at signals
+    CHANNELS_PER_CHECK = 8                  # channels of a depthwise convolution between two looks at signals
 
 
 cdef inline Py_ssize_t blocks_of(Py_ssize_t channels, Py_ssize_t most) noexcept nogil:
@@ -18,12 +18,12 @@ cdef inline Py_ssize_t block_start(Py_ssize_t block, Py_ssize_t blocks, Py_ssize
 
 
 cdef inline Epilogue ending(const Step* s, float* arena, Py_ssize_t act, Py_ssize_t r_channel,
-                            const int* rpos) noexcept nogil:
+                            const int* r_offsets) noexcept nogil:
     # what follows the sum: a residual if there is a second operand, then an activation
     cdef Epilogue end
     end.r = operand(s, 1, arena) if s.n_operands > 1 else NULL
     end.r_channel = r_channel
-    end.rpos = rpos
+    end.r_offsets = r_offsets
     end.act = <int>act
     end.f0 = s.f[0]
     end.f1 = s.f[1]
@@ -40,29 +40,29 @@ cdef void conv2d_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* weight = s.p[0]                      # blocks of channels, each (K, channels)
     cdef const float* bias = s.p[1]                        # (groups * OC,)
     cdef Py_ssize_t group, tile, o, p, tiles = blocks_of(OC, isa.tile_oc), L = isa.lanes
-    cdef _csrc.conv_run run
-    run.taps, run.K, run.pool, run.resume, run.y_channel = s.t[0], K, <int>pool, <int>resume, y_channel
+    cdef _csrc.conv_args run
+    run.tap_offsets, run.K, run.pool, run.resume, run.y_channel = s.t[0], K, <int>pool, <int>resume, y_channel
     if OC == 1:
         run.x, run.w, run.bias, run.y, run.channels = operand(s, 0, arena), weight, bias, arena + s.dst, 1
-        run.xpos, run.ypos, run.positions = s.t[1], s.t[2], positions
+        run.x_offsets, run.y_offsets, run.positions = s.t[1], s.t[2], positions
         run.end = ending(s, arena, act, r_channel, s.t[3])
         while groups > 0 and not must_stop():
-            isa.conv_f32_depthwise(&run, min(groups, <Py_ssize_t>TOGETHER_IN_LANES), x_group)
-            run.x += TOGETHER_IN_LANES * x_group * L
-            run.w += TOGETHER_IN_LANES * K
-            run.bias += TOGETHER_IN_LANES
-            run.y += TOGETHER_IN_LANES * y_channel * L
+            isa.conv_f32_depthwise(&run, min(groups, <Py_ssize_t>CHANNELS_PER_CHECK), x_group)
+            run.x += CHANNELS_PER_CHECK * x_group * L
+            run.w += CHANNELS_PER_CHECK * K
+            run.bias += CHANNELS_PER_CHECK
+            run.y += CHANNELS_PER_CHECK * y_channel * L
             if run.end.r != NULL:
-                run.end.r += TOGETHER_IN_LANES * r_channel * L
-            groups -= TOGETHER_IN_LANES
+                run.end.r += CHANNELS_PER_CHECK * r_channel * L
+            groups -= CHANNELS_PER_CHECK
         return
     for group in range(groups):
         run.x = operand(s, 0, arena) + group * x_group * L
         p = 0
         while p < positions and not must_stop():
             run.positions = min(block, positions - p)
-            run.xpos = s.t[1] + p
-            run.ypos = s.t[2] + (p // 4 if pool else p)
+            run.x_offsets = s.t[1] + p
+            run.y_offsets = s.t[2] + (p // 4 if pool else p)
             run.end = ending(s, arena, act, r_channel, s.t[3] + p if s.t[3] != NULL else NULL)
             for tile in range(tiles):
                 o = group * OC + block_start(tile, tiles, OC)
@@ -80,9 +80,9 @@ cdef void dense_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t K = s.g[0], O = s.g[1], y_channel = s.g[2], act = s.g[3], r_channel = s.g[4]
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t block, first, blocks = blocks_of(O, isa.dense_oc), L = isa.lanes
-    cdef _csrc.dense_run run
+    cdef _csrc.dense_args run
     run.x = operand(s, 0, arena)
-    run.taps, run.K, run.y_channel = s.t[0], K, y_channel
+    run.tap_offsets, run.K, run.y_channel = s.t[0], K, y_channel
     run.end = ending(s, arena, act, r_channel, NULL)
     for block in range(blocks):
         if must_stop():
@@ -104,7 +104,7 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t T = 1 if tiles == 1 else 4, blocks = blocks_of(OC, isa.single_oc if tiles == 1 else isa.tile_oc)
     cdef Py_ssize_t step, tile, block, first, L = isa.lanes
-    cdef _csrc.winograd_run run
+    cdef _csrc.winograd_args run
     run.C, run.x_channel, run.x_row, run.T = C, x_channel, x_row, T
     run.x = operand(s, 0, arena)
     run.v = arena + s.workspace
@@ -114,11 +114,11 @@ cdef inline void winograd(const Step* s, float* arena, int E, _csrc.winograd_t t
         if must_stop():
             return
         tile = step * T
-        run.xpos = s.t[0] + tile
-        run.ypos = s.t[1] + tile
+        run.x_offsets = s.t[0] + tile
+        run.y_offsets = s.t[1] + tile
         run.rows = s.t[2] + tile
         run.cols = s.t[3] + tile
-        run.end.rpos = s.t[4] + tile if s.t[4] != NULL else NULL
+        run.end.r_offsets = s.t[4] + tile if s.t[4] != NULL else NULL
         transform(&run)
         for block in range(blocks):
             first = block_start(block, blocks, OC)
@@ -144,7 +144,7 @@ cdef void conv2d_f32_chwn_winograd4x5(const Step* s, float* arena) noexcept nogi
 cdef inline void pool(const Step* s, float* arena, _csrc.pool_t kernel) noexcept nogil:
     cdef Py_ssize_t C = s.g[0], x_channel = s.g[13], y_channel = s.g[15], c, L = _csrc.cnnfast_active().lanes
     cdef const float* x = operand(s, 0, arena)
-    cdef _csrc.pool_run run
+    cdef _csrc.pool_args run
     run.H, run.W, run.OH, run.OW = s.g[1], s.g[2], s.g[3], s.g[4]
     run.KH, run.KW, run.SH, run.SW, run.PT, run.PL, run.DH, run.DW = (
         s.g[5], s.g[6], s.g[7], s.g[8], s.g[9], s.g[10], s.g[11], s.g[12])
@@ -165,9 +165,9 @@ cdef void avg_pool_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     pool(s, arena, _csrc.cnnfast_active().avg_pool_f32)
 
 
-cdef inline _csrc.sum_run terms(Py_ssize_t n0, Py_ssize_t n1, Py_ssize_t n2,
+cdef inline _csrc.sum_args terms(Py_ssize_t n0, Py_ssize_t n1, Py_ssize_t n2,
                                 Py_ssize_t step0, Py_ssize_t step1, Py_ssize_t step2) noexcept nogil:
-    cdef _csrc.sum_run run
+    cdef _csrc.sum_args run
     run.x = NULL
     run.n[0], run.n[1], run.n[2] = n0, n1, n2
     run.step[0], run.step[1], run.step[2] = step0, step1, step2
@@ -181,7 +181,7 @@ cdef void global_avg_pool_f32_chwn_direct(const Step* s, float* arena) noexcept 
     cdef const float* x = operand(s, 0, arena)
     cdef float* y
     cdef float count = H * W
-    cdef _csrc.sum_run run = terms(1, H, W, 0, x_row, 1)
+    cdef _csrc.sum_args run = terms(1, H, W, 0, x_row, 1)
     for c in range(C):
         y = arena + s.dst + c * y_channel * L
         run.x = x + c * x_channel * L
@@ -245,7 +245,7 @@ cdef void activate_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
                              <int>s.g[7], s.f[0], s.f[1])
 
 
-cdef inline void softmax_lanes(const Step* s, float* arena, int take_log) noexcept nogil:
+cdef inline void softmax_chwn(const Step* s, float* arena, int take_log) noexcept nogil:
     cdef Py_ssize_t A = s.g[0], B = s.g[1], K = s.g[2], i, j
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
@@ -259,11 +259,11 @@ cdef inline void softmax_lanes(const Step* s, float* arena, int take_log) noexce
 
 
 cdef void softmax_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
-    softmax_lanes(s, arena, 0)
+    softmax_chwn(s, arena, 0)
 
 
 cdef void log_softmax_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
-    softmax_lanes(s, arena, 1)
+    softmax_chwn(s, arena, 1)
 
 
 cdef inline void arithmetic(const Step* s, float* arena, _csrc.arithmetic_t kernel) noexcept nogil:

@@ -154,7 +154,7 @@ cdef void reduce_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef float count = s.g[3] * s.g[4] * s.g[5]
     cdef int how = <int>s.g[12]
     cdef bint is_long = how < 2 and s.g[3] * s.g[4] * s.g[5] > _csrc.SHORT_SUM
-    cdef _csrc.sum_run run = terms(s.g[3], s.g[4], s.g[5], s.g[6], s.g[7], s.g[8])
+    cdef _csrc.sum_args run = terms(s.g[3], s.g[4], s.g[5], s.g[6], s.g[7], s.g[8])
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
@@ -215,7 +215,7 @@ cdef void normalize_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x
     cdef float* y
-    cdef _csrc.sum_run run = terms(s.g[3], s.g[4], s.g[5], s.g[7], s.g[8], s.g[9])
+    cdef _csrc.sum_args run = terms(s.g[3], s.g[4], s.g[5], s.g[7], s.g[8], s.g[9])
     for i in range(s.g[0]):
         for j in range(s.g[1]):
             for k in range(s.g[2]):
@@ -272,7 +272,7 @@ cdef void resize_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t OH = s.g[1], c, i
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
-    cdef _csrc.resize_run run
+    cdef _csrc.resize_args run
     run.OW, run.KH, run.KW, run.cols, run.col_weight = s.g[2], s.g[3], s.g[4], s.t[1], s.p[1]
     for c in range(s.g[0]):
         run.x = operand(s, 0, arena) + c * s.g[5] * L
@@ -303,7 +303,7 @@ cdef void matmul_f32_chwn_direct(const Step* s, float* arena) noexcept nogil:
     cdef Py_ssize_t i
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
-    cdef _csrc.matmul_run run
+    cdef _csrc.matmul_args run
     run.M, run.K, run.O = s.g[1], s.g[2], s.g[3]
     run.a_m, run.a_k, run.b_k, run.b_o, run.y_m, run.y_o = s.g[5], s.g[6], s.g[8], s.g[9], s.g[11], s.g[12]
     for i in range(s.g[0]):

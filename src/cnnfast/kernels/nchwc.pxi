@@ -1,12 +1,12 @@
 # The layer loops for one image with channels in the lanes, layout nchw<L>c. A vector is one pixel of L channels, so a
 # "channel" of a loop that treats vectors alike is a block of L: pools, activations, sums and copies are those of
-# kernels/chwn.pxi. Here is what reads single channels. Its innermost tiles are in csrc/channels_*.inc.
+# kernels/chwn.pxi. Here is what reads single channels. Its innermost tiles are in csrc/nchwc/.
 
 
 cdef enum:
     FEW_POSITIONS = 64                     # up to so many, threads divide a layer by output channels
     FEW_TILES = 16
-    TOGETHER_IN_CHANNELS = 4096            # positions between two looks at signals, a multiple of every tile
+    POSITIONS_PER_CHECK = 4096            # positions between two looks at signals, a multiple of every tile
 
 
 cdef inline Py_ssize_t vectors_of(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
@@ -28,13 +28,13 @@ cdef void conv2d_f32_nchwc_direct_part(const Step* s, float* arena, float* own, 
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most), block, first
     cdef Py_ssize_t positions = s.g[3], pool = s.g[4], start = 0, stop = positions, from_block = 0, to_block = blocks
     cdef Py_ssize_t at
-    cdef _csrc.pixel_run run
+    cdef _csrc.pixel_args run
     if blocks >= parts and positions <= FEW_POSITIONS:
         from_block, to_block = share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)
     else:
         start, stop = share_of(positions, part, parts, 8), share_of(positions, part + 1, parts, 8)
     run.x = operand(s, 0, arena)
-    run.taps, run.K, run.y_channel, run.pool = s.t[0], K, y_channel, <int>pool
+    run.tap_offsets, run.K, run.y_channel, run.pool = s.t[0], K, y_channel, <int>pool
     run.end = ending(s, arena, act, r_channel, NULL)
     for block in range(from_block, to_block):
         first = block_start(block, blocks, vectors)
@@ -46,29 +46,29 @@ cdef void conv2d_f32_nchwc_direct_part(const Step* s, float* arena, float* own, 
             run.end.r = operand(s, 1, arena) + first * r_channel * L
         at = start
         while at < stop and not must_stop():
-            run.xpos, run.positions = s.t[1] + at, min(stop - at, <Py_ssize_t>TOGETHER_IN_CHANNELS)
-            run.ypos = s.t[2] + (at // 4 if pool else at)
-            run.end.rpos = s.t[3] + at if s.t[3] != NULL else NULL
-            isa.conv_f32_channels(&run)
-            at += TOGETHER_IN_CHANNELS
+            run.x_offsets, run.positions = s.t[1] + at, min(stop - at, <Py_ssize_t>POSITIONS_PER_CHECK)
+            run.y_offsets = s.t[2] + (at // 4 if pool else at)
+            run.end.r_offsets = s.t[3] + at if s.t[3] != NULL else NULL
+            isa.conv_f32_nchwc(&run)
+            at += POSITIONS_PER_CHECK
 
 
 cdef void conv2d_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
     conv2d_f32_nchwc_direct_part(s, arena, arena, 0, 1)
 
 
-cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csrc.grouped_t kernel,
+cdef inline void grouped(const Step* s, float* arena, Py_ssize_t tap_lanes, _csrc.grouped_t kernel,
                          Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
-    # one vector of output channels after the other; lane_taps tells how many tables of K taps each has of its own
+    # one vector of output channels after the other; tap_lanes: offsets of a tap, or 0 where all vectors share a table
     cdef Py_ssize_t C = s.g[0], K = s.g[1], x_channel = s.g[2], y_channel = s.g[3], r_channel = s.g[7], c
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
-    cdef _csrc.grouped_run run
-    run.K, run.xpos, run.ypos, run.positions, run.pool = K, s.t[1], s.t[2], s.g[4], <int>s.g[5]
+    cdef _csrc.grouped_args run
+    run.K, run.x_offsets, run.y_offsets, run.positions, run.pool = K, s.t[1], s.t[2], s.g[4], <int>s.g[5]
     run.end = ending(s, arena, s.g[6], r_channel, s.t[3])
     for c in range(share_of(vectors_of(C, L), part, parts, 1), share_of(vectors_of(C, L), part + 1, parts, 1)):
         run.x = operand(s, 0, arena) + c * x_channel * L
-        run.taps = s.t[0] + c * K * lane_taps
+        run.tap_offsets = s.t[0] + c * K * tap_lanes
         run.w = s.p[0] + c * K * L
         run.bias = s.p[1] + c * L
         run.y = arena + s.dst + c * y_channel * L
@@ -81,7 +81,7 @@ cdef inline void grouped(const Step* s, float* arena, Py_ssize_t lane_taps, _csr
 
 cdef void conv2d_f32_nchwc_depthwise_part(const Step* s, float* arena, float* own, Py_ssize_t part,
                                           Py_ssize_t parts) noexcept nogil:
-    grouped(s, arena, 0, _csrc.cnnfast_active().depthwise_f32_channels, part, parts)
+    grouped(s, arena, 0, _csrc.cnnfast_active().depthwise_f32_nchwc, part, parts)
 
 
 cdef void conv2d_f32_nchwc_depthwise(const Step* s, float* arena) noexcept nogil:
@@ -90,14 +90,14 @@ cdef void conv2d_f32_nchwc_depthwise(const Step* s, float* arena) noexcept nogil
 
 cdef void conv2d_f32_nchwc_grouped_part(const Step* s, float* arena, float* own, Py_ssize_t part,
                                         Py_ssize_t parts) noexcept nogil:
-    grouped(s, arena, _csrc.cnnfast_active().lanes, _csrc.cnnfast_active().grouped_f32_channels, part, parts)
+    grouped(s, arena, _csrc.cnnfast_active().lanes, _csrc.cnnfast_active().grouped_f32_nchwc, part, parts)
 
 
 cdef void conv2d_f32_nchwc_grouped(const Step* s, float* arena) noexcept nogil:
     conv2d_f32_nchwc_grouped_part(s, arena, arena, 0, 1)
 
 
-cdef inline void winograd_channels(const Step* s, float* arena, float* own, int E, _csrc.winograd_t transform,
+cdef inline void winograd_nchwc(const Step* s, float* arena, float* own, int E, _csrc.winograd_t transform,
                                    _csrc.winograd_t finish, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
     # A run of tiles at a time: all inputs transformed, all products of each element, all outputs. Threads divide the
     # blocks of output channels where there are few tiles, else the tiles; each has a workspace in an arena of its own.
@@ -109,8 +109,8 @@ cdef inline void winograd_channels(const Step* s, float* arena, float* own, int 
     cdef Py_ssize_t e, block, first, begin, T, v_plane, m_plane
     cdef float* v = own + s.workspace
     cdef float* m
-    cdef _csrc.winograd_run run
-    cdef _csrc.products_run products
+    cdef _csrc.winograd_args run
+    cdef _csrc.products_args products
     if blocks >= parts and tiles <= FEW_TILES:
         from_block, to_block = share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)
     else:
@@ -131,11 +131,11 @@ cdef inline void winograd_channels(const Step* s, float* arena, float* own, int 
         m_plane = (run.channels * T + 1) * L
         m = v + E * v_plane
         run.T = products.T = T
-        run.xpos = s.t[0] + tile
-        run.ypos = s.t[1] + tile
+        run.x_offsets = s.t[0] + tile
+        run.y_offsets = s.t[1] + tile
         run.rows = s.t[2] + tile
         run.cols = s.t[3] + tile
-        run.end.rpos = s.t[4] + tile if s.t[4] != NULL else NULL
+        run.end.r_offsets = s.t[4] + tile if s.t[4] != NULL else NULL
         run.v = v
         transform(&run)
         for e in range(E):
@@ -146,7 +146,7 @@ cdef inline void winograd_channels(const Step* s, float* arena, float* own, int 
                 products.u = s.p[0] + (e * vectors + first) * C * L
                 products.first = s.p[1] + first * L if e == (7 if E == 36 else 9) else NULL
                 products.m = m + e * m_plane + (first - begin) * T * L
-                isa.winograd_f32_channels_products(&products)
+                isa.winograd_f32_products_nchwc(&products)
         run.v = m
         finish(&run)
         tile += T
@@ -155,7 +155,7 @@ cdef inline void winograd_channels(const Step* s, float* arena, float* own, int 
 cdef void conv2d_f32_nchwc_winograd4x3_part(const Step* s, float* arena, float* own, Py_ssize_t part,
                                             Py_ssize_t parts) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    winograd_channels(s, arena, own, 36, isa.winograd_f32_f4x3_channels_input, isa.winograd_f32_f4x3_channels_output,
+    winograd_nchwc(s, arena, own, 36, isa.winograd_f32_f4x3_input_nchwc, isa.winograd_f32_f4x3_output_nchwc,
                       part, parts)
 
 
@@ -166,7 +166,7 @@ cdef void conv2d_f32_nchwc_winograd4x3(const Step* s, float* arena) noexcept nog
 cdef void conv2d_f32_nchwc_winograd4x5_part(const Step* s, float* arena, float* own, Py_ssize_t part,
                                             Py_ssize_t parts) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    winograd_channels(s, arena, own, 64, isa.winograd_f32_f4x5_channels_input, isa.winograd_f32_f4x5_channels_output,
+    winograd_nchwc(s, arena, own, 64, isa.winograd_f32_f4x5_input_nchwc, isa.winograd_f32_f4x5_output_nchwc,
                       part, parts)
 
 
@@ -180,9 +180,9 @@ cdef void dense_f32_nchwc_direct_part(const Step* s, float* arena, float* own, P
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(O, L), blocks = blocks_of(vectors, most), block, first
     cdef int origin = 0
-    cdef _csrc.pixel_run run
+    cdef _csrc.pixel_args run
     run.x = operand(s, 0, arena)
-    run.taps, run.K, run.xpos, run.ypos, run.positions = s.t[0], K, &origin, &origin, 1
+    run.tap_offsets, run.K, run.x_offsets, run.y_offsets, run.positions = s.t[0], K, &origin, &origin, 1
     run.y_channel, run.pool = y_channel, 0
     run.end = ending(s, arena, s.g[3], r_channel, &origin)
     for block in range(share_of(blocks, part, parts, 1), share_of(blocks, part + 1, parts, 1)):
@@ -193,7 +193,7 @@ cdef void dense_f32_nchwc_direct_part(const Step* s, float* arena, float* own, P
         run.y = arena + s.dst + first * y_channel * L
         if run.end.r != NULL:
             run.end.r = operand(s, 1, arena) + first * r_channel * L
-        isa.conv_f32_channels(&run)
+        isa.conv_f32_nchwc(&run)
 
 
 cdef void dense_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
@@ -207,7 +207,7 @@ cdef void affine_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* x = operand(s, 0, arena)
     for c in range(vectors_of(C, L)):
         for i in range(H):
-            isa.affine_f32_channels(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L,
+            isa.affine_f32_nchwc(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L,
                                     s.p[0] + c * L, s.p[1] + c * L)
 
 
@@ -218,25 +218,25 @@ cdef void prelu_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
     cdef const float* x = operand(s, 0, arena)
     for c in range(vectors_of(C, L)):
         for i in range(H):
-            isa.leaky_f32_channels(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L, s.p[0] + c * L)
+            isa.leaky_f32_nchwc(W, x + (c * xc + i * xr) * L, arena + s.dst + (c * yc + i * yr) * L, s.p[0] + c * L)
 
 
-cdef inline void softmax_channels(const Step* s, float* arena, int take_log) noexcept nogil:
+cdef inline void softmax_nchwc(const Step* s, float* arena, int take_log) noexcept nogil:
     cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], xc = s.g[3], xr = s.g[4], yc = s.g[5], yr = s.g[6], i, j
     cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
     cdef Py_ssize_t L = isa.lanes
     cdef const float* x = operand(s, 0, arena)
     for i in range(H):
         for j in range(W):
-            isa.softmax_f32_channels(C, x + (i * xr + j) * L, xc, arena + s.dst + (i * yr + j) * L, yc, take_log)
+            isa.softmax_f32_nchwc(C, x + (i * xr + j) * L, xc, arena + s.dst + (i * yr + j) * L, yc, take_log)
 
 
 cdef void softmax_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
-    softmax_channels(s, arena, 0)
+    softmax_nchwc(s, arena, 0)
 
 
 cdef void log_softmax_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
-    softmax_channels(s, arena, 1)
+    softmax_nchwc(s, arena, 1)
 
 
 cdef void lrn_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
@@ -248,7 +248,7 @@ cdef void lrn_f32_nchwc_direct(const Step* s, float* arena) noexcept nogil:
     for c in range(vectors_of(C, L)):
         for i in range(H):
             for j in range(W):
-                isa.lrn_f32_channels(C, c, x + (i * xr + j) * L, xc, arena + s.dst + (c * yc + i * yr + j) * L,
+                isa.lrn_f32_nchwc(C, c, x + (i * xr + j) * L, xc, arena + s.dst + (c * yc + i * yr + j) * L,
                                      (size - 1) // 2, size // 2, s.f[0] / size, s.f[1], s.f[2])
 
 

@@ -138,10 +138,10 @@ cdef void load_nchwc(const Source* source, Py_ssize_t n, float* arena) noexcept 
                 readable = (W - 1) * source.stride[3] + channels
                 if source.stride[2] > 0:
                     readable += (H - 1 - i) * source.stride[2]
-                isa.load_u8_channels(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1],
+                isa.load_u8_nchwc(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1],
                                      readable, y, source.factor + c * L, source.shift + c * L)
             else:
-                isa.load_f32_channels(W, row, source.stride[3], channels, source.stride[1], y)
+                isa.load_f32_nchwc(W, row, source.stride[3], channels, source.stride[1], y)
 
 
 cdef class Program:

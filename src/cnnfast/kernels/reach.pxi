@@ -61,7 +61,7 @@ def _count(*numbers):
 
 # ---- layout nchw
 
-def _naive_conv2d(r):
+def _nchw_conv2d(r):
     g = r.g
     if g["groups"] < 1 or g["OC"] < g["groups"]:
         raise ValueError(f"{g['OC']} channels in {g['groups']} groups")
@@ -71,53 +71,53 @@ def _naive_conv2d(r):
             "p0": _count(g["OC"], inputs, g["KH"], g["KW"]), "p1?": g["OC"]}
 
 
-def _naive_linear(r):
+def _nchw_linear(r):
     return {"x0": (0, r.g["F"]), "y": (0, r.g["O"]), "p0": _count(r.g["O"], r.g["F"]), "p1?": r.g["O"]}
 
 
-def _naive_pool(r):
+def _nchw_pool(r):
     g = r.g
     if min(g["DH"], g["DW"]) < 1:
         raise ValueError("a dilation below 1")
     return {"x0": (0, _count(g["C"], g["H"], g["W"])), "y": (0, _count(g["C"], g["OH"], g["OW"]))}
 
 
-def _naive_avg_pool(r):
-    return {**_naive_pool(r), "p0": _count(r.g["OH"], r.g["OW"])}
+def _nchw_avg_pool(r):
+    return {**_nchw_pool(r), "p0": _count(r.g["OH"], r.g["OW"])}
 
 
-def _naive_global_pool(r):
+def _nchw_global_pool(r):
     return {"x0": (0, _count(r.g["C"], r.g["HW"])), "y": (0, r.g["C"])}
 
 
-def _naive_channels(r):
+def _nchw_channels(r):
     size = (0, _count(r.g["C"], r.g["HW"]))
     return {"x0": size, "y": size, "p0": r.g["C"]}
 
 
-def _naive_affine(r):
-    return {**_naive_channels(r), "p1": r.g["C"]}
+def _nchw_affine(r):
+    return {**_nchw_channels(r), "p1": r.g["C"]}
 
 
-def _naive_lrn(r):
+def _nchw_lrn(r):
     size = (0, _count(r.g["C"], r.g["HW"]))
     return {"x0": size, "y": size}
 
 
-def _naive_each(r):
+def _nchw_each(r):
     return {"x0": (0, r.g["count"]), "y": (0, r.g["count"])}
 
 
-def _naive_fill(r):
+def _nchw_fill(r):
     return {"y": (0, r.g["count"])}
 
 
-def _naive_softmax(r):
+def _nchw_softmax(r):
     size = (0, _count(r.g["outer"], r.g["K"], r.g["inner"]))
     return {"x0": size, "y": size}
 
 
-def _naive_binary(r):
+def _nchw_binary(r):
     return {"x0": r.block("a", "A", "B", "C"), "x1": r.block("b", "A", "B", "C"),
             "y": (0, _count(r.g["A"], r.g["B"], r.g["C"]))}
 
@@ -177,12 +177,12 @@ def _matmul(r):
 
 # ---- layout chwn<L>
 
-def _tabled_result(r, channels, stride, ypos, rpos, residual):
+def _tabled_result(r, channels, stride, y_offsets, r_offsets, residual):
     """Return the result, and the residual if there is a second operand, of a layer with tables of positions."""
-    low, high = r.table(ypos)
+    low, high = r.table(y_offsets)
     touched = {"y": r.span((channels, stride), at=(low, high))}
-    if rpos < len(r.tables) and r.tables[rpos] is not None:
-        touched["x1"] = r.span((channels, residual), at=r.table(rpos))
+    if r_offsets < len(r.tables) and r.tables[r_offsets] is not None:
+        touched["x1"] = r.span((channels, residual), at=r.table(r_offsets))
     return touched
 
 
@@ -294,12 +294,12 @@ def _channels(r):
     return {"x0": r.image("x", count), "y": r.image("y", count)}
 
 
-def _channels_prelu(r):
+def _nchwc_prelu(r):
     return {**_channels(r), "p0": r.vectors("C") * r.L}
 
 
-def _channels_affine(r):
-    return {**_channels_prelu(r), "p1": r.vectors("C") * r.L}
+def _nchwc_affine(r):
+    return {**_nchwc_prelu(r), "p1": r.vectors("C") * r.L}
 
 
 def _most(r):
@@ -308,14 +308,14 @@ def _most(r):
     return r.vectors("O" if "O" in r.g else "OC")
 
 
-def _channels_conv2d(r):
+def _nchwc_conv2d(r):
     g, count = r.g, _most(r)
     low, high = (sum(bounds) for bounds in zip(r.table(0), r.table(1)))
     return {**_tabled_result(r, count, "y_c", 2, 3, "r_c"), **_positions(r, 1), "t0": g["K"],
             "x0": r.span(at=(low, high), unit=1), "p0": _count(count, g["K"]) * r.L, "p1": count * r.L}
 
 
-def _channels_dense(r):
+def _nchwc_dense(r):
     g, count = r.g, _most(r)
     taps = r.tables[0] if r.tables else None
     inputs = r.span(at=taps[:2], unit=1) if taps is not None else r.span(("K", 1), unit=1)
@@ -337,7 +337,7 @@ def _grouped(lane_taps):
     return rule
 
 
-def _channels_winograd(side):
+def _nchwc_winograd(side):
     def rule(r):
         g, count, square = r.g, _most(r), side * side
         if g["at_once"] < 1:
@@ -475,14 +475,14 @@ cdef Py_ssize_t furthest(const int[::1] places, const int[::1] rows, const int[:
 
 # By op, layout and algorithm; by op and layout; or by op: the first that stands here.
 cdef dict _REACH = {
-    "conv2d_f32_nchw": _naive_conv2d, "linear_f32_nchw": _naive_linear, "max_pool_f32_nchw": _naive_pool,
-    "avg_pool_f32_nchw": _naive_avg_pool, "global_avg_pool_f32_nchw": _naive_global_pool,
-    "global_max_pool_f32_nchw": _naive_global_pool, "affine_f32_nchw": _naive_affine, "prelu_f32_nchw": _naive_channels,
-    **{f"{op}_f32_nchw": _naive_each for op in (
+    "conv2d_f32_nchw": _nchw_conv2d, "linear_f32_nchw": _nchw_linear, "max_pool_f32_nchw": _nchw_pool,
+    "avg_pool_f32_nchw": _nchw_avg_pool, "global_avg_pool_f32_nchw": _nchw_global_pool,
+    "global_max_pool_f32_nchw": _nchw_global_pool, "affine_f32_nchw": _nchw_affine, "prelu_f32_nchw": _nchw_channels,
+    **{f"{op}_f32_nchw": _nchw_each for op in (
         "relu clip leaky_relu elu sigmoid tanh hard_sigmoid hard_swish silu gelu gelu_tanh").split()},
-    "softmax_f32_nchw": _naive_softmax, "log_softmax_f32_nchw": _naive_softmax, "fill_f32_nchw": _naive_fill,
-    "lrn_f32_nchw": _naive_lrn,
-    **{f"{op}_f32_nchw": _naive_binary for op in "add sub mul div maximum minimum".split()},
+    "softmax_f32_nchw": _nchw_softmax, "log_softmax_f32_nchw": _nchw_softmax, "fill_f32_nchw": _nchw_fill,
+    "lrn_f32_nchw": _nchw_lrn,
+    **{f"{op}_f32_nchw": _nchw_binary for op in "add sub mul div maximum minimum".split()},
     **{op: _binary for op in "add sub mul div maximum minimum".split()},
     "copy_f32_nchwc_elements": _elements, "copy": _copy, "function": _rows, "activate": _rows, "reduce": _reduce,
     "normalize": _normalize, "normalize": _normalize, "gather": _gather, "resize": _resize, "matmul": _matmul,
@@ -492,10 +492,10 @@ cdef dict _REACH = {
     "affine_f32_chwn": _affine, "prelu_f32_chwn": _prelu, "softmax_f32_chwn": _softmax,
     "log_softmax_f32_chwn": _softmax,
     "fill_f32_chwn": _fill, "halo": _halo, "lrn_f32_chwn": _lrn,
-    "conv2d_f32_nchwc_direct": _channels_conv2d, "conv2d_f32_nchwc_depthwise": _grouped(False),
-    "conv2d_f32_nchwc_grouped": _grouped(True), "conv2d_f32_nchwc_winograd4x3": _channels_winograd(6),
-    "conv2d_f32_nchwc_winograd4x5": _channels_winograd(8), "dense_f32_nchwc": _channels_dense,
-    "affine_f32_nchwc": _channels_affine, "prelu_f32_nchwc": _channels_prelu, "softmax_f32_nchwc": _channels,
+    "conv2d_f32_nchwc_direct": _nchwc_conv2d, "conv2d_f32_nchwc_depthwise": _grouped(False),
+    "conv2d_f32_nchwc_grouped": _grouped(True), "conv2d_f32_nchwc_winograd4x3": _nchwc_winograd(6),
+    "conv2d_f32_nchwc_winograd4x5": _nchwc_winograd(8), "dense_f32_nchwc": _nchwc_dense,
+    "affine_f32_nchwc": _nchwc_affine, "prelu_f32_nchwc": _nchwc_prelu, "softmax_f32_nchwc": _channels,
     "log_softmax_f32_nchwc": _channels, "lrn_f32_nchwc": _channels,
     "conv2d_weight_f32_chwn_direct": _conv2d_weight, "conv2d_weight_f32_chwn_winograd4x3": _winograd_weight(6, 3),
     "conv2d_weight_f32_chwn_winograd4x5": _winograd_weight(8, 5), "dense_weight": _dense_weight,

@@ -1,6 +1,6 @@
 """How many bytes a plan may take: asked before anything is made, because a small file can ask for gigabytes.
 
-What counts is what planning makes: weights as the kernels read them, tables of places, and one thread's arena. The
+What counts is what planning makes: weights as the kernels read them, offset tables, and one thread's arena. The
 weights of the network itself are there already, and as many bytes as they take are allowed on top of the limit.
 """
 
@@ -27,11 +27,11 @@ class BudgetError(GraphError):
 
 
 MOVES = (ops.Binary, ops.Concat, ops.Flatten, ops.Pad, ops.Reshape, ops.Slice, ops.Transpose)
-"""Ops that take elements to other channels, in some layout by tables of places."""
+"""Ops that take elements to other channels, in some layout by offset tables."""
 
 
 @dataclass
-class Budget:
+class PlanBudget:
     """Bytes that may be taken, and those that were, by any number of lowerings of one plan.
 
     Attributes
@@ -47,7 +47,7 @@ class Budget:
     arrays: dict[int, Array | Packed] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph, most: int) -> Budget:
+    def of(cls, graph: Graph, most: int) -> PlanBudget:
         """Return a budget of ``most`` bytes beyond the constants of a graph."""
         return cls(most + sum({id(array): array.nbytes for array in graph.constants.values()}.values()))
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from cnnfast import ops
 from cnnfast.ops import Array, Op, Shape
-from cnnfast.plan.chwn.values import rule as lanes_rule
+from cnnfast.plan.chwn.values import rule as chwn_rule
 from cnnfast.plan.gather import Either, cut, source_strides
 from cnnfast.plan.lowering import AnyRule, NodeIO, Triple, numbered, packed, strides_of, three_axes
-from cnnfast.plan.nchw import rule as naive_rule
+from cnnfast.plan.nchw import rule as nchw_rule
 
 FUNCTIONS = ("abs", "sqrt", "exp", "log", "erf", "softplus", "softsign", "mish", "thresholded_relu", "sign", "round")
 """Functions in the order of ``enum function`` in csrc/tiles.h."""
@@ -29,7 +29,7 @@ def both(*kinds: type[Op]) -> Callable[[AnyRule], AnyRule]:
     """Register a function as the rule of some ops in both layouts."""
 
     def enter(function: AnyRule) -> AnyRule:
-        return lanes_rule(*kinds)(naive_rule(*kinds)(function))
+        return chwn_rule(*kinds)(nchw_rule(*kinds)(function))
 
     return enter
 

@@ -6,7 +6,7 @@ from cnnfast._frozen import frozen
 from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, Residual, epilogue_of_fused
 from cnnfast.ops import Activation, Array, Conv2d, Fused, Linear, Shape
 from cnnfast.plan import choose
-from cnnfast.plan.chwn.values import LanesLowering, activation_options, rule
+from cnnfast.plan.chwn.values import ChwnLowering, activation_options, rule
 from cnnfast.plan.lowering import NodeIO
 
 DENSE = Capabilities(Residual.EARLIER, (Activation,))
@@ -52,7 +52,7 @@ class Sums:
 
 
 @rule(Fused)
-def _fused(lowering: LanesLowering, op: Fused, site: NodeIO) -> None:
+def _fused(lowering: ChwnLowering, op: Fused, site: NodeIO) -> None:
     """Emit the base with as much of the tail as its kernel takes, then the rest of the tail."""
     inputs, extras = site.inputs[: op.base_inputs], site.inputs[op.base_inputs :]
     epilogue, shape = _epilogue(lowering, op, site.inputs)
@@ -74,7 +74,7 @@ def _fused(lowering: LanesLowering, op: Fused, site: NodeIO) -> None:
         lowering.rules.apply(lowering, part, NodeIO(site.node, reads, value))
 
 
-def _epilogue(lowering: LanesLowering, op: Fused, inputs: tuple[str, ...]) -> tuple[Epilogue, Shape]:
+def _epilogue(lowering: ChwnLowering, op: Fused, inputs: tuple[str, ...]) -> tuple[Epilogue, Shape]:
     """Return what of a tail is part of the layer's own step, and the shape of the result."""
     shape = op.base.shape(*(lowering.shapes[v] for v in inputs[: op.base_inputs]))
     match op.base:
@@ -90,7 +90,7 @@ def _epilogue(lowering: LanesLowering, op: Fused, inputs: tuple[str, ...]) -> tu
 
 
 @rule(Conv2d)
-def _conv2d(lowering: LanesLowering, op: Conv2d, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
+def _conv2d(lowering: ChwnLowering, op: Conv2d, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
     source, weight = (lowering.shapes[v] for v in site.inputs[:2])
     output = op.shape(source, weight)
     how, why = choose.algorithm(op, weight, output, lowering.algorithms)
@@ -99,14 +99,14 @@ def _conv2d(lowering: LanesLowering, op: Conv2d, site: NodeIO, epilogue: Epilogu
 
 
 @rule(Linear)
-def _linear(lowering: LanesLowering, op: Linear, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
+def _linear(lowering: ChwnLowering, op: Linear, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
     weight = lowering.shapes[site.inputs[1]]
     sums = _sums(lowering, Conv2d(), site, weight, weight[:1], epilogue, "a matrix")
     lowering.layers["linear"](lowering, sums, site)
 
 
 def _sums(
-    lowering: LanesLowering, op: Conv2d, site: NodeIO, weight: Shape, output: Shape, epilogue: Epilogue, why: str
+    lowering: ChwnLowering, op: Conv2d, site: NodeIO, weight: Shape, output: Shape, epilogue: Epilogue, why: str
 ) -> Sums:
     reads = (site.inputs[0], epilogue.residual) if epilogue.residual else site.inputs[:1]
     bias = lowering.bias(site, len(site.inputs), output[0])

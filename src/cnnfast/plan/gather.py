@@ -1,4 +1,4 @@
-"""Moves by tables of places, for both layouts: which element of a value comes to each place of the result."""
+"""Moves by offset tables, for both layouts: which element of a value comes to each element of the result."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def gather(lowering: Either, site: NodeIO, indices: Sequence[Array]) -> None:
     _gather(lowering, site, [np.asarray(i) * stride for i, stride in zip(indices, strides, strict=True)])
 
 
-def _gather(lowering: Either, site: NodeIO, places: Sequence[Array]) -> None:
+def _gather(lowering: Either, site: NodeIO, offsets: Sequence[Array]) -> None:
     target = lowering.strides(site.result) if len(lowering.shapes[site.result]) <= 3 else (0, 0, 1)
-    ints = dict(zip("ABC", map(len, places), strict=True)) | numbered(y=target)
-    tables = tuple(np.ascontiguousarray(p, np.int32) for p in places)
+    ints = dict(zip("ABC", map(len, offsets), strict=True)) | numbered(y=target)
+    tables = tuple(np.ascontiguousarray(p, np.int32) for p in offsets)
     lowering.emit(site, "gather", site.inputs, ints=ints, tables=tables)
 
 

@@ -13,7 +13,7 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
-from cnnfast.plan.budget import Budget
+from cnnfast.plan.budget import PlanBudget
 from cnnfast.plan.step import Step
 from cnnfast.runtime.registry import Registry
 
@@ -44,7 +44,7 @@ class Lowering:
     shapes: dict[str, Shape] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
-    budget: Budget = field(default_factory=Budget)
+    budget: PlanBudget = field(default_factory=PlanBudget)
     made: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
     def size(self, value: str) -> int:
@@ -94,7 +94,7 @@ Rule = Callable[[Any, Any, NodeIO], None]
 AnyRule = TypeVar("AnyRule", bound=Rule)
 
 
-class Rules:
+class LoweringRules:
     """One rule for each op: a function that emits its steps."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Rules:
         """Return a decorator that registers a function as the rule of one or more ops."""
         return self._by_op.register(*ops)
 
-    def share(self, others: Rules, *ops: type[Op]) -> None:
+    def share(self, others: LoweringRules, *ops: type[Op]) -> None:
         """Take the rules of some ops from another layout."""
         for op in ops:
             self._by_op.add(op, others._by_op[op])

@@ -13,12 +13,12 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.graph import Graph
 from cnnfast.ops import Op
-from cnnfast.plan.budget import Budget
+from cnnfast.plan.budget import PlanBudget
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     Lowering,
+    LoweringRules,
     NodeIO,
-    Rules,
     Triple,
     affine_parameters,
     around,
@@ -33,10 +33,10 @@ from cnnfast.plan.step import Step
 
 REASON = "the textbook loop, image by image"
 
-rule = Rules()
+rule = LoweringRules()
 
 
-class NaiveLowering(Lowering):
+class NchwLowering(Lowering):
     """Steps in layout nchw."""
 
     def emit(self, site: NodeIO, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
@@ -46,7 +46,7 @@ class NaiveLowering(Lowering):
         self.append(Step(site.node, name, reads, site.result, reason=REASON, **options))
 
 
-def lower_naive(graph: Graph, budget: Budget | None = None) -> NaiveLowering:
+def lower_nchw(graph: Graph, budget: PlanBudget | None = None) -> NchwLowering:
     """Return the steps that compute a graph.
 
     Raises
@@ -56,7 +56,7 @@ def lower_naive(graph: Graph, budget: Budget | None = None) -> NaiveLowering:
     UnsupportedError
         If an op or a rank has no kernel; all such nodes are listed.
     """
-    lowering = NaiveLowering(graph, shapes=dict(graph.shapes), budget=budget or Budget())
+    lowering = NchwLowering(graph, shapes=dict(graph.shapes), budget=budget or PlanBudget())
     rule.apply_all(lowering)
     for name in graph.outputs:
         if name in graph.constants:
@@ -64,13 +64,13 @@ def lower_naive(graph: Graph, budget: Budget | None = None) -> NaiveLowering:
     return lowering
 
 
-def _copy_whole(lowering: NaiveLowering, site: NodeIO) -> None:
+def _copy_whole(lowering: NchwLowering, site: NodeIO) -> None:
     block = (1, 1, lowering.size(site.result))
     lowering.emit(site, "copy", site.inputs, ints=_block(block, strides_of(block), strides_of(block)))
 
 
 @rule(ops.Fused)
-def _fused(lowering: NaiveLowering, op: ops.Fused, site: NodeIO) -> None:
+def _fused(lowering: NchwLowering, op: ops.Fused, site: NodeIO) -> None:
     parts = op.steps(*site.inputs)
     value = ""
     for index, (part, inputs) in enumerate(parts):
@@ -81,7 +81,7 @@ def _fused(lowering: NaiveLowering, op: ops.Fused, site: NodeIO) -> None:
 
 
 @rule(ops.Conv2d)
-def _conv2d(lowering: NaiveLowering, op: ops.Conv2d, site: NodeIO) -> None:
+def _conv2d(lowering: NchwLowering, op: ops.Conv2d, site: NodeIO) -> None:
     (c, h, w), (oc, oh, ow) = lowering.shapes[site.inputs[0]], lowering.shapes[site.result]
     kh, kw = lowering.shapes[site.inputs[1]][2:]
     ints = dict(C=c, H=h, W=w, OC=oc, OH=oh, OW=ow, KH=kh, KW=kw, SH=op.stride[0], SW=op.stride[1])
@@ -90,54 +90,54 @@ def _conv2d(lowering: NaiveLowering, op: ops.Conv2d, site: NodeIO) -> None:
 
 
 @rule(ops.Linear)
-def _linear(lowering: NaiveLowering, op: ops.Linear, site: NodeIO) -> None:
+def _linear(lowering: NchwLowering, op: ops.Linear, site: NodeIO) -> None:
     outputs, features = lowering.shapes[site.inputs[1]]
     ints = dict(F=features, O=outputs)
     lowering.emit(site, "linear", site.inputs[:1], ints=ints, parameters=lowering.parameters(site))
 
 
 @rule(ops.MaxPool)
-def _max_pool(lowering: NaiveLowering, op: ops.MaxPool, site: NodeIO) -> None:
+def _max_pool(lowering: NchwLowering, op: ops.MaxPool, site: NodeIO) -> None:
     lowering.emit(site, "max_pool", site.inputs, ints=_window(lowering, op, site))
 
 
 @rule(ops.AvgPool)
-def _avg_pool(lowering: NaiveLowering, op: ops.AvgPool, site: NodeIO) -> None:
+def _avg_pool(lowering: NchwLowering, op: ops.AvgPool, site: NodeIO) -> None:
     _, h, w = lowering.shapes[site.inputs[0]]
     divisors = packed(op.divisors(h, w))
     lowering.emit(site, "avg_pool", site.inputs, ints=_window(lowering, op, site), parameters=(divisors,))
 
 
-def _window(lowering: NaiveLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> dict[str, int]:
+def _window(lowering: NchwLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> dict[str, int]:
     return window_ints(op, lowering.shapes[site.inputs[0]], lowering.shapes[site.result])
 
 
 @rule(ops.GlobalAvgPool, ops.GlobalMaxPool)
-def _global_pool(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
+def _global_pool(lowering: NchwLowering, op: Op, site: NodeIO) -> None:
     lowering.emit(site, op.name, site.inputs, ints=_per_channel(lowering, site))
 
 
-def _per_channel(lowering: NaiveLowering, site: NodeIO) -> dict[str, int]:
+def _per_channel(lowering: NchwLowering, site: NodeIO) -> dict[str, int]:
     shape = lowering.shapes[site.inputs[0]]
     return dict(C=shape[0], HW=math.prod(shape[1:]))
 
 
 @rule(ops.BatchNorm)
-def _batch_norm(lowering: NaiveLowering, op: ops.BatchNorm, site: NodeIO) -> None:
+def _batch_norm(lowering: NchwLowering, op: ops.BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     ints = _per_channel(lowering, site)
     lowering.emit(site, "affine", site.inputs[:1], ints=ints, parameters=parameters, in_place=True)
 
 
 @rule(ops.PRelu)
-def _prelu(lowering: NaiveLowering, op: ops.PRelu, site: NodeIO) -> None:
+def _prelu(lowering: NchwLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = _per_channel(lowering, site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=True)
 
 
 @rule(ops.Activation)
-def _activation(lowering: NaiveLowering, op: ops.Activation, site: NodeIO) -> None:
+def _activation(lowering: NchwLowering, op: ops.Activation, site: NodeIO) -> None:
     kernel = "gelu_tanh" if isinstance(op, ops.Gelu) and op.approximate == "tanh" else op.name
     floats = op.attributes() if isinstance(op, ops.Clip | ops.LeakyRelu | ops.Elu | ops.HardSigmoid) else {}
     count = math.prod(lowering.shapes[site.result])
@@ -145,14 +145,14 @@ def _activation(lowering: NaiveLowering, op: ops.Activation, site: NodeIO) -> No
 
 
 @rule(ops.Softmax, ops.LogSoftmax)
-def _softmax(lowering: NaiveLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
+def _softmax(lowering: NchwLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
     outer, size, inner = around(lowering.shapes[site.result], op.axis)
     ints = dict(outer=outer, K=size, inner=inner)
     lowering.emit(site, op.name, site.inputs, ints=ints, in_place=True)
 
 
 @rule(ops.Binary)
-def _arithmetic(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
+def _arithmetic(lowering: NchwLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
     a, b = (broadcast_strides(strides_of(shape), shape, whole) for shape in shapes)
@@ -166,7 +166,7 @@ def _block(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[s
 
 
 @rule(ops.Concat)
-def _concat(lowering: NaiveLowering, op: ops.Concat, site: NodeIO) -> None:
+def _concat(lowering: NchwLowering, op: ops.Concat, site: NodeIO) -> None:
     outer, total, inner = around(lowering.shapes[site.result], op.axis)
     start = 0
     for value in site.inputs:
@@ -178,7 +178,7 @@ def _concat(lowering: NaiveLowering, op: ops.Concat, site: NodeIO) -> None:
 
 
 @rule(ops.Pad)
-def _pad(lowering: NaiveLowering, op: ops.Pad, site: NodeIO) -> None:
+def _pad(lowering: NchwLowering, op: ops.Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -191,7 +191,7 @@ def _pad(lowering: NaiveLowering, op: ops.Pad, site: NodeIO) -> None:
 
 
 @rule(ops.Transpose)
-def _transpose(lowering: NaiveLowering, op: ops.Transpose, site: NodeIO) -> None:
+def _transpose(lowering: NchwLowering, op: ops.Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -204,13 +204,13 @@ def _transpose(lowering: NaiveLowering, op: ops.Transpose, site: NodeIO) -> None
 
 
 @rule(ops.Lrn)
-def _lrn(lowering: NaiveLowering, op: ops.Lrn, site: NodeIO) -> None:
+def _lrn(lowering: NchwLowering, op: ops.Lrn, site: NodeIO) -> None:
     ints = _per_channel(lowering, site) | dict(size=op.size)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=dict(alpha=op.alpha, beta=op.beta, bias=op.bias))
 
 
 @rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
-def _alias(lowering: NaiveLowering, op: Op, site: NodeIO) -> None:
+def _alias(lowering: NchwLowering, op: Op, site: NodeIO) -> None:
     (source,) = site.inputs
     if source in lowering.graph.constants:
         _copy_whole(lowering, site)

@@ -1,4 +1,4 @@
-"""Tables of places: where the register tiles find what they read and put what they write, in vectors."""
+"""Offset tables: where the register tiles find what they read and put what they write, in vectors."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm
     return top, left, max(below, 0), max(beyond, 0)
 
 
-def channel_places(channels: int, x_channel: int, lanes: int) -> Array:
-    """Return the places of channels in the lanes, in floats: ``lanes`` of them lie side by side.
+def channel_offsets(channels: int, x_channel: int, lanes: int) -> Array:
+    """Return the offsets of channels in the lanes, in floats: ``lanes`` of them lie side by side.
 
     Examples
     --------
-    >>> channel_places(6, x_channel=100, lanes=4)
+    >>> channel_offsets(6, x_channel=100, lanes=4)
     array([  0,   1,   2,   3, 400, 401], dtype=int32)
     """
     c = np.arange(channels, dtype=np.int32)
     return c // lanes * x_channel * lanes + c % lanes
 
 
-def channel_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple, lanes: int) -> Array:
-    """Return what `conv_taps` does for channels in the lanes, in floats."""
-    window = conv_taps(op, 1, kh, kw, x) * lanes
-    return table(np.add.outer(channel_places(channels, x[0], lanes), window))
+def tap_offsets_nchwc(op: Conv2d, channels: int, kh: int, kw: int, x: Triple, lanes: int) -> Array:
+    """Return what `tap_offsets` does for channels in the lanes, in floats."""
+    window = tap_offsets(op, 1, kh, kw, x) * lanes
+    return table(np.add.outer(channel_offsets(channels, x[0], lanes), window))
 
 
-def conv_taps(op: Conv2d, channels: int, kh: int, kw: int, x: Triple) -> Array:
+def tap_offsets(op: Conv2d, channels: int, kh: int, kw: int, x: Triple) -> Array:
     """Return the place of each product's input, relative to a position: in the order channel, row, column."""
     c, p, q = np.ogrid[:channels, :kh, :kw]
     return table(c * x[0] + p * op.dilation[0] * x[1] + q * op.dilation[1] * x[2])
 
 
-def conv_positions(
+def pixel_offsets(
     op: Conv2d, oh: int, ow: int, x: Triple, order: tuple[Array, Array] | None, whole_tiles: bool = True
 ) -> Array:
     """Return the place of each output pixel's first input, row by row or in a given order of pixels."""
     i, j = order if order is not None else tuple(a.reshape(-1) for a in np.mgrid[:oh, :ow])
-    places = (i * op.stride[0] - op.padding[0]) * x[1] + (j * op.stride[1] - op.padding[1]) * x[2]
-    return table(filled(places) if whole_tiles else places)
+    offsets = (i * op.stride[0] - op.padding[0]) * x[1] + (j * op.stride[1] - op.padding[1]) * x[2]
+    return table(filled(offsets) if whole_tiles else offsets)
 
 
 def position_block(vectors: int, lanes: int) -> int:
@@ -84,11 +84,11 @@ def quads(oh: int, ow: int) -> tuple[Array, Array]:
 class Tiles:
     """Where the tiles of a Winograd convolution read and write, and how much of each exists."""
 
-    xpos: Array
-    ypos: Array
+    x_offsets: Array
+    y_offsets: Array
     rows: Array
     cols: Array
-    rpos: Array
+    r_offsets: Array
 
 
 def winograd_tiles(
@@ -100,20 +100,20 @@ def winograd_tiles(
     shrink = 2 if pool else 1
     whole = filled if whole_tiles and len(i) > 1 else np.asarray
     return Tiles(
-        xpos=table(whole((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
-        ypos=table(whole(i // shrink * y[1] + j // shrink * y[2])),
+        x_offsets=table(whole((i - op.padding[0]) * x[1] + (j - op.padding[1]) * x[2])),
+        y_offsets=table(whole(i // shrink * y[1] + j // shrink * y[2])),
         rows=table(whole(rows // shrink)),
         cols=table(whole(cols // shrink)),
-        rpos=table(whole(i * r[1] + j * r[2])),
+        r_offsets=table(whole(i * r[1] + j * r[2])),
     )
 
 
-def filled(places: Array) -> Array:
-    """Return places filled up to whole tiles by repeating the last."""
-    missing = -len(places) % TILE
-    return np.concatenate([places, np.repeat(places[-1:], missing)])
+def filled(offsets: Array) -> Array:
+    """Return offsets filled up to whole tiles by repeating the last."""
+    missing = -len(offsets) % TILE
+    return np.concatenate([offsets, np.repeat(offsets[-1:], missing)])
 
 
-def table(places: Array) -> Array:
-    """Return places as the kernels read them."""
-    return np.ascontiguousarray(places.reshape(-1), dtype=np.int32)
+def table(offsets: Array) -> Array:
+    """Return offsets as the kernels read them."""
+    return np.ascontiguousarray(offsets.reshape(-1), dtype=np.int32)

@@ -13,21 +13,21 @@ from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimize
 from cnnfast.graph.passes import PASSES, Pass
 from cnnfast.ops import Shape
-from cnnfast.plan.budget import Budget, BudgetError
+from cnnfast.plan.budget import BudgetError, PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.chwn.lowering import lower_lanes
+from cnnfast.plan.chwn.lowering import lower_chwn
 from cnnfast.plan.cost import total_work
 from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
-from cnnfast.plan.nchw import lower_naive
-from cnnfast.plan.nchwc.lowering import lower_channels
+from cnnfast.plan.nchw import lower_nchw
+from cnnfast.plan.nchwc.lowering import lower_nchwc
 from cnnfast.plan.step import Step
 from cnnfast.runtime import config
 from cnnfast.runtime.config import MAX_BYTES
 from cnnfast.runtime.dispatch import kernels
 
 MAX_ARENA = (1 << 31) - 1
-"""The largest arena of one thread, in floats: tables of places hold 32 bits."""
+"""The largest arena of one thread, in floats: offset tables hold 32 bits."""
 
 
 LAYOUTS = ("chwn", "nchwc", "nchw")
@@ -50,7 +50,7 @@ class Plan:
     steps : tuple of Step
     shapes : mapping of str to Shape
         The shape of every value, of one image.
-    places : mapping of str to int
+    offsets : mapping of str to int
         Where the first element of each value lies in the arena, in elements.
     strides : mapping of str to (int, int, int)
         The distance of channels, rows and columns of each graph input.
@@ -72,7 +72,7 @@ class Plan:
     group: int
     steps: tuple[Step, ...]
     shapes: Mapping[str, Shape]
-    places: Mapping[str, int]
+    offsets: Mapping[str, int]
     strides: Mapping[str, Triple]
     results: tuple[str, ...]
     workspaces: tuple[int, ...]
@@ -113,10 +113,10 @@ class Plan:
                 step.kernel,
                 dict(step.ints),
                 dict(step.floats),
-                [self.places[v] if isinstance(v, str) else v for v in step.operands],
+                [self.offsets[v] if isinstance(v, str) else v for v in step.operands],
                 step.arrays(),
                 step.tables,
-                self.places[step.result],
+                self.offsets[step.result],
                 workspace,
             )
             for step, workspace in zip(self.steps, self.workspaces, strict=True)
@@ -132,8 +132,8 @@ class Plan:
 
         With ``steps`` it asks for them when it runs its first group.
         """
-        inputs = [(as_chw(s), self.places[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
-        outputs = [(math.prod(self.shapes[v]), self.places[v]) for v in self.results]
+        inputs = [(as_chw(s), self.offsets[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
+        outputs = [(math.prod(self.shapes[v]), self.offsets[v]) for v in self.results]
         if work is None:
             work = total_work(self.steps) if self.layout == "nchwc" else 0
         try:
@@ -191,20 +191,20 @@ def make_plan(
         If an op has no kernel for its shape; all such nodes are listed.
     """
     most = config.max_bytes() if max_bytes is None else max_bytes
-    budget = Budget.of(graph, most)
+    budget = PlanBudget.of(graph, most)
     optimized = optimize(graph, passes)
     lowered = _lower(optimized, layout, algorithms, budget)
     lanes = 1 if layout == "nchw" else kernels.lanes()
     group = lanes if layout == "chwn" else 1
     results = tuple(lowered.results.get(v, v) for v in optimized.outputs)
-    places, workspaces, arena = place(lowered.steps, lowered.size, optimized.inputs, results, lowered.aliases)
+    offsets, workspaces, arena = place(lowered.steps, lowered.size, optimized.inputs, results, lowered.aliases)
     budget.ask(arena * lanes * 4, f"a network of {len(optimized.nodes)} nodes, {group} images at once,")
     if arena * lanes > MAX_ARENA:
         raise GraphError(
             f"{group} images at once would need {arena * lanes * 4 / 2**30:.1f} GiB for their activations, and no more "
             f"than {MAX_ARENA * 4 / 2**30:.0f} GiB can be addressed. Use a smaller input."
         )
-    places = {value: start + lowered.origin(value) for value, start in places.items()}
+    offsets = {value: start + lowered.origin(value) for value, start in offsets.items()}
     strides = {v: input_strides(lowered.strides(v), s) for v, s in optimized.inputs.items()}
     steps = tuple(lowered.steps)
     return Plan(
@@ -214,7 +214,7 @@ def make_plan(
         group,
         steps,
         lowered.shapes,
-        places,
+        offsets,
         strides,
         results,
         tuple(workspaces),
@@ -224,10 +224,10 @@ def make_plan(
     )
 
 
-def _lower(graph: Graph, layout: str, algorithms: Container[str], budget: Budget) -> Lowering:
+def _lower(graph: Graph, layout: str, algorithms: Container[str], budget: PlanBudget) -> Lowering:
     if layout == "nchw":
-        return lower_naive(graph, budget)
-    lower = lower_channels if layout == "nchwc" else lower_lanes
+        return lower_nchw(graph, budget)
+    lower = lower_nchwc if layout == "nchwc" else lower_chwn
     return lower(graph, algorithms, budget)
 
 

@@ -18,7 +18,7 @@ from cnnfast.graph import Graph, Node
 from cnnfast.graph.fusion import Epilogue, epilogue_of_fused
 from cnnfast.ops import Array, Conv2d, Fused, Shape
 from cnnfast.plan.chwn.algorithms import emit_direct
-from cnnfast.plan.chwn.values import LanesLowering
+from cnnfast.plan.chwn.values import ChwnLowering
 from cnnfast.plan.fused_layers import DENSE, PLAIN, reason
 from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.offsets import conv_halo, filled, table
@@ -59,7 +59,7 @@ class Chain:
         return (*before, self.depthwise.node.name)
 
 
-def find_chains(lowering: LanesLowering) -> dict[str, Chain]:
+def find_chains(lowering: ChwnLowering) -> dict[str, Chain]:
     """Return the chains of a graph whose wide values are large, by the name of their last node."""
     graph = lowering.graph
     chains = {}
@@ -79,7 +79,7 @@ def find_chains(lowering: LanesLowering) -> dict[str, Chain]:
     return chains
 
 
-def _layer(lowering: LanesLowering, node: Node) -> Layer | None:
+def _layer(lowering: ChwnLowering, node: Node) -> Layer | None:
     """Return a node as a convolution whose tail fits into its own step, or None."""
     op, graph = node.op, lowering.graph
     if isinstance(op, Conv2d):
@@ -104,7 +104,7 @@ def _is_pointwise(layer: Layer | None, graph: Graph) -> bool:
     return plain and kernel == (1, 1) and graph.shapes[layer.node.name][1:] != (1, 1)
 
 
-def _only_reader(lowering: LanesLowering, node: Node) -> Layer | None:
+def _only_reader(lowering: ChwnLowering, node: Node) -> Layer | None:
     """Return the 1x1 convolution that alone reads a value, or None."""
     graph = lowering.graph
     reader = graph.only_readers.get(node.name)
@@ -114,7 +114,7 @@ def _only_reader(lowering: LanesLowering, node: Node) -> Layer | None:
     return layer if _is_pointwise(layer, graph) else None
 
 
-def _only_source(lowering: LanesLowering, node: Node) -> Layer | None:
+def _only_source(lowering: ChwnLowering, node: Node) -> Layer | None:
     """Return the 1x1 convolution that makes what a node alone reads, or None."""
     graph = lowering.graph
     source = graph.by_name.get(node.inputs[0])
@@ -143,7 +143,7 @@ def turns(channels: int, width: int, output: Shape, op: Conv2d, kernel: int, lan
     return Turns(rows, slots, blocks(channels, most))
 
 
-def lower_chain(lowering: LanesLowering, chain: Chain) -> None:
+def lower_chain(lowering: ChwnLowering, chain: Chain) -> None:
     """Emit the steps of a chain."""
     _ChainLowering(lowering, chain).emit()
 
@@ -151,7 +151,7 @@ def lower_chain(lowering: LanesLowering, chain: Chain) -> None:
 class _ChainLowering:
     """The places of a chain's values, and its steps."""
 
-    def __init__(self, lowering: LanesLowering, chain: Chain) -> None:
+    def __init__(self, lowering: ChwnLowering, chain: Chain) -> None:
         self.lowering, self.chain = lowering, chain
         shapes = lowering.shapes
         node = chain.depthwise.node
@@ -255,10 +255,10 @@ class _ChainLowering:
         epilogue = layer.epilogue if last else PLAIN
         columns, own = np.arange(self.output[2]), np.array(rows)
         reads: tuple[str, ...] = (self.narrow,)
-        rpos, r_c = None, 0
+        r_offsets, r_c = None, 0
         if epilogue.residual:
             r = lowering.strides(epilogue.residual)
-            reads, rpos, r_c = (self.narrow, epilogue.residual), _grid(own, r[1], columns), r[0]
+            reads, r_offsets, r_c = (self.narrow, epilogue.residual), _grid(own, r[1], columns), r[0]
         channels = block.stop - block.start
         emit_direct(
             lowering,
@@ -266,7 +266,12 @@ class _ChainLowering:
             reads,
             weights.ints(channels, OC=lowering.shapes[result][0], x_group=0, y_c=y[0], r_c=r_c),
             weights.project,
-            (table(np.arange(channels) * x[0]), _grid(own - rows[0], x[1], columns), _grid(own, y[1], columns), rpos),
+            (
+                table(np.arange(channels) * x[0]),
+                _grid(own - rows[0], x[1], columns),
+                _grid(own, y[1], columns),
+                r_offsets,
+            ),
             epilogue,
             reason(f"row by row, {len(self.turns.channels)} blocks of channels", layer.epilogue),
             resume=block.start > 0,
@@ -276,7 +281,7 @@ class _ChainLowering:
 class _Weights:
     """The weights of a chain for one block of its channels."""
 
-    def __init__(self, lowering: LanesLowering, chain: Chain, block: slice) -> None:
+    def __init__(self, lowering: ChwnLowering, chain: Chain, block: slice) -> None:
         tile = kernels.tile_channels()[0]
         self.channels = block.stop - block.start
         if chain.expand:
@@ -292,7 +297,7 @@ class _Weights:
         return dict(groups=1, K=products, OC=self.channels, r_c=0, block=1 << 30) | given
 
 
-def _arrays(lowering: LanesLowering, layer: Layer) -> tuple[Array, Array]:
+def _arrays(lowering: ChwnLowering, layer: Layer) -> tuple[Array, Array]:
     """Return the weights of a layer as (OC, K), and its bias."""
     inputs, base = layer.node.inputs, layer.node.op
     weight = lowering.float32(inputs[1])

@@ -50,7 +50,7 @@ class Step:
         Weights and the like, float32. What is large is packed when it is asked for, by `arrays`: a plan may be looked
         at, or made for its costs only.
     tables : tuple of array or None
-        Places, int32.
+        Offset tables, int32.
     workspace : int
         Elements of the arena that only this step uses.
     in_place : bool

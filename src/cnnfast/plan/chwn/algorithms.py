@@ -9,25 +9,25 @@ import numpy as np
 from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
-from cnnfast.plan.chwn.values import LanesLowering, activation_options
+from cnnfast.plan.chwn.values import ChwnLowering, activation_options
 from cnnfast.plan.fused_layers import Sums
 from cnnfast.plan.lowering import NodeIO, Triple, packed
-from cnnfast.plan.offsets import Tiles, conv_positions, conv_taps, position_block, quads, winograd_tiles
+from cnnfast.plan.offsets import Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
 from cnnfast.plan.pack import pack_blocks, pack_winograd
 from cnnfast.plan.step import Packed
 from cnnfast.runtime.dispatch import kernels
 
 
-def _direct(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+def _direct(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    xpos = positions(lowering, op, oh, ow, x, in_quads=sums.pool)
-    ypos = _result_positions(lowering, oh, ow, y, sums.pool)
-    r_c, rpos = 0, None
+    x_offsets = pixel_table(lowering, op, oh, ow, x, in_quads=sums.pool)
+    y_offsets = _result_positions(lowering, oh, ow, y, sums.pool)
+    r_c, r_offsets = 0, None
     if len(sums.reads) > 1:
         r = lowering.strides(sums.reads[1])
-        r_c, rpos = r[0], positions(lowering, Conv2d(), oh, ow, r, in_quads=sums.pool)
-    taps = lowering.once(lambda: conv_taps(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
+        r_c, r_offsets = r[0], pixel_table(lowering, Conv2d(), oh, ow, r, in_quads=sums.pool)
+    taps = lowering.once(lambda: tap_offsets(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
     block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
     emit_direct(
         lowering,
@@ -35,14 +35,14 @@ def _direct(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
         sums.reads,
         dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
         (blocks_of(lowering, site.inputs[1], op.groups, kernels.tile_channels()[0]), sums.bias),
-        (taps, xpos, ypos, rpos),
+        (taps, x_offsets, y_offsets, r_offsets),
         sums.epilogue,
         sums.why,
     )
 
 
 def emit_direct(
-    lowering: LanesLowering,
+    lowering: ChwnLowering,
     site: NodeIO,
     reads: tuple[str, ...],
     ints: dict[str, int],
@@ -60,8 +60,8 @@ def emit_direct(
     )
 
 
-def positions(
-    lowering: LanesLowering,
+def pixel_table(
+    lowering: ChwnLowering,
     op: Conv2d,
     oh: int,
     ow: int,
@@ -73,14 +73,14 @@ def positions(
     """Return where each output pixel's first input lies, in so many units; convolutions alike share the table."""
 
     def make() -> Array:
-        places = conv_positions(op, oh, ow, x, quads(oh, ow) if in_quads else None, whole_tiles)
-        return places if unit == 1 else places * unit
+        offsets = pixel_offsets(op, oh, ow, x, quads(oh, ow) if in_quads else None, whole_tiles)
+        return offsets if unit == 1 else offsets * unit
 
     return lowering.once(make, "positions", op.stride, op.padding, oh, ow, x, in_quads, whole_tiles, unit)
 
 
 def tiles_of(
-    lowering: LanesLowering,
+    lowering: ChwnLowering,
     sums: Sums,
     size: tuple[int, int],
     strides: tuple[Triple, Triple, Triple],
@@ -92,7 +92,7 @@ def tiles_of(
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
 
 
-def blocks_of(lowering: LanesLowering, weight: str, groups: int, most: int) -> Packed:
+def blocks_of(lowering: ChwnLowering, weight: str, groups: int, most: int) -> Packed:
     """Return weights in blocks of output channels; layers that have the same weights share them."""
     array = lowering.graph.constants[weight]
 
@@ -102,25 +102,25 @@ def blocks_of(lowering: LanesLowering, weight: str, groups: int, most: int) -> P
     return lowering.once(lambda: Packed(pack, array.size * FLOAT), "blocks", weight, groups, most)
 
 
-def _result_positions(lowering: LanesLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
+def _result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
     if pool:
-        return positions(lowering, Conv2d(), oh // 2, ow // 2, y, whole_tiles=False)
-    return positions(lowering, Conv2d(), oh, ow, y)
+        return pixel_table(lowering, Conv2d(), oh // 2, ow // 2, y, whole_tiles=False)
+    return pixel_table(lowering, Conv2d(), oh, ow, y)
 
 
-def _conv_as_dense(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+def _conv_as_dense(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, kh, kw = sums.weight
     x = lowering.strides(site.inputs[0])
-    start = conv_positions(sums.op, 1, 1, x, None)[0]
-    taps = conv_taps(sums.op, c, kh, kw, x) + start
+    start = pixel_offsets(sums.op, 1, 1, x, None)[0]
+    taps = tap_offsets(sums.op, c, kh, kw, x) + start
     _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+def _linear(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     _dense(lowering, sums, site, sums.weight, None)
 
 
-def _dense(lowering: LanesLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: ChwnLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     channel = lowering.channel_stride(site.result)
     r_c = lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
@@ -136,16 +136,16 @@ def _dense(lowering: LanesLowering, sums: Sums, site: NodeIO, weight: Shape, tap
     )
 
 
-def _winograd(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
+def _winograd(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, k, _ = sums.weight
     _, oh, ow = sums.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r))
-    ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.xpos))
+    ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.x_offsets))
     ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1])
     tile_oc, _, single_oc = kernels.tile_channels()
-    most = single_oc if len(tiles.xpos) == 1 else tile_oc
+    most = single_oc if len(tiles.x_offsets) == 1 else tile_oc
     pack = partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most)
     size = oc * c * (k + 3) ** 2 * FLOAT
     weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
@@ -156,8 +156,8 @@ def _winograd(lowering: LanesLowering, sums: Sums, site: NodeIO) -> None:
         ints=ints,
         floats=sums.floats,
         parameters=(weight, sums.bias),
-        tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
-        workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.xpos), 4),
+        tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
+        workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.x_offsets), 4),
         reason=sums.why,
     )
 

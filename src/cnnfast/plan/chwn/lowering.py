@@ -13,21 +13,21 @@ from functools import cached_property
 from cnnfast.graph import Graph
 from cnnfast.ops import Binary, Conv2d, Fused, MatMul, Op
 from cnnfast.plan import choose, elements, fused_layers  # noqa: F401  (each registers its rules)
-from cnnfast.plan.budget import FLOAT, Budget
+from cnnfast.plan.budget import FLOAT, PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.chwn import rules  # noqa: F401  (registers its rules)
 from cnnfast.plan.chwn.algorithms import LAYERS
-from cnnfast.plan.chwn.values import NO_HALO, LanesLowering, copy_value
-from cnnfast.plan.lowering import NodeIO, Rules
+from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, copy_value
+from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
 from cnnfast.plan.row_streaming import Chain, find_chains, lower_chain
 from cnnfast.runtime.dispatch import kernels
 
-rule = Rules()
+rule = LoweringRules()
 
 
 @dataclass
-class WholeGraph(LanesLowering):
+class WholeGraph(ChwnLowering):
     """Steps in layout chwn<L>, some of them row streaming: chains by the name of their last node."""
 
     chains: dict[str, Chain] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class WholeGraph(LanesLowering):
             super().lower(op, site)
 
 
-def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Budget | None = None) -> WholeGraph:
+def lower_chwn(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: PlanBudget | None = None) -> WholeGraph:
     """Return the steps that compute a graph for L images at once, by the algorithms of convolution that may be used.
 
     Raises
@@ -62,7 +62,7 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: B
     lowering = WholeGraph(
         graph,
         shapes=dict(graph.shapes),
-        budget=budget or Budget(),
+        budget=budget or PlanBudget(),
         layers=LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,
@@ -80,7 +80,7 @@ def lower_lanes(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: B
     return lowering
 
 
-def emit_all(lowering: LanesLowering) -> None:
+def emit_all(lowering: ChwnLowering) -> None:
     """Emit the steps of every node, and zeros around each value that has a border."""
     for value in lowering.halos:
         # a stride as large as the padding leaves nothing of it in the result
@@ -105,7 +105,7 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
 
 
 @rule(Op)
-def _materialised(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+def _materialised(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
     if lowering.is_left_out(site.node):
         return

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast import ops
 from cnnfast.ops import Op
-from cnnfast.plan.chwn.values import LanesLowering, activation_options, copy_ints, copy_value, rule
+from cnnfast.plan.chwn.values import ChwnLowering, activation_options, copy_ints, copy_value, rule
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     NodeIO,
@@ -25,7 +25,7 @@ from cnnfast.plan.lowering import (
 
 
 @rule(ops.MaxPool, ops.AvgPool)
-def _pool(lowering: LanesLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> None:
+def _pool(lowering: ChwnLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) -> None:
     source = lowering.shapes[site.inputs[0]]
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     ints = window_ints(op, lowering.extent(site.inputs[0]), lowering.extent(site.result))
@@ -35,7 +35,7 @@ def _pool(lowering: LanesLowering, op: ops.MaxPool | ops.AvgPool, site: NodeIO) 
 
 
 @rule(ops.GlobalAvgPool, ops.GlobalMaxPool)
-def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+def _global_pool(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     c, h, w = lowering.extent(site.inputs[0])
     x = lowering.strides(site.inputs[0])
     channel = lowering.channel_stride(site.result)
@@ -43,28 +43,28 @@ def _global_pool(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
 
 
 @rule(ops.BatchNorm)
-def _batch_norm(lowering: LanesLowering, op: ops.BatchNorm, site: NodeIO) -> None:
+def _batch_norm(lowering: ChwnLowering, op: ops.BatchNorm, site: NodeIO) -> None:
     parameters = affine_parameters(op, site, lowering.graph.constants)
     options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
     lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
 
 
 @rule(ops.PRelu)
-def _prelu(lowering: LanesLowering, op: ops.PRelu, site: NodeIO) -> None:
+def _prelu(lowering: ChwnLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = lowering.channels(site)
     slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
     lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
 
 
 @rule(ops.Activation)
-def _activation(lowering: LanesLowering, op: ops.Activation, site: NodeIO) -> None:
+def _activation(lowering: ChwnLowering, op: ops.Activation, site: NodeIO) -> None:
     act, floats = activation_options(op)
     ints = lowering.rows(site) | dict(act=act)
     lowering.emit(site, "activate", site.inputs[:1], ints=ints, floats=floats, in_place=lowering.same_place(site))
 
 
 @rule(ops.Softmax, ops.LogSoftmax)
-def _softmax(lowering: LanesLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
+def _softmax(lowering: ChwnLowering, op: ops.Softmax | ops.LogSoftmax, site: NodeIO) -> None:
     shape = lowering.shapes[site.result]
     if len(shape) > 3:
         # values of more axes have no border
@@ -81,7 +81,7 @@ def _softmax(lowering: LanesLowering, op: ops.Softmax | ops.LogSoftmax, site: No
 
 
 @rule(ops.Binary)
-def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+def _arithmetic(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
     own = [
@@ -98,7 +98,7 @@ def _arithmetic(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
 
 
 @rule(ops.Concat)
-def _concat(lowering: LanesLowering, op: ops.Concat, site: NodeIO) -> None:
+def _concat(lowering: ChwnLowering, op: ops.Concat, site: NodeIO) -> None:
     target = lowering.strides(site.result)
     axis = op.axis - 1 + 3 - len(lowering.shapes[site.result])
     start = 0
@@ -110,7 +110,7 @@ def _concat(lowering: LanesLowering, op: ops.Concat, site: NodeIO) -> None:
 
 
 @rule(ops.Pad)
-def _pad(lowering: LanesLowering, op: ops.Pad, site: NodeIO) -> None:
+def _pad(lowering: ChwnLowering, op: ops.Pad, site: NodeIO) -> None:
     if op.mode != "constant":
         pad_by_repeating(lowering, op, site)
         return
@@ -123,7 +123,7 @@ def _pad(lowering: LanesLowering, op: ops.Pad, site: NodeIO) -> None:
 
 
 @rule(ops.Transpose)
-def _transpose(lowering: LanesLowering, op: ops.Transpose, site: NodeIO) -> None:
+def _transpose(lowering: ChwnLowering, op: ops.Transpose, site: NodeIO) -> None:
     if len(op.order) > 4:
         transpose_many_axes(lowering, op, site)
         return
@@ -136,14 +136,14 @@ def _transpose(lowering: LanesLowering, op: ops.Transpose, site: NodeIO) -> None
 
 
 @rule(ops.Lrn)
-def _lrn(lowering: LanesLowering, op: ops.Lrn, site: NodeIO) -> None:
+def _lrn(lowering: ChwnLowering, op: ops.Lrn, site: NodeIO) -> None:
     ints = lowering.channels(site) | dict(size=op.size)
     floats = dict(alpha=op.alpha, beta=op.beta, bias=op.bias)
     lowering.emit(site, "lrn", site.inputs, ints=ints, floats=floats, workspace=ints["W"])
 
 
 @rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
-def _alias(lowering: LanesLowering, op: Op, site: NodeIO) -> None:
+def _alias(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     """Give a value a new shape: for nothing where it lies without a border, else by copies."""
     (source,) = site.inputs
     if source in lowering.halos:

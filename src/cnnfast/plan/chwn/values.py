@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.lowering import Lowering, NodeIO, Rules, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.lowering import Lowering, LoweringRules, NodeIO, Triple, numbered, packed, strides_of, three_axes
 from cnnfast.plan.offsets import Halo
 from cnnfast.plan.pack import aligned
 from cnnfast.plan.step import Step
@@ -29,18 +29,18 @@ ACTIVATIONS = (
 
 NO_HALO: Halo = (0, 0, 0, 0)
 
-rule = Rules()
+rule = LoweringRules()
 """The rules of the ops: each emits the steps of one op, and nothing else."""
 
 
 @dataclass
-class LanesLowering(Lowering):
-    """Steps in layout chwn<L>; places and strides count vectors.
+class ChwnLowering(Lowering):
+    """Steps in layout chwn<L>; offsets and strides count vectors.
 
     ``rules`` has a rule for each op, and ``layers`` says how each algorithm of a layer with weights becomes a step.
     """
 
-    rules: ClassVar[Rules] = rule
+    rules: ClassVar[LoweringRules] = rule
 
     layers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     halos: dict[str, Halo] = field(default_factory=dict)
@@ -160,7 +160,7 @@ def copy_ints(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dic
     return dict(zip("ABC", shape, strict=True)) | numbered(a=source, y=target) | {"at": at}
 
 
-def copy_value(lowering: LanesLowering, site: NodeIO) -> None:
+def copy_value(lowering: ChwnLowering, site: NodeIO) -> None:
     """Emit a copy of a value or constant to another one of the same shape."""
     shape = lowering.extent(site.result)
     source = site.inputs[0]

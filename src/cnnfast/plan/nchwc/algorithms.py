@@ -8,11 +8,11 @@ import numpy as np
 
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
-from cnnfast.plan.chwn.algorithms import positions, tiles_of
+from cnnfast.plan.chwn.algorithms import pixel_table, tiles_of
 from cnnfast.plan.fused_layers import Sums
 from cnnfast.plan.lowering import NodeIO, Triple, packed
-from cnnfast.plan.nchwc.values import ChannelsLowering
-from cnnfast.plan.offsets import channel_taps, conv_positions, conv_taps
+from cnnfast.plan.nchwc.values import NchwcLowering
+from cnnfast.plan.offsets import pixel_offsets, tap_offsets, tap_offsets_nchwc
 from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
 from cnnfast.plan.step import Packed
 from cnnfast.runtime.dispatch import kernels
@@ -37,57 +37,57 @@ def _tile_vectors() -> int:
     return 3 if kernels.tile_channels()[0] > 3 else 2
 
 
-def _direct(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
+def _direct(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     if op.groups > 1:
         _grouped(lowering, sums, site)
         return
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    xpos, ypos, rpos = _positions(lowering, sums, site, lanes)
-    ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(xpos))
+    x_offsets, y_offsets, r_offsets = _positions(lowering, sums, site, lanes)
+    ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(x_offsets))
     ints |= dict(pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors())
-    lowering.emit_channels(
+    lowering.emit_nchwc(
         site,
         "conv2d:direct",
         sums.reads,
         ints=ints,
         floats=sums.floats,
         parameters=(_vectors_of(lowering, site.inputs[1], _tile_vectors()), _bias(lowering, sums, site)),
-        tables=(channel_taps(op, c, kh, kw, x, lanes), xpos, ypos, rpos),
+        tables=(tap_offsets_nchwc(op, c, kh, kw, x, lanes), x_offsets, y_offsets, r_offsets),
         reason=sums.why,
     )
 
 
-def _grouped(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
+def _grouped(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     depthwise = c == 1 and oc == op.groups
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    xpos, ypos, rpos = _positions(lowering, sums, site, 1 if depthwise else lanes)
+    x_offsets, y_offsets, r_offsets = _positions(lowering, sums, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
-    ints |= dict(positions=len(xpos), pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
-    taps = conv_taps(op, 1, kh, kw, x) if depthwise else _lane_taps(op, sums.weight, x)
-    lowering.emit_channels(
+    ints |= dict(positions=len(x_offsets), pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
+    taps = tap_offsets(op, 1, kh, kw, x) if depthwise else _tap_offsets_by_lane(op, sums.weight, x)
+    lowering.emit_nchwc(
         site,
         "conv2d:depthwise" if depthwise else "conv2d:grouped",
         sums.reads,
         ints=ints,
         floats=sums.floats,
         parameters=(_vectors_of(lowering, site.inputs[1], 1), _bias(lowering, sums, site)),
-        tables=(taps, xpos, ypos, rpos),
+        tables=(taps, x_offsets, y_offsets, r_offsets),
         reason=sums.why,
     )
 
 
-def _lane_taps(op: Conv2d, weight: Shape, x: Triple) -> Array:
+def _tap_offsets_by_lane(op: Conv2d, weight: Shape, x: Triple) -> Array:
     """Return the taps of each output channel, (vectors, K, lanes), flat: it reads the channels of its group."""
     (oc, c, kh, kw), lanes = weight, kernels.lanes()
-    taps = channel_taps(op, op.groups * c, kh, kw, x, lanes).reshape(op.groups, -1)
+    taps = tap_offsets_nchwc(op, op.groups * c, kh, kw, x, lanes).reshape(op.groups, -1)
     each = np.repeat(taps, oc // op.groups, axis=0)
     filled = np.concatenate([each, np.zeros((-oc % lanes, each.shape[1]), np.int32)])
     return np.ascontiguousarray(filled.reshape(-1, lanes, each.shape[1]).swapaxes(1, 2).reshape(-1), np.int32)
 
 
-def _vectors_of(lowering: ChannelsLowering, weight: str, most: int) -> Packed:
+def _vectors_of(lowering: NchwcLowering, weight: str, most: int) -> Packed:
     """Return weights in blocks of vectors of output channels; layers that have the same weights share them."""
     array, lanes = lowering.graph.constants[weight], kernels.lanes()
 
@@ -98,46 +98,46 @@ def _vectors_of(lowering: ChannelsLowering, weight: str, most: int) -> Packed:
     return lowering.once(lambda: Packed(pack, size), "vectors", weight, most)
 
 
-def _bias(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> Array:
+def _bias(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> Array:
     """Return the bias of a layer in vectors; layers that have the same bias, or none, share it."""
     return lowering.once(lambda: lowering.vectors(sums.bias), "bias", *(site.inputs[2:3] or sums.bias.shape))
 
 
-def _positions(lowering: ChannelsLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
+def _positions(lowering: NchwcLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
     """Return where each position reads, in so many units, and where it writes and finds its residual, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
     shrink = 2 if sums.pool else 1
 
-    def places(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
-        return positions(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
+    def offsets(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
+        return pixel_table(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
 
-    xpos = places(sums.op, oh, ow, site.inputs[0], sums.pool, unit)
-    ypos = places(plain, oh // shrink, ow // shrink, site.result)
-    rpos = places(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
-    return xpos, ypos, rpos
+    x_offsets = offsets(sums.op, oh, ow, site.inputs[0], sums.pool, unit)
+    y_offsets = offsets(plain, oh // shrink, ow // shrink, site.result)
+    r_offsets = offsets(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
+    return x_offsets, y_offsets, r_offsets
 
 
-def _residual_stride(lowering: ChannelsLowering, sums: Sums) -> int:
+def _residual_stride(lowering: NchwcLowering, sums: Sums) -> int:
     return lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
 
 
-def _conv_as_dense(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
+def _conv_as_dense(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     oc, c, kh, kw = sums.weight
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    taps = channel_taps(sums.op, c, kh, kw, x, lanes) + conv_positions(sums.op, 1, 1, x, None)[0] * lanes
+    taps = tap_offsets_nchwc(sums.op, c, kh, kw, x, lanes) + pixel_offsets(sums.op, 1, 1, x, None)[0] * lanes
     _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
+def _linear(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     _dense(lowering, sums, site, sums.weight, None)
 
 
-def _dense(lowering: ChannelsLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: NchwcLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     if taps is not None and np.array_equal(taps, np.arange(features)):
         taps = None
     ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=sums.act)
-    lowering.emit_channels(
+    lowering.emit_nchwc(
         site,
         "dense:direct",
         sums.reads,
@@ -149,13 +149,13 @@ def _dense(lowering: ChannelsLowering, sums: Sums, site: NodeIO, weight: Shape, 
     )
 
 
-def _winograd(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
+def _winograd(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     _, c, k, _ = sums.weight
     oc, oh, ow = sums.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r), whole_tiles=False)
-    count, lanes = len(tiles.xpos), kernels.lanes()
+    count, lanes = len(tiles.x_offsets), kernels.lanes()
     most = _tile_vectors() if count >= 4 else FEW_TILES_VECTORS
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
@@ -164,14 +164,14 @@ def _winograd(lowering: ChannelsLowering, sums: Sums, site: NodeIO) -> None:
     pack = partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes)
     size = outputs * lanes * c * (k + 3) ** 2 * FLOAT
     weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
-    lowering.emit_channels(
+    lowering.emit_nchwc(
         site,
         f"conv2d:winograd4x{k}",
         sums.reads,
         ints=ints,
         floats=sums.floats,
         parameters=(weight, _bias(lowering, sums, site)),
-        tables=(tiles.xpos, tiles.ypos, tiles.rows, tiles.cols, tiles.rpos),
+        tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
         workspace=(k + 3) ** 2 * ((inputs + outputs) * at_once + 2),
         reason=sums.why,
     )

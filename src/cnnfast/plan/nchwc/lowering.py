@@ -10,18 +10,18 @@ from collections.abc import Container
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
-from cnnfast.plan.budget import Budget
+from cnnfast.plan.budget import PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.chwn.lowering import emit_all, halos
 from cnnfast.plan.lowering import NodeIO
 from cnnfast.plan.nchwc import rules  # noqa: F401  (registers its rules)
 from cnnfast.plan.nchwc.algorithms import LAYERS
-from cnnfast.plan.nchwc.values import ChannelsLowering, copy_elements
+from cnnfast.plan.nchwc.values import NchwcLowering, copy_elements
 
 
-def lower_channels(
-    graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Budget | None = None
-) -> ChannelsLowering:
+def lower_nchwc(
+    graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: PlanBudget | None = None
+) -> NchwcLowering:
     """Return the steps that compute a graph for one image.
 
     Raises
@@ -31,10 +31,10 @@ def lower_channels(
     UnsupportedError
         If an op or a shape has no kernel for channels in the lanes; all such nodes are listed.
     """
-    lowering = ChannelsLowering(
+    lowering = NchwcLowering(
         graph,
         shapes=dict(graph.shapes),
-        budget=budget or Budget(),
+        budget=budget or PlanBudget(),
         layers=LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,
@@ -45,7 +45,7 @@ def lower_channels(
     return lowering
 
 
-def _flatten_result(lowering: ChannelsLowering, name: str) -> None:
+def _flatten_result(lowering: NchwcLowering, name: str) -> None:
     """Results are stored from elements in the order C, H, W."""
     if name in lowering.graph.constants:
         raise UnsupportedError(f"channels in the lanes: the output {name} is a constant")

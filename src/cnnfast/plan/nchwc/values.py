@@ -10,27 +10,27 @@ import numpy as np
 
 from cnnfast.ops import Array
 from cnnfast.plan.budget import PLACE
-from cnnfast.plan.chwn.values import LanesLowering
-from cnnfast.plan.lowering import NodeIO, Rules, Triple
-from cnnfast.plan.offsets import channel_places
+from cnnfast.plan.chwn.values import ChwnLowering
+from cnnfast.plan.lowering import LoweringRules, NodeIO, Triple
+from cnnfast.plan.offsets import channel_offsets
 from cnnfast.plan.pack import aligned, in_vectors
 from cnnfast.runtime.dispatch import kernels
 
 LAYOUT = "nchwc"
 
-rule = Rules()
+rule = LoweringRules()
 """The rules of the ops; those that treat vectors alike, whatever these hold, are shared with images in the lanes."""
 
 
 @dataclass
-class ChannelsLowering(LanesLowering):
-    """Steps in layout nchw<L>c: a vector is a pixel of L channels of one image; places and strides count vectors.
+class NchwcLowering(ChwnLowering):
+    """Steps in layout nchw<L>c: a vector is a pixel of L channels of one image; offsets and strides count vectors.
 
     Axes of size 1 stand behind the others: a value (F,) is its elements side by side, as one of (F, 1, 1) are. One
     with more than three axes is its elements side by side, too.
     """
 
-    rules: ClassVar[Rules] = rule
+    rules: ClassVar[LoweringRules] = rule
 
     def extent(self, value: str) -> Triple:
         """Return how many vectors a value takes along each axis, without its halo."""
@@ -73,21 +73,21 @@ class ChannelsLowering(LanesLowering):
         self.budget.ask(2 * PLACE * c * h * w, f"value {value!r}")
         rows, columns = np.arange(h, dtype=np.int32) * x_r, np.arange(w, dtype=np.int32)
         pixels = np.add.outer(rows, columns) * kernels.lanes()
-        places: Array = np.add.outer(channel_places(c, x_c, kernels.lanes()), pixels)
-        return places.reshape(self.shapes[value])
+        offsets: Array = np.add.outer(channel_offsets(c, x_c, kernels.lanes()), pixels)
+        return offsets.reshape(self.shapes[value])
 
-    def emit_channels(self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], **options: Any) -> None:
+    def emit_nchwc(self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], **options: Any) -> None:
         """Append one step of kernel ``<name>_f32_nchwc_<algorithm>``."""
         self.emit(site, kernel, operands, LAYOUT, **options)
 
 
-def copy_elements(lowering: ChannelsLowering, site: NodeIO, source: Array, target: Array) -> None:
-    """Emit a copy of single elements, from places of the operand to places of the result."""
-    tables = tuple(np.ascontiguousarray(places.reshape(-1), np.int32) for places in (source, target))
-    lowering.emit_channels(site, "copy:elements", site.inputs, ints=dict(count=source.size), tables=tables)
+def copy_elements(lowering: NchwcLowering, site: NodeIO, source: Array, target: Array) -> None:
+    """Emit a copy of single elements, from offsets of the operand to offsets of the result."""
+    tables = tuple(np.ascontiguousarray(offsets.reshape(-1), np.int32) for offsets in (source, target))
+    lowering.emit_nchwc(site, "copy:elements", site.inputs, ints=dict(count=source.size), tables=tables)
 
 
-def clear_partial_vectors(lowering: ChannelsLowering, site: NodeIO) -> None:
+def clear_partial_vectors(lowering: NchwcLowering, site: NodeIO) -> None:
     """Zero a result that is written element by element, if not every lane of it will be."""
     if lowering.chw(site.result)[0] % kernels.lanes():
         (c, h, w), y = lowering.extent(site.result), lowering.strides(site.result)

@@ -21,7 +21,7 @@ from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
 from cnnfast.ops.gradients.dropout import threshold
 from cnnfast.plan.chwn.lowering import rule as plan_rule
-from cnnfast.plan.chwn.values import LanesLowering, copy_ints
+from cnnfast.plan.chwn.values import ChwnLowering, copy_ints
 from cnnfast.plan.lowering import NodeIO, numbered, strides_of, three_axes
 from cnnfast.plan.memory import root
 from cnnfast.plan.step import Step
@@ -40,7 +40,7 @@ class Norm:
 
 
 @dataclass
-class TrainingLowering(LanesLowering):
+class TrainingLowering(ChwnLowering):
     """Steps so far, with what training adds: phases, packing, gradients.
 
     Attributes

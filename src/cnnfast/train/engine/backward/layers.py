@@ -143,10 +143,10 @@ def _residue(
     dy = grad(node.name)
     channels = low.shapes[node.name][0] // op.groups
     x, y = low.strides(dy), low.strides(target)
-    ypos = table(_grid(rows.pixels, cols.pixels, y))
+    y_offsets = table(_grid(rows.pixels, cols.pixels, y))
     taps = table(np.arange(channels)[:, None, None] * x[0] + _grid(rows.offsets, cols.offsets, x))
-    tables = (taps if taps.size else np.zeros(1, np.int32), table(_grid(rows.first, cols.first, x)), ypos)
-    tables = (tables[0], filled(tables[1]), filled(ypos))
+    tables = (taps if taps.size else np.zeros(1, np.int32), table(_grid(rows.first, cols.first, x)), y_offsets)
+    tables = (tables[0], filled(tables[1]), filled(y_offsets))
     weight = np.zeros(max(numbers.size, 1), np.float32)
     if numbers.size:
         index = pack_blocks(numbers, op.groups, kernels.tile_channels()[0]).astype(np.int32)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cnnfast.graph import Node
-from cnnfast.plan.lowering import NodeIO, Rules
+from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.train.engine.lowering import TrainingLowering, grad
 
-rule = Rules()
+rule = LoweringRules()
 """The rules of all ops: each emits what passes the gradient of a node's result on to its inputs."""
 
 LIVE = "live"

@@ -8,7 +8,7 @@ from cnnfast.graph import Node
 from cnnfast.ops import Conv2d, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.lowering import NodeIO
-from cnnfast.plan.offsets import Halo, conv_positions, conv_taps, winograd_tiles
+from cnnfast.plan.offsets import Halo, pixel_offsets, tap_offsets, winograd_tiles
 from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.engine.lowering import TrainingLowering, grad
@@ -49,9 +49,9 @@ def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> Non
     _, oh, ow = low.shapes[node.name]
     dy, a, b = grad(node.name), low.strides(x), low.strides(grad(node.name))
     tables = (
-        conv_taps(op, c, kh, kw, a),
-        conv_positions(op, oh, ow, a, None, whole_tiles=False),
-        conv_positions(Conv2d(), oh, ow, b, None, whole_tiles=False),
+        tap_offsets(op, c, kh, kw, a),
+        pixel_offsets(op, oh, ow, a, None, whole_tiles=False),
+        pixel_offsets(Conv2d(), oh, ow, b, None, whole_tiles=False),
     )
     ints = dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * a[0], y_c=b[0])
     vectors = (c if op.groups == 1 else 1) * op.stride[0] * op.stride[1]
@@ -104,7 +104,7 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     _, oh, ow = low.shapes[node.name]
     dy, a, b = grad(node.name), low.strides(x), low.strides(grad(node.name))
     places = winograd_tiles(op, oh, ow, a, b, (0, 0, 0), False)
-    tiles, swap, lanes = len(places.xpos), _swaps(c, oc), kernels.lanes()
+    tiles, swap, lanes = len(places.x_offsets), _swaps(c, oc), kernels.lanes()
     used = np.zeros(tiles, np.int32)
     used[: -(-oh // OUTPUTS) * -(-ow // OUTPUTS)] = 1
     elements, at_once = (k + OUTPUTS - 1) ** 2, min(tiles, 4)
@@ -120,6 +120,6 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
         (x, dy),
         ints=ints,
         parameters=(spreading(k),),
-        tables=(places.xpos, places.ypos, used),
+        tables=(places.x_offsets, places.y_offsets, used),
         workspace=elements * ((c + oc + 2) * at_once + block_rows * block_columns + 1) + turned + k * k,
     )
