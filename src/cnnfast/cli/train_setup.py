@@ -11,8 +11,8 @@ from cnnfast.cli.progress import Failures
 from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.images.preprocess import UNSAID, Preprocess
-from cnnfast.network.heads import feature_layer
 from cnnfast.network.network import Network
+from cnnfast.network.surgery import feature_layer
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
 from cnnfast.train.transfer import kept
 

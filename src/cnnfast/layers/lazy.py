@@ -27,12 +27,15 @@ class LazyLayer:
     ----------
     text : str
         How it was written down.
+    kind : type
+        Of its op.
     make : callable
         Returns its op and its parameters, all zeros, for the shape of the value that it meets.
     name : str, optional
     """
 
     text: str
+    kind: type[Op]
     make: Callable[[Shape], tuple[Op, dict[str, Array]]]
     name: str | None = None
 
@@ -68,7 +71,7 @@ def lazy_conv2d(
         weight = {"weight": zeros((filters, shape[0] // groups, kh, kw))}
         return op, weight | ({"bias": zeros((filters,))} if bias else {})
 
-    return LazyLayer(f"Conv2d({filters}, {kernel})", make, name)
+    return LazyLayer(f"Conv2d({filters}, {kernel})", ops.Conv2d, make, name)
 
 
 def lazy_linear(outputs: int, bias: bool, name: str | None) -> LazyLayer:
@@ -80,7 +83,7 @@ def lazy_linear(outputs: int, bias: bool, name: str | None) -> LazyLayer:
             raise GraphError(f"Linear needs rows of features (F,), but meets {shape}; put Flatten() before it")
         return ops.Linear(), {"weight": zeros((outputs, shape[0]))} | ({"bias": zeros((outputs,))} if bias else {})
 
-    return LazyLayer(f"Linear({outputs})", make, name)
+    return LazyLayer(f"Linear({outputs})", ops.Linear, make, name)
 
 
 def lazy_channels(text: str, op: Op, names: tuple[str, ...], name: str | None) -> LazyLayer:
@@ -89,7 +92,7 @@ def lazy_channels(text: str, op: Op, names: tuple[str, ...], name: str | None) -
     def make(shape: Shape) -> tuple[Op, dict[str, Array]]:
         return op, {parameter: zeros((shape[0],)) for parameter in names}
 
-    return LazyLayer(text, make, name)
+    return LazyLayer(text, type(op), make, name)
 
 
 def zeros(shape: Shape) -> Array:

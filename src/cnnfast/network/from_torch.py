@@ -11,7 +11,8 @@ from cnnfast._optional import needs
 from cnnfast.errors import ConfigError
 from cnnfast.formats import Model
 from cnnfast.images.preprocess import Preprocess, rule_of
-from cnnfast.network.network import Network, frozen
+from cnnfast.network.facts import with_own_constants
+from cnnfast.network.network import Network
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def from_torch(
         input_shape = preprocess.shape
     shape = _shape_of_one(input_shape)
     model = read_module(module, shape, classes, rule_of(preprocess, shape))
-    return Network(Model(frozen(model.graph), model.preprocess, model.classes, None, model.notes))
+    return Network(Model(with_own_constants(model.graph), model.preprocess, model.classes, None, model.notes))
 
 
 def _shape_of_one(shape: object) -> Shape:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
@@ -48,7 +49,7 @@ class _Fields(NamedTuple):
     error: CnnfastError | None
 
 
-class Result(_Fields):
+class StreamResult(_Fields):
     """What `Network.stream` says about one image: ``item, label, probabilities, error``.
 
     Attributes
@@ -94,6 +95,18 @@ class Result(_Fields):
         if self.probabilities is None or self._classes is None:
             return {"item": item, "error": str(self.error)}
         return {"item": item, "labels": ranked(self._classes, self.probabilities, k)}
+
+
+def results_of(
+    outcomes: Generator[tuple[object, Answer], None, None], classes: Array
+) -> Generator[StreamResult, None, None]:
+    """Yield what a `Pipeline` gives with the label of each image; closing this closes the pipeline."""
+    with closing(outcomes):
+        for item, outcome in outcomes:
+            if isinstance(outcome, CnnfastError):
+                yield StreamResult(item, None, None, outcome, classes)
+            else:
+                yield StreamResult(item, classes[outcome.argmax(axis=-1)].tolist(), outcome, None, classes)
 
 
 def decode(item: object, preprocess: Preprocess) -> Answer:

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from cnnfast import GraphError, Network
-from cnnfast.layers import Conv2d, Dropout, Flatten, GlobalAvgPool, Layer, Linear, Relu, Sigmoid, Softmax
+from cnnfast.layers import (
+    BatchNorm,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    Linear,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Softmax,
+)
 
 RNG = np.random.default_rng(1)
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
@@ -48,6 +60,22 @@ def test_a_new_head_keeps_what_is_below(layer: str | None) -> None:
     assert sizes == [(12, 320 if layer is None else 20 * 8 * 8), (7, 12), (3, 7)]
     again = net.with_head(["cat", "dog", "cow"], layers=[12, Relu(), Dropout(0.5), 7, Relu()], layer=layer, seed=1)
     assert (own.forward(IMAGES) == again.forward(IMAGES)).all()
+
+
+def test_a_head_of_layers_without_weights() -> None:
+    head = [Conv2d(8, 3, padding="same"), Relu(), GlobalAvgPool(), Linear(6), BatchNorm(), 5]
+    net = Network.load("cifar10-cs61c").with_head(["cat", "dog"], head, layer="max_pool_2", seed=3)
+    shapes = {name: array.shape for name, array in net.graph.constants.items() if name.startswith("head.")}
+    assert shapes["head.1.weight"] == (8, 20, 3, 3)
+    assert [shapes[f"head.{i}.weight"] for i in (4, 6, 7)] == [(6, 8), (5, 6), (2, 5)]
+    assert net.graph.constants["head.1.weight"].std() > 0
+    again = Network.load("cifar10-cs61c").with_head(["cat", "dog"], head, layer="max_pool_2", seed=3)
+    np.testing.assert_array_equal(net.forward(IMAGES), again.forward(IMAGES))
+
+
+def test_a_head_flattens_the_map_that_a_dense_layer_meets() -> None:
+    net = Network.load("cifar10-cs61c").with_head(["a", "b"], [4, Reshape((4, 1, 1)), 3])
+    assert [node.name for node in net.graph.nodes][-5:] == ["head.1", "head.2", "head.3.flatten", "head.3", "head.4"]
 
 
 def test_what_cannot_be_a_head() -> None:
