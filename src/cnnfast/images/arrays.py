@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,16 +20,19 @@ FLOATS = ("float32", "float64", "float16")
 FINITE = 1
 """What an `Entry` is to refuse floats for: values that are not finite …"""
 NEAR = 2
-"""… and values outside of `Rules.bounds`."""
+"""… and values outside of `InputRules.bounds`."""
 
 FAR = 8
 """Floats are refused that lie outside of what a picture can become by more than so many times the range of that."""
 
 _Chw = tuple[int, int, int]
 
+FindAxes = Callable[[tuple[int, ...], tuple[int, ...], str | None, bool], tuple[int, int, int, int, int] | None]
+"""What `Entry.axes` is: shape, strides, layout and whether it is bytes, to N and the strides of N, C, H, W."""
+
 
 @frozen
-class Rules:
+class InputRules:
     """What a network takes.
 
     Attributes
@@ -53,7 +56,7 @@ class Rules:
         return c, h, w
 
 
-def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> Rules:
+def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> InputRules:
     """Return the rules of a network.
 
     Examples
@@ -62,21 +65,26 @@ def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> Rules:
     (-8.0, 9.0)
     """
     if preprocess is None:
-        return Rules(shape)
+        return InputRules(shape)
     low, high = preprocess.value_range()
     margin = FAR * (high - low)
-    return Rules(shape, preprocess.shape, (low - margin, high + margin))
+    return InputRules(shape, preprocess.shape, (low - margin, high + margin))
 
 
-def as_images(images: object, rules: Rules, layout: str | None) -> Array:
+def as_images(images: object, rules: InputRules, find_axes: FindAxes, layout: str | None) -> Array:
     """Return images as a view of shape (N, C, H, W); only gray pictures for a network that takes rows may be copied.
+
+    Which shapes are taken is what the `Entry` says; here is the rest: kinds of arrays, a network's own few axes, and
+    the words for what does not fit.
 
     Parameters
     ----------
     images : array-like
         uint8, or float16, float32 or float64: a batch of rank 4, or one image of rank 3. Where C is 1 the channel axis
         may be missing. Where an image has fewer axes, a batch has the shape (N, ...) and one image its own.
-    rules : Rules
+    rules : InputRules
+    find_axes : callable
+        `Entry.axes`.
     layout : {"nchw", "nhwc", None}
         None means ``nhwc`` for uint8, which is how pictures are stored; floats must state theirs.
 
@@ -88,56 +96,58 @@ def as_images(images: object, rules: Rules, layout: str | None) -> Array:
     array = _as_array(images)
     if not isinstance(layout, str | None) or layout not in (None, *LAYOUTS):
         raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {quoted(layout)}")
-    c, h, w = rules.chw
     if array.dtype != np.uint8 and array.dtype.name not in FLOATS:
         raise InputError(
             f"images must be uint8 pixels or floats, but their dtype is {array.dtype}; "
             "convert pixels with .astype('uint8'), or preprocessed values with .astype('float32')"
         )
-    if (batch := _as_stated(array, rules)) is not None:
+    axes = find_axes(array.shape, array.strides, None if layout is None else str(layout), array.dtype == np.uint8)
+    if axes is None:
+        if (batch := _with_own_axes(array, rules)) is None:
+            raise InputError(_why_not(array, rules, layout))
         return batch
-    if (h, w) == (1, 1) and array.ndim <= 2 and len(rules.shape) != 2:
-        raise InputError(
-            f"this network takes rows of features, of shape (N, {c}) or, for one row, ({c},), "
-            f"but the shape is {array.shape}"
-        )
-    if len(rules.shape) < 3 and array.ndim < 4:
-        raise InputError(
-            f"this network takes images of shape {_spell(rules.shape, 'N')} or, for one image, "
-            f"{_spell(rules.shape)}, but the shape is {array.shape}"
-        )
-    if layout is None:
-        if array.dtype != np.uint8 and c > 1:
-            raise InputError(
-                f"floats of shape {array.shape} may be stored channels first or last: "
-                "say layout='nchw' or layout='nhwc'"
-            )
-        layout = "nhwc"
-    batch = _with_all_axes(array, (c, h, w), layout)
-    if layout == "nhwc":
-        batch = batch.transpose(0, 3, 1, 2)
-    if batch.shape[1:] != (c, h, w):
-        raise InputError(
-            f"images of shape {array.shape} in layout {quoted(layout)} do not fit this network, which takes "
-            f"{_spell(_stored((c, h, w), layout), 'N')}; resize pictures with "
-            "cnnfast.read_picture(path, net.preprocess)"
-        )
-    return batch
+    count, *strides = axes
+    return np.lib.stride_tricks.as_strided(array, (count, *rules.chw), strides, writeable=False)
 
 
-def _as_stated(array: Array, rules: Rules) -> Array | None:
-    """Return images that have the network's own few axes, or are gray pictures of as many pixels; else None."""
-    c, h, w = rules.chw
-    for own in (rules.shape, (c,)):
-        if len(own) < 3 and math.prod(own) == c * h * w and own in (array.shape, array.shape[1:]):
-            return array.reshape(1 if array.shape == own else len(array), c, h, w)
+def _with_own_axes(array: Array, rules: InputRules) -> Array | None:
+    """Return images that have the network's own two axes, or are gray pictures of as many pixels; else None."""
+    if len(rules.shape) == 2 and rules.shape in (array.shape, array.shape[1:]):
+        return array.reshape(1 if array.shape == rules.shape else len(array), *rules.chw)
     if rules.picture is None or rules.picture == rules.chw:
         return None
     _, height, width = rules.picture
     one = ((height, width), (height, width, 1), (1, height, width))
     if array.shape in one:
-        return array.reshape(1, c, h, w)
-    return array.reshape(len(array), c, h, w) if array.ndim > 1 and array.shape[1:] in one else None
+        return array.reshape(1, *rules.chw)
+    return array.reshape(len(array), *rules.chw) if array.ndim > 1 and array.shape[1:] in one else None
+
+
+def _why_not(array: Array, rules: InputRules, layout: str | None) -> str:
+    """Return what is wrong with the shape of images that a network does not take."""
+    c, h, w = rules.chw
+    shape = array.shape
+    if (h, w) == (1, 1) and array.ndim <= 2 and len(rules.shape) != 2:
+        return (
+            f"this network takes rows of features, of shape (N, {c}) or, for one row, ({c},), but the shape is {shape}"
+        )
+    if len(rules.shape) < 3 and array.ndim < 4:
+        return (
+            f"this network takes images of shape {_spell(rules.shape, 'N')} or, for one image, "
+            f"{_spell(rules.shape)}, but the shape is {shape}"
+        )
+    if layout is None and array.dtype != np.uint8 and c > 1:
+        return f"floats of shape {shape} may be stored channels first or last: say layout='nchw' or layout='nhwc'"
+    layout = layout or "nhwc"
+    stored = (h, w, c) if layout == "nhwc" else (c, h, w)
+    if array.ndim != 4:
+        return (
+            f"images must have the shape {_spell(stored, 'N')} or, for one image, {_spell(stored)}, but it is {shape}"
+        )
+    return (
+        f"images of shape {shape} in layout {quoted(layout)} do not fit this network, which takes "
+        f"{_spell(stored, 'N')}; resize pictures with cnnfast.read_picture(path, net.preprocess)"
+    )
 
 
 def _as_array(images: object) -> Array:
@@ -154,65 +164,38 @@ def _as_array(images: object) -> Array:
         raise InputError(f"images cannot be read as an array: {type(images).__name__}: {error}") from error
 
 
-def _with_all_axes(array: Array, shape: tuple[int, int, int], layout: str) -> Array:
-    """Return an array of rank 4, adding the axis of the images or of a single channel where it is missing."""
-    c, h, w = shape
-    one = (h, w, c) if layout == "nhwc" else (c, h, w)
-    channel_axis = -1 if layout == "nhwc" else -3
-    if array.ndim == 4:
-        return array
-    if array.shape == one:
-        return array[None]
-    if c == 1 and array.ndim == 3 and array.shape[1:] == (h, w):
-        return np.expand_dims(array, channel_axis)
-    if c == 1 and array.shape == (h, w):
-        return np.expand_dims(array[None], channel_axis)
-    stored = _stored(shape, layout)
-    raise InputError(
-        f"images must have the shape {_spell(stored, 'N')} or, for one image, {_spell(stored)}, but it is {array.shape}"
-    )
-
-
-def _stored(shape: _Chw, layout: str) -> _Chw:
-    c, h, w = shape
-    return (h, w, c) if layout == "nhwc" else shape
-
-
 def _spell(sizes: tuple[int, ...], *before: str) -> str:
     named = [*before, *map(str, sizes)]
     return f"({', '.join(named)}{',' if len(named) == 1 else ''})"
 
 
-def as_kernel_input(part: Array, first: int, nan_policy: str, bounds: tuple[float, float] | None) -> Array:
-    """Return a part of the images as the kernels read it: uint8, or float32, aligned and of native byte order.
-
-    Parameters
-    ----------
-    part : array (N, C, H, W)
-    first : int
-        The number of the first image of the part.
-    nan_policy : {"raise", "propagate"}
-    bounds : (float, float), optional
-        See `Rules`.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite and ``nan_policy`` is "raise", or lies outside of ``bounds``.
-    """
+def as_kernel_input(part: Array) -> Array:
+    """Return a part of the images as an `Entry` reads it: uint8, or float32, aligned, contiguous, of native order."""
     if part.dtype == np.uint8:
         return part
     with np.errstate(over="ignore"):
-        part = np.require(part.astype(np.float32, copy=False), requirements="A")
-    if nan_policy == "raise" and not (finite := np.isfinite(part)).all():
-        raise InputError(f"{_place(part, first, ~finite)}; values must be finite, or say nan_policy='propagate'")
-    if bounds is not None:
-        low, high = (np.float32(bound) for bound in bounds)
-        with np.errstate(invalid="ignore"):
-            far = ((part < low) | (part > high)) & np.isfinite(part)
-        if far.any():
-            raise InputError(_about_far(part, first, far, bounds))
-    return part
+        return np.require(part.astype(np.float32, copy=False), requirements=["C", "A"])
+
+
+def about_values(part: Array, first: int, checks: int, bounds: tuple[float, float] | None) -> str:
+    """Return why an `Entry` does not take the values of a part of the images.
+
+    Parameters
+    ----------
+    part : float32 array (N, C, H, W)
+    first : int
+        The number of the first image of the part.
+    checks : int
+        What was checked: the sum of `FINITE` and `NEAR`.
+    bounds : (float, float), optional
+        See `InputRules`.
+    """
+    finite = np.isfinite(part)
+    if bounds is None or (checks & FINITE and not finite.all()):
+        return f"{_place(part, first, ~finite)}; values must be finite, or say nan_policy='propagate'"
+    low, high = (np.float32(bound) for bound in bounds)
+    with np.errstate(invalid="ignore"):
+        return _about_far(part, first, ((part < low) | (part > high)) & finite, bounds)
 
 
 def _place(part: Array, first: int, odd: Array) -> str:

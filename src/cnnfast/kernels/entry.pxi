@@ -1,5 +1,6 @@
 # From a Python call to a program, in one crossing. What is usual is checked and run here, through buffers, without an
-# array being made besides the result; all else is refused with None, and Python finds out what it is or what is wrong.
+# array being made besides the result; all else is refused with None, and Python brings it into a usual form and calls
+# again, or says what is wrong. Which shapes are images is decided in `_understand` alone.
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
@@ -130,7 +131,7 @@ cdef class Entry:
         cdef bint is_bytes = view.format[0] == c"B"
         if view.format[1] != 0 or not (is_bytes and self._takes_bytes or view.format[0] == c"f"):
             return None
-        if not self._understand(view, layout, is_bytes, &geometry) or geometry.N == 0:
+        if not self._understand(view.shape, view.strides, view.ndim, layout, is_bytes, &geometry) or geometry.N == 0:
             return None
         if self._batch != 0 and geometry.N != self._batch:
             return None
@@ -142,12 +143,27 @@ cdef class Entry:
             return None
         return self._run_into(out, view, &geometry, is_bytes, threads)
 
-    cdef bint _understand(self, Py_buffer* view, layout, bint is_bytes, Geometry* geometry):
-        # find the axes of the images, as `_inputs.as_images` does
+    def axes(self, shape, strides, layout, bint is_bytes):
+        """Return where the images of an array are: N and the bytes from one image, channel, row and column to the next.
+
+        None if these are no images for this network.
+        """
+        cdef Geometry geometry
+        cdef Py_ssize_t[4] sizes, steps
+        cdef int i, ndim = len(shape)
+        if ndim > 4:
+            return None
+        for i in range(ndim):
+            sizes[i], steps[i] = shape[i], strides[i]
+        if not self._understand(sizes, steps, ndim, layout, is_bytes, &geometry):
+            return None
+        return geometry.N, geometry.stride[0], geometry.stride[1], geometry.stride[2], geometry.stride[3]
+
+    cdef bint _understand(self, const Py_ssize_t* shape, const Py_ssize_t* stride, int ndim, layout, bint is_bytes,
+                          Geometry* geometry):
+        # find the axes of the images
         cdef Py_ssize_t C = self._source.C, H = self._source.H, W = self._source.W
-        cdef Py_ssize_t* shape = view.shape
-        cdef Py_ssize_t* stride = view.strides
-        cdef int ndim = view.ndim, c, h
+        cdef int c, h
         cdef bint planar
         if layout is not None and type(layout) is not str:
             return False

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import InputError
-from cnnfast.images.arrays import FINITE, NEAR, Rules, as_images
+from cnnfast.images.arrays import FINITE, NEAR, FindAxes, InputRules, as_images
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import whole
 from cnnfast.runtime.dispatch import Entry
@@ -42,20 +42,22 @@ class Compiled:
     True
     """
 
-    __slots__ = ("_arguments", "_network", "_rules", "_run", "_settings")
+    __slots__ = ("_arguments", "_find_axes", "_network", "_rules", "_run", "_settings")
 
     _network: Any
     _settings: Settings
-    _rules: Rules
+    _rules: InputRules
+    _find_axes: FindAxes
     _run: Callable[[object, str | None, int, int, Array | None], Array | None]
     _arguments: tuple[str | None, int, int]
 
-    def __init__(self, network: Any, settings: Settings, entry: Entry, rules: Rules) -> None:
+    def __init__(self, network: Any, settings: Settings, entry: Entry, rules: InputRules) -> None:
         checks = FINITE * (settings.nan_policy == "raise") + NEAR * (settings.outliers == "raise")
         values = (
             ("_network", network),
             ("_settings", settings),
             ("_rules", rules),
+            ("_find_axes", entry.axes),
             ("_run", entry.run),
             ("_arguments", (settings.layout, checks, settings.threads)),
         )
@@ -84,7 +86,7 @@ class Compiled:
     def _explain(self, images: object, out: object) -> Array:
         """Find out why an `Entry` has refused; what is only unusual, such as another byte order, runs the long way."""
         settings, network = self._settings, self._network
-        batch = as_images(images, self._rules, settings.layout)
+        batch = as_images(images, self._rules, self._find_axes, settings.layout)
         if len(batch) != settings.batch:
             raise InputError(
                 f"this function was compiled for {settings.batch} images a call, but got {len(batch)}; "

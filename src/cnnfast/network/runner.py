@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -9,7 +10,16 @@ import numpy as np
 
 from cnnfast.errors import InputError
 from cnnfast.graph import Graph
-from cnnfast.images.arrays import FINITE, NEAR, as_images, as_kernel_input, check_out, check_policies, rules_of
+from cnnfast.images.arrays import (
+    FINITE,
+    NEAR,
+    about_values,
+    as_images,
+    as_kernel_input,
+    check_out,
+    check_policies,
+    rules_of,
+)
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import Plan
@@ -20,6 +30,9 @@ from cnnfast.runtime.threads import of_call
 
 FLOPS_A_CHUNK = 2_000_000_000
 """Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
+
+COPIED_ELEMENTS = 1 << 22
+"""Of the images that one thread computes at a time, where they must be copied first."""
 
 RAISE = "raise"
 BOTH_CHECKS = FINITE | NEAR
@@ -75,24 +88,22 @@ class Runner:
             check_policies(nan_policy, outliers)
             checks = FINITE * (nan_policy == "raise") + NEAR * (outliers == "raise")
         result = self.entry.run(images, layout, checks, of_call(threads), out)
-        return self._run_long(images, layout, nan_policy, outliers, threads, out) if result is None else result
+        return self._run_long(images, layout, checks, of_call(threads), out) if result is None else result
 
-    def _run_long(
-        self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
-    ) -> Array:
-        """Run what an `Entry` does not take, or say what is wrong with it."""
-        batch = as_images(images, self.rules, layout)
-        pixels = self._needed_affine() if batch.dtype == np.uint8 else None
-        count = of_call(threads)
+    def _run_long(self, images: object, layout: str | None, checks: int, threads: int, out: Array | None) -> Array:
+        """Bring what an `Entry` does not take into a form that it takes, or say what is wrong with it."""
+        batch = as_images(images, self.rules, self.entry.axes, layout)
+        if batch.dtype == np.uint8 and self._preprocess is None:
+            raise InputError(NO_PREPROCESSING)
         shape = (len(batch), *self.result)
         result = np.empty(shape, np.float32) if out is None else check_out(out, shape)
         if np.may_share_memory(result, batch):
             raise InputError("out and images overlap in memory; give out memory of its own")
-        rows = result.reshape(len(batch), -1) if len(batch) else result
-        bounds = self.rules.bounds if outliers == "raise" else None
-        for part in self._parts(len(batch), count):
-            values = as_kernel_input(batch[part], part.start, nan_policy, bounds)
-            self._program.run([values], [rows[part]], count, pixels)
+        rows = np.asarray(result)
+        for part in self._parts(len(batch), threads):
+            values = as_kernel_input(batch[part])
+            if self.entry.run(values, "nchw", checks, threads, rows[part]) is None:
+                raise InputError(about_values(values, part.start, checks, self.rules.bounds))
         return result
 
     def _affine(self) -> tuple[Array, Array] | None:
@@ -106,15 +117,10 @@ class Runner:
         # gray pixels lie along what the program takes for channels
         return np.repeat(factor, channels), np.repeat(shift, channels)
 
-    def _needed_affine(self) -> tuple[Array, Array]:
-        affine = self._affine()
-        if affine is None:
-            raise InputError(NO_PREPROCESSING)
-        return affine
-
     def _parts(self, images: int, threads: int) -> Iterator[slice]:
         """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
-        size = threads * self._images_a_piece
+        elements = math.prod(self._shape)
+        size = threads * min(self._images_a_piece, max(64, COPIED_ELEMENTS // max(elements, 1)))
         return (slice(start, min(start + size, images)) for start in range(0, images, size))
 
     @cached_property
