@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+import cnnfast
 from cnnfast._frozen import field, frozen
 
 Decorator = Callable[[type], Any]
@@ -75,3 +78,33 @@ def test_inheritance_and_pickles() -> None:
     assert Larger(1) != Frozen(1)
     assert (repr(Larger(1)), Larger(1).depth) == ("larger", 4)
     assert pickle.loads(pickle.dumps(Frozen(5))) == Frozen(5)
+
+
+def test_by_identity() -> None:
+    @frozen(eq=False)
+    class Pixels:
+        values: list[int]
+
+    one = Pixels([1])
+    assert one != Pixels([1])
+    assert len({one, Pixels([1])}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.values = [2]  # type: ignore[misc]
+
+
+def test_by_keyword_only() -> None:
+    @frozen(kw_only=True)
+    class Size:
+        height: int = 1
+
+    assert Size(height=2) == Size(height=2)
+    with pytest.raises(TypeError, match="positional"):
+        Size(2)  # type: ignore[misc]
+
+
+def test_the_package_has_one_way_to_freeze() -> None:
+    source = Path(cnnfast.__file__).parent
+    found = [
+        path for path in source.rglob("*.py") if re.search(r"^\s*@dataclass\(.*frozen=True", path.read_text(), re.M)
+    ]
+    assert found == []

@@ -1,22 +1,38 @@
 """Frozen dataclasses that are quick to define.
 
+The rule: a record that never changes is ``@frozen``, one that does is ``@dataclass``, and ``dataclass(frozen=True)`` is
+not used. ``@frozen(eq=False)`` is for records of arrays, which ``==`` cannot compare.
+
 `dataclasses.dataclass` compiles six methods for every class, a third of a millisecond each time; with a hundred classes
 that was the largest part of ``import cnnfast.network.network``. Here all but ``__init__`` are shared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass, field, fields
-from typing import Any, NoReturn, TypeVar, dataclass_transform
+from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 __all__ = ["field", "frozen"]
 
 Class = TypeVar("Class", bound=type)
 
 
+@overload
+def frozen(cls: Class) -> Class: ...
+@overload
+def frozen(*, eq: bool = True, kw_only: bool = False) -> Callable[[Class], Class]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def frozen(cls: Class) -> Class:
+def frozen(cls: Class | None = None, *, eq: bool = True, kw_only: bool = False) -> Class | Callable[[Class], Class]:
     """Make a class what ``dataclass(frozen=True)`` makes of it.
+
+    Parameters
+    ----------
+    cls : type
+    eq : bool
+        Compare and hash by value; else by identity.
+    kw_only : bool
+        Take fields by keyword only.
 
     Examples
     --------
@@ -30,15 +46,17 @@ def frozen(cls: Class) -> Class:
     Traceback (most recent call last):
     dataclasses.FrozenInstanceError: cannot assign to field 'height'
     """
-    shared = {
-        "__setattr__": _set_once,
-        "__delattr__": _refuse_to_delete,
-        "__eq__": _equal,
-        "__hash__": _hash,
-        "__repr__": _describe,
-    }
+    if cls is None:
+        return lambda cls: _made(cls, eq, kw_only)
+    return _made(cls, eq, kw_only)
+
+
+def _made(cls: Class, eq: bool, kw_only: bool) -> Class:
+    shared = {"__setattr__": _set_once, "__delattr__": _refuse_to_delete, "__repr__": _describe}
+    if eq:
+        shared |= {"__eq__": _equal, "__hash__": _hash}
     own = set(vars(cls)) - {"__hash__"}
-    dataclass(eq=False, repr=False)(cls)
+    dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
     cls.__fields__ = tuple(f.name for f in fields(cls))  # type: ignore[attr-defined]
     for name, method in shared.items():
         if name not in own:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from cnnfast._frozen import frozen
 from cnnfast.architectures.weights import Layers, Weights
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph
@@ -16,7 +16,7 @@ from cnnfast.runtime.registry import Registry
 Maker = Callable[[Weights, Shape, int], Layers]
 
 
-@dataclass(frozen=True)
+@frozen
 class Architecture:
     """A network without what it has learned.
 

@@ -8,10 +8,10 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from typing import Protocol
 
 from cnnfast import __version__
+from cnnfast._frozen import frozen
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
@@ -30,7 +30,7 @@ from cnnfast.runtime.threads import get_num_threads, threads_or_default
 Cells = tuple[object, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What is said about one image.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.cli import options
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_names, load
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     return run_task(args, net, Classifier(tuple(names), args.top))
 
 
-@dataclass(frozen=True)
+@frozen
 class Classifier:
     """Judges by the most probable classes."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from cnnfast._frozen import frozen
 from cnnfast.data.cifar10 import CLASSES
 from cnnfast.errors import DataError
 
@@ -31,7 +31,7 @@ IMAGENET_GROUPS: tuple[tuple[str, frozenset[int]], ...] = (
 SCIKIT_IMAGE = {"chelsea.png": "cat", "astronaut.png": None, "coffee.png": None, "rocket.jpg": None}
 
 
-@dataclass(frozen=True)
+@frozen
 class Known:
     """A picture with what is known about it.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass
 
+from cnnfast._frozen import frozen
 from cnnfast.cli import options
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_index, class_names, load
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     return run_task(args, net, Finder(index, class_names(net)[index], args.threshold))
 
 
-@dataclass(frozen=True)
+@frozen
 class Finder:
     """Judges by the probability of one class."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
 from cnnfast.images.pictures.decode import fit_images
@@ -61,7 +61,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Pictures:
     """Picture files, and folders of them."""
 
@@ -80,7 +80,7 @@ class Pictures:
             yield Item(str(path), None, path)
 
 
-@dataclass(frozen=True)
+@frozen
 class Images:
     """A data set whose images lie in an array."""
 

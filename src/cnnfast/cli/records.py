@@ -10,8 +10,9 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from cnnfast._frozen import frozen
 
 
 class Row(NamedTuple):
@@ -42,7 +43,7 @@ class Layout(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Csv:
     """Comma-separated values, the column names in the first line."""
 
@@ -105,7 +106,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
 
 
-@dataclass(frozen=True)
+@frozen
 class Jsonl:
     """One JSON object a line."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from cnnfast import architectures
+from cnnfast._frozen import frozen
 from cnnfast.cli.progress import Failures
 from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
@@ -19,7 +20,7 @@ from cnnfast.train.transfer import kept
 CHANNELS = {1: "gray", 3: "rgb"}
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class TrainSetup:
     """A network before it learns.
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.compare.backends import BOUND, Backend
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array, Shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """How far two results lie apart.
 
@@ -44,7 +44,7 @@ class Difference:
     values: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@frozen
 class Comparison:
     """What has been found.
 

@@ -6,12 +6,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data.base import Array, Piece, Positions
 from cnnfast.errors import DataError, InputError
 from cnnfast.images.pictures.decode import fit_images
@@ -24,7 +24,7 @@ MOST_DEFLATE_RATIO = 1032
 """Deflate cannot shrink by more than this: a header that promises more lies."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class ArraySource:
     """A source whose images all have one shape.
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, PictureError
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.registry import Registry
@@ -66,7 +66,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Dataset:
     """Images that are read in batches, with labels if there are any; made by `cnnfast.data.open_dataset`.
 
@@ -189,7 +189,7 @@ def spread(labels: Labels, count: int) -> Positions:
     return np.sort(np.concatenate(chosen)).astype(np.intp)
 
 
-@dataclass(frozen=True)
+@frozen
 class Format:
     """One kind of data set.
 

@@ -19,11 +19,11 @@ import urllib.request
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnfast._bar import open_bar
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.runtime.arguments import path_of, quoted, text
 
@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 30
 CHUNK = 1 << 18
 
 
-@dataclass(frozen=True)
+@frozen
 class Remote:
     """A file as its home describes it."""
 
@@ -40,7 +40,7 @@ class Remote:
     md5: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Collection:
     """A data set to fetch.
 

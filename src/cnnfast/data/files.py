@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data.base import Piece, Positions
 from cnnfast.errors import ConfigError, PictureError
 from cnnfast.images.pictures.decode import read_pictures
 from cnnfast.images.preprocess import Preprocess
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class FileSource:
     """A source that decodes picture files; those that cannot be read are reported by name and skipped."""
 

@@ -7,12 +7,12 @@ import tokenize
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data.arrays import MOST_DEFLATE_RATIO, MOST_IMAGES, ArraySource, naming, read_exactly
 from cnnfast.data.base import Array, Dataset, Format, Labels
 from cnnfast.errors import DataError
@@ -28,7 +28,7 @@ MOST_NAMES_BYTES = 1 << 26
 ENCRYPTED = 0x1
 
 
-@dataclass(frozen=True)
+@frozen
 class Stored:
     """An array in a file: ``member`` of an npz, or the whole of an npy where that is None."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from cnnfast import ops
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import MAX_NODES, Graph, Node, constant
 from cnnfast.graph.ir import MAX_ELEMENTS
@@ -24,7 +24,7 @@ from cnnfast.ops.reshape import same_padding
 NONE: Mapping[str, Array] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@frozen
 class Value:
     """A value of the graph, as the file speaks of it.
 

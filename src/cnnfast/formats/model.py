@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph
 from cnnfast.graph.answers import label_counts
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Model:
     """Everything that a model file holds.
 

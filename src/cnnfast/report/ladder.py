@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from statistics import median
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, evaluate
 from cnnfast.graph.answers import with_probabilities
@@ -28,7 +28,7 @@ PLAUSIBLE = 0.01
 DIRECT = ("dense", "direct")
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """What one rung did."""
 
@@ -42,7 +42,7 @@ class Result:
     """Largest difference from the reference, of all outputs of `FEW` images."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Subject:
     """A network from images to probabilities, and a batch of random images for it."""
 

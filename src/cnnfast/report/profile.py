@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.ops import Array
 from cnnfast.plan import Plan
 
 ROUNDS = 20
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """One node, or the loading or storing of images.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast._frozen import frozen
 from cnnfast.images.preprocess import Array
 
 
-@dataclass(frozen=True)
+@frozen
 class Detection:
     """How well one class is told from all others.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from os import PathLike
 from pathlib import Path
 
+from cnnfast._frozen import frozen
 from cnnfast.images.preprocess import Array
 
 
@@ -30,7 +30,7 @@ class Mark(Enum):
         return self.value[1]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Tile:
     """One picture of a sheet.
 

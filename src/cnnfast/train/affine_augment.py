@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.ops import Array
 from cnnfast.train.optimizers import check_range
 
@@ -28,7 +28,7 @@ class Warp(ABC):
         """Return (n, 3, 3): columns (x, y, 1) of the view, from the center, to those of the image of size (H, W)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Crop(Warp):
     """A part of the image, anywhere in it, at least ``least`` of each side, enlarged to the whole.
 
@@ -59,7 +59,7 @@ class Crop(Warp):
         return _matrices(side, 0, right, 0, side, down)
 
 
-@dataclass(frozen=True)
+@frozen
 class Zoom(Warp):
     """Larger or smaller, by a factor from ``1 - most`` to ``1 + most``, the same both ways.
 
@@ -87,7 +87,7 @@ class Zoom(Warp):
         return _matrices(factor, 0, 0, 0, factor, 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Shear(Warp):
     """Rows pushed along each other by up to ``most`` pixels a row, either way.
 
@@ -114,7 +114,7 @@ class Shear(Warp):
         return _matrices(1, self.most * (2 * draws[:, 0] - 1), 0, 0, 1, 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rotate(Warp):
     """Turned around the center by up to ``most`` degrees, either way.
 

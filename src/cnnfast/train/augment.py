@@ -9,12 +9,12 @@ that move pixels along straight lines are in `affine_augment`. To add one, write
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
 from cnnfast.train import rng
@@ -33,7 +33,7 @@ class Pointwise(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Flip:
     """Left and right exchanged, for one image in two.
 
@@ -61,7 +61,7 @@ class Flip:
         return views
 
 
-@dataclass(frozen=True)
+@frozen
 class Shift:
     """Moved by up to ``most`` pixels each way; what comes in at the border is a reflection of what is there.
 
@@ -96,7 +96,7 @@ class Shift:
         return np.ascontiguousarray(windows[np.arange(len(images)), down, right].transpose(0, 2, 3, 1))
 
 
-@dataclass(frozen=True)
+@frozen
 class Brightness:
     """Every value times a factor from ``1 - most`` to ``1 + most``, one an image.
 
@@ -129,7 +129,7 @@ class Brightness:
         return scaled.astype(np.uint8)
 
 
-@dataclass(frozen=True)
+@frozen
 class Cutout:
     """A square of ``side`` pixels covered with gray (bytes: 128, floats: 0), anywhere, partly outside too.
 

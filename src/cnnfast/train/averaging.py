@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.ops import Array
 from cnnfast.train.optimizers import check_range
 
@@ -41,7 +41,7 @@ class Averaging(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class EMA:
     """Exponential moving average: ``average = decay average + (1 - decay) weights`` after every step.
 
@@ -73,7 +73,7 @@ class EMA:
         return 1 - min(self.decay, step / (step + 9))
 
 
-@dataclass(frozen=True)
+@frozen
 class SWA:
     """Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights at the ends of the last epochs.
 
@@ -107,7 +107,7 @@ class SWA:
         return 1 / max(1, done - math.ceil(self.start * epochs) + 1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Lookahead:
     """Slow weights (Zhang et al. 2019), from which the fast ones go on every few steps, slower toward the end.
 

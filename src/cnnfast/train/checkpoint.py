@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, DataError, ModelFileError
 from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.formats.strict_json import parse
@@ -21,7 +21,7 @@ VERSION = 2
 MAX_CONTAINERS = 200_000
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Checkpoint:
     """The state after an epoch.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data import Dataset, relabel
 from cnnfast.errors import CnnfastError, DataError, InputError, PictureError
 from cnnfast.images.preprocess import Preprocess
@@ -19,7 +20,7 @@ from cnnfast.runtime.arguments import instance, quoted
 from cnnfast.runtime.random import generator
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Examples:
     """Images with their classes.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.data import Dataset
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.graph import Graph
@@ -30,7 +30,7 @@ from cnnfast.train.transfer import frozen_features, joined, upper_part, with_gra
 Data = Examples | Dataset | tuple[object, object]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class FitResult:
     """What `fit` returns.
 

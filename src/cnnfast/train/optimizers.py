@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import ClassVar, Protocol, cast
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import quoted
@@ -41,7 +42,7 @@ class Role(Enum):
     VECTOR = "a bias, or a factor of each channel"
 
 
-@dataclass(frozen=True)
+@frozen
 class Pace:
     """What a schedule says about one step.
 
@@ -89,7 +90,7 @@ class Optimizer(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(kw_only=True)
 class Companions:
     """Base of all optimizers: what the layer that makes the scores follows instead, and what biases and batch-norm do.
 
@@ -119,7 +120,7 @@ class Companions:
         return (cast(Optimizer, self), role is not Role.VECTOR) if other is None else (other, True)
 
 
-@dataclass(frozen=True)
+@frozen
 class SGD(Companions):
     """Stochastic gradient descent: ``v = momentum v + g + decay w``, then ``w -= rate v``.
 
@@ -176,7 +177,7 @@ class SGD(Companions):
             w -= rate * (slope + momentum * v if self.nesterov else v)
 
 
-@dataclass(frozen=True)
+@frozen
 class Adam(Companions):
     """Adam (Kingma and Ba 2015): steps of about the rate, whatever the size of the gradient.
 
@@ -233,7 +234,7 @@ class Adam(Companions):
         w -= root
 
 
-@dataclass(frozen=True)
+@frozen
 class AdamW(Adam):
     """Adam with the weight decay beside the gradient (Loshchilov and Hutter 2019): ``w -= rate decay w`` first.
 
@@ -261,7 +262,7 @@ ZEROTH_POWER = (3.4445, -4.7750, 2.0315)
 """Jordan's polynomial: it takes singular values from 0.01 to 1 to between 0.7 and 1.2 in five rounds."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Muon(Companions):
     """Momentum made orthogonal (Jordan 2024): a step of the same length in all directions that the gradients have seen.
 

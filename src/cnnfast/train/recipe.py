@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.arguments import listed, one_of, quoted
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
@@ -17,7 +18,7 @@ from cnnfast.train.schedules import OneCycle, Schedule
 MONITORED = ("val_loss", "val_accuracy")
 
 
-@dataclass(frozen=True)
+@frozen
 class EarlyStopping:
     """Stop when the validation does not improve for some epochs, and go back to the best.
 
@@ -63,7 +64,7 @@ class EarlyStopping:
         return len(history) - 1 - self.best_epoch(history) >= self.patience
 
 
-@dataclass(frozen=True)
+@frozen
 class Recipe:
     """How a network is trained.
 

@@ -6,9 +6,9 @@ To add a schedule, write such a class and list it in `SCHEDULES`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
+from cnnfast._frozen import frozen
 from cnnfast.train.optimizers import Pace, check_range
 
 
@@ -20,7 +20,7 @@ class Schedule(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant:
     """Always the optimizer's rate.
 
@@ -35,7 +35,7 @@ class Constant:
         return Pace(step + 1)
 
 
-@dataclass(frozen=True)
+@frozen
 class StepDecay:
     """The rate times ``factor`` after every ``every`` epochs.
 
@@ -62,7 +62,7 @@ class StepDecay:
         return Pace(step + 1, self.factor ** int(step * epochs / steps / self.every))
 
 
-@dataclass(frozen=True)
+@frozen
 class Falling:
     """Base of what falls from the rate to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
 
@@ -95,7 +95,7 @@ class Falling:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class Cosine(Falling):
     """Half a cosine from the rate down to ``floor`` of it, after a linear rise over ``warmup`` of all steps.
 
@@ -119,7 +119,7 @@ class Cosine(Falling):
         return _cosine(1.0, self.floor, part)
 
 
-@dataclass(frozen=True)
+@frozen
 class LinearDecay(Falling):
     """A straight line from the rate down to ``floor`` of it, after a straight rise over ``warmup`` of all steps.
 
@@ -143,7 +143,7 @@ class LinearDecay(Falling):
         return 1 - (1 - self.floor) * part
 
 
-@dataclass(frozen=True)
+@frozen
 class OneCycle:
     """Up to the rate over the first part of training and down to nearly nothing, the momentum the other way round.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.train import rng
@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Pictures:
     """Pictures (N, H, W, C) or rows (N, F), and how they are changed."""
 
@@ -63,7 +63,7 @@ class Pictures:
         return net.forward(self.examples.images, layout="nhwc").reshape(len(self.examples), -1)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Features:
     """What the frozen part of a network says about each picture, and about its mirror image if there are two arrays.
 

@@ -6,12 +6,12 @@ import os
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.hdf5 import EXPANSION, SIGNATURE
 from cnnfast.formats.keras.config import Model, parse_model
@@ -31,7 +31,7 @@ DIRECTORY = 1 << 16
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
-@dataclass(frozen=True)
+@frozen
 class Archive:
     """What a file of Keras holds: the version that wrote it (2 or 3), the model, and its weights."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.tensors import check_name
 
@@ -18,7 +19,7 @@ MAX_DEPTH = 16
 """Models in models; no application has more than one."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Tensor:
     """What one call of a layer gave."""
 
@@ -27,7 +28,7 @@ class Tensor:
     output: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Arguments:
     """What a layer is called on: tensors, numbers, and lists of them."""
 
@@ -51,7 +52,7 @@ def _unrolled(value: Any) -> Iterator[Any]:
         yield value
 
 
-@dataclass(frozen=True)
+@frozen
 class Layer:
     """A layer of the file.
 
@@ -83,7 +84,7 @@ class Layer:
         return f"{self.name!r} ({self.kind:.40})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Model:
     """Layers, the tensors that enter, and the tensors that leave."""
 

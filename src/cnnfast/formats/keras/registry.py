@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.keras.activations import Step, name_of, step_named
@@ -15,7 +16,7 @@ from cnnfast.ops import Array
 from cnnfast.runtime.registry import Registry
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """One call of a layer.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.litert.options import Options
 from cnnfast.ops import Array, Shape
@@ -33,7 +34,7 @@ QUANTIZED = {"UINT8": (0, 255), "INT8": (-128, 127), "INT16": (-32768, 32767)}
 """The integers that a value between layers may be made of."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Tensor:
     """A value of the file.
 
@@ -119,7 +120,7 @@ class Tensor:
         return scales, np.broadcast_to(zeros, scales.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class Operator:
     """An operator, by its name in the schema; inputs and outputs are numbers of tensors, -1 for one left out."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
@@ -21,7 +22,7 @@ Bounds = tuple[float, float]
 """The smallest and the largest number that a value can hold."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """One operator of the file.
 

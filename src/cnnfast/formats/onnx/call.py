@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import numpy as np
 from onnx import NodeProto
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.external import Beside
@@ -32,7 +33,7 @@ class Target(Protocol):
     budget: Budget
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """One node of the file.
 

@@ -6,18 +6,19 @@ for two values of N: what comes out equal does not depend on it, and a size that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.ops import Array, Shape
 
 BATCHES = (2, 3)
 
 
-@dataclass(frozen=True)
+@frozen
 class Integers:
     """What the integers of a file stand for: ``number = (integer - zero) * scale``. The graph computes the numbers.
 
@@ -53,7 +54,7 @@ class Integers:
         return f"integers of type {self.dtype} with the scale {where}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Images:
     """A value of the graph under construction.
 
@@ -100,7 +101,7 @@ class Images:
         return (*self.shape[: self.at], images, *self.shape[self.at :])
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Static:
     """What is known in advance: an array for each of `BATCHES`, usually the same."""
 
@@ -142,7 +143,7 @@ class Static:
         return first
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Found:
     """A scale or zero point that DynamicQuantizeLinear finds in the images; it is never computed, since it cancels out.
 
@@ -161,7 +162,7 @@ class Found:
 Value = Images | Static | Found
 
 
-@dataclass(frozen=True)
+@frozen
 class Unknown:
     """A result that is not computed; what reads it is reported if there is a reason, else something before it was.
 

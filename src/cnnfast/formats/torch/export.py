@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import torch
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as tree
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats.torch.given import precision
 from cnnfast.formats.torch.values import Constant
@@ -21,7 +22,7 @@ BATCHES = (13, 17)
 them, so that what depends on their number shows."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One node.
 
@@ -47,14 +48,14 @@ class Step:
         return str(self.target).removeprefix("aten.").partition(".")[0]
 
 
-@dataclass(frozen=True)
+@frozen
 class Reference:
     """An argument that is the result of another node."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Exported:
     """What a module runs.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import UnsupportedError
 from cnnfast.ops import Array, Shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Images:
     """A value that is computed from the images.
 
@@ -49,7 +49,7 @@ class Images:
         return self.axes == (1, 2, 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Behind:
     """Images whose number is counted by another axis than the first, as PyTorch sees them: half a step of attention.
 
@@ -65,7 +65,7 @@ class Behind:
     at: int
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Constant:
     """A weight, a buffer, or what is computed from them.
 

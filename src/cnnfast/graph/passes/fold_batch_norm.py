@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from cnnfast._frozen import frozen
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.affine import Affine, affine_of
-from cnnfast.graph.passes.rewrite import float64, fresh_name, frozen, rebuilt
+from cnnfast.graph.passes.rewrite import float64, fresh_name, read_only, rebuilt
 from cnnfast.ops import Conv2d, Linear, MaxPool
 from cnnfast.ops.base import Array
 
@@ -20,7 +19,7 @@ MOST_COPIED = 1 << 25
 """Elements that folding may add to those of all constants: many layers may have one weight and norms of their own."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Chain:
     """A layer and what follows it: the nodes that stay, by the name of their new result, and those that go."""
 
@@ -92,7 +91,7 @@ def _stored(layer: Node, weights: tuple[Array, ...], constants: dict[str, Array]
     inputs = [layer.inputs[0]]
     for kind, array in zip(("weight", "bias"), weights, strict=False):
         name = fresh_name(f"{layer.name}.{kind}.folded", graph.shapes, constants)
-        constants[name] = frozen(array)
+        constants[name] = read_only(array)
         inputs.append(name)
     return Node(layer.name, layer.op, tuple(inputs))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.graph.interpreter import operand
 from cnnfast.graph.ir import Graph, Node
-from cnnfast.graph.passes.rewrite import float64, frozen, rebuilt
+from cnnfast.graph.passes.rewrite import float64, read_only, rebuilt
 from cnnfast.ops import AvgPool, Conv2d, Fused, MaxPool
 from cnnfast.ops.base import Array
 
@@ -49,4 +49,4 @@ def _result(node: Node, constants: dict[str, Array]) -> Array:
     weights = {value: float64(constants[value]) for value in node.inputs}
     with np.errstate(all="ignore"):
         (result,) = node.op.reference(*(operand(node, i, v, {}, weights) for i, v in enumerate(node.inputs)))
-    return frozen(np.asarray(result))
+    return read_only(np.asarray(result))

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cnnfast import ops
+from cnnfast._frozen import frozen
 from cnnfast.graph.ir import Graph, Node
-from cnnfast.graph.passes.rewrite import fresh_name, frozen, rebuilt
+from cnnfast.graph.passes.rewrite import fresh_name, read_only, rebuilt
 from cnnfast.ops import Op, Shape
 from cnnfast.ops.arithmetic import Binary
 from cnnfast.ops.base import Array
@@ -24,7 +25,7 @@ Order = tuple[int, ...]
 """Where each axis of one image comes from, counted from 0."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _View:
     """A value as another one: ``source`` with its axes in an order, or flattened after that."""
 
@@ -85,7 +86,7 @@ class _Pushing:
 
     def _constant(self, array: Array, wanted: str) -> str:
         name = fresh_name(wanted, self.taken)
-        self.constants[name] = frozen(array)
+        self.constants[name] = read_only(array)
         self.shapes[name] = array.shape
         self.taken.add(name)
         return name

@@ -22,7 +22,7 @@ def float64(array: Array) -> Array:
     return np.asarray(array, np.float64)
 
 
-def frozen(array: Array) -> Array:
+def read_only(array: Array) -> Array:
     """Return a contiguous, read-only array: a constant of a graph never changes."""
     kept = np.ascontiguousarray(array)
     if kept.flags.writeable:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import Call
 from cnnfast.formats.onnx.values import Images
@@ -13,7 +12,7 @@ from cnnfast.ops.reshape import same_padding
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@frozen
 class Window:
     """The attributes of a convolution or pool over (C, H, W)."""
 
