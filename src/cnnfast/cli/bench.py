@@ -13,6 +13,7 @@ from cnnfast.report.ladder import FEW, Result, Subject, climb
 from cnnfast.report.profile import Line, profile
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.info import cpu_model
+from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import decide
 
 RUNG = "{:<38}{:>8}{:>12}{:>12}{:>10}{:>10}{:>9}{:>13}"
@@ -92,10 +93,7 @@ def _print_profile(lines: list[Line], peak: float) -> None:
     total = sum(line.seconds for line in lines)
     whole = Line("total", (), (), total, sum(line.flops for line in lines))
     rows = [NODE, *(_cells(line, total, peak) for line in [*lines, whole])]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(NODE))]
-    for row in rows:
-        cells = [c.ljust(w) if i in LEFT else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        print("  ".join(cells).rstrip())
+    print(*aligned(rows, LEFT), sep="\n")
 
 
 def _cells(line: Line, total: float, peak: float) -> tuple[str, ...]:

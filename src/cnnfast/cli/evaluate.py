@@ -19,6 +19,7 @@ from cnnfast.images.preprocess import Array
 from cnnfast.network.stream import prefetched
 from cnnfast.report.scores import Scores
 from cnnfast.report.tile import Tile
+from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import threads_or_default
 
 
@@ -132,19 +133,11 @@ def _class_table(scores: Scores) -> list[str]:
         d = scores.of_class(i)
         images = int(scores.matrix[i].sum())
         rows.append((scores.classes[i], f"{images:,}", f"{d.precision:.2%}", f"{d.recall:.2%}", f"{d.f1:.2%}"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _matrix_table(scores: Scores) -> list[str]:
     shown = _present(scores)
     rows = [("is \\ taken for", *(scores.classes[j] for j in shown))]
     rows += [(scores.classes[i], *(f"{scores.matrix[i, j]:,}" for j in shown)) for i in shown if scores.matrix[i].any()]
-    return _aligned(rows)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(c.rjust(w) if j else c.ljust(w) for j, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    ]
+    return aligned(rows)

@@ -29,6 +29,7 @@ class Network(NetworkSurgery):
 
     Examples
     --------
+    >>> import numpy as np
     >>> net = Network.load("mnist-mlp")
     >>> net.predict(np.zeros((3, 28, 28), np.uint8)).shape
     (3,)
@@ -99,6 +100,7 @@ class Network(NetworkSurgery):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from cnnfast.layers import Linear, Softmax
         >>> net = Network.from_layers([Linear(np.eye(2)), Softmax()], input_shape=(2,), classes=["no", "yes"])
         >>> net.predict(np.array([[0, 1]], np.float32))
@@ -166,6 +168,7 @@ class Network(NetworkSurgery):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from cnnfast import ops
         >>> net = Network.from_graph(Graph({"x": (2,)}, (Node("y", ops.Relu(), ("x",)),), {}, ("y",)))
         >>> net.forward(np.array([[-1, 1]], np.float32))

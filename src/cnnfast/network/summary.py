@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cnnfast.graph import Graph
+from cnnfast.runtime.tables import aligned
 
 
 def summary_table(graph: Graph) -> str:
@@ -16,7 +17,9 @@ def summary_table(graph: Graph) -> str:
         parameters, macs = parameters + own, macs + cost
         rows.append((node.name, node.op.name, _sizes(graph.shapes[node.name]), _count(own), _count(cost)))
     rows.append(("total", "", "", f"{parameters:,}", f"{macs:,}"))
-    return _aligned(rows)
+    lines = aligned(rows, left=range(3))
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
@@ -25,13 +28,3 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def _count(number: int) -> str:
     return f"{number:,}" if number else ""
-
-
-def _aligned(rows: list[tuple[str, str, str, str, str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

@@ -25,6 +25,7 @@ from cnnfast.plan.step import Step
 from cnnfast.runtime import config
 from cnnfast.runtime.config import MAX_BYTES
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.tables import aligned
 
 MAX_ARENA = (1 << 31) - 1
 """The largest arena of one thread, in floats: offset tables hold 32 bits."""
@@ -155,10 +156,9 @@ class Plan:
         rows = [("node", "kernel", "result", "why")]
         for line, count in times.items():
             rows.append((*line[:3], line[3] + (f", {count} times" if count > 1 else "")))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        table = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+        table = aligned(rows, left=range(4))
         table.append(f"images in a group: {self.group}, arena of a thread: {self.arena_bytes / 1024:.0f} KiB")
-        return "\n".join(line.rstrip() for line in table)
+        return "\n".join(table)
 
 
 def make_plan(

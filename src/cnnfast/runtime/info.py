@@ -12,6 +12,7 @@ from cnnfast import __version__
 from cnnfast.runtime import config, shipped
 from cnnfast.runtime.arguments import flag
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import decide, granted
 
 PACKAGES = ("numpy", "Pillow", "tqdm")
@@ -90,8 +91,7 @@ def as_text(facts: dict[str, Any]) -> str:
     }
     if "fma_peak_gflops" in facts:
         lines["FMA peak"] = f"{facts['fma_peak_gflops']} GFLOP/s in float32 on one core, measured now"
-    width = max(map(len, lines))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+    return "\n".join(aligned(list(lines.items()), left=range(2)))
 
 
 def cpu_model() -> str:
