@@ -189,7 +189,6 @@ def table() -> str:
             "probabilities",
         )
     ]
-    lines.append(("---",) * 7)
     for name, result in results.items():
         lines.append(
             (
@@ -202,7 +201,7 @@ def table() -> str:
                 f"{result['probabilities']:.1e}",
             )
         )
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return marked.as_table(lines)
 
 
 if __name__ == "__main__":

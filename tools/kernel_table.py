@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 
 import marked
 
@@ -39,12 +38,12 @@ def tables() -> str:
         rows = [
             (code(name), " ".join(ints), " ".join(floats)) for name, (ints, floats) in known.items() if layout in name
         ]
-        parts += [f"### {title}: {len(rows)} kernels", markdown(("kernel", "geometry", "attributes"), rows)]
+        parts += [f"### {title}: {len(rows)} kernels", marked.as_table([("kernel", "geometry", "attributes"), *rows])]
     micro = micro_kernels()
     rows = [(code(name), code(arguments), code(home(name))) for name, arguments in micro]
     parts += [
         f"### Micro-kernels: {len(micro)} for each instruction set",
-        markdown(("micro-kernel", "arguments", "in csrc/"), rows),
+        marked.as_table([("micro-kernel", "arguments", "in csrc/"), *rows]),
     ]
     return "\n\n".join([*parts, *shares()])
 
@@ -64,7 +63,7 @@ def shares() -> list[str]:
         for kernel, kind in pairs
     ]
     caption = CAPTION.format(**run | {"networks": ", ".join(run["networks"])})
-    return ["### How near the peak", caption, markdown(("kernel", "layer", *isas), rows)]
+    return ["### How near the peak", caption, marked.as_table([("kernel", "layer", *isas), *rows])]
 
 
 def micro_kernels() -> list[tuple[str, str]]:
@@ -87,12 +86,6 @@ def home(name: str) -> str:
 def code(text: str) -> str:
     """Return text in the type of code."""
     return f"`{text}`"
-
-
-def markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a table."""
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 if __name__ == "__main__":

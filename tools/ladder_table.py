@@ -1,8 +1,8 @@
-"""The ladder in README.md, from bench/results/ladder.json.
+"""The ladder in docs/performance.md, from bench/results/ladder.json.
 
 python tools/ladder_table.py          print the table
-python tools/ladder_table.py --write  put it into README.md, between its markers
-python tools/ladder_table.py --check  fail if README.md holds another one
+python tools/ladder_table.py --write  put it into docs/performance.md, between its markers
+python tools/ladder_table.py --check  fail if docs/performance.md holds another one
 """
 
 from __future__ import annotations
@@ -34,18 +34,14 @@ The percentage counts the operations of direct convolution, of which Winograd ne
 def table(run: dict[str, Any]) -> str:
     """Return a row for each rung, and under it what was measured where."""
     naive = next(row["median"] for row in run["rungs"] if row["rung"] == "naive")
-    lines = ["| step | images/s | × naive | % of the FMA peak |", "|---|---:|---:|---:|"]
+    lines = [["step", "images/s", "× naive", "% of the FMA peak"]]
     for row in run["rungs"]:
         step = STEPS[row["rung"]].format(**row)
         share = 100 * row["median"] * run["flops"] / (run["fma_peak_gflops"] * 1e9 * row["threads"])
         rate, times = (f"{float(f'{value:.3g}'):,g}" for value in (row["median"], row["median"] / naive))
-        lines.append(
-            f"| {step} | {rate} | {times} | {share:.2g} |"
-            if share < 1
-            else f"| {step} | {rate} | {times} | {share:.0f} |"
-        )
-    return "\n".join([*lines, "", CAPTION.format(**run)])
+        lines.append([step, rate, times, f"{share:.2g}" if share < 1 else f"{share:.0f}"])
+    return f"{marked.as_table(lines, left=(0,))}\n\n{CAPTION.format(**run)}"
 
 
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "README.md", "ladder", table(json.loads(RESULTS.read_text())))
+    marked.run(marked.ROOT / "docs" / "performance.md", "ladder", table(json.loads(RESULTS.read_text())))

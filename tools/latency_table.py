@@ -1,8 +1,8 @@
-"""The tables of single images in README.md, from bench/results/latency.json.
+"""The tables of single images in docs/performance.md, from bench/results/latency.json.
 
 python tools/latency_table.py          print the tables
-python tools/latency_table.py --write  put them into README.md, between its markers
-python tools/latency_table.py --check  fail if README.md holds others
+python tools/latency_table.py --write  put them into docs/performance.md, between its markers
+python tools/latency_table.py --check  fail if docs/performance.md holds others
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEAD = ["network", "threads", "cnnfast, p50", "p99", "best other engine, p50", "
 CAPTION = """\
 µs from one uint8 picture in memory to its probabilities, float32; medians over interleaved rounds of each round's 50th
 and 99th percentile; every engine in its fastest way. {cpu}, {isa}; commit {commit}, {day}. How it is measured:
-[docs/benchmarking.md](docs/benchmarking.md)."""
+[benchmarking](benchmarking.md)."""
 
 
 def tables() -> str:
@@ -28,12 +28,11 @@ def tables() -> str:
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": [], "around": None}
     runs = widest(stored["runs"])
     if not runs:
-        return "Not measured yet: see [docs/benchmarking.md](docs/benchmarking.md)."
-    rows = [HEAD, ["---", *["---:"] * (len(HEAD) - 1)], *map(cells, runs)]
-    parts = [as_markdown(rows), caption(runs[0])]
+        return "Not measured yet: see [benchmarking](benchmarking.md)."
+    parts = [marked.as_table([HEAD, *map(cells, runs)], left=(0,)), caption(runs[0])]
     if stored["around"]:
         facts = [[row["what"].strip(), f"{row['value']:g} {row['unit']}"] for row in stored["around"]["rows"]]
-        parts.append(as_markdown([["besides the network", ""], ["---", "---:"], *facts]))
+        parts.append(marked.as_table([["besides the network", ""], *facts], left=(0,)))
     return "\n\n".join(parts)
 
 
@@ -65,10 +64,5 @@ def caption(run: dict[str, Any]) -> str:
     return CAPTION.format(**run, day=run["time"][:10])
 
 
-def as_markdown(rows: list[list[str]]) -> str:
-    """Return rows as a table."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "README.md", "latency", tables())
+    marked.run(marked.ROOT / "docs" / "performance.md", "latency", tables())

@@ -32,13 +32,13 @@ def table(results: dict[str, Any]) -> str:
     """Return a row for each form and format, and under it what was measured where."""
     rows = results["rows"]
     sizes = sorted({row["nodes"] for row in rows} & set(SHOWN))
-    lines = [f"| network | file | {' | '.join(f'{n:,} nodes' for n in sizes)} |", "|---|---|" + "---:|" * len(sizes)]
+    lines = [["network", "file", *(f"{n:,} nodes" for n in sizes)]]
     for form, words in FORMS.items():
         for format_ in ("cnnfast", "onnx"):
             times = {r["nodes"]: r for r in rows if (r["form"], r["format"]) == (form, format_)}
             cells = (f"{times[n]['load']:.2g} + {times[n]['plan']:.2g}" if n in times else "" for n in sizes)
-            lines.append(f"| {words} | {format_} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", CAPTION.format(**results)])
+            lines.append([words, format_, *cells])
+    return f"{marked.as_table(lines, left=(0, 1))}\n\n{CAPTION.format(**results)}"
 
 
 if __name__ == "__main__":

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def as_table(rows: Sequence[Sequence[str]], left: Container[int] | None = None) -> str:
+    """Return a table in Markdown, its head in the first row; all columns but those in ``left`` end at the right."""
+    head, *body = rows
+    rule = ["---" if left is None or i in left else "---:" for i in range(len(head))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *body))
 
 
 def replaced(page: str, name: str, text: str) -> str:

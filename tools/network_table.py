@@ -1,8 +1,8 @@
-"""The table of shipped networks in README.md, from the cards in models/.
+"""The table of shipped networks in docs/networks.md, from the cards in models/.
 
 python tools/network_table.py          print the table
-python tools/network_table.py --write  put it into README.md, between its markers
-python tools/network_table.py --check  fail if README.md holds another one
+python tools/network_table.py --write  put it into docs/networks.md, between its markers
+python tools/network_table.py --check  fail if docs/networks.md holds another one
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ MODELS = marked.ROOT / "models"
 def table() -> str:
     """Return a row for each card: data set by data set, the most accurate network first."""
     rows = sorted((row(card) for card in MODELS.glob("*.md")), key=order)
-    lines = [("network", "test accuracy", "parameters", "multiply-adds", "file"), ("---",) * 5, *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return marked.as_table([("network", "test accuracy", "parameters", "multiply-adds", "file"), *rows])
 
 
 def row(card: Path) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def row(card: Path) -> tuple[str, ...]:
         raise SystemExit(f"{card.name}: its rows 'accuracy' and 'file' must state a percentage and bytes")
     megabytes = int(size[1].replace(",", "")) / 1e6
     macs = facts["multiply-adds"].removesuffix(" an image")
-    return f"[`{card.stem}`](models/{card.name})", accuracy[0], facts["parameters"], macs, f"{megabytes:.1f} MB"
+    return f"[`{card.stem}`](../models/{card.name})", accuracy[0], facts["parameters"], macs, f"{megabytes:.1f} MB"
 
 
 def order(cells: tuple[str, ...]) -> tuple[str, float]:
@@ -40,4 +39,4 @@ def order(cells: tuple[str, ...]) -> tuple[str, float]:
 
 
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "README.md", "networks", table())
+    marked.run(marked.ROOT / "docs" / "networks.md", "networks", table())

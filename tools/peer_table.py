@@ -1,8 +1,8 @@
-"""The table of engines in README.md, from bench/results/peers.json.
+"""The table of engines in docs/performance.md, from bench/results/peers.json.
 
 python tools/peer_table.py          print the table
-python tools/peer_table.py --write  put it into README.md, between its markers
-python tools/peer_table.py --check  fail if README.md holds another one
+python tools/peer_table.py --write  put it into docs/performance.md, between its markers
+python tools/peer_table.py --check  fail if docs/performance.md holds another one
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ CAPTION = """\
 Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each
 peer counts at its own best batch size, which stands in brackets; cnnfast at the slower of its two. The last column:
 cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core; commit {commit},
-{day}; {peers}. How it is measured: [docs/benchmarking.md](docs/benchmarking.md)."""
+{day}; {peers}. How it is measured: [benchmarking](benchmarking.md)."""
 
 
 def table() -> str:
     """Return a row for each network, and under it what was measured where."""
     one, two = load(threads=1), load(threads=2)
     if not one:
-        return "Not measured yet: see [docs/benchmarking.md](docs/benchmarking.md)."
+        return "Not measured yet: see [benchmarking](benchmarking.md)."
     first = next(iter(one.values()))
     batches = [f"cnnfast, batch {batch:,}" for batch in MANY]
     head = ["network", *batches, *first.peers, "cnnfast ÷ best peer", "2 threads"]
-    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
-    rows += [cells(run, first.peers, two.get(id)) for id, run in one.items()]
-    return "\n".join(["| " + " | ".join(row) + " |" for row in rows] + ["", caption(first)])
+    rows = [head, *(cells(run, first.peers, two.get(id)) for id, run in one.items())]
+    return f"{marked.as_table(rows, left=(0,))}\n\n{caption(first)}"
 
 
 def cells(run: Figures, peers: list[str], two: Figures | None) -> list[str]:
@@ -59,4 +58,4 @@ def caption(run: Figures) -> str:
 
 
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "README.md", "peers", table())
+    marked.run(marked.ROOT / "docs" / "performance.md", "peers", table())

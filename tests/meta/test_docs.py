@@ -25,7 +25,13 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("script", ["kernel_table", "network_table", "keras_applications", "load_table"])
+TABLES = (
+    *("headline", "keras_applications", "kernel_table", "ladder_table"),
+    *("latency_table", "load_table", "network_table", "peer_table"),
+)
+
+
+@pytest.mark.parametrize("script", TABLES)
 def test_tables_are_up_to_date(script: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / f"{script}.py"), "--check"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -59,6 +65,16 @@ EXCERPT = re.compile(r"^<!-- from (\S+) -->\n```\w+\n(.*?)^```$", re.DOTALL | re
 def test_excerpts_stand_in_the_source(page: Path) -> None:
     for source, excerpt in EXCERPT.findall(page.read_text()):
         assert excerpt in (ROOT / source).read_text(), f"{source} has no longer:\n{excerpt}"
+
+
+def test_the_life_of_a_convolution_has_the_figures_of_the_ladder() -> None:
+    """One run, one figure: each step of the page is a row of the table in performance.md."""
+    page = (ROOT / "docs" / "life-of-a-convolution.md").read_text()
+    table = (ROOT / "docs" / "performance.md").read_text()
+    steps = re.findall(r"([\d,]+) images/s[\w ,-]*?, ([\d.]+) ×[\w ]*(?:, ([\d.]+) % of peak)?", page)
+    assert len(steps) >= 5
+    for rate, times, share in steps:
+        assert re.search(rf"\| {rate} \| {times} \| {share or r'[^|]+'} \|", table), (rate, times, share)
 
 
 def test_every_command_is_documented() -> None:
