@@ -1,0 +1,10 @@
+"""From a graph of floats, and what bytes are to stand for in it, to a graph of integers.
+
+Whoever knows the scale and zero point of each value can use this: calibration, and readers of files that are quantized.
+"""
+
+from cnnfast.graph.integers.convert import IntegerGraph, to_integers
+from cnnfast.graph.integers.flow import FLOAT_PASSES
+from cnnfast.graph.integers.weights import IntegerWeights, grid_of_range, integer_weights
+
+__all__ = ["FLOAT_PASSES", "IntegerGraph", "IntegerWeights", "grid_of_range", "integer_weights", "to_integers"]
