@@ -129,9 +129,9 @@ def test_everything_that_is_not_supported_is_listed_at_once(tmp_path: Path) -> N
     with pytest.raises(UnsupportedError) as caught:
         load(tmp_path, model(nodes, weights={"w": np.ones((3, 3, 2, 2), np.float32)}))
     message = str(caught.value)
-    assert "2 nodes are not supported" in message
+    assert "cnnfast does not run 2 of its nodes (1 ConvTranspose, 1 Softmax)" in message
     assert "'node_a' (ConvTranspose, strides=[2, 2]) on (N, 3, 8, 8), constant (3, 3, 2, 2)" in message
-    assert "nearest that is run: Resize followed by Conv" in message
+    assert "nearest: Resize followed by Conv" in message
     assert "'node_d' (Softmax, axis=0)" in message
     assert "counts the images" in message
     assert "2 nodes behind these are of operators that are run" in message
@@ -151,20 +151,20 @@ def test_nodes_behind_others_are_looked_at_too(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as caught:
         load(tmp_path, model(nodes, weights={"w": np.ones((3, 5, 2, 2), np.float32)}))
     message = str(caught.value)
-    assert "13 nodes are not supported: 8 Sin, 1 Softmax, 1 Conv, 1 Einsum, 1 mine.Celu, 1 Tile" in message
+    assert "does not run 13 of its nodes (8 Sin, 1 Softmax, 1 Conv, 1 Einsum, 1 mine.Celu, 1 Tile)" in message
     assert "'node_b' (Conv) on (N, 3, 8, 8), constant (3, 5, 2, 2)" in message
     assert "1 nodes behind these" in message
 
 
 def test_a_long_list_is_cut_but_counted(tmp_path: Path) -> None:
-    nodes = [node(f"Odd{i}", "x" if i == 0 else f"s{i - 1}", "y" if i == 99 else f"s{i}") for i in range(100)]
+    nodes = [node(f"Odd{i}", "x" if i == 0 else f"s{i - 1}", "y" if i == 159 else f"s{i}") for i in range(160)]
     with pytest.raises(UnsupportedError) as caught:
         load(tmp_path, model(nodes))
     message = str(caught.value)
-    assert "100 nodes are not supported: 1 Odd0," in message
-    assert "and 88 other operators" in message
+    assert "does not run 160 of its nodes (1 Odd0," in message
+    assert "and 148 other kinds" in message
     assert "and 60 more" in message
-    assert len(message) < 10_000
+    assert len(message) < 20_000
 
 
 def test_open_height_and_width_need_a_shape(tmp_path: Path) -> None:

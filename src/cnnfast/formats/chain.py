@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cnnfast.errors import GraphError
-from cnnfast.graph import Graph, Node
+from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Flatten, Op, Shape
 
 
@@ -27,11 +26,13 @@ class Chain:
     """
 
     def __init__(self, shape: Shape, name: str) -> None:
-        self.shape = shape
-        self._inputs = {name: shape}
-        self._last = name
-        self._nodes: list[Node] = []
-        self._constants: dict[str, Array] = {}
+        self._builder = GraphBuilder()
+        self._last = self._builder.input(name, shape)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the last value, of one image."""
+        return self._builder.shapes[self._last]
 
     def add(self, name: str, op: Op, **parameters: Array) -> None:
         """Append a layer; each parameter becomes the constant ``<layer>.<parameter>``.
@@ -41,14 +42,7 @@ class Chain:
         GraphError
             If the layer does not fit the one before it.
         """
-        constants = {f"{name}.{parameter}": array for parameter, array in parameters.items()}
-        shape = op.shape(self.shape, *(array.shape for array in constants.values()))
-        if min(shape) < 1:
-            raise GraphError(f"{op.name} on {self.shape} leaves nothing: the shape would be {shape}")
-        self.shape = shape
-        self._constants.update(constants)
-        self._nodes.append(Node(name, op, (self._last, *constants)))
-        self._last = name
+        self._last = self._builder.add(name, op, self._last, parameters=parameters)
 
     def flatten(self, name: str) -> None:
         """Append a flatten unless the value is flat already."""
@@ -57,4 +51,4 @@ class Chain:
 
     def graph(self) -> Graph:
         """Return the graph; its output is the last layer."""
-        return Graph(self._inputs, tuple(self._nodes), self._constants, (self._last,))
+        return self._builder.finish(self._last)

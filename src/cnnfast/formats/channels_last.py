@@ -15,7 +15,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
-from cnnfast.graph import MAX_NODES, Graph, Node, constant
+from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.graph.ir import MAX_ELEMENTS
 from cnnfast.ops import Array, Op, Shape
 from cnnfast.ops.reduce import simplest
@@ -80,11 +80,8 @@ class ImageGraph:
 
     def __init__(self, channels_last: bool = True) -> None:
         self.channels_last = channels_last
-        self._inputs: dict[str, Shape] = {}
-        self._nodes: list[Node] = []
-        self._constants: dict[str, Array] = {}
-        self._shapes: dict[str, Shape] = {}
-        self._repeats: dict[str, int] = {}
+        self._builder = GraphBuilder()
+        self._shapes = self._builder.shapes
         self._transposed: dict[str, tuple[Value, tuple[int, ...]]] = {}
         """What each transpose reads, and its axes without that of the images."""
         self.rows: dict[str, Shape] = {}
@@ -99,13 +96,11 @@ class ImageGraph:
                 f"the input {name!r} has the shape {shape}; every size must be a positive integer, "
                 f"and the whole at most {MAX_ELEMENTS} elements"
             )
-        self._inputs[name] = self._shapes[name] = self._moved(shape)
-        return Value(name, shape)
+        return Value(self._builder.input(name, self._moved(shape)), shape)
 
     def graph(self, output: Value) -> Graph:
         """Return the graph that computes a value."""
-        output = self.in_order(output)
-        return Graph(self._inputs, tuple(self._nodes), self._constants, (output.name,)).cut([output.name])
+        return self._builder.finish(self.in_order(output).name)
 
     def add(
         self,
@@ -122,36 +117,20 @@ class ImageGraph:
         GraphError
             If the op does not fit its operands.
         """
-        name = self._free(name)
-        if len(self._nodes) >= MAX_NODES:
-            raise GraphError(f"the network has more than {MAX_NODES} nodes")
-        constants = {f"{name}.{key}": constant(array) for key, array in parameters.items()}
-        inputs = []
-        for index, operand in enumerate(operands):
-            if isinstance(operand, Value):
-                inputs.append(operand.name)
-            else:
-                inputs.append(f"{name}.operand{index}")
-                # a number of a configuration keeps its digits
-                constants[inputs[-1]] = constant(operand, np.promote_types(operand.dtype, np.float32))
-        inputs += [key for key in constants if key not in inputs]
-        self._shapes.update({key: array.shape for key, array in constants.items()})
-        shape = op.shape(*(self._shapes[v] for v in inputs))
-        if not shape or min(shape) < 1 or math.prod(shape) > MAX_ELEMENTS:
-            raise GraphError(f"{op.name} would give the shape {shape}, for {[self._shapes[v] for v in inputs]}")
-        self._constants.update(constants)
-        self._nodes.append(Node(name, op, tuple(inputs)))
-        self._shapes[name] = shape
+        name = self._builder.fresh(name)
+        inputs = [
+            v.name if isinstance(v, Value) else self._constant(f"{name}.operand{i}", v) for i, v in enumerate(operands)
+        ]
+        weights = {key: np.asarray(array, np.float32) for key, array in parameters.items()}
+        self._builder.add(name, op, *inputs, parameters=weights)
         if volume is not None:
             self.rows[name] = volume
-        return Value(name, self.in_file(shape), volume)
+        return Value(name, self.in_file(self._shapes[name]), volume)
 
-    def _free(self, name: str) -> str:
-        free = name
-        while free in self._shapes:
-            self._repeats[name] = self._repeats.get(name, 0) + 1
-            free = f"{name}#{self._repeats[name]}"
-        return free
+    def _constant(self, wanted: str, array: Array) -> str:
+        # a number of a configuration keeps its digits
+        wide = array.astype(np.promote_types(array.dtype, np.float32))
+        return self._builder.constant(self._builder.fresh(wanted), wide)
 
     # Axes: where the graph keeps what the file speaks of.
 

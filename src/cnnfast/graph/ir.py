@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
@@ -153,8 +153,7 @@ def _check_names(graph: Graph) -> None:
     for name in [*graph.inputs, *graph.constants, *(node.name for node in graph.nodes)]:
         if not isinstance(name, str) or not name:
             raise GraphError(f"a value must have a name, but one is called {name!r}")
-        if name in seen:
-            raise GraphError(f"two values are named {name!r}; every input, constant and node needs a name of its own")
+        check_name_is_free(name, seen)
         seen.add(name)
     for node in graph.nodes:
         node_inputs = node.inputs
@@ -173,6 +172,12 @@ def _check_names(graph: Graph) -> None:
     for name, shape in graph.inputs.items():
         if not shape or not all(isinstance(d, int) and 0 < d <= MAX_ELEMENTS for d in shape):
             raise GraphError(f"input {name!r} has the shape {tuple(shape)}; every size must be a positive integer")
+
+
+def check_name_is_free(name: str, taken: Container[str]) -> None:
+    """Raise `GraphError` if a value has that name already."""
+    if name in taken:
+        raise GraphError(f"two values are named {name!r}; every input, constant and node needs a name of its own")
 
 
 def _sorted(graph: Graph) -> tuple[Node, ...]:
@@ -201,13 +206,23 @@ def _sorted(graph: Graph) -> tuple[Node, ...]:
 
 def _shape_of(node: Node, inputs: list[Shape]) -> Shape:
     try:
-        shape = node.op.shape(*inputs)
+        return result_shape(node.op, inputs)
     except GraphError as error:
         raise GraphError(f"node {node.name!r}: {error}") from None
-    if not shape or min(shape) <= 0 or math.prod(shape) > MAX_ELEMENTS:
+
+
+def result_shape(op: Op, inputs: Sequence[Shape]) -> Shape:
+    """Return the shape of what an op makes of inputs, or raise `GraphError` if it is empty or too large."""
+    shape = op.shape(*inputs)
+    if not shape or min(shape) < 1:
         raise GraphError(
-            f"node {node.name!r} ({node.op.name}) would have the shape {shape} for inputs {inputs}; "
-            f"every size must be positive and the whole at most {MAX_ELEMENTS} elements"
+            f"{op.name} leaves nothing: the shape would be {shape} for inputs {list(inputs)}; every size must be "
+            "positive"
+        )
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise GraphError(
+            f"{op.name} would have the shape {shape} for inputs {list(inputs)}; at most {MAX_ELEMENTS} elements are "
+            "allowed"
         )
     return shape
 

@@ -23,7 +23,8 @@ Layers that are given arrays have the weights already:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, overload
 
 import numpy as np
@@ -31,7 +32,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
-from cnnfast.graph import Graph, Node, constant
+from cnnfast.graph import Graph, GraphBuilder, constant
 from cnnfast.layers.lazy import LazyLayer, Padding, Size, is_number, lazy_channels, lazy_conv2d, lazy_linear
 from cnnfast.ops import Array, Op, Shape
 from cnnfast.runtime.arguments import listed, quoted, shape_of
@@ -284,31 +285,27 @@ def Relu6(name: str | None = None) -> Layer:
     return Layer(ops.Clip(0.0, 6.0), {}, name)
 
 
-class Builder:
-    """Turns layers into the nodes of a graph, naming each after its op and its number.
+class _LayerGraph:
+    """Adds layers to a graph, naming each after its op and its number.
 
     Attributes
     ----------
+    graph : GraphBuilder
     fresh : set of str
         Names of the layers that had no weights, and have zeros.
     """
 
     def __init__(self, input_shape: Shape) -> None:
-        self.input_shape = shape_of("input_shape", input_shape, GraphError)
-        self.nodes: list[Node] = []
-        self.constants: dict[str, Array] = {}
+        self.graph = GraphBuilder()
         self.fresh: set[str] = set()
         self._counts: dict[str, int] = {}
+        self.graph.input("input", shape_of("input_shape", input_shape, GraphError))
 
     def chain(self, layers: Sequence[AnyLayer], value: str) -> str:
         """Add layers one after the other and return the last value."""
         for layer in listed("layers", layers, GraphError):
             value = self._add(layer, value)
         return value
-
-    def graph(self, output: str) -> Graph:
-        """Return the graph that ends in a value."""
-        return Graph({"input": self.input_shape}, tuple(self.nodes), self.constants, (output,))
 
     def _add(self, layer: AnyLayer, value: str) -> str:
         if isinstance(layer, Residual):
@@ -319,7 +316,7 @@ class Builder:
             chains = listed("branches", layer.branches, GraphError)
             return self._join(ops.Concat(), layer.name, [self.chain(chain, value) for chain in chains])
         if isinstance(layer, LazyLayer):
-            op, parameters = layer.make(self.graph(value).shapes[value])
+            op, parameters = layer.make(self.graph.shapes[value])
             name = self._append(op, layer.name, parameters, value)
             self.fresh.add(name)
             return name
@@ -332,14 +329,16 @@ class Builder:
 
     def _append(self, op: Op, name: str | None, parameters: Mapping[str, Array], value: str) -> str:
         name = self._name(op, name)
-        self.constants.update({f"{name}.{parameter}": array for parameter, array in parameters.items()})
-        self.nodes.append(Node(name, op, (value, *(f"{name}.{parameter}" for parameter in parameters))))
-        return name
+        # zeros that stand for weights take no memory, so they are kept as they are
+        own = [self.graph.constant(f"{name}.{key}", array, as_is=True) for key, array in parameters.items()]
+        return self._node(name, op, value, *own)
 
     def _join(self, op: Op, name: str | None, values: list[str]) -> str:
-        name = self._name(op, name)
-        self.nodes.append(Node(name, op, tuple(values)))
-        return name
+        return self._node(self._name(op, name), op, *values)
+
+    def _node(self, name: str, op: Op, *inputs: str) -> str:
+        with _of_node(name):
+            return self.graph.add(name, op, *inputs)
 
     def _name(self, op: Op, given: object) -> str:
         if given is not None and not isinstance(given, str):
@@ -348,6 +347,15 @@ class Builder:
             return given
         self._counts[op.name] = self._counts.get(op.name, 0) + 1
         return f"{op.name}_{self._counts[op.name]}"
+
+
+@contextmanager
+def _of_node(name: str) -> Iterator[None]:
+    """Name the layer in the errors about it."""
+    try:
+        yield
+    except GraphError as error:
+        raise GraphError(f"node {name!r}: {error}") from None
 
 
 def build_graph(layers: Sequence[AnyLayer], input_shape: Shape) -> Graph:
@@ -381,6 +389,6 @@ def graph_without_weights(layers: Sequence[AnyLayer], input_shape: Shape) -> tup
     >>> graph.shapes["linear_1.weight"], sorted(fresh)
     ((10, 784), ['linear_1'])
     """
-    builder = Builder(input_shape)
-    output = builder.chain(layers, "input")
-    return builder.graph(output), frozenset(builder.fresh)
+    network = _LayerGraph(input_shape)
+    output = network.chain(layers, "input")
+    return network.graph.finish(output), frozenset(network.fresh)

@@ -18,7 +18,8 @@ from formats.keras.crafted import INPUT, config, entry, expected, h5_bytes, kera
 
 from cnnfast import Network, Preprocess  # noqa: E402
 from cnnfast.errors import ConfigError, ModelFileError, UnsupportedError  # noqa: E402
-from cnnfast.formats import channels_last, detect, load_model  # noqa: E402
+from cnnfast.formats import detect, load_model  # noqa: E402
+from cnnfast.graph import builder  # noqa: E402
 
 WRITERS = {
     "keras2.h5": lambda specs: h5_bytes(specs, "2.4.0"),
@@ -78,7 +79,7 @@ def test_all_unsupported_layers_are_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as caught:
         load_model(path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: cnnfast does not run 3 of its layers:")
+    assert message.startswith(f"{path}: cnnfast does not run 3 of its layers (1 Conv3D, 1 Lambda, 1 Dense):")
     for part in ("'sum' (Conv3D)", "nearest: Conv2D", "'drop' (Lambda, ", "never run", "'head' (Dense, ", "swoosh"):
         assert part in message
 
@@ -208,7 +209,7 @@ def test_models_nested_in_models_without_end(tmp_path: Path) -> None:
 
 def test_models_that_call_models_many_times_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve models, each of which calls the next one ten times, would be 10 ** 12 layers."""
-    monkeypatch.setattr(channels_last, "MAX_NODES", 500)
+    monkeypatch.setattr(builder, "MAX_NODES", 500)
     inner = config([entry("i", "InputLayer", [], {}), entry("r", "ReLU", ["i"], {})])
     for _ in range(12):
         outer = config([layers()[0], entry("model", "Functional", ["pixels"], {})])

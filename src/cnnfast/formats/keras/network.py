@@ -15,8 +15,8 @@ from cnnfast.formats.keras.archive import Archive
 from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.config import Layer, Model, Tensor
 from cnnfast.formats.keras.registry import LAYERS, Apply, Call, check_arguments, key_of
-from cnnfast.formats.keras.unsupported import MOST, complaint, nearest
 from cnnfast.formats.keras.weights import Weights
+from cnnfast.formats.unsupported import MAX_LISTED, UnsupportedReport, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
@@ -68,9 +68,29 @@ Refused = dict[int, tuple[Layer, str]]
 """Layers that are not run, by identity, each with the reason."""
 
 
+REPEATED = ("name", "trainable", "dtype", "batch_input_shape", "build_config")
+"""Attributes that tell nothing about what a layer computes; nor do initializers, regularizers and constraints."""
+
+MAX_ATTRIBUTES = 200
+"""Characters of attributes that an error shows of one layer."""
+
+
 def _complain(refused: Refused) -> None:
-    if refused:
-        raise UnsupportedError(complaint(list(refused.values())))
+    """Raise one error about all layers that are refused, each with its name, class, attributes and the reason."""
+    report = UnsupportedReport("its layers")
+    for layer, reason in refused.values():
+        report.add(layer.kind, f"{layer.name!r} ({layer.kind:.60}{_attributes(layer)}): {reason}")
+    report.raise_if_any()
+
+
+def _attributes(layer: Layer) -> str:
+    shown = {
+        key: value
+        for key, value in layer.config.items()
+        if key not in REPEATED and value is not None and not key.endswith(("initializer", "regularizer", "constraint"))
+    }
+    text = "".join(f", {key}={value!r:.60}" for key, value in shown.items())
+    return text if len(text) <= MAX_ATTRIBUTES else f"{text[:MAX_ATTRIBUTES]}…"
 
 
 def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
@@ -80,7 +100,7 @@ def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
     for layer in archive.model.walk():
         try:
             if layer.model is None and layer.kind != "InputLayer":
-                prepared[id(layer)] = _read(layer, archive.version, len(refused) < MOST)
+                prepared[id(layer)] = _read(layer, archive.version, len(refused) < MAX_LISTED)
             for call in layer.calls if layer.model is not None else ():
                 check_arguments(call.named)
         except UnsupportedError as error:
@@ -90,11 +110,12 @@ def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
     return prepared, refused
 
 
-def _read(layer: Layer, version: int, is_told: bool) -> Apply:
-    """Return what a call of a layer appends; what comes closest to it is looked for only if anybody is told."""
+def _read(layer: Layer, version: int, is_listed: bool) -> Apply:
+    """Return what a call of a layer appends; the nearest layer is looked for only if the error lists it."""
     reader = LAYERS.get(key_of(layer))
     if reader is None:
-        raise UnsupportedError(nearest(layer) if is_told else "nothing like it is supported")
+        known = (kind for kind in LAYERS if "." not in kind)
+        raise UnsupportedError(nearest("keras", layer.kind, known) if is_listed else "")
     attributes = Attributes(layer, version)
     if layer.kind == "TFOpLambda":
         attributes.ignore("function")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,13 +12,12 @@ from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
 from cnnfast.formats.litert.registry import OPERATORS, Bounds, Call
 from cnnfast.formats.litert.types import check_types
+from cnnfast.formats.unsupported import UnsupportedReport, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
 
 ONLY_FIRST = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators whose other inputs are shapes, which the file states once more at their output."""
-
-MOST = 100
 
 
 def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
@@ -35,8 +33,7 @@ def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
     network = _Network(model, channels_first)
     for operator in _needed(model):
         network.append(operator)
-    if network.refused:
-        raise UnsupportedError(network.complaint())
+    network.refused.raise_if_any()
     output = network.values.get(model.outputs[0])
     if not isinstance(output, Value):
         raise ModelFileError("its output does not depend on its input")
@@ -60,8 +57,7 @@ class _Network:
     def __init__(self, model: LiteRtModel, channels_first: bool) -> None:
         source = model.tensors[model.inputs[0]]
         self.graph = ImageGraph()
-        self.refused = 0
-        self.reasons: list[str] = []
+        self.refused = UnsupportedReport("its operators")
         self.values: dict[int, Value | Array] = {model.inputs[0]: self._input(source, channels_first)}
         self._bounds: dict[int, Bounds] = {model.inputs[0]: source.limits() or ANY}
         self._model = model
@@ -97,14 +93,16 @@ class _Network:
             raise ModelFileError(f"{operator.kind} {tensor.name!r}: {type(error).__name__}: {error}") from error
 
     def _refuse(self, operator: Operator, error: UnsupportedError | None = None) -> None:
-        self.refused += 1
         self._unknown.update(operator.outputs)
-        if len(self.reasons) < MOST:
-            tensor = self._model.tensors[operator.outputs[0]]
-            about = f"({operator.kind}): {error}"
-            if error is None:
-                about = f"({operator.kind:.60}, output {tensor.shape}): {_nearest(operator.kind[:60])}"
-            self.reasons.append(f"  {tensor.name!r} {about}")
+        if self.refused.is_full:
+            self.refused.add(operator.kind, "")
+            return
+        tensor = self._model.tensors[operator.outputs[0]]
+        about = f"({operator.kind}): {error}"
+        if error is None:
+            hint = nearest("litert", operator.kind, OPERATORS)
+            about = f"({operator.kind:.60}, output {tensor.shape}): {hint}"
+        self.refused.add(operator.kind, f"{tensor.name!r} {about}")
 
     def _apply(self, operator: Operator) -> None:
         outputs = [self._model.tensors[index] for index in operator.outputs]
@@ -141,14 +139,3 @@ class _Network:
             # a shape that is known only at run time is stated as empty
             if tensor.shape not in ((), shape, *numbers):
                 raise ModelFileError(f"its result has the shape {shape}, but the file states {tensor.shape}")
-
-    def complaint(self) -> str:
-        """Return what is refused and why, the first of it if there is much."""
-        count = "one of its operators" if self.refused == 1 else f"{self.refused} of its operators"
-        more = f"\n  and {self.refused - MOST} more" if self.refused > MOST else ""
-        return f"cnnfast does not run {count}:\n" + "\n".join(self.reasons) + more
-
-
-def _nearest(kind: str) -> str:
-    close = difflib.get_close_matches(kind, sorted(OPERATORS), 1, cutoff=0.5)
-    return f"nearest that is supported: {close[0]}" if close else "nothing close is supported"

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import NodeProto
 
 from cnnfast._frozen import frozen
-from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
+from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.budget import Budget
 from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.proto import plain
@@ -22,8 +22,12 @@ from cnnfast.ops import Array, Op, Shape
 class Target(Protocol):
     """Where the nodes of a network under construction go."""
 
-    def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
+    def append(self, op: Op, inputs: tuple[str, ...], wanted: str) -> str:
         """Add a node and return its name."""
+        ...
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of a value, of one image."""
         ...
 
     def keep(self, array: Array, wanted: str) -> str:
@@ -211,7 +215,7 @@ class Call:
 
     def emit(self, op: Op, *inputs: Images | Array) -> Images:
         """Add an op to the network; arrays become its constants."""
-        names, shapes = [], []
+        names = []
         integers = self._integers(op, inputs)
         if moved := [value.at for value in inputs if isinstance(value, Images) and value.at]:
             raise UnsupportedError(
@@ -225,17 +229,12 @@ class Call:
         for index, value in enumerate(inputs):
             if isinstance(value, Images):
                 names.append(value.name)
-                shapes.append(value.shape)
                 continue
             role = (op.data + op.parameters)[min(index, len(op.data + op.parameters) - 1)].strip("?*")
             value = value if integers is None else integers.numbers(value)
             names.append(self.target.keep(value, f"{self.result}.{role}"))
-            shapes.append(value.shape)
-        op.check_arity(len(names))
-        shape = op.shape(*shapes)
-        if not shape or min(shape) < 1:
-            raise GraphError(f"{op.name} on {shapes[0]} leaves nothing: the shape would be {shape}")
-        return Images(self.target.append(op, tuple(names), shape, self.result), shape, integers)
+        name = self.target.append(op, tuple(names), self.result)
+        return Images(name, self.target.shape_of(name), integers)
 
     def _integers(self, op: Op, inputs: Sequence[Images | Array]) -> Integers | None:
         """Return what the integers of a result stand for: what those of all inputs do, if the op only selects."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from onnx import AttributeProto, NodeProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.nearest import nearest
 from cnnfast.formats.onnx.proto import DOMAINS, plain
 from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
+from cnnfast.formats.unsupported import ONNX_HINTS, UnsupportedReport, nearest
 from cnnfast.ops import Shape
 
-MOST_LISTED = 40
-MOST_KINDS = 12
 MOST_INPUTS = 12
 
 KEEP = {
@@ -58,48 +55,40 @@ class Problems:
 
     Parameters
     ----------
-    known : iterable of str
+    known : collection of str
         The operators that are run.
     """
 
-    def __init__(self, known: Iterable[str]) -> None:
-        self._known = list(known)
-        self._listed: list[str] = []
-        self._kinds: Counter[str] = Counter()
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+        self._report = UnsupportedReport("its nodes")
         self.unseen = 0
 
     def __bool__(self) -> bool:
-        return bool(self._kinds)
+        return bool(self._report)
 
     def add(self, node: NodeProto, inputs: Iterable[Value | Unknown | None], why: str) -> None:
         """Note a node that is not run."""
         kind = f"{node.domain}.{node.op_type}" if node.domain not in DOMAINS else node.op_type
-        self._kinds[kind[:80]] += 1
-        if len(self._listed) == MOST_LISTED:
-            return
-        listed = list(inputs)
-        shapes = ", ".join(_shape_text(value) for value in listed[:MOST_INPUTS])
-        shapes += f" and {len(listed) - MOST_INPUTS} more" if len(listed) > MOST_INPUTS else ""
-        attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
-        near = nearest(node.op_type, self._known)
-        what = f"{called(node)} ({kind:.80}{attributes:.1000}) on {shapes or 'nothing'}"
-        self._listed.append(f"{what}: {why}; nearest that is run: {near}")
+        self._report.add(kind, "" if self._report.is_full else self._row(kind, node, list(inputs), why))
 
-    def report(self) -> str:
-        """Return all of them: which operators, how often, and the first ones in full."""
-        count = sum(self._kinds.values())
-        common = self._kinds.most_common(MOST_KINDS)
-        kinds = ", ".join(f"{number} {kind}" for kind, number in common)
-        rest = f" and {len(self._kinds) - len(common)} other operators" if len(self._kinds) > len(common) else ""
-        lines = [f"{count} nodes are not supported: {kinds}{rest}", *self._listed]
-        if count > len(self._listed):
-            lines.append(f"and {count - len(self._listed)} more")
-        if self.unseen:
-            lines.append(
-                f"{self.unseen} nodes behind these are of operators that are run, but what reaches them is not known "
-                "here: whether they fit will show when the others are mended"
-            )
-        return "\n  ".join(lines)
+    def _row(self, kind: str, node: NodeProto, inputs: Sequence[Value | Unknown | None], why: str) -> str:
+        shapes = ", ".join(_shape_text(value) for value in inputs[:MOST_INPUTS])
+        shapes += f" and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
+        attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
+        what = f"{called(node)} ({kind:.80}{attributes:.300}) on {shapes or 'nothing'}"
+        # an operator that is run otherwise needs no other name
+        is_told = node.op_type in ONNX_HINTS or node.op_type not in self._known
+        return f"{what}: {why}" + (f"; {nearest('onnx', node.op_type, self._known)}" if is_told else "")
+
+    def raise_if_any(self) -> None:
+        """Raise `UnsupportedError` about all of them: which operators, how often, and the first ones in full."""
+        self._report.raise_if_any(
+            f"{self.unseen} nodes behind these are of operators that are run, but what reaches them is not known: "
+            "whether they fit will show when the others are mended"
+            if self.unseen
+            else ""
+        )
 
 
 def supposed(node: NodeProto, inputs: Sequence[Value | Unknown | None]) -> list[Value | Unknown]:

@@ -22,7 +22,7 @@ from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
 from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
-from cnnfast.graph import MAX_NODES, Graph, Node
+from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
 OLDEST = 7
@@ -78,13 +78,9 @@ class Translation:
         self.beside = beside
         self.batch: int | None = None
         self.values: dict[str, Value | Unknown] = {}
-        self.inputs: dict[str, Shape] = {}
-        self.nodes: list[Node] = []
-        self.constants: dict[str, Array] = {}
         self.problems = Problems(OPERATORS)
-        self._numbers: dict[str, int] = {}
         self._reserved = {name for node in self.graph.node for name in node.output}
-        self._taken = self._reserved | {value.name for value in self.graph.input}
+        self._builder = GraphBuilder(self._reserved | {value.name for value in self.graph.input})
         self.budget = budget or Budget(model.ByteSize() + bytes_beside(self.graph.initializer, beside))
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse weights")
@@ -107,11 +103,8 @@ class Translation:
         """Translate nodes, with the inputs already entered, and return the graph of some of their results."""
         for node in nodes:
             self.step(node)
-        if self.problems:
-            raise UnsupportedError(self.problems.report())
-        names = tuple(self._output(name) for name in outputs)
-        graph = Graph(self.inputs, tuple(self.nodes), self.constants, names)
-        return graph.cut(names)
+        self.problems.raise_if_any()
+        return self._builder.finish(*(self._output(name) for name in outputs))
 
     # ---- inputs and outputs
 
@@ -119,13 +112,12 @@ class Translation:
         """Make a graph input; images that come as N, H, W, C are taken as N, C, H, W."""
         name, shape = entrance.name, entrance.shape
         self.batch = entrance.batch
-        self.inputs[name] = shape
+        self._builder.input(name, shape)
         if not entrance.is_nhwc:
             self.values[name] = Images(name, shape, entrance.integers)
             return
-        turned = self._fresh(f"{name}.nhwc")
-        self.nodes.append(Node(turned, Transpose((0, 2, 3, 1)), (name,)))
-        self.values[name] = Images(turned, (shape[1], shape[2], shape[0]), entrance.integers)
+        permuted = self.append(Transpose((0, 2, 3, 1)), (name,), f"{name}.nhwc")
+        self.values[name] = Images(permuted, self._builder.shapes[permuted], entrance.integers)
 
     def _output(self, name: str) -> str:
         value = self.values.get(name)
@@ -139,8 +131,8 @@ class Translation:
             raise UnsupportedError(f"axis {value.at} of the output {name!r} counts the images; it must be axis 0")
         if value.is_joined:
             raise UnsupportedError(f"axis 0 of the output {name!r} counts the images and another axis together")
-        if value.name in self.inputs:
-            return self.append(Identity(), (value.name,), value.shape, f"{name}.output")
+        if value.name in self._builder.inputs:
+            return self.append(Identity(), (value.name,), f"{name}.output")
         return value.name
 
     # ---- nodes
@@ -157,19 +149,19 @@ class Translation:
         call = Call(
             node, self.opset, tuple(inputs), self, self.beside, self.batch  # type: ignore[arg-type]
         )  # fmt: skip
-        before = len(self.nodes)
+        before = len(self._builder.nodes)
         try:
             with net(f"{node.op_type:.80}"):
                 results = self._translated(call)
                 check_all_read(node, self.opset, call.read)
         except (UnsupportedError, GraphError) as error:
-            del self.nodes[before:]
+            self._builder.drop_since(before)
             self._refuse(node, inputs, str(error))
             return
         except ModelFileError as error:
             if self.problems:
                 # it may be a shape that was supposed behind another node
-                del self.nodes[before:]
+                self._builder.drop_since(before)
                 self._refuse(node, inputs, str(error))
                 return
             raise ModelFileError(f"node {called(node)}: {error}") from error
@@ -205,7 +197,7 @@ class Translation:
             self._bind(node, [Unknown()] * len(node.output))
             return
         graph = _branch(node, "then_branch" if condition.array.any() else "else_branch")
-        before, own = len(self.nodes), set()
+        before, own = len(self._builder.nodes), set()
         for tensor in graph.initializer:
             own.add(tensor.name)
             self.values[tensor.name] = self._tensor(tensor)
@@ -256,7 +248,7 @@ class Translation:
 
     def _named(self, node: NodeProto, results: list[Value], before: int) -> list[Value]:
         """Give the nodes that make results the names of the file, where nothing else of this call reads them."""
-        own = self.nodes[before:]
+        own = self._builder.nodes[before:]
         read = {name for made in own for name in made.inputs}
         places = {made.name: before + i for i, made in enumerate(own)}
         return [self._under(wanted, value, places, read) for wanted, value in zip(node.output, results, strict=False)]
@@ -266,13 +258,13 @@ class Translation:
         # inside of a branch others may use the name too
         if wanted not in self._reserved or not isinstance(value, Images) or value.name in read:
             return value
+        if wanted in self._builder.shapes:
+            return value
         place = places.get(value.name)
         if place is None:
             return value
-        old = self.nodes[place]
-        if old.name == value.name:
-            self.nodes[place] = Node(wanted, old.op, old.inputs)
-        return replace(value, name=self.nodes[place].name)
+        node = self._builder.nodes[place]
+        return replace(value, name=self._builder.rename(place, wanted) if node.name == value.name else node.name)
 
     def _bind(self, node: NodeProto, results: Collection[Value | Unknown]) -> None:
         missing = [Unknown(f"it reads a result that is not computed: {name!r}") for name in node.output[len(results) :]]
@@ -284,33 +276,23 @@ class Translation:
 
     # ---- what calls add
 
-    def append(self, op: Op, inputs: tuple[str, ...], shape: Shape, wanted: str) -> str:
+    def append(self, op: Op, inputs: tuple[str, ...], wanted: str) -> str:
         """Add a node under a name of its own."""
-        if len(self.nodes) >= MAX_NODES:
-            raise GraphError(f"the network would have more than {MAX_NODES} nodes")
-        name = self._fresh(wanted)
-        self.nodes.append(Node(name, op, inputs))
-        return name
+        return self._builder.add(self._builder.fresh(wanted), op, *inputs)
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of a value of the graph, of one image."""
+        return self._builder.shapes[name]
 
     def keep(self, array: Array, wanted: str) -> str:
         """Add a constant under a name of its own."""
-        name = self._fresh(wanted)
         dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
         if not (array.flags.c_contiguous and array.dtype == dtype):
             self.budget.ask(array.size * dtype.itemsize, f"the constant {wanted!r:.200}")
         kept = np.ascontiguousarray(array).reshape(array.shape).astype(dtype, copy=False)
         self.budget.take(kept, f"the constant {wanted!r:.200}")
-        self.constants[name] = kept
-        return name
-
-    def _fresh(self, wanted: str) -> str:
-        name = wanted
-        while name in self._taken:
-            # the numbers go on where they ended for this name
-            self._numbers[wanted] = self._numbers.get(wanted, 0) + 1
-            name = f"{wanted}.{self._numbers[wanted]}"
-        self._taken.add(name)
-        return name
+        # kept as it is: several nodes may share one array, which the budget counts once
+        return self._builder.constant(self._builder.fresh(wanted), kept, as_is=True)
 
 
 def _not_always(condition: Value | Unknown) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.values import Constant, Images
-from cnnfast.graph import Graph, Node, constant
+from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Op, Shape, Transpose
 
 
@@ -24,11 +22,8 @@ class Builder:
     def __init__(self, name: str, shape: Shape, batch: int) -> None:
         self.shapes: list[Shape] = []
         self.batch = batch
-        self.source = Images(name, shape)
-        self._inputs = {name: shape}
-        self._nodes: list[Node] = []
-        self._constants: dict[str, Array] = {}
-        self._stored: dict[str, Shape] = {name: shape}
+        self._builder = GraphBuilder()
+        self.source = Images(self._builder.input(name, shape), shape)
         self._wanted = ""
 
     def begin(self, name: str, shapes: list[Shape]) -> None:
@@ -37,14 +32,11 @@ class Builder:
 
     def graph(self, output: Images) -> Graph:
         """Return the graph that computes a value."""
-        result = self.plain(output).name
-        return Graph(self._inputs, tuple(self._nodes), self._constants, (result,))
+        return self._builder.finish(self.plain(output).name)
 
     def stand_in(self, shape: Shape) -> Images:
         """Return a value for what cannot be computed, so that all nodes behind it are looked at too."""
-        name = self._free(f"{self._wanted}:unknown")
-        self._inputs[name] = self._stored[name] = shape
-        return Images(name, shape)
+        return Images(self._builder.input(self._builder.fresh(f"{self._wanted}:unknown"), shape), shape)
 
     def emit(self, op: Op, *inputs: Images | Array, parameters: tuple[Constant | Array, ...] = ()) -> Images:
         """Append an op to values as the graph holds them, whatever order PyTorch sees them in.
@@ -56,16 +48,11 @@ class Builder:
         """
         name = self._name(op, parameters)
         roles = [role.rstrip("?") for role in op.parameters]
-        read = [v.name if isinstance(v, Images) else self._keep(f"{name}.constant", v) for v in inputs]
+        read = [v.name if isinstance(v, Images) else self._constant(f"{name}.constant", v) for v in inputs]
         for role, parameter in zip(roles, parameters, strict=False):
             array = parameter.array if isinstance(parameter, Constant) else parameter
-            read.append(self._keep(f"{name}.{role}", array))
-        shape = op.shape(*(self._shape_of(value) for value in read))
-        if not shape or min(shape) < 1:
-            raise GraphError(f"{op.name} leaves nothing: the shape would be {shape}")
-        self._nodes.append(Node(name, op, tuple(read)))
-        self._stored[name] = shape
-        return Images(name, shape)
+            read.append(self._constant(f"{name}.{role}", array))
+        return Images(self._builder.add(name, op, *read), self._builder.shapes[name])
 
     def plain(self, value: object) -> Images:
         """Return images whose axes lie in the graph as PyTorch sees them: a permutation that was noted is computed."""
@@ -78,23 +65,10 @@ class Builder:
         """Return the part of the module that the weights belong to, else the name of the node."""
         layers = [p.layer for p in parameters if isinstance(p, Constant) and p.layer]
         wanted = layers[0] if layers else self._wanted
-        if wanted not in self._stored and wanted not in self._constants:
-            return wanted
-        return self._free(f"{wanted}:{op.name}")
+        return wanted if wanted not in self._builder.shapes else self._builder.fresh(f"{wanted}:{op.name}")
 
-    def _free(self, wanted: str) -> str:
-        name, number = wanted, 2
-        while name in self._stored or name in self._constants:
-            name, number = f"{wanted}_{number}", number + 1
-        return name
-
-    def _keep(self, wanted: str, array: Array) -> str:
-        name = self._free(wanted)
-        self._constants[name] = constant(array, np.float64 if array.dtype == np.float64 else np.float32)
-        return name
-
-    def _shape_of(self, value: str) -> Shape:
-        return self._stored[value] if value in self._stored else self._constants[value].shape
+    def _constant(self, wanted: str, array: Array) -> str:
+        return self._builder.constant(self._builder.fresh(wanted), array)
 
 
 def need_images(value: object) -> Images:

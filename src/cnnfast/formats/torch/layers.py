@@ -12,8 +12,9 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.attention import product
 from cnnfast.formats.torch.builder import Builder, need_constant, need_images
 from cnnfast.formats.torch.moves import permuted
-from cnnfast.formats.torch.table import HINTS, aten
+from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.formats.unsupported import ATEN_HINTS
 from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear, Reshape
 
 Sizes = Sequence[int]
@@ -54,7 +55,7 @@ def convolution(
 ) -> Images:
     """Return a convolution of any rank, as programs of TorchScript hold it."""
     if transposed:
-        raise UnsupportedError(f"it is transposed; {HINTS['conv_transpose2d']}")
+        raise UnsupportedError(f"it is transposed; {ATEN_HINTS['conv_transpose2d']}")
     return conv2d(b, input, weight, bias, stride, padding, dilation, groups)
 
 

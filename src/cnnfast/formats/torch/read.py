@@ -16,15 +16,15 @@ from cnnfast.formats.torch.batch import check_alone, same_for_any
 from cnnfast.formats.torch.builder import Builder, need_images
 from cnnfast.formats.torch.export import BATCHES, Exported, Reference, Step, export, fold, leaves, references, resolve
 from cnnfast.formats.torch.given import module_of
-from cnnfast.formats.torch.table import ATEN, nearest
+from cnnfast.formats.torch.table import ATEN
 from cnnfast.formats.torch.values import Behind, Constant, Images
+from cnnfast.formats.unsupported import UnsupportedReport, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess
 
-MOST = 100
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
 """What only checks."""
 MOVING = ("transpose", "t", "permute", "select", "unbind")
@@ -73,11 +73,10 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     """
     builder = Builder(exported.source, input_shape, exported.batch)
     known: dict[str, Any] = {exported.source: builder.source, **exported.constants}
-    refused: list[str] = []
+    refused = UnsupportedReport(f"the {len(exported.steps)} nodes of this module")
     for step in exported.steps:
         known[step.name] = _result(builder, step, known, refused)
-    if refused:
-        raise UnsupportedError(complaint(refused, len(exported.steps)))
+    refused.raise_if_any()
     output = known.get(exported.result)
     if isinstance(output, Behind):
         raise UnsupportedError(f"what the module returns counts the images by axis {output.at}; they must come first")
@@ -86,7 +85,7 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     return builder.graph(output)
 
 
-def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[str]) -> Any:
+def _result(builder: Builder, step: Step, known: dict[str, Any], refused: UnsupportedReport) -> Any:
     arguments = resolve(step.arguments, known)
     if not any(_depends(known[name]) for name in references(step.arguments)):
         return _folded(builder, step, arguments, refused)
@@ -95,25 +94,25 @@ def _result(builder: Builder, step: Step, known: dict[str, Any], refused: list[s
     if "getitem" in step.op:
         results, index = arguments.values()
         if results[index] is None:
-            refused.append(_row(step, "this result is not computed"))
+            refused.add(step.op, _row(step, "this result is not computed"))
             return _stand_in(builder, step)
         return results[index]
     try:
         return _translated(builder, step, arguments)
     except (UnsupportedError, GraphError) as error:
-        refused.append(_row(step, str(error)))
+        refused.add(step.op, _row(step, str(error)))
         return _stand_in(builder, step)
     # the node is known here, and nowhere further out
     except Exception as error:
-        refused.append(_row(step, f"cnnfast fails on it ({type(error).__name__}: {error!s:.200})"))
+        refused.add(step.op, _row(step, f"cnnfast fails on it ({type(error).__name__}: {error!s:.200})"))
         return _stand_in(builder, step)
 
 
-def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: list[str]) -> Any:
+def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: UnsupportedReport) -> Any:
     try:
         return fold(step, arguments)
     except UnsupportedError as error:
-        refused.append(_row(step, str(error)))
+        refused.add(step.op, _row(step, str(error)))
         return _stand_in(builder, step)
 
 
@@ -125,7 +124,7 @@ def _depends(value: Any) -> bool:
 def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
     handler = ATEN.get(step.op)
     if handler is None:
-        raise UnsupportedError(nearest(step.op))
+        raise UnsupportedError(nearest("torch", step.op, ATEN))
     behind = [leaf for leaf in leaves(arguments) if isinstance(leaf, Behind)]
     if behind and step.op not in MOVING:
         raise UnsupportedError(
@@ -173,10 +172,3 @@ def _row(step: Step, reason: str) -> str:
     text = ", ".join([step.op, *(f"{name}={value!r:.60}" for name, value in told.items())])
     shape = str(("N", *step.shapes[0][1:])).replace("'", "") if step.shapes else "unknown"
     return f"{step.name!r} ({text:.300}) of shape {shape}: {reason}"
-
-
-def complaint(refused: Sequence[str], count: int) -> str:
-    """Return the message about all nodes that are refused."""
-    more = f"\n  and {len(refused) - MOST} more" if len(refused) > MOST else ""
-    rows = "\n".join(f"  {row}" for row in refused[:MOST])
-    return f"cnnfast does not run {len(refused)} of the {count} nodes of this module:\n{rows}{more}"
