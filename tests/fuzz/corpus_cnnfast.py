@@ -7,15 +7,19 @@ from pathlib import Path
 
 from formats.crafted import saved, sealed
 from fuzz.corpora import Corpus
+from small_integers import integer_model
 
+from cnnfast.formats import save
 from cnnfast.formats.digest import END as DIGEST_END
 from cnnfast.formats.digest import PREFIX
 
 
 def seeds() -> list[bytes]:
-    """Return two files of a network that is no chain."""
+    """Return two files of a network that is no chain, and one of a network of integers."""
     with tempfile.TemporaryDirectory() as folder:
-        return [saved(Path(folder) / "net", seed) for seed in (0, 1)]
+        integers = Path(folder) / "integers.safetensors"
+        save(integer_model(), integers)
+        return [*(saved(Path(folder) / "net", seed) for seed in (0, 1)), integers.read_bytes()]
 
 
 def seal(content: bytes) -> bytes:
@@ -33,6 +37,7 @@ CORPUS = Corpus(
         b'\\"attributes\\":{',
         b'"data_offsets":[',
         b'"F64"',
+        b'"I8"',
         b"1e400",
         b"99999999999",
         b"\\ud800",

@@ -10,7 +10,9 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.strict_json import parse
 from cnnfast.formats.tensors import MAX_CONTAINERS, check_name
 from cnnfast.graph import MAX_NODES, Graph, Node
+from cnnfast.graph.integers import check_integers
 from cnnfast.ops import OPS, Array, decode_op
+from cnnfast.ops.quantized import QUANTIZED_OPS
 
 VERSION = 1
 MAX_CLASSES = 1_000_000
@@ -35,7 +37,7 @@ def encode(model: Model) -> dict[str, Any]:
 
 
 def _encode_node(node: Node) -> dict[str, Any]:
-    if node.op.name not in OPS:
+    if node.op.name not in OPS and node.op.name not in QUANTIZED_OPS:
         raise GraphError(f"node {node.name!r}: {node.op.name} is made by a pass and has no place in a file")
     return {"name": node.name, "op": node.op.name, "attributes": node.op.attributes(), "inputs": list(node.inputs)}
 
@@ -98,7 +100,9 @@ def _graph(fields: dict[str, Any], constants: Mapping[str, Array]) -> Graph:
         raise ModelFileError(f"the shape of the input must be integers, but is {shape!r:.80}")
     nodes = [_node(index, value) for index, value in enumerate(_list(fields["nodes"], "nodes", MAX_NODES))]
     inputs = {check_name(source["name"], "value"): tuple(shape)}
-    return Graph(inputs, tuple(nodes), constants, (check_name(fields["output"], "value"),))
+    graph = Graph(inputs, tuple(nodes), constants, (check_name(fields["output"], "value"),))
+    check_integers(graph)
+    return graph
 
 
 def _node(index: int, value: object) -> Node:

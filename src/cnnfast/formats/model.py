@@ -51,6 +51,9 @@ class Model:
         for kind, names in (("input", tuple(self.graph.inputs)), ("output", self.graph.outputs)):
             if len(names) != 1:
                 raise GraphError(f"a model must have one {kind}, but has {len(names)}: {', '.join(names[:8])}")
+        (output,) = self.graph.outputs
+        if (dtype := self.graph.dtypes.get(output, "float32")) != "float32":
+            raise GraphError(f"the output {output!r} is {dtype}, but must be float32; put a dequantize behind it")
         self._check_preprocess()
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))

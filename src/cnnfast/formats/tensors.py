@@ -31,8 +31,14 @@ MAP_ABOVE = 64 << 20
 """Larger files are mapped, not read; a mapped file must stay as it is while the model lives."""
 
 Dtypes = dict[str, np.dtype[Any]]
-DTYPES: Dtypes = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
-"""What a model file of cnnfast holds."""
+DTYPES: Dtypes = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "I32": np.dtype("<i4"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+}
+"""What a model file of cnnfast holds; integers are for ops on bytes."""
 BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])
 """NumPy has no bfloat16: the upper half of a float32, in a dtype of its own that no integer is mistaken for."""
 ALL_DTYPES: Dtypes = DTYPES | {
@@ -89,7 +95,8 @@ def _code(name: str, dtype: np.dtype[Any]) -> str:
         if dtype == known:
             return code
     raise ModelFileError(
-        f"the tensor {name!r} is {dtype}; a model file holds float32 and float64: convert it, float16 to float32"
+        f"the tensor {name!r} is {dtype}; a model file holds float32 and float64, and int8, uint8 and int32 for ops on "
+        "bytes: convert it, float16 to float32"
     )
 
 

@@ -13,11 +13,13 @@ from cnnfast import ops
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph, Node, constant
+from cnnfast.graph.integers import with_float_outputs
 from cnnfast.layers import AnyLayer, Flatten, Layer, graph_without_weights
 from cnnfast.layers.lazy import LazyLayer
 from cnnfast.network.facts import with_own_constants
 from cnnfast.network.inference import NetworkCalls
 from cnnfast.ops import Array, Shape
+from cnnfast.ops.quantized import IntegerLinear
 from cnnfast.runtime.arguments import is_whole, labels, listed, quoted, whole
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def feature_layer(graph: Graph) -> str:
     GraphError
         If there is no dense layer, or it reads the images themselves.
     """
-    dense = [node for node in graph.nodes if isinstance(node.op, ops.Linear)]
+    dense = [node for node in graph.nodes if isinstance(node.op, ops.Linear | IntegerLinear)]
     if not dense or dense[-1].inputs[0] in graph.inputs:
         raise GraphError(
             f"this network has no layer before a last dense one; name a layer: {', '.join(graph.by_name) or '(none)'}"
@@ -54,7 +56,8 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer | LazyLay
     """
     from cnnfast.architectures.initial import initialize
 
-    base = graph.cut([layer])
+    base = with_float_outputs(graph.cut([layer]), graph)
+    (layer,) = base.outputs
     head = _head([*listed("layers", layers, GraphError), classes], base.shapes[layer], seed)
     top, without_weights = graph_without_weights(head, base.shapes[layer])
     top = initialize(top, seed, only=without_weights)
@@ -145,7 +148,7 @@ class NetworkSurgery(NetworkCalls):
         >>> Network.load("cifar10-cs61c").truncate("max_pool_1").output_shape
         (16, 16, 16)
         """
-        return self._made_of(self.graph.cut([layer]), None)
+        return self._made_of(with_float_outputs(self.graph.cut([layer]), self.graph), None)
 
     def features(
         self,

@@ -3,8 +3,20 @@
 Whoever knows the scale and zero point of each value can use this: calibration, and readers of files that are quantized.
 """
 
+from cnnfast.graph.integers.check import check_integers
 from cnnfast.graph.integers.convert import IntegerGraph, to_integers
+from cnnfast.graph.integers.ends import grid_of, with_float_outputs
 from cnnfast.graph.integers.flow import FLOAT_PASSES
 from cnnfast.graph.integers.weights import IntegerWeights, grid_of_range, integer_weights
 
-__all__ = ["FLOAT_PASSES", "IntegerGraph", "IntegerWeights", "grid_of_range", "integer_weights", "to_integers"]
+__all__ = [
+    "FLOAT_PASSES",
+    "IntegerGraph",
+    "IntegerWeights",
+    "check_integers",
+    "grid_of",
+    "grid_of_range",
+    "integer_weights",
+    "to_integers",
+    "with_float_outputs",
+]

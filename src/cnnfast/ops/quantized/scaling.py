@@ -122,9 +122,13 @@ class DequantizeSums(QuantizedOp):
         units_by_channel(self.name, *inputs)
         return inputs[0]
 
+    def units(self, unit: Array) -> Array:
+        """Return ``unit``, or raise `GraphError` if one is not a normal positive number."""
+        return ratio32(self.name, "unit", unit, 1.0)
+
     def reference(self, *inputs: Array) -> Array:
         sums, unit = inputs
-        result: Array = sums.astype(np.float32) * aligned(ratio32(self.name, "unit", unit, 1.0), sums)
+        result: Array = sums.astype(np.float32) * aligned(self.units(unit), sums)
         return result
 
 
