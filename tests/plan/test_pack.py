@@ -46,6 +46,9 @@ def test_every_weight_is_there_once(most: int, groups: int) -> None:
     assert sorted(packed.tolist()) == sorted(weight.reshape(-1).tolist())
     assert packed.dtype == np.float32
     assert not packed.flags.writeable
+    index = pack_blocks(np.arange(weight.size, dtype=np.int32).reshape(weight.shape), groups, most)
+    assert index.dtype == np.int32
+    np.testing.assert_array_equal(weight.reshape(-1)[index], packed)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

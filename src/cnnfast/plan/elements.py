@@ -131,7 +131,7 @@ def _normalize(
 
 
 def _scale_and_shift(lowering: Either, site: NodeIO, count: int) -> tuple[Array, Array]:
-    given = [lowering.graph.constants[name].reshape(-1) for name in site.inputs[1:]]
+    given = [lowering.float32(name).reshape(-1) for name in site.inputs[1:]]
     scale = given[0] if given else np.ones(count)
     shift = given[1] if len(given) > 1 else np.zeros(count)
     return packed(scale), packed(shift)

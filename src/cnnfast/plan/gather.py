@@ -22,6 +22,10 @@ class Either(Protocol):
         """Return the distance of the channels, rows and columns of a value."""
         ...
 
+    def float32(self, name: str) -> Array:
+        """Return a constant as the kernels read it."""
+        ...
+
     def emit(self, site: NodeIO, kernel: str, operands: tuple[str, ...], **options: Any) -> None:
         """Append one step."""
         ...

@@ -24,17 +24,21 @@ def blocks(channels: int, most: int) -> list[slice]:
 def pack_blocks(weight: Array, groups: int, most: int) -> Array:
     """Return weights (OC, K) as blocks of output channels of one group, each (K, channels).
 
+    Elements only move, so the numbers of the elements, packed, are an index: which element goes where.
+
     Examples
     --------
     >>> pack_blocks(np.array([[1, 2], [3, 4], [5, 6]]), groups=1, most=2)
-    array([1., 2., 3., 5., 4., 6.], dtype=float32)
+    array([1, 2, 3, 5, 4, 6])
     """
     per_group = len(weight) // groups
     pieces = []
     for group in range(groups):
         rows = weight[group * per_group : (group + 1) * per_group]
         pieces += [rows[block].T.reshape(-1) for block in blocks(per_group, most)]
-    return packed(np.concatenate(pieces))
+    result = np.concatenate(pieces)
+    result.flags.writeable = False
+    return result
 
 
 def aligned(values: Array, boundary: int = 64) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from kernels.engines import ENGINES, using
@@ -11,11 +13,14 @@ from cnnfast import layers as make
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.layers import Flatten, Linear, build_graph
-from cnnfast.ops import OPS, Conv2d, Exp, ReduceMean
+from cnnfast.ops import OPS, Conv2d, Exp, GroupNorm, LayerNorm, Op, ReduceMean
 from cnnfast.ops import Flatten as Flatten_
+from cnnfast.ops import GlobalAvgPool as GlobalAvgPool_
+from cnnfast.ops import Linear as Linear_
 from cnnfast.ops.gradients import has_gradient
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.engine.chwn import LanesEngine, make_engine
+from cnnfast.train.engine.packing import element_numbers
 from cnnfast.train.engine.reference import ReferenceEngine
 from cnnfast.train.losses import LOSSES, Loss, SoftmaxCrossEntropy
 
@@ -140,3 +145,68 @@ def test_nodes_without_a_way_back_are_all_listed() -> None:
     graph = Graph({"x": (3, 12, 12)}, (*foreign, Node("f", Flatten_(), ("e",))), weights, ("f",))
     with pytest.raises(UnsupportedError, match=r"m \(reduce_mean\)\n  e \(exp\)"):
         LanesEngine(graph, SoftmaxCrossEntropy(), 4)
+
+
+@pytest.mark.parametrize("norm", [LayerNorm((1, 2, 3)), LayerNorm((1,)), GroupNorm(2)], ids=repr)
+def test_parameters_of_ops_without_a_gradient_below_the_trained_layers(norm: Op) -> None:
+    rng = np.random.default_rng(3)
+    shape = (4, 12, 12) if norm == LayerNorm((1, 2, 3)) else (4,)
+    weights = {
+        "w": rng.standard_normal((4, 3, 3, 3)),
+        "scale": rng.standard_normal(shape),
+        "shift": rng.standard_normal(shape),
+        "head": rng.standard_normal((4, 576)) / 20,
+    }
+    nodes = (
+        Node("conv", Conv2d(padding=1), ("x", "w")),
+        Node("norm", norm, ("conv", "scale", "shift")),
+        Node("flat", Flatten_(), ("norm",)),
+        Node("y", Linear_(), ("flat", "head")),
+    )
+    compare(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), 7, SoftmaxCrossEntropy(), trainable=["head"])
+
+
+@pytest.mark.slow
+def test_a_layer_of_more_elements_than_float32_can_number() -> None:
+    rng = np.random.default_rng(0)
+    sizes = (4, 4200, 4200, 4)
+    weights = {
+        f"w{i}": rng.standard_normal((o, f), np.float32) / np.float32(np.sqrt(f))
+        for i, (f, o) in enumerate(itertools.pairwise(sizes))
+    }
+    assert weights["w1"].size > 1 << 24
+    nodes = (
+        Node("a", Linear_(), ("x", "w0")),
+        Node("b", Linear_(), ("a", "w1")),
+        Node("y", Linear_(), ("b", "w2")),
+    )
+    graph = Graph({"x": (4,)}, nodes, weights, ("y",))
+    x, labels = rng.standard_normal((3, 4)).astype(np.float32), np.array([0, 1, 3])
+    engines = [ReferenceEngine(graph, SoftmaxCrossEntropy(), 3), LanesEngine(graph, SoftmaxCrossEntropy(), 3)]
+    (expected, scores), (value, found) = (engine.step(x, labels, 0) for engine in engines)
+    assert value == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(found, scores, atol=1e-5 * np.abs(scores).max())
+    for name, grad in engines[0].gradients.items():
+        np.testing.assert_allclose(engines[1].gradients[name], grad, atol=RELATIVE * np.abs(grad).max(), rtol=0)
+
+
+def test_more_elements_than_an_index_can_number_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"fc.weight has 2147549184 elements.*2147483647"):
+        element_numbers("fc.weight", (65538, 32768))
+
+
+def test_parameters_are_packed_where_they_are_read() -> None:
+    """Two convolutions with the same weights share what is packed; biases are read in place."""
+    weights = {"w": np.ones((3, 3, 1, 1), np.float32), "b": np.ones(3, np.float32), "head": np.ones((4, 3), np.float32)}
+    nodes = (
+        Node("a", Conv2d(), ("x", "w", "b")),
+        Node("c", Conv2d(), ("a", "w", "b")),
+        Node("m", GlobalAvgPool_(), ("c",)),
+        Node("f", Flatten_(), ("m",)),
+        Node("y", Linear_(), ("f", "head")),
+    )
+    engine = LanesEngine(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), SoftmaxCrossEntropy(), 4)
+    first, second = (step for step in engine.plan.steps if step.node in "ac" and step.result in "ac")
+    assert first.arrays()[0] is second.arrays()[0]
+    assert first.arrays()[1] is engine.parameters["b"]
+    compare(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), 5, SoftmaxCrossEntropy())

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 
 from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
-from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options
 from cnnfast.plan.fused_layers import Sums
-from cnnfast.plan.lowering import NodeIO, Triple, packed
+from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.offsets import Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
-from cnnfast.plan.pack import pack_blocks, pack_winograd
+from cnnfast.plan.pack import pack_blocks
 from cnnfast.plan.step import Packed
 from cnnfast.runtime.dispatch import kernels
 
@@ -92,14 +92,13 @@ def tiles_of(
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
 
 
-def blocks_of(lowering: ChwnLowering, weight: str, groups: int, most: int) -> Packed:
+def blocks_of(lowering: ChwnLowering, weight: str, groups: int, most: int) -> Packed | Array:
     """Return weights in blocks of output channels; layers that have the same weights share them."""
-    array = lowering.graph.constants[weight]
 
-    def pack() -> Array:
-        return pack_blocks(packed(array).reshape(len(array), -1), groups, most)
+    def arrange(array: Array) -> Array:
+        return pack_blocks(array.reshape(len(array), -1), groups, most)
 
-    return lowering.once(lambda: Packed(pack, array.size * FLOAT), "blocks", weight, groups, most)
+    return lowering.arranged(weight, arrange, math.prod(lowering.shapes[weight]), "blocks", groups, most)
 
 
 def _result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
@@ -146,16 +145,13 @@ def _winograd(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1])
     tile_oc, _, single_oc = kernels.tile_channels()
     most = single_oc if len(tiles.x_offsets) == 1 else tile_oc
-    pack = partial(pack_winograd, lowering.graph.constants[site.inputs[1]], most)
-    size = oc * c * (k + 3) ** 2 * FLOAT
-    weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
     lowering.emit(
         site,
         f"conv2d:winograd4x{k}",
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(weight, sums.bias),
+        parameters=(lowering.winograd(site.inputs[1], most), sums.bias),
         tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
         workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.x_offsets), 4),
         reason=sums.why,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from cnnfast import ops
 from cnnfast.ops import Op
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options, copy_ints, copy_value, rule
 from cnnfast.plan.gather import pad_by_repeating, transpose_many_axes
 from cnnfast.plan.lowering import (
     NodeIO,
-    affine_parameters,
     around,
     broadcast_strides,
     numbered,
@@ -44,16 +41,15 @@ def _global_pool(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
 
 @rule(ops.BatchNorm)
 def _batch_norm(lowering: ChwnLowering, op: ops.BatchNorm, site: NodeIO) -> None:
-    parameters = affine_parameters(op, site, lowering.graph.constants)
-    options: dict[str, Any] = dict(parameters=parameters, in_place=lowering.same_place(site))
+    options: dict[str, Any] = dict(parameters=lowering.factors(op, site), in_place=lowering.same_place(site))
     lowering.emit(site, "affine", site.inputs[:1], ints=lowering.channels(site), **options)
 
 
 @rule(ops.PRelu)
 def _prelu(lowering: ChwnLowering, op: ops.PRelu, site: NodeIO) -> None:
     ints = lowering.channels(site)
-    slope = packed(np.broadcast_to(lowering.graph.constants[site.inputs[1]], (ints["C"],)))
-    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slope,), in_place=lowering.same_place(site))
+    slopes = lowering.per_channel(site.inputs[1], ints["C"])
+    lowering.emit(site, "prelu", site.inputs[:1], ints=ints, parameters=(slopes,), in_place=lowering.same_place(site))
 
 
 @rule(ops.Activation)

@@ -9,16 +9,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
-from cnnfast.ops import Activation, Array, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
+from cnnfast.ops import Activation, Array, BatchNorm, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
+from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.lowering import Lowering, LoweringRules, NodeIO, Triple, numbered, packed, strides_of, three_axes
+from cnnfast.plan.lowering import (
+    Lowering,
+    LoweringRules,
+    NodeIO,
+    Triple,
+    affine_parameters,
+    numbered,
+    packed,
+    strides_of,
+    three_axes,
+)
 from cnnfast.plan.offsets import Halo
-from cnnfast.plan.pack import aligned
-from cnnfast.plan.step import Step
+from cnnfast.plan.pack import aligned, pack_winograd
+from cnnfast.plan.step import Packed, Step
+from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
 
 ACTIVATIONS = (
@@ -116,6 +129,38 @@ class ChwnLowering(Lowering):
         """Return a constant as a value of every image."""
         lanes = kernels.lanes()
         return self.once(lambda: aligned(np.repeat(self.float32(name).reshape(-1), lanes)), "in lanes", name)
+
+    def arranged(self, name: str, arrange: Callable[[Array], Array], size: int, *key: object) -> Packed | Array:
+        """Return a parameter in the order in which a kernel reads it; layers that ask with the same key share it.
+
+        Parameters
+        ----------
+        name : str
+        arrange : callable (array) -> array
+            Moves or repeats elements and does not compute, whatever their type.
+        size : int
+            How many elements it returns.
+        key : object
+            What it depends on.
+        """
+        return self.once(
+            lambda: Packed(lambda: packed(arrange(self.float32(name))), size * FLOAT), "arranged", name, *key
+        )
+
+    def per_channel(self, name: str, channels: int) -> Packed | Array:
+        """Return a parameter of one element, or of one for each channel, as one for each channel."""
+        return self.arranged(name, lambda array: np.broadcast_to(array, (channels,)), channels, "channels", channels)
+
+    def winograd(self, name: str, most: int) -> Packed | Array:
+        """Return weights (OC, C, K, K), transformed, in blocks of at most ``most`` output channels."""
+        pack = partial(pack_winograd, self.graph.constants[name], most)
+        oc, c, k, _ = self.shapes[name]
+        size = oc * c * (k + OUTPUTS - 1) ** 2
+        return self.once(lambda: Packed(pack, size * FLOAT), "winograd", name, most)
+
+    def factors(self, op: BatchNorm, site: NodeIO) -> tuple[Array, Array]:
+        """Return batch-norm as factor and shift of each channel."""
+        return affine_parameters(op, site, self.graph.constants)
 
     def bias(self, site: NodeIO, base_inputs: int, channels: int) -> Array:
         """Return the bias of a layer, or zeros."""

@@ -43,8 +43,8 @@ class LanesEngine(Engine):
 
     def _step(self, x: Array, targets: Array, step_number: int) -> tuple[float, Array]:
         threads = of_call(self._threads)
-        for pack in self.plan.packs:
-            pack.fill(self.parameters, threads)
+        for packer in self.plan.packers:
+            packer.fill(self.parameters, threads)
         count = len(x)
         scores, losses = np.empty((count, self.classes), np.float32), np.empty((count, 1), np.float32)
         keys = [dropout_keys(self.seed, step_number, i, count) for i in range(len(self.plan.dropouts))]

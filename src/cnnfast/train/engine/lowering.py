@@ -1,8 +1,8 @@
 """Lowers a step of training to kernels with images in the lanes: forward, loss, backward.
 
 What predicts is reused as it is: each node forward, and the gradient of a layer with respect to its input, which is a
-layer too, go through the rules of `cnnfast.plan`. Those rules pack weights once; here weights change, so constants are
-lowered as *numbers of their elements*, and what the rules have packed tells how to pack the values in each step.
+layer too, go through the rules of `cnnfast.plan`. For prediction weights are packed once; here they change, so where a
+rule asks for a parameter in some order it is given memory that a packer fills before each step.
 
 Steps come in phases. A phase ends where batch-norm needs sums over the whole batch.
 """
@@ -10,7 +10,7 @@ Steps come in phases. A phase ends where batch-norm needs sums over the whole ba
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,16 +18,24 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.graph import Node
 from cnnfast.graph.fusion import Epilogue
-from cnnfast.ops import Array, BatchNorm, Conv2d, Linear, Op
+from cnnfast.ops import Array, BatchNorm, Op
 from cnnfast.ops.gradients.dropout import threshold
 from cnnfast.plan.chwn.lowering import rule as plan_rule
 from cnnfast.plan.chwn.values import ChwnLowering, copy_ints
 from cnnfast.plan.lowering import NodeIO, numbered, strides_of, three_axes
 from cnnfast.plan.memory import root
 from cnnfast.plan.step import Step
-from cnnfast.runtime.dispatch import kernels
-from cnnfast.train.engine.numbered import TRANSPOSED
-from cnnfast.train.engine.packing import Affine, Gather, Pack, Winograd
+from cnnfast.plan.winograd import OUTPUTS
+from cnnfast.train.engine.packing import (
+    BatchNormFactors,
+    GatheredWeights,
+    Packer,
+    WinogradWeights,
+    element_numbers,
+    spreading,
+    transposed,
+    transposed_shape,
+)
 
 
 @frozen
@@ -45,8 +53,12 @@ class TrainingLowering(ChwnLowering):
 
     Attributes
     ----------
-    packs : list of Pack
-        How the parameters of steps are filled before each step of training.
+    arrays : mapping of str to array
+        The constants of the network, float32, which an optimizer changes in place.
+    packers : list of Packer
+        What fills the memory that steps read parameters from, before each step of training.
+    transposes : dict of str to (str, int)
+        Weights that pass gradients back: the parameter that they are made of, and the groups of its layer.
     cuts : list of (number of steps, Norm)
         Where phases end.
     seconds : dict of int to str
@@ -71,7 +83,9 @@ class TrainingLowering(ChwnLowering):
         Values that are computed again on the way back, with the batch-norm that makes them.
     """
 
-    packs: list[Pack] = field(default_factory=list)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    packers: list[Packer] = field(default_factory=list)
+    transposes: dict[str, tuple[str, int]] = field(default_factory=dict)
     cuts: list[tuple[int, Norm]] = field(default_factory=list)
     seconds: dict[int, str] = field(default_factory=dict)
     buffers: dict[str, dict[str, Array]] = field(default_factory=dict)
@@ -85,53 +99,59 @@ class TrainingLowering(ChwnLowering):
     cheap: dict[str, Node] = field(default_factory=dict)
 
     def forward(self, op: Op, site: NodeIO) -> None:
-        """Emit an op by the rules of prediction; its weights are packed anew in each step."""
-        first = len(self.steps)
+        """Emit an op by the rules of prediction."""
         plan_rule.apply(self, op, site)
-        for index in range(first, len(self.steps)):
-            self.steps[index] = self._repacked(self.steps[index], op, site)
 
-    def _repacked(self, step: Step, op: Op, site: NodeIO) -> Step:
-        """Replace what was packed from numbers by memory that is filled in each step."""
-        base = getattr(op, "base", op)
-        if not base.parameters or not step.parameters or step.kernel.startswith(("max_pool", "avg_pool")):
-            return step
-        names = site.inputs[len(base.data) :]
-        if isinstance(base, BatchNorm):
-            factor, shift = (np.zeros_like(p) for p in step.arrays())
-            self.packs.append(Affine(base, names[:4], factor, shift))
-            return replace(step, parameters=(factor, shift))
-        parts: list[Array | None] = list(step.arrays())
-        for index, (name, packed) in enumerate(zip(names, tuple(parts), strict=False)):
-            assert packed is not None
-            if not isinstance(base, Conv2d | Linear) and index:
-                break
-            if index == 1 and not self._has_bias(site):
-                break
-            parts[index] = memory = np.zeros_like(packed)
-            if index == 0 and "winograd" in step.kernel:
-                most = self.winograd_block(step)
-                self.packs.append(Winograd.of(self.source(name), self.numbers(name), memory, most))
-            else:
-                self.packs.append(Gather(self.source(name), packed.astype(np.int32), memory))
-        return replace(step, parameters=tuple(parts))
+    def float32(self, name: str) -> Array:
+        """Return a constant as the kernels read it: the array that an optimizer changes in place."""
+        return self.arrays[name]
 
-    def _has_bias(self, site: NodeIO) -> bool:
-        """Tell whether the third input of a layer is its bias: it may be what a fused add reads."""
-        return len(site.inputs) > 2 and site.inputs[2] in self.graph.constants
+    def arranged(self, name: str, arrange: Callable[[Array], Array], size: int, *key: object) -> Array:
+        """Return memory that is filled with a parameter in some order before each step."""
+        return self.once(lambda: self.gathered(name, arrange(self.numbers(name))), "arranged", name, *key)
 
-    def winograd_block(self, step: Step) -> int:
-        """Return the most channels of a block of packed Winograd weights."""
-        tile_oc, _, single_oc = kernels.tile_channels()
-        return single_oc if step.ints["tiles"] == 1 else tile_oc
+    def gathered(self, name: str, index: Array) -> Array:
+        """Return memory that is filled before each step with the elements of a parameter that an index names."""
+        flat = np.ascontiguousarray(index.reshape(-1))
+        memory = np.zeros(flat.size, np.float32)
+        self.packers.append(GatheredWeights(self.source(name), flat, memory))
+        return memory
+
+    def winograd(self, name: str, most: int) -> Array:
+        """Return memory that is filled before each step with transformed weights, in blocks of output channels."""
+
+        def make() -> Array:
+            index = np.ascontiguousarray(self.numbers(name))
+            oc, c, k, _ = index.shape
+            memory = np.zeros(oc * c * (k + OUTPUTS - 1) ** 2, np.float32)
+            self.packers.append(WinogradWeights(self.source(name), index, memory, most, spreading(k)))
+            return memory
+
+        return self.once(make, "winograd", name, most)
+
+    def factors(self, op: BatchNorm, site: NodeIO) -> tuple[Array, Array]:
+        """Return memory that is filled before each step with factor and shift of each channel."""
+        channels = math.prod(self.shapes[site.inputs[1]])
+        factor, shift = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+        self.packers.append(BatchNormFactors(op, site.inputs[1:5], factor, shift))
+        return factor, shift
 
     def numbers(self, name: str) -> Array:
-        """Return a constant as the numbers of its elements in the parameter that it stands for."""
-        return self.graph.constants[name]
+        """Return which element of its parameter each element of a weight is."""
+        source, groups = self.transposes.get(name, (name, 1))
+        numbers = element_numbers(source, self.shapes[source])
+        return numbers if source == name else transposed(numbers, groups)
 
     def source(self, name: str) -> str:
-        """Return the parameter that a constant stands for: ``w^T`` stands for ``w``."""
-        return name.removesuffix(TRANSPOSED)
+        """Return the parameter that a weight is made of: that of ``w^T`` is ``w``."""
+        return self.transposes[name][0] if name in self.transposes else name
+
+    def transpose(self, weight: str, groups: int = 1) -> str:
+        """Return the name of the weights that pass gradients back through a layer."""
+        name = f"{weight}^T" if groups == 1 else f"{weight}^T:{groups}"
+        self.transposes[name] = weight, groups
+        self.shapes[name] = transposed_shape(self.shapes[weight], groups)
+        return name
 
     def cut(self, norm: Norm) -> None:
         """End a phase."""
@@ -236,12 +256,6 @@ class TrainingLowering(ChwnLowering):
     def partial(self, name: str) -> None:
         """Take memory for the gradient of a parameter, summed over the images of a chunk."""
         self.partials.setdefault(grad(name), math.prod(self.shapes[name]))
-
-    def gathered(self, name: str, numbers: Array) -> Array:
-        """Return memory that is filled from a parameter in each step."""
-        memory = np.zeros(numbers.shape, np.float32)
-        self.packs.append(Gather(name, numbers.astype(np.int32), memory))
-        return memory
 
     def drop(self, node: Node, source: str, target: str) -> None:
         """Emit dropout, of a value or of its gradient."""

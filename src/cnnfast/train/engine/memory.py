@@ -18,7 +18,7 @@ from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.engine.backward import LIVE
 from cnnfast.train.engine.base import Engine
 from cnnfast.train.engine.lowering import KEYS, Norm, TrainingLowering, grad
-from cnnfast.train.engine.packing import Pack
+from cnnfast.train.engine.packing import Packer
 
 TARGETS, LOSS = "targets", "loss"
 """What the values are called that hold the targets and the loss of each image."""
@@ -33,8 +33,8 @@ class TrainingPlan:
     steps : tuple of Step
     phases : tuple of (first, last)
         Which steps make a phase.
-    packs : tuple of Pack
-        What fills the parameters of the steps.
+    packers : tuple of Packer
+        What fills the memory that the steps read parameters from.
     training : Training
         The steps as the kernels run them.
     flat : array
@@ -44,7 +44,7 @@ class TrainingPlan:
 
     steps: tuple[Step, ...]
     phases: tuple[tuple[int, int], ...]
-    packs: tuple[Pack, ...]
+    packers: tuple[Packer, ...]
     training: Any
     flat: Array
     dropouts: tuple[str, ...]
@@ -91,7 +91,7 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
     described = [(first, last, norms.get(index)) for index, (first, last) in enumerate(phases)]
     training = kernels.Training(program, described, (a, m, p), flat.size, engine.batch, threads, places[LIVE])
     _bind_gradients(low, engine, flat, a + m, places)
-    return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packs), training, flat, tuple(low.dropouts))
+    return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packers), training, flat, tuple(low.dropouts))
 
 
 def _phases(low: TrainingLowering) -> list[tuple[int, int]]:

@@ -1,14 +1,16 @@
-"""How the weights of a layer become what its kernel reads, in each step of training anew."""
+"""How the parameters of a layer become what its kernel reads, again in each step of training."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.ops import Array, BatchNorm
+from cnnfast.errors import UnsupportedError
+from cnnfast.ops import Array, BatchNorm, Shape
 from cnnfast.plan.winograd import transforms
 from cnnfast.runtime.dispatch import kernels
 
@@ -16,7 +18,55 @@ SHARED = 1 << 16
 """Weights from this size on are packed by all threads."""
 
 
-class Pack(Protocol):
+MAX_ELEMENTS = (1 << 31) - 1
+"""An index is int32."""
+
+
+def element_numbers(name: str, shape: Shape) -> Array:
+    """Return the numbers of the elements of a parameter, in its shape, int32.
+
+    Raises
+    ------
+    UnsupportedError
+        If there are more than int32 can number.
+
+    Examples
+    --------
+    >>> element_numbers("fc.weight", (2, 3))
+    array([[0, 1, 2],
+           [3, 4, 5]], dtype=int32)
+    """
+    size = math.prod(shape)
+    if size > MAX_ELEMENTS:
+        raise UnsupportedError(
+            f"{name} has {size} elements, but a parameter that is trained may have {MAX_ELEMENTS} at most; "
+            f"freeze it, or train the network with fewer"
+        )
+    return np.arange(size, dtype=np.int32).reshape(shape)
+
+
+def transposed(weight: Array, groups: int) -> Array:
+    """Return the weights of the layer that passes gradients back: channels exchanged, kernels turned by 180 degrees.
+
+    Examples
+    --------
+    >>> transposed(np.arange(6).reshape(2, 1, 1, 3), groups=1).tolist()
+    [[[[2, 1, 0]], [[5, 4, 3]]]]
+    """
+    if weight.ndim == 2:
+        return weight.T
+    oc, c, kh, kw = weight.shape
+    turned = weight.reshape(groups, oc // groups, c, kh, kw)[..., ::-1, ::-1]
+    return turned.swapaxes(1, 2).reshape(groups * c, oc // groups, kh, kw)
+
+
+def transposed_shape(shape: Shape, groups: int) -> Shape:
+    """Return the shape of `transposed` weights."""
+    oc, c, *kernel = shape
+    return (groups * c, oc // groups, *kernel)
+
+
+class Packer(Protocol):
     """Fills memory that a step reads from the parameters of the network."""
 
     def fill(self, parameters: Mapping[str, Array], threads: int) -> None:
@@ -24,8 +74,8 @@ class Pack(Protocol):
 
 
 @frozen
-class Gather:
-    """Elements in another order."""
+class GatheredWeights:
+    """Elements in another order: ``index`` says which one goes where, int32."""
 
     name: str
     index: Array
@@ -33,11 +83,11 @@ class Gather:
 
     def fill(self, parameters: Mapping[str, Array], threads: int) -> None:
         """Pack the parameters as they are now."""
-        kernels.gather(parameters[self.name].reshape(-1), self.index.reshape(-1), self.target.reshape(-1))
+        kernels.gather(parameters[self.name].reshape(-1), self.index, self.target)
 
 
 @frozen
-class Affine:
+class BatchNormFactors:
     """Batch-norm with its running averages, as a factor and a shift for each channel."""
 
     op: BatchNorm
@@ -52,29 +102,24 @@ class Affine:
 
 
 @frozen
-class Winograd:
+class WinogradWeights:
     """Weights (OC, C, K, K), transformed, in the order of `cnnfast.plan.pack.pack_winograd`.
 
-    ``index`` holds, in that shape, the numbers of the elements of the parameter.
+    ``index``, in that shape, says which element of the parameter each of them is.
     """
 
     name: str
     index: Array
     target: Array
-    most: int
+    max_channels: int
     g: Array
-
-    @classmethod
-    def of(cls, name: str, numbers: Array, target: Array, most: int) -> Winograd:
-        """Make one from the numbers of the elements, (OC, C, K, K)."""
-        return cls(name, np.ascontiguousarray(numbers, np.int32), target, most, spreading(numbers.shape[2]))
 
     def fill(self, parameters: Mapping[str, Array], threads: int) -> None:
         """Pack the parameters as they are now."""
         oc, c, k, _ = self.index.shape
         source = parameters[self.name].reshape(-1)
         threads = threads if self.index.size >= SHARED else 1
-        kernels.pack_winograd(source, self.index.reshape(-1), self.g, self.target, oc, c, k, self.most, threads)
+        kernels.pack_winograd(source, self.index.reshape(-1), self.g, self.target, oc, c, k, self.max_channels, threads)
 
 
 def spreading(kernel: int) -> Array:

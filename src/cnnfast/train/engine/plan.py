@@ -17,7 +17,6 @@ from cnnfast.train.engine.base import Engine
 from cnnfast.train.engine.fusion import epilogues
 from cnnfast.train.engine.lowering import KEYS, Norm, TrainingLowering, grad
 from cnnfast.train.engine.memory import LOSS, TARGETS, TrainingPlan, placed
-from cnnfast.train.engine.numbered import numbered_graph
 
 
 def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
@@ -49,13 +48,20 @@ def _backward(low: TrainingLowering, engine: Engine) -> None:
 
 
 def _lowering(engine: Engine) -> TrainingLowering:
-    graph = numbered_graph(engine.graph)
+    graph = engine.graph
     shapes: dict[str, Shape] = dict(graph.shapes)
     shapes |= {TARGETS: (engine.classes,), LIVE: (1,), LOSS: (1,)}
     dropouts = [node.name for node in graph.nodes if isinstance(node.op, Dropout)]
     shapes |= {f"{KEYS}{i}": (1,) for i in range(len(dropouts))}
     shapes |= {grad(v): shapes[v] for v in engine.active}
-    low = TrainingLowering(graph, shapes=shapes, layers=LAYERS, active=engine.active, dropouts=dropouts)
+    low = TrainingLowering(
+        graph,
+        shapes=shapes,
+        layers=LAYERS,
+        active=engine.active,
+        dropouts=dropouts,
+        arrays=engine.parameters,
+    )
     low.epilogues.update(epilogues(engine))
     for node in graph.nodes:
         if node.name in engine.active:

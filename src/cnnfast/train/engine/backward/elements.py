@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cnnfast.graph import Node
 from cnnfast.ops import Activation, Dropout, LogSoftmax, Lrn, PRelu, Softmax
 from cnnfast.plan.chwn.values import activation_options
-from cnnfast.plan.lowering import NodeIO, numbered, packed, three_axes
+from cnnfast.plan.lowering import NodeIO, numbered, three_axes
 from cnnfast.train.engine.backward.rules import parts_of, rule
 from cnnfast.train.engine.fusion import BY_RESULT
 from cnnfast.train.engine.lowering import TrainingLowering, grad
@@ -43,7 +41,6 @@ def _prelu(low: TrainingLowering, op: PRelu, site: NodeIO) -> None:
 
     def emit(target: str, add: bool) -> None:
         ints = low.window(x, x, dy, target) | dict(slope_c=0 if shared else 1)
-        numbers = packed(np.broadcast_to(low.numbers(slope), (ints["C"],)))
         if low.is_active(slope):
             low.partial(slope)
             low.seconds[len(low.steps)] = grad(slope)
@@ -52,7 +49,7 @@ def _prelu(low: TrainingLowering, op: PRelu, site: NodeIO) -> None:
             "leaky_back",
             (x, dy),
             ints=ints,
-            parameters=(low.gathered(slope, numbers),),
+            parameters=(low.per_channel(slope, ints["C"]),),
             workspace=ints["C"],
         )
 

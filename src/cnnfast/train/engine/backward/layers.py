@@ -23,8 +23,6 @@ from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.engine.backward.rules import rule
 from cnnfast.train.engine.backward.weights import emit_bias, emit_dense_weight, emit_weight
 from cnnfast.train.engine.lowering import TrainingLowering, grad
-from cnnfast.train.engine.numbered import TRANSPOSED
-from cnnfast.train.engine.packing import Gather
 
 
 @rule(Linear)
@@ -58,7 +56,8 @@ def _conv2d(low: TrainingLowering, op: Conv2d, site: NodeIO) -> None:
 
 def _layer(low: TrainingLowering, op: Conv2d | Linear, node: Node, target: str, add: bool) -> None:
     """Emit the layer that passes a gradient back, adding to what is there by the kernel's own residual."""
-    reads = (grad(node.name), node.inputs[1] + TRANSPOSED)
+    groups = op.groups if isinstance(op, Conv2d) else 1
+    reads = (grad(node.name), low.transpose(node.inputs[1], groups))
     if add:
         low.forward(Fused(op, (Add(),), 2), NodeIO(node.name, (*reads, target), target))
     else:
@@ -121,7 +120,7 @@ def _residues(op: Conv2d, axis: int, size: int, kernel: int) -> list[Residue]:
 def _by_residues(low: TrainingLowering, op: Conv2d, node: Node, target: str, add: bool) -> None:
     _, c, kh, kw = low.shapes[node.inputs[1]]
     _, h, w = low.shapes[node.inputs[0]]
-    numbers = low.numbers(node.inputs[1] + TRANSPOSED)[..., ::-1, ::-1]
+    numbers = low.numbers(low.transpose(node.inputs[1], op.groups))[..., ::-1, ::-1]
     for rows in _residues(op, 0, h, kh):
         for cols in _residues(op, 1, w, kw):
             part = numbers[:, :, rows.taps][:, :, :, cols.taps]
@@ -147,10 +146,9 @@ def _residue(
     taps = table(np.arange(channels)[:, None, None] * x[0] + _grid(rows.offsets, cols.offsets, x))
     tables = (taps if taps.size else np.zeros(1, np.int32), table(_grid(rows.first, cols.first, x)), y_offsets)
     tables = (tables[0], filled(tables[1]), filled(y_offsets))
-    weight = np.zeros(max(numbers.size, 1), np.float32)
+    weight = np.zeros(1, np.float32)
     if numbers.size:
-        index = pack_blocks(numbers, op.groups, kernels.tile_channels()[0]).astype(np.int32)
-        low.packs.append(Gather(node.inputs[1], index, weight))
+        weight = low.gathered(node.inputs[1], pack_blocks(numbers, op.groups, kernels.tile_channels()[0]))
     ints = dict(groups=op.groups, K=taps.size, OC=len(numbers) // op.groups, x_group=channels * x[0], y_c=y[0])
     emit_direct(
         low,
