@@ -198,7 +198,7 @@ def test_divergence_leaves_the_last_good_weights(
         (("--architecture", "lenet", "--augment", "flip=2"), "flip takes no value"),
         (("--architecture", "lenet", "--augment", "zoom=2"), "zoom must be a number above 0 and below 1"),
         (("--architecture", "lenet", "--momentum", "0.9"), "belongs to sgd and muon"),
-        (("--architecture", "lenet", "--frozen-params", "conv9"), "no trained layer or parameter is called so"),
+        (("--architecture", "lenet", "--frozen-params", "conv9"), "matches no trained layer or parameter"),
         (("--architecture", "mlp", "--whiten"), "whitening needs a first layer that is a convolution"),
         (("--architecture", "lenet", "--rounds", "3"), "--rounds belongs to muon, but the optimizer is adamw"),
         (("--architecture", "lenet", "--schedule", "up"), "there is no schedule 'up'; known: constant, step"),

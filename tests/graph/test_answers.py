@@ -103,8 +103,8 @@ def test_labels_say_which_axis_holds_the_classes_where_no_softmax_does() -> None
 
 
 UNCLEAR = {
-    "scores": (shaped((12, 5)), "no softmax at its end"),
-    "a map": (shaped((1, 12, 5), Sigmoid()), "no softmax at its end"),
+    "scores": (shaped((12, 5)), "neither a softmax at its end"),
+    "a map": (shaped((1, 12, 5), Sigmoid()), "neither a softmax at its end"),
     "mixed": (shaped((12, 5), Softmax(2), Flatten()), "followed by a reshape that mixes"),
     "along nothing": (shaped((60, 1, 1), Softmax(3)), "along an axis of size 1"),
     "two axes alike": (

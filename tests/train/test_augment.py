@@ -36,7 +36,7 @@ def reflected(place: int, size: int) -> int:
 
 
 def shifted(image: np.ndarray, draws: np.ndarray, shift: Shift) -> np.ndarray:
-    down, right = (int(d * (2 * shift.most + 1)) - shift.most for d in draws)
+    down, right = (int(d * (2 * shift.max_shift + 1)) - shift.max_shift for d in draws)
     result = np.empty_like(image)
     for y in range(H):
         for x in range(W):
@@ -45,7 +45,7 @@ def shifted(image: np.ndarray, draws: np.ndarray, shift: Shift) -> np.ndarray:
 
 
 def lit(image: np.ndarray, draws: np.ndarray, brightness: Brightness) -> np.ndarray:
-    result = image * (1 + brightness.most * (2 * float(draws[0]) - 1))
+    result = image * (1 + brightness.max_change * (2 * float(draws[0]) - 1))
     if image.dtype != np.uint8:
         return result.astype(np.float32)
     return np.minimum(np.floor(result + 0.5), 255).astype(np.uint8)
@@ -87,14 +87,14 @@ def source_of(warp: Warp, draws: np.ndarray, x: float, y: float) -> tuple[float,
     """Return from where in the image a pixel of the view comes, both counted from the center."""
     signed = 2 * float(draws[0]) - 1
     if isinstance(warp, Rotate):
-        angle = math.radians(warp.most * signed)
+        angle = math.radians(warp.max_degrees * signed)
         return x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
     if isinstance(warp, Zoom):
-        return x * (1 + warp.most * signed), y * (1 + warp.most * signed)
+        return x * (1 + warp.max_change * signed), y * (1 + warp.max_change * signed)
     if isinstance(warp, Shear):
-        return x + warp.most * signed * y, y
+        return x + warp.max_shear * signed * y, y
     assert isinstance(warp, Crop)
-    side = warp.least + (1 - warp.least) * float(draws[0])
+    side = warp.min_side + (1 - warp.min_side) * float(draws[0])
     down, right = ((float(d) - 0.5) * (1 - side) * size for d, size in zip(draws[1:], (H, W), strict=True))
     return x * side + right, y * side + down
 

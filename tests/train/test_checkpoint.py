@@ -110,7 +110,7 @@ def test_versions_before_the_digest(tmp_path: Path) -> None:
         ),
         (lambda a: {**a, "weights/dense.bias": a["weights/dense.bias"].astype(np.float64)}, "is float64 of shape"),
         (lambda a: {n: v for n, v in a.items() if n != "weights/dense.bias"}, r"lacks the array 'weights/dense\.bias'"),
-        (lambda a: {**a, "weights/more": np.zeros(1, np.float32)}, "no place for: 'weights/more'"),
+        (lambda a: {**a, "weights/more": np.zeros(1, np.float32)}, "does not use: 'weights/more'"),
     ],
 )
 def test_arrays_that_do_not_fit(change: Any, rule: str, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_full_disk_ends_no_run(tmp_path: Path) -> None:
     undisturbed = fit(bars.network(), data(), RECIPE)
     with (
         full_disk(1000),
-        pytest.warns(UserWarning, match=r"epoch \d could not be kept in .*too large; training goes on"),
+        pytest.warns(UserWarning, match=r"epoch \d could not be saved in .*too large; training continues"),
     ):
         fitted = fit(bars.network(), data(), RECIPE, run_dir=tmp_path)
     assert bits(fitted.network) == bits(undisturbed.network)
@@ -183,7 +183,7 @@ def test_the_cache_of_features(tmp_path: Path) -> None:
         assert features(tmp_path) == right
         assert file.read_bytes() == content
     file.unlink()
-    with full_disk(100), pytest.warns(UserWarning, match="could not be kept for the next run"):
+    with full_disk(100), pytest.warns(UserWarning, match="could not be saved for the next run"):
         assert features(tmp_path) == right
     assert not list(tmp_path.iterdir())
 

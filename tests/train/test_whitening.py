@@ -22,7 +22,7 @@ def test_whitened_responses_are_uncorrelated_and_of_variance_one() -> None:
     images = pictures()
     preprocess = Preprocess(size=(8, 8), mean=(0.5, 0.4, 0.5), std=(0.2, 0.2, 0.3))
     net = Network.from_layers([Conv2d(np.zeros((24, 3, 2, 2)), name="first")], (3, 8, 8), preprocess=preprocess)
-    found, name = whitened(net, images, least=0.0)
+    found, name = whitened(net, images, eps=0.0)
     assert name == "first"
     responses = found.forward(images, layout="nhwc").transpose(1, 0, 2, 3).reshape(24, -1).astype(np.float64)
     np.testing.assert_array_equal(

@@ -144,7 +144,7 @@ def parse_augment(text: str) -> tuple[Augmentation, ...]:
     Examples
     --------
     >>> parse_augment("flip,shift=2")
-    (Flip(alternate=True), Shift(most=2))
+    (Flip(alternate=True), Shift(max_shift=2))
     """
     return tuple(_augmentation(part.strip()) for part in text.split(",") if part.strip())
 

@@ -1,7 +1,7 @@
 """What the output of a network answers: one class for each image, or one for each of several positions.
 
-Which axis holds the classes is never guessed: an output with several axes says it by the softmax that it ends in, or by
-as many labels as one of its axes is long.
+Which axis holds the classes is never guessed: an output with several axes shows it by the softmax that it ends in, or
+by as many labels as one of its axes is long.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Answers:
 
 @frozen
 class _End:
-    """The last op that computes: its node, and where its axis lies in the output; None where moves have lost it."""
+    """The last op that computes: its node, and which axis of the output its axis is; None where moves have lost it."""
 
     node: Node | None
     axis: int | None
@@ -69,7 +69,7 @@ def answers_of(graph: Graph, labels: int | None = None) -> Answers:
     Raises
     ------
     UnsupportedError
-        If the output has several axes and nothing says which of them holds the classes.
+        If the output has several axes and it is unclear which of them holds the classes.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def _class_axis(shape: Shape, end: _End, labels: int | None) -> int | None:
     fitting = [axis for axis in wide if shape[axis] == labels]
     if len(fitting) == 1:
         return fitting[0]
-    raise _unclear(shape, "no softmax at its end and no number of labels says which axis holds the classes")
+    raise _unclear(shape, "neither a softmax at its end nor the number of labels shows which axis holds the classes")
 
 
 def _unclear(shape: Shape, why: str) -> UnsupportedError:
@@ -162,14 +162,14 @@ def _end(graph: Graph) -> _End:
 
 
 def _moved(op: ops.Op, before: Shape, after: Shape, axis: int) -> int | None:
-    """Return where an axis lies after a move, or None if it is no axis any more."""
+    """Return which axis an axis is after a move, or None if it is not an axis any more."""
     if isinstance(op, ops.Transpose):
         return op.order.index(axis + 1) - 1
     if before == after:
         return axis
     outside = math.prod(before[:axis])
-    places = [b for b, size in enumerate(after) if size == before[axis] and math.prod(after[:b]) == outside]
-    return places[0] if places else None
+    axes = [b for b, size in enumerate(after) if size == before[axis] and math.prod(after[:b]) == outside]
+    return axes[0] if axes else None
 
 
 def _as_probabilities(graph: Graph, end: _End, axis: int | None) -> Graph:

@@ -1,7 +1,7 @@
 """The graph: ops connected by values.
 
 A value is named by the node that makes it. Values are graph inputs, results of nodes, or constants (weights and other
-arrays). Nodes stand in topological order. A graph is never changed: a pass builds a new one.
+arrays). Nodes are in topological order. A graph is never changed: a pass builds a new one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_ELEMENTS = 1 << 31
 
 
 MAX_NODES = 20_000
-"""The most nodes of a graph, whatever file it comes from; twenty times as many as the deepest classifiers have."""
+"""The largest number of nodes of a graph, from any file; twenty times as many as the deepest classifiers have."""
 
 
 @frozen

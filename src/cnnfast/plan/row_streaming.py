@@ -1,10 +1,10 @@
-"""row streaming: expand, depthwise and project a few rows at a time, so that what lies between them stays in the cache.
+"""Row streaming: expand, depthwise and project a few rows at a time, so that the values between them stay in the cache.
 
 The blocks of MobileNets widen an image to many channels, filter each channel by itself, and narrow it again. The wide
 values of a group of images are larger than the second-level cache; but a row of the depthwise result needs only a few
-rows of its input. So the three convolutions take turns, row by row: the wide rows go round a ring of slots in memory,
-and where even those would be too many, the channels are taken in blocks and the sums of the last convolution go on
-from one block to the next. Each sum adds the same products in the same order as ever.
+rows of its input. So the three convolutions alternate, strip by strip of rows: the wide rows are kept in a ring buffer,
+and where even that would be too large, the channels are divided into blocks, and the sums of the last convolution
+continue from one block to the next. Each sum adds the same products in the same order as without row streaming.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from cnnfast.plan.pack import blocks, pack_blocks
 from cnnfast.runtime.dispatch import kernels
 
 WIDE_BYTES = 1 << 19
-"""A wide value of at least this size is computed row streaming."""
+"""A wide value of at least this size is computed by row streaming."""
 
 RING_BYTES = 1 << 19
 """What the rows in the cache may take: half of the second-level cache of the machines at hand."""
 
 POSITIONS = 32
-"""How many pixels a turn has at least, so that the tables are worth reading."""
+"""How many pixels a strip has at least, so that the tables are worth reading."""
 
 
 @frozen
-class Layer:
-    """One convolution of a chain: its node, its op, and what follows it."""
+class StreamedConv:
+    """One convolution of a chain: its node, its op, and its epilogue."""
 
     node: Node
     op: Conv2d
@@ -45,12 +45,12 @@ class Layer:
 
 
 @frozen
-class Chain:
+class StreamedChain:
     """A depthwise convolution with the 1x1 convolutions before it, if there is one, and behind it."""
 
-    expand: Layer | None
-    depthwise: Layer
-    project: Layer
+    expand: StreamedConv | None
+    depthwise: StreamedConv
+    project: StreamedConv
 
     @property
     def inner(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class Chain:
         return (*before, self.depthwise.node.name)
 
 
-def find_chains(lowering: ChwnLowering) -> dict[str, Chain]:
+def find_chains(lowering: ChwnLowering) -> dict[str, StreamedChain]:
     """Return the chains of a graph whose wide values are large, by the name of their last node."""
     graph = lowering.graph
     chains = {}
@@ -75,28 +75,28 @@ def find_chains(lowering: ChwnLowering) -> dict[str, Chain]:
             # the last convolution of one chain is not the first of the next one
             expand = None
         if lowering.bytes(node.inputs[0] if expand else node.name) >= WIDE_BYTES:
-            chains[project.node.name] = Chain(expand, depthwise, project)
+            chains[project.node.name] = StreamedChain(expand, depthwise, project)
     return chains
 
 
-def _layer(lowering: ChwnLowering, node: Node) -> Layer | None:
-    """Return a node as a convolution whose tail fits into its own step, or None."""
+def _layer(lowering: ChwnLowering, node: Node) -> StreamedConv | None:
+    """Return a node as a convolution whose tail is part of its own step, or None."""
     op, graph = node.op, lowering.graph
     if isinstance(op, Conv2d):
-        return Layer(node, op, PLAIN)
+        return StreamedConv(node, op, PLAIN)
     if not isinstance(op, Fused) or not isinstance(op.base, Conv2d):
         return None
     epilogue = epilogue_of_fused(op, node.inputs, lowering.shapes, graph.constants, DENSE)
     whole = epilogue.ops == op.tail and node.inputs[0] not in graph.constants
-    return Layer(node, op.base, epilogue) if whole else None
+    return StreamedConv(node, op.base, epilogue) if whole else None
 
 
-def _is_depthwise(layer: Layer, graph: Graph) -> bool:
+def _is_depthwise(layer: StreamedConv, graph: Graph) -> bool:
     oc, c, _, _ = graph.shapes[layer.node.inputs[1]]
     return layer.op.groups == oc > 1 and c == 1 and layer.op.dilation == (1, 1)
 
 
-def _is_pointwise(layer: Layer | None, graph: Graph) -> bool:
+def _is_pointwise(layer: StreamedConv | None, graph: Graph) -> bool:
     if layer is None or layer.node.inputs[0] in graph.constants:
         return False
     op, kernel = layer.op, graph.shapes[layer.node.inputs[1]][2:]
@@ -104,8 +104,8 @@ def _is_pointwise(layer: Layer | None, graph: Graph) -> bool:
     return plain and kernel == (1, 1) and graph.shapes[layer.node.name][1:] != (1, 1)
 
 
-def _only_reader(lowering: ChwnLowering, node: Node) -> Layer | None:
-    """Return the 1x1 convolution that alone reads a value, or None."""
+def _only_reader(lowering: ChwnLowering, node: Node) -> StreamedConv | None:
+    """Return the 1x1 convolution that is the only reader of a value, or None."""
     graph = lowering.graph
     reader = graph.only_readers.get(node.name)
     if reader is None or reader.inputs[0] != node.name:
@@ -114,8 +114,8 @@ def _only_reader(lowering: ChwnLowering, node: Node) -> Layer | None:
     return layer if _is_pointwise(layer, graph) else None
 
 
-def _only_source(lowering: ChwnLowering, node: Node) -> Layer | None:
-    """Return the 1x1 convolution that makes what a node alone reads, or None."""
+def _only_source(lowering: ChwnLowering, node: Node) -> StreamedConv | None:
+    """Return the 1x1 convolution whose only reader is a node, or None."""
     graph = lowering.graph
     source = graph.by_name.get(node.inputs[0])
     if source is None or source.name not in graph.only_readers:
@@ -125,33 +125,33 @@ def _only_source(lowering: ChwnLowering, node: Node) -> Layer | None:
 
 
 @dataclass
-class Turns:
-    """How a chain is divided: rows of a turn, slots of the ring, blocks of channels."""
+class Strips:
+    """How a chain is divided: rows of a strip, rows of the ring buffer, blocks of channels."""
 
     rows: int
-    slots: int
+    ring: int
     channels: list[slice]
 
 
-def turns(channels: int, width: int, output: Shape, op: Conv2d, kernel: int, lanes: int) -> Turns:
-    """Return rows of a turn, slots of the ring and blocks of channels so that a turn stays in the cache."""
+def strips_of(channels: int, width: int, output: Shape, op: Conv2d, kernel: int, lanes: int) -> Strips:
+    """Return a division for which the rows of a strip and of the ring buffer stay in the cache."""
     _, oh, ow = output
     rows = min(oh, -(-POSITIONS // ow))
-    slots = (rows - 1) * op.stride[0] + kernel
-    vectors = (slots + 1) * width + rows * ow
-    most = max(kernels.tile_channels()[0], RING_BYTES // (vectors * lanes * 4))
-    return Turns(rows, slots, blocks(channels, most))
+    ring = (rows - 1) * op.stride[0] + kernel
+    vectors = (ring + 1) * width + rows * ow
+    max_channels = max(kernels.tile_channels()[0], RING_BYTES // (vectors * lanes * 4))
+    return Strips(rows, ring, blocks(channels, max_channels))
 
 
-def lower_chain(lowering: ChwnLowering, chain: Chain) -> None:
+def lower_chain(lowering: ChwnLowering, chain: StreamedChain) -> None:
     """Emit the steps of a chain."""
     _ChainLowering(lowering, chain).emit()
 
 
 class _ChainLowering:
-    """The places of a chain's values, and its steps."""
+    """The offsets of a chain's values, and its steps."""
 
-    def __init__(self, lowering: ChwnLowering, chain: Chain) -> None:
+    def __init__(self, lowering: ChwnLowering, chain: StreamedChain) -> None:
         self.lowering, self.chain = lowering, chain
         shapes = lowering.shapes
         node = chain.depthwise.node
@@ -160,26 +160,26 @@ class _ChainLowering:
         op = chain.depthwise.op
         self.halo = conv_halo(op, self.source, self.weight, self.output, "direct")
         width = self.halo[1] + self.source[2] + self.halo[3]
-        self.turns = turns(self.source[0], width, self.output, op, self.weight[2], kernels.lanes())
-        most = max(block.stop - block.start for block in self.turns.channels)
+        self.strips = strips_of(self.source[0], width, self.output, op, self.weight[2], kernels.lanes())
+        channels = max(block.stop - block.start for block in self.strips.channels)
         self.narrow = f"{node.name}:rows"
-        shapes[self.narrow] = (most, self.turns.rows, self.output[2])
+        shapes[self.narrow] = (channels, self.strips.rows, self.output[2])
         self.wide = node.inputs[0]
         if chain.expand:
             self.wide = f"{chain.expand.node.name}:rows"
-            shapes[self.wide] = (most, self.turns.slots, self.source[2])
+            shapes[self.wide] = (channels, self.strips.ring, self.source[2])
             # the row above the ring is the zeros above and below the image
             lowering.halos[self.wide] = (1, self.halo[1], 0, self.halo[3])
 
     def emit(self) -> None:
-        """Emit the steps, block by block, turn by turn."""
+        """Emit the steps, block by block, strip by strip."""
         if self.chain.expand:
             self.lowering.clear_halo(self.chain.expand.node.name, self.wide)
-        for block in self.turns.channels:
+        for block in self.strips.channels:
             weights = _Weights(self.lowering, self.chain, block)
             known = 0
-            for first in range(0, self.output[1], self.turns.rows):
-                rows = range(first, min(first + self.turns.rows, self.output[1]))
+            for first in range(0, self.output[1], self.strips.rows):
+                rows = range(first, min(first + self.strips.rows, self.output[1]))
                 if self.chain.expand:
                     needed = self._last_row(rows[-1]) + 1
                     if needed > known:
@@ -195,10 +195,10 @@ class _ChainLowering:
         return min(row * op.stride[0] - op.padding[0] + self.weight[2], self.source[1]) - 1
 
     def _slot(self, row: int) -> int:
-        """Return where a row of the wide value lies; the zeros around the image lie in row -1 of the ring."""
+        """Return the row of the ring that holds a row of the wide value; row -1 holds the zeros around the image."""
         if not self.chain.expand:
             return row
-        return row % self.turns.slots if 0 <= row < self.source[1] else -1
+        return row % self.strips.ring if 0 <= row < self.source[1] else -1
 
     def _expand(self, weights: _Weights, rows: range) -> None:
         assert self.chain.expand is not None
@@ -222,7 +222,7 @@ class _ChainLowering:
             reason("row by row, before the depthwise convolution", layer.epilogue),
         )
 
-    def _depthwise(self, weights: _Weights, block: slice, row: int, turn: int) -> None:
+    def _depthwise(self, weights: _Weights, block: slice, row: int, target: int) -> None:
         layer, lowering = self.chain.depthwise, self.lowering
         op, kh, kw = layer.op, *self.weight[2:]
         x, y = lowering.strides(self.wide), lowering.strides(self.narrow)
@@ -240,7 +240,7 @@ class _ChainLowering:
             (
                 table(taps),
                 table(filled(columns * op.stride[1] - op.padding[1])),
-                table(filled(turn * y[1] + columns)),
+                table(filled(target * y[1] + columns)),
                 None,
             ),
             layer.epilogue,
@@ -273,7 +273,7 @@ class _ChainLowering:
                 r_offsets,
             ),
             epilogue,
-            reason(f"row by row, {len(self.turns.channels)} blocks of channels", layer.epilogue),
+            reason(f"row by row, {len(self.strips.channels)} blocks of channels", layer.epilogue),
             resume=block.start > 0,
         )
 
@@ -281,7 +281,7 @@ class _ChainLowering:
 class _Weights:
     """The weights of a chain for one block of its channels."""
 
-    def __init__(self, lowering: ChwnLowering, chain: Chain, block: slice) -> None:
+    def __init__(self, lowering: ChwnLowering, chain: StreamedChain, block: slice) -> None:
         tile = kernels.tile_channels()[0]
         self.channels = block.stop - block.start
         if chain.expand:
@@ -293,11 +293,11 @@ class _Weights:
         self.project = (pack_blocks(weight[:, block], 1, tile), bias)
 
     def ints(self, products: int, **given: int) -> dict[str, int]:
-        """Return the geometry of one of the three convolutions; a turn is a single block of positions."""
+        """Return the geometry of one of the three convolutions; a strip is a single block of positions."""
         return dict(groups=1, K=products, OC=self.channels, r_c=0, block=1 << 30) | given
 
 
-def _arrays(lowering: ChwnLowering, layer: Layer) -> tuple[Array, Array]:
+def _arrays(lowering: ChwnLowering, layer: StreamedConv) -> tuple[Array, Array]:
     """Return the weights of a layer as (OC, K), and its bias."""
     inputs, base = layer.node.inputs, layer.node.op
     weight = lowering.float32(inputs[1])
@@ -306,5 +306,5 @@ def _arrays(lowering: ChwnLowering, layer: Layer) -> tuple[Array, Array]:
 
 
 def _grid(rows: Array, row: int, columns: Array) -> Array:
-    """Return the places of whole rows, row by row, filled up to whole tiles."""
+    """Return the offsets of whole rows, row by row, filled up to whole tiles."""
     return table(filled((rows[:, None] * row + columns).reshape(-1)))

@@ -11,17 +11,17 @@
 (8, 2)
 
 =========================  =======================================================================================
-`fitting`                  `fit`: checks, and puts together what follows
-`recipe`                   everything that decides how a network is trained
-`optimizers`, `schedules`  how weights follow gradients; how the rate changes
+`fitting`                  `fit`: checks its arguments and assembles the rest
+`recipe`                   all settings of training
+`optimizers`, `schedules`  how weights follow gradients; how the learning rate changes
 `averaging`                averages of the weights
-`augment`, `affine_augment`  views of the images; `rng` are their random numbers
+`augment`, `affine_augment`  views of the images; `rng` makes their random numbers
 `examples`, `sources`      images in memory, and how a step gets them
 `trainer`                  the loop over epochs
-`checkpoint`, `history`    what a run leaves in its folder
-`transfer`                 learning on top of a frozen part
-`whitening`, `norms`       a first layer computed from the images; batch-norm that is gone after training
-`engine`, `losses`         gradients, computed in `reference` or with images in the lanes
+`checkpoint`, `history`    the files in the folder of a run
+`transfer`                 transfer learning above a frozen part
+`whitening`, `norms`       a first layer computed from the images; batch-norm that is folded away after training
+`engine`, `losses`         loss and gradients of a batch; `reference` in NumPy, `chwn` with images in the lanes
 =========================  =======================================================================================
 """
 

@@ -19,7 +19,7 @@ from cnnfast.train.optimizers import check_range
 
 
 class Warp(ABC):
-    """An augmentation that is a matrix an image."""
+    """An augmentation that is one matrix per image."""
 
     draws: ClassVar[int]
 
@@ -30,12 +30,12 @@ class Warp(ABC):
 
 @frozen
 class Crop(Warp):
-    """A part of the image, anywhere in it, at least ``least`` of each side, enlarged to the whole.
+    """A part of the image, anywhere in it, at least ``min_side`` of each side, enlarged to the whole.
 
     Raises
     ------
     ConfigError
-        If ``least`` is not between 0 and 1.
+        If ``min_side`` is not between 0 and 1.
 
     Examples
     --------
@@ -47,26 +47,26 @@ class Crop(Warp):
 
     draws: ClassVar[int] = 3
 
-    least: float = 0.8
+    min_side: float = 0.8
 
     def __post_init__(self) -> None:
-        check_range("crop", self.least, above=0, below=1)
+        check_range("crop", self.min_side, above=0, below=1)
 
     def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
-        """Return the matrices of parts of random size and place."""
-        side = self.least + (1 - self.least) * draws[:, 0]
+        """Return the matrices of parts of random size and position."""
+        side = self.min_side + (1 - self.min_side) * draws[:, 0]
         down, right = ((draws[:, i + 1] - 0.5) * (1 - side) * size[i] for i in range(2))
         return _matrices(side, 0, right, 0, side, down)
 
 
 @frozen
 class Zoom(Warp):
-    """Larger or smaller, by a factor from ``1 - most`` to ``1 + most``, the same both ways.
+    """Larger or smaller, by a factor from ``1 - max_change`` to ``1 + max_change``, the same both ways.
 
     Raises
     ------
     ConfigError
-        If ``most`` is not between 0 and 1.
+        If ``max_change`` is not between 0 and 1.
 
     Examples
     --------
@@ -76,25 +76,25 @@ class Zoom(Warp):
 
     draws: ClassVar[int] = 1
 
-    most: float = 0.2
+    max_change: float = 0.2
 
     def __post_init__(self) -> None:
-        check_range("zoom", self.most, above=0, below=1)
+        check_range("zoom", self.max_change, above=0, below=1)
 
     def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
         """Return the matrices of random sizes."""
-        factor = 1 + self.most * (2 * draws[:, 0] - 1)
+        factor = 1 + self.max_change * (2 * draws[:, 0] - 1)
         return _matrices(factor, 0, 0, 0, factor, 0)
 
 
 @frozen
 class Shear(Warp):
-    """Rows pushed along each other by up to ``most`` pixels a row, either way.
+    """Rows pushed along each other by up to ``max_shear`` pixels a row, either way.
 
     Raises
     ------
     ConfigError
-        If ``most`` is not between 0 and 1.
+        If ``max_shear`` is not between 0 and 1.
 
     Examples
     --------
@@ -104,24 +104,24 @@ class Shear(Warp):
 
     draws: ClassVar[int] = 1
 
-    most: float = 0.2
+    max_shear: float = 0.2
 
     def __post_init__(self) -> None:
-        check_range("shear", self.most, above=0, below=1)
+        check_range("shear", self.max_shear, above=0, below=1)
 
     def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
         """Return the matrices of random slopes."""
-        return _matrices(1, self.most * (2 * draws[:, 0] - 1), 0, 0, 1, 0)
+        return _matrices(1, self.max_shear * (2 * draws[:, 0] - 1), 0, 0, 1, 0)
 
 
 @frozen
 class Rotate(Warp):
-    """Turned around the center by up to ``most`` degrees, either way.
+    """Turned around the center by up to ``max_degrees`` degrees, either way.
 
     Raises
     ------
     ConfigError
-        If ``most`` is not above 0.
+        If ``max_degrees`` is not above 0.
 
     Examples
     --------
@@ -133,14 +133,14 @@ class Rotate(Warp):
 
     draws: ClassVar[int] = 1
 
-    most: float = 15.0
+    max_degrees: float = 15.0
 
     def __post_init__(self) -> None:
-        check_range("rotate", self.most, above=0)
+        check_range("rotate", self.max_degrees, above=0)
 
     def matrices(self, draws: Array, size: tuple[int, int]) -> Array:
         """Return the matrices of random angles."""
-        angle = np.deg2rad(self.most) * (2 * draws[:, 0] - 1)
+        angle = np.deg2rad(self.max_degrees) * (2 * draws[:, 0] - 1)
         return _matrices(np.cos(angle), -np.sin(angle), 0, np.sin(angle), np.cos(angle), 0)
 
 
@@ -172,21 +172,21 @@ def resample(images: Array, warps: Sequence[Warp], draws: Sequence[Array]) -> Ar
 
 
 def _between_four(images: Array, y: Array, x: Array) -> Array:
-    """Return the values of images at places (n, H, W), in pixels, by bilinear interpolation."""
+    """Return the values of images at positions (n, H, W), in pixels, by bilinear interpolation."""
     count, height, width, channels = images.shape
     top, down = _split(y, height)
     left, right = _split(x, width)
     first = top * width + left
     first += (np.arange(count) * (height * width))[:, None, None]
     # The neighbor below and to the right; at the last row and column it is the pixel itself.
-    beside = first + (left < width - 1)
+    right_of = first + (left < width - 1)
     step = width * (top < height - 1)
-    below, across = first + step, beside + step
+    below, across = first + step, right_of + step
     result = np.empty_like(images)
     for channel in range(channels):
         # One channel at a time: NumPy gathers single numbers much faster than triples.
         plane = images[..., channel].astype(np.float32).reshape(-1)
-        upper = _blend(plane.take(first), plane.take(beside), right)
+        upper = _blend(plane.take(first), plane.take(right_of), right)
         lower = _blend(plane.take(below), plane.take(across), right)
         value = _blend(upper, lower, down)
         if images.dtype == np.uint8:
@@ -195,9 +195,9 @@ def _between_four(images: Array, y: Array, x: Array) -> Array:
     return result
 
 
-def _split(places: Array, size: int) -> tuple[Array, Array]:
-    """Return the pixel at or before each place, which is moved into the image first, and the way from it to there."""
-    inside = np.clip(places, 0, size - 1)
+def _split(positions: Array, size: int) -> tuple[Array, Array]:
+    """Return the pixel at or before each position, clipped to the image, and the fraction of a pixel beyond it."""
+    inside = np.clip(positions, 0, size - 1)
     whole = inside.astype(np.intp)
     inside -= whole.astype(np.float32)
     return whole, inside

@@ -1,6 +1,6 @@
-"""Views of the training images: mirrored, shifted, bent, lit and covered, anew in every epoch.
+"""Views of the training images: mirrored, shifted, bent, lit and covered, differently in every epoch.
 
-An augmentation is a function of images and of random numbers, a row of them an image; the numbers come from `rng`, so
+An augmentation is a function of images and of random numbers, one row for each image; the numbers come from `rng`, so
 that a view depends on nothing but the seed, the epoch and the image. Images are uint8 or float32, (N, H, W, C). Those
 that move pixels along straight lines are in `affine_augment`. To add one, write such a class and list it in
 `AUGMENTATIONS`.
@@ -63,12 +63,12 @@ class Flip:
 
 @frozen
 class Shift:
-    """Moved by up to ``most`` pixels each way; what comes in at the border is a reflection of what is there.
+    """Moved by up to ``max_shift`` pixels each way; what comes in at the border is a reflection of what is there.
 
     Raises
     ------
     ConfigError
-        If ``most`` is less than 1.
+        If ``max_shift`` is less than 1.
 
     Examples
     --------
@@ -79,18 +79,18 @@ class Shift:
 
     draws: ClassVar[int] = 2
 
-    most: int = 1
+    max_shift: int = 1
 
     def __post_init__(self) -> None:
-        check_range("shift", self.most, above=0)
+        check_range("shift", self.max_shift, above=0)
 
     def apply(self, images: Array, draws: Array) -> Array:
         """Return images, moved down and right by the two numbers."""
-        most = self.most
-        if most >= min(images.shape[1:3]):
-            raise ConfigError(f"shift must be below the side of the images, {min(images.shape[1:3])}, but is {most}")
-        padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="reflect")
-        down, right = (2 * most - (draws * (2 * most + 1)).astype(np.intp)).T
+        reach = self.max_shift
+        if reach >= min(images.shape[1:3]):
+            raise ConfigError(f"shift must be below the side of the images, {min(images.shape[1:3])}, but is {reach}")
+        padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
+        down, right = (2 * reach - (draws * (2 * reach + 1)).astype(np.intp)).T
         windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
         # The fancy index copies one window an image, (n, C, H, W) in the strides of the padded images.
         return np.ascontiguousarray(windows[np.arange(len(images)), down, right].transpose(0, 2, 3, 1))
@@ -98,12 +98,12 @@ class Shift:
 
 @frozen
 class Brightness:
-    """Every value times a factor from ``1 - most`` to ``1 + most``, one an image.
+    """Every value times a factor from ``1 - max_change`` to ``1 + max_change``, one for each image.
 
     Raises
     ------
     ConfigError
-        If ``most`` is not between 0 and 1.
+        If ``max_change`` is not between 0 and 1.
 
     Examples
     --------
@@ -113,14 +113,14 @@ class Brightness:
 
     draws: ClassVar[int] = 1
 
-    most: float = 0.2
+    max_change: float = 0.2
 
     def __post_init__(self) -> None:
-        check_range("brightness", self.most, above=0, below=1)
+        check_range("brightness", self.max_change, above=0, below=1)
 
     def apply(self, images: Array, draws: Array) -> Array:
         """Return images with their factors applied; bytes are rounded and end at 255."""
-        factor = (1 + self.most * (2 * draws[:, 0] - 1)).astype(np.float32)[:, None, None, None]
+        factor = (1 + self.max_change * (2 * draws[:, 0] - 1)).astype(np.float32)[:, None, None, None]
         if images.dtype != np.uint8:
             return images * factor
         scaled = images * factor
@@ -154,7 +154,7 @@ class Cutout:
         check_range("cutout", self.side, above=0)
 
     def apply(self, images: Array, draws: Array) -> Array:
-        """Return images with a square covered, its center where the two numbers say."""
+        """Return images with a square covered, its center given by the two numbers."""
         covered = [
             np.abs(np.arange(size) - (position * size).astype(np.intp)[:, None] + (self.side % 2 == 0) / 2)
             <= (self.side - 1) / 2
@@ -221,7 +221,7 @@ class Views:
 def _table(augmentation: Augmentation, use: str, seed: int, epoch: int, images: int) -> Array:
     """Return the numbers of one augmentation in one epoch, (images, k)."""
     if isinstance(augmentation, Flip) and augmentation.alternate:
-        # Every other epoch has the numbers of epoch 0 turned round a half.
+        # Every other epoch mirrors the images that the one before did not.
         table = rng.uniform(seed, 0, use, images, augmentation.draws)
         return (table + np.float32(0.5 * (epoch % 2))) % np.float32(1)
     return rng.uniform(seed, epoch, use, images, augmentation.draws)

@@ -1,4 +1,4 @@
-"""Averages of the weights on their way, which are often better than where the way ends.
+"""Averages of the weights during training, which are often better than the last weights.
 
 To add a rule, write such a class and list it in `AVERAGES`.
 """
@@ -22,7 +22,7 @@ class Averaging(Protocol):
     """A rule that moves an average toward the weights."""
 
     leads: ClassVar[bool]
-    """Whether the weights go on from the average each time that it has moved."""
+    """Whether the weights continue from the average each time that it has moved."""
 
     def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:
         """Return the weight of the newest values in the average; None leaves it alone, 1 starts it afresh.
@@ -109,7 +109,7 @@ class SWA:
 
 @frozen
 class Lookahead:
-    """Slow weights (Zhang et al. 2019), from which the fast ones go on every few steps, slower toward the end.
+    """Slow weights (Zhang et al. 2019), from which the fast ones continue every few steps, slower toward the end.
 
     After Jordan 2024 (arXiv 2404.00498): the average keeps ``decay**every (step / steps)**3`` of itself.
 

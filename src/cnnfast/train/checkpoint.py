@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if nothing had happened: one safetensors file, replaced after every epoch.
+"""Everything a run needs to continue as if it had never stopped: one safetensors file, replaced after every epoch.
 
 It states its own SHA-256, as model files do.
 """
@@ -30,9 +30,9 @@ class Checkpoint:
     epoch, step : int
         How many are finished.
     identity : dict
-        What must be the same for the run to go on: ``recipe``, ``data`` (a digest) and ``network``.
+        What must be unchanged for the run to be resumed: ``recipe``, ``data`` (a digest) and ``network``.
     history : list of dict
-        A row an epoch.
+        One row per epoch.
     arrays : dict of str to array
         Weights, slots of the optimizer, averages, best weights: float32.
     """
@@ -62,12 +62,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     ModelFileError
-        If the file is damaged or no checkpoint.
+        If the file is damaged or not a checkpoint.
     """
     try:
         metadata, arrays = read_sealed(path)
         if KEY not in metadata:
-            raise ModelFileError(f"is no checkpoint: its header lacks {KEY}")
+            raise ModelFileError(f"is not a checkpoint: its header lacks {KEY}")
         fields = parse(metadata[KEY], KEY, MAX_CONTAINERS)
         if not isinstance(fields, dict) or fields.get("version") != VERSION:
             raise ModelFileError(f"is of another version of checkpoints than {VERSION}; train afresh")
@@ -96,7 +96,7 @@ def check_arrays(path: Path, then: Mapping[str, Array], now: Mapping[str, Array]
         If it does not; the first difference is named.
     """
     for name in sorted(then.keys() ^ now.keys()):
-        fault = "lacks the array" if name in now else "has an array that the run has no place for:"
+        fault = "lacks the array" if name in now else "has an array that the run does not use:"
         raise ModelFileError(f"{path}: cannot be resumed: it {fault} {name!r}; train afresh")
     for name, array in now.items():
         if then[name].shape != array.shape or then[name].dtype != array.dtype:
@@ -122,8 +122,8 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
     for key, value in new.items():
         if old.get(key) != value:
             raise ConfigError(
-                f"{path}: was made with {key} = {old.get(key)}, but now it is {value}; only the same recipe continues "
-                "with the same bits: say what you said then, or train afresh"
+                f"{path}: was made with {key} = {old.get(key)}, but now it is {value}; only the same recipe gives "
+                "bit-identical results: use the earlier one, or train from the start"
             )
     if then.get("data") != now["data"]:
         raise DataError(

@@ -108,7 +108,7 @@ def _images(images: object, name: str) -> Array:
 def _array(value: object, what: str, error: type[CnnfastError]) -> Array:
     try:
         return np.asarray(value)
-    # whoever has the array protocol may raise what he likes
+    # an object with the array protocol may raise anything
     except Exception as cause:
         raise error(f"{what} cannot be read as an array: {type(value).__name__}: {cause}") from cause
 
@@ -126,7 +126,7 @@ def _labels(labels: object, name: str) -> Array:
 
 
 def check_classes(examples: Examples, classes: int) -> None:
-    """Check that a network of so many classes can learn from examples.
+    """Check that a network with that many classes can learn from examples.
 
     Raises
     ------
@@ -142,19 +142,19 @@ def check_classes(examples: Examples, classes: int) -> None:
     labels = examples.labels
     if labels.ndim == 2:
         if labels.shape[1] != classes:
-            raise DataError(f"{examples.name}: has {labels.shape[1]} probabilities an image, not {classes}")
+            raise DataError(f"{examples.name}: has {labels.shape[1]} probabilities per image, not {classes}")
         return
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         raise DataError(
-            f"{examples.name}: image {wrong[0]} has the label {labels[wrong[0]]} ({wrong.size} such in all), but the "
-            f"network tells {classes} classes apart, so labels must be 0 to {classes - 1}"
+            f"{examples.name}: image {wrong[0]} has the label {labels[wrong[0]]}, and {wrong.size} labels in all are "
+            f"out of range: the network tells {classes} classes apart, so labels must be 0 to {classes - 1}"
         )
     if examples.class_count == 1 and len(np.unique(labels)) == 1:
         only = "class 0" if examples.classes is None else examples.classes[0]
         raise DataError(
             f"{examples.name}: all images show {only}, and a network learns to tell at least two classes apart; add "
-            f"images that show something else, in a folder of pictures beside {only} for example"
+            f"images that show something else, for example in a second folder of pictures next to {only}"
         )
     empty = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
     if empty.size:
@@ -200,7 +200,7 @@ def split(examples: Examples, fraction: float, seed: int = 0) -> tuple[Examples,
 
 
 def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Examples, list[PictureError]]:
-    """Read a whole data set into memory, N · H · W · C bytes; pictures that cannot be read are returned beside.
+    """Read a whole data set into memory, N · H · W · C bytes; pictures that cannot be read are returned separately.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def fit_scaling(images: Array, preprocess: Preprocess) -> Preprocess:
     Raises
     ------
     InputError
-        If the images are no bytes.
+        If the images are not bytes.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`fit`: the face of training in Python."""
+"""`fit`: trains a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cnnfast.train.examples import Examples, as_examples, check_classes, split
 from cnnfast.train.history import Row
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.recipe import Recipe
-from cnnfast.train.sources import Pictures, Source
+from cnnfast.train.sources import AugmentedImages, ExampleSource
 from cnnfast.train.trainer import Trainer
 from cnnfast.train.transfer import frozen_features, joined, upper_part, with_graph
 
@@ -39,11 +39,11 @@ class FitResult:
     network : Network
         With the weights of the last epoch, or of the best one with early stopping; it ends in probabilities.
     history : tuple of dict
-        A row an epoch; see `cnnfast.train.history`.
+        One row per epoch; see `cnnfast.train.history`.
     ended : {"finished", "early", "interrupted"}
-        All epochs done, patience at its end, or Ctrl-C: then the network is that of the last finished epoch.
+        All epochs are done, patience has run out, or Ctrl-C: then the network is that of the last finished epoch.
     validation : Examples or None
-        What was not learned from.
+        The examples that were not learned from.
     """
 
     network: Network
@@ -79,23 +79,24 @@ def fit(
         A data set is read into memory, and its classes are found by name among those of the network. Images are uint8
         or floats (N, H, W, C), or rows (N, F); labels are numbers of classes (N,), or probabilities (N, K).
     recipe : Recipe, optional
-        How; by default ``Recipe()``.
+        By default ``Recipe()``.
     validation : float, Dataset, Examples or (images, labels), optional
-        What is measured after each epoch and not learned from; a number is a part of ``data``, the same of each class.
+        What is measured after each epoch and not learned from; a number is a fraction of ``data``, the same for each
+        class.
     freeze : str, optional
         A layer up to which nothing is trained. Its values are computed once for all images, and for their mirror images
         if the recipe has a `Flip`.
     frozen_params : iterable of str
-        Layers, or parameters, that stay as they are while others before and behind them learn; ``*`` stands for any
+        Layers, or parameters, that stay as they are while others before and behind them learn; ``*`` matches any
         characters, as in ``"*.scale"``.
     cache : path, optional
-        Folder where these values stay; see `cnnfast.train.feature_cache`.
+        Folder where these values are kept; see `cnnfast.train.feature_cache`.
     run_dir : path, optional
         Folder for history and checkpoint.
     resume : bool
-        Go on from the checkpoint in ``run_dir``, if there is one.
+        Continue from the checkpoint in ``run_dir``, if there is one.
     threads : int, optional
-        By default what `cnnfast.get_num_threads` says.
+        By default `cnnfast.get_num_threads()`.
     progress : bool, optional
         Show a bar on stderr; by default if that is a terminal.
     report : callable, optional
@@ -142,14 +143,14 @@ def fit(
     freeze = text("freeze", freeze)
     frozen_params = [text("a name in frozen_params", name) or "" for name in listed("frozen_params", frozen_params)]
     if resume and run_dir is None:
-        raise ConfigError("resume needs run_dir=FOLDER, the folder of the run that goes on")
+        raise ConfigError("resume needs run_dir=FOLDER, the folder of the run to continue")
     names = net.class_names
     examples = as_examples(data, "the training images", names, net.preprocess)
     held = _validation(examples, validation, recipe.seed, names, net.preprocess)
     if isinstance(held, tuple):
         examples, held = held
     if recipe.stopping is not None and held is None:
-        raise ConfigError("early stopping watches the validation, but there is none; say validation=0.1")
+        raise ConfigError("early stopping needs a validation part, but there is none; pass validation=0.1")
     for part in (examples, held):
         if part is not None:
             _check_images(part, net)
@@ -177,8 +178,12 @@ def _trainer(
     run_dir: str | os.PathLike[str] | None,
 ) -> Trainer:
     folder = None if run_dir is None else Path(run_dir)
-    graph, source, watched = net.graph, Pictures(examples, recipe), None if held is None else Pictures(held, recipe)
-    parts: list[Source | None] = [source, watched]
+    graph, source, watched = (
+        net.graph,
+        AugmentedImages(examples, recipe),
+        None if held is None else AugmentedImages(held, recipe),
+    )
+    parts: list[ExampleSource | None] = [source, watched]
     if freeze is not None:
         kept = None if cache is None else Path(cache)
         plain = Recipe(batch=recipe.batch)

@@ -1,4 +1,4 @@
-"""What happened, a row an epoch: a file of JSON lines that programs and people can read while training goes on.
+"""What happened, one row per epoch: a file of JSON lines that programs and people can read during training.
 
 A row holds ``epoch`` (from 1), ``loss`` and ``accuracy`` (means over the epoch's batches, on the views that were
 trained on), ``val_loss`` and ``val_accuracy`` where there is a validation part, ``rate`` (learning rate of the last
@@ -37,21 +37,21 @@ def read_history(path: Path) -> list[Row]:
     Raises
     ------
     DataError
-        If there is no such file, it is empty, or a line is no row.
+        If there is no such file, it is empty, or a line is not a row.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be read: {reason}; name the folder of a training run, as `cnnfast train` leaves it"
+            f"{path}: cannot be read: {reason}; name the folder of a training run, as `cnnfast train` writes it"
         ) from None
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise DataError(f"{path}: line {number} is no JSON: {error}") from None
+            raise DataError(f"{path}: line {number} is not JSON: {error}") from None
         if not isinstance(row, dict) or not {"epoch", "loss", "accuracy"} <= row.keys():
             raise DataError(f"{path}: line {number} lacks epoch, loss or accuracy")
         rows.append(row)

@@ -30,7 +30,7 @@ class Loss:
         Raises
         ------
         InputError
-            If a label is no class number, or values have another shape.
+            If a label is not a class number, or values have another shape.
         """
         labels = np.asarray(labels)
         if labels.ndim == 2:
@@ -42,7 +42,7 @@ class Loss:
         wrong = np.flatnonzero((labels < 0) | (labels >= classes))
         if len(wrong):
             raise InputError(
-                f"label {labels[wrong[0]]} of image {wrong[0]} is no class: labels must be from 0 to {classes - 1}"
+                f"label {labels[wrong[0]]} of image {wrong[0]} is not a class: labels must be from 0 to {classes - 1}"
             )
         return self._from_values(self._one_hot(labels, classes))
 
@@ -107,7 +107,7 @@ class SoftmaxCrossEntropy(Loss):
 
 @frozen
 class SigmoidBinaryCrossEntropy(Loss):
-    """``sum_k log(1 + exp(s[k])) - t[k] * s[k]``: each score is a yes or no of its own.
+    """``sum_k log(1 + exp(s[k])) - t[k] * s[k]``: each score is an independent yes or no.
 
     With one score, targets may be the labels 0 and 1 as (N,).
 
@@ -141,7 +141,7 @@ class SigmoidBinaryCrossEntropy(Loss):
 
 @frozen
 class MeanSquaredError(Loss):
-    """``mean_k (s[k] - t[k])**2``; a class number stands for a one among zeros.
+    """``mean_k (s[k] - t[k])**2``; a class number means a one among zeros.
 
     Notes
     -----

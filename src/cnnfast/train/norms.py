@@ -1,4 +1,4 @@
-"""Batch-norm that helps a network to learn and is gone afterwards."""
+"""Batch-norm that is added for training and folded into the weights afterwards."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How weights follow their gradients: gradient descent, Adam, AdamW, Muon.
 
-An optimizer is its settings; what it remembers of each weight lies in arrays of the same shape, the slots, so that a
+An optimizer is its settings; what it remembers of each weight is kept in arrays of the same shape, the slots, so that a
 checkpoint can hold them. To add one, write such a class and list it in `OPTIMIZERS`.
 """
 
@@ -44,7 +44,7 @@ class Role(Enum):
 
 @frozen
 class Pace:
-    """What a schedule says about one step.
+    """What a schedule sets for one step.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Optimizer(Protocol):
 class Companions:
     """Base of all optimizers: what the layer that makes the scores follows instead, and what biases and batch-norm do.
 
-    They keep the schedule. Without one of their own, biases and batch-norm do not decay.
+    They keep the schedule. Without their own optimizer, biases and batch-norm do not decay.
 
     Raises
     ------
@@ -236,7 +236,7 @@ class Adam(Companions):
 
 @frozen
 class AdamW(Adam):
-    """Adam with the weight decay beside the gradient (Loshchilov and Hutter 2019): ``w -= rate decay w`` first.
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): ``w -= rate decay w`` first.
 
     Notes
     -----
@@ -371,7 +371,7 @@ def clip_gradients(gradients: Mapping[str, Array], max_norm: float) -> float:
     """
     squares = [float(np.sum(np.square(gradients[name], dtype=np.float64))) for name in sorted(gradients)]
     norm = math.sqrt(sum(squares))
-    # A norm that is not finite is left alone: the loss tells of it, by epoch and step.
+    # A norm that is not finite is left alone: the loss is checked in each step, with an error that names it.
     if max_norm < norm < math.inf:
         for gradient in gradients.values():
             gradient *= np.float32(max_norm / norm)

@@ -60,7 +60,7 @@ class EarlyStopping:
         return best
 
     def ends(self, history: list[dict[str, Any]]) -> bool:
-        """Tell whether the patience is at its end."""
+        """Return whether patience has run out."""
         return len(history) - 1 - self.best_epoch(history) >= self.patience
 
 
@@ -71,12 +71,12 @@ class Recipe:
     Parameters
     ----------
     epochs : int
-        How often all images are seen.
+        How many times all images are seen.
     batch : int
-        The most images of a step; an epoch is divided into batches of equal size but for one image.
+        The largest number of images in a step; an epoch is divided into batches of equal size but for one image.
     optimizer : SGD, Adam, AdamW or Muon
-        Weight decay does not apply to biases and batch-norm, unless they have an optimizer of their own.
-    schedule : Constant, StepDecay, Cosine, Linear or OneCycle
+        Weight decay does not apply to biases and batch-norm, unless they have their own optimizer.
+    schedule : Constant, StepDecay, Cosine, LinearDecay or OneCycle
     augment : sequence of augmentations
         See `cnnfast.train.augment`; applied in this order.
     loss : Loss, optional
@@ -115,10 +115,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+        for name, minimum in (("epochs", 1), ("batch", 1), ("seed", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
-                raise ConfigError(f"{name} must be an integer from {least} up, but is {quoted(value)}")
+            if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 1 << 63:
+                raise ConfigError(f"{name} must be an integer from {minimum} up, but is {quoted(value)}")
         check_range("label_smoothing", self.label_smoothing, below=1)
         if self.clip_norm is not None:
             check_range("clip_norm", self.clip_norm, above=0)

@@ -1,8 +1,7 @@
 """Random numbers that depend on nothing but the seed, the epoch, what they are for, and the image.
 
-Every use in every epoch has a generator of its own (see `cnnfast.runtime.random`), and every image its place in the
-table. So
-threads, batches and interruptions change nothing.
+Every use in every epoch has its own generator (see `cnnfast.runtime.random`), and every image its own row of numbers,
+so that threads, batches and interruptions change nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from cnnfast.runtime.random import generator
 
 
 def uniform(seed: int, epoch: int, use: str, images: int, draws: int) -> Array:
-    """Return numbers in [0, 1): float32 (images, draws), a row an image.
+    """Return numbers in [0, 1): float32 (images, draws), one row per image.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where a step gets its images from: pictures that look different in every epoch, or features computed beforehand."""
+"""Where a step gets its images from: pictures that look different in every epoch, or features computed in advance."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ AHEAD = 2
 Maker = Callable[[Array], Array]
 
 
-class Source(Protocol):
-    """Examples as a trainer takes them."""
+class ExampleSource(Protocol):
+    """What a trainer learns from: examples, and how they look in each epoch."""
 
     @property
     def examples(self) -> Examples:
@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 @frozen(eq=False)
-class Pictures:
+class AugmentedImages:
     """Pictures (N, H, W, C) or rows (N, F), and how they are changed."""
 
     examples: Examples
@@ -65,7 +65,7 @@ class Pictures:
 
 @frozen(eq=False)
 class Features:
-    """What the frozen part of a network says about each picture, and about its mirror image if there are two arrays.
+    """The output of the frozen part of a network for each picture, and for its mirror image if there are two arrays.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Features:
         return net.forward(self.arrays[0], layout="nchw").reshape(len(self.examples), -1)
 
 
-def batches(source: Source, recipe: Recipe, epoch: int) -> Iterator[tuple[Array, Array]]:
+def batches(source: ExampleSource, recipe: Recipe, epoch: int) -> Iterator[tuple[Array, Array]]:
     """Yield the numbers of the images of each step, (n,), and its input, (n, ...)."""
     count = len(source.examples)
     order = rng.order(recipe.seed, epoch, count)

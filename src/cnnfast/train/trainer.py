@@ -1,4 +1,4 @@
-"""The loop over epochs: steps, averages, validation, checkpoints, and the ways in which it may end."""
+"""The loop over epochs: steps, averages, validation, checkpoints, and how it ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cnnfast.train.history import Row
 from cnnfast.train.optimizers import Role, clip_gradients
 from cnnfast.train.progress import Bar
 from cnnfast.train.recipe import Recipe
-from cnnfast.train.sources import Source, batches
+from cnnfast.train.sources import ExampleSource, batches
 
 FINISHED, EARLY, INTERRUPTED = "finished", "early", "interrupted"
 """How training ended."""
@@ -39,9 +39,9 @@ class Trainer:
     ----------
     engine : Engine
     recipe : Recipe
-    source : Source
+    source : ExampleSource
         What is learned from.
-    validation : Source, optional
+    validation : ExampleSource, optional
         What is measured after every epoch.
     finish : callable
         Makes the network that users see of the engine's graph with new weights.
@@ -55,8 +55,8 @@ class Trainer:
         self,
         engine: Engine,
         recipe: Recipe,
-        source: Source,
-        validation: Source | None,
+        source: ExampleSource,
+        validation: ExampleSource | None,
         finish: Finish,
         runner: Finish,
         folder: Path | None = None,
@@ -78,7 +78,7 @@ class Trainer:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def run(self, shown: bool | None, report: Callable[[Row], None] | None) -> str:
-        """Train the epochs that are left and say how it ended."""
+        """Train the epochs that are left and return how it ended."""
         bar = Bar(len(self.source.examples), self.recipe.epochs, len(self.history), shown)
         try:
             while not self.ended:
@@ -98,7 +98,7 @@ class Trainer:
 
     @property
     def ended(self) -> bool:
-        """Whether no epoch is left, or patience has come to its end."""
+        """Whether no epoch is left, or patience has run out."""
         stopping = self.recipe.stopping
         return len(self.history) >= self.recipe.epochs or bool(
             stopping is not None and self.history and stopping.ends(self.history)
@@ -162,18 +162,18 @@ class Trainer:
             self._record(self.folder, row)
 
     def _record(self, folder: Path, row: Row) -> None:
-        """Write the checkpoint and the row; a full disk ends no run, whose weights are still in memory."""
+        """Write the checkpoint and the row; a full disk does not end a run, whose weights are still in memory."""
         try:
             self._checkpoint().save(folder / files.CHECKPOINT)
             files.append_row(folder / files.HISTORY, row)
         except OSError as error:
             warnings.warn(
-                f"epoch {row['epoch']} could not be kept in {folder}: {error}; training goes on, and its end returns "
-                "the weights; until an epoch can be kept, resume would begin after the last one that was",
+                f"epoch {row['epoch']} could not be saved in {folder}: {error}; training continues, and returns "
+                "the weights at its end; until an epoch can be saved, resume would begin after the last one that was",
                 stacklevel=2,
             )
 
-    def _validate(self, source: Source) -> dict[str, float]:
+    def _validate(self, source: ExampleSource) -> dict[str, float]:
         scores = source.scores(self.runner(self._graph(self.engine.graph, self.good)))
         loss = self.engine.loss
         values = loss.value(scores, loss.targets(source.examples.labels, self.engine.classes))
@@ -184,7 +184,7 @@ class Trainer:
         }
 
     def network(self) -> Network:
-        """Return the network with the best weights, or with the last ones where nobody asked for the best."""
+        """Return the network with the best weights, or with the last ones without early stopping."""
         best = self.best if self.best is not None and self.history else self.good
         return self.finish(self._graph(self.engine.whole, best))
 
@@ -206,7 +206,7 @@ class Trainer:
     # -- checkpoints -------------------------------------------------------------------------------------------------
 
     def identity(self) -> dict[str, Any]:
-        """Return what must be the same for a checkpoint to go on."""
+        """Return what must be unchanged for a checkpoint to be resumed."""
         nodes = repr((dict(self.engine.whole.inputs), self.engine.whole.nodes, self.engine.trainable))
         data = [source.examples.digest() for source in (self.source, self.validation) if source is not None]
         return {
@@ -216,13 +216,13 @@ class Trainer:
         }
 
     def begin(self, resume: bool) -> None:
-        """Prepare the folder of the run: go on from its checkpoint, or start afresh."""
+        """Prepare the folder of the run: continue from its checkpoint, or start again."""
         if self.folder is None:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{self.folder}: the folder of the run cannot be made: {error.strerror}") from error
+            raise OutputError(f"{self.folder}: the folder of the run cannot be created: {error.strerror}") from error
         remove_unfinished(self.folder)
         self._identity = self.identity()
         path = self.folder / files.CHECKPOINT

@@ -1,4 +1,4 @@
-"""Learning on top of what a network knows: its lower part stays as it is, and is computed only once."""
+"""Transfer learning: the lower part of a network is frozen and computed only once."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def joined(graph: Graph, upper: Graph) -> Graph:
 
 
 def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe, cache: Path | None) -> Features:
-    """Compute what the network up to a layer says about all images, once, by the fast path of prediction.
+    """Compute the output of the network up to a layer for all images, once, by the fast path of prediction.
 
     Parameters
     ----------
     cache : Path or None
-        Folder where the features of these images stay for the next run; None keeps nothing.
+        Folder where the features of these images are kept for the next run; None keeps nothing.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
     Parameters
     ----------
     cache : Path or None
-        Folder where the result stays for the next run; None keeps nothing.
+        Folder where the result is kept for the next run; None keeps nothing.
     """
     compute = net.predict_proba if probabilities else net.forward
     if cache is None:
@@ -118,7 +118,7 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
         remove_unfinished(cache, A_DAY)
         write_sealed(file, {}, {FEATURES: computed})
     except OSError as error:
-        warnings.warn(f"what is computed once could not be kept for the next run: {error}", stacklevel=2)
+        warnings.warn(f"computed features could not be saved for the next run: {error}", stacklevel=2)
     return computed
 
 

@@ -14,10 +14,10 @@ from cnnfast.runtime.arguments import instance
 from cnnfast.train.transfer import with_graph
 
 PATCHES = 5_000_000
-"""How many patches whitening looks at, at most: their covariance does not need more."""
+"""The largest number of patches that whitening looks at: their covariance does not need more."""
 
 
-def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network, str]:
+def whitened(net: Network, images: Array, eps: float = 5e-4) -> tuple[Network, str]:
     """Return a network whose first convolution whitens, and the name of that layer.
 
     Its filters are the principal components of the patches that it sees, those with the largest variance first, each
@@ -30,13 +30,13 @@ def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network,
         Its first layer is a convolution without groups, of an even number of filters; filters that are left over stay.
     images : array (N, H, W, C)
         As `fit` takes them.
-    least : float
+    eps : float
         Added to all variances, so that noise is not amplified.
 
     Raises
     ------
     GraphError
-        If the first layer is no such convolution.
+        If the first layer is not such a convolution.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def whitened(net: Network, images: Array, least: float = 5e-4) -> tuple[Network,
     weight = graph.constants[node.inputs[1]].copy()
     _, _, height, width = weight.shape
     variances, components = np.linalg.eigh(_covariance(_values(net, images), (height, width)))
-    filters = (components / np.sqrt(variances + least)).T[::-1].reshape(-1, *weight.shape[1:])
+    filters = (components / np.sqrt(variances + eps)).T[::-1].reshape(-1, *weight.shape[1:])
     half = min(len(weight) // 2, len(filters))
     weight[:half], weight[half : 2 * half] = filters[:half], -filters[:half]
     constants = dict(graph.constants) | {node.inputs[1]: constant(weight)}

@@ -111,11 +111,11 @@ def test_arguments_are_checked() -> None:
         engine.step(np.zeros((5, 3, 12, 12), np.float32), labels, 0)
     with pytest.raises(InputError, match="not float64"):
         engine.step(x.astype(np.float64), labels, 0)
-    with pytest.raises(InputError, match="label 4 of image 1 is no class"):
+    with pytest.raises(InputError, match="label 4 of image 1 is not a class"):
         engine.step(x, np.array([0, 4, 0, 0]), 0)
     with pytest.raises(InputError, match="4 images but 3 targets"):
         engine.step(x, labels[:3], 0)
-    with pytest.raises(GraphError, match="'conv' is no parameter"):
+    with pytest.raises(GraphError, match="'conv' is not a parameter"):
         ReferenceEngine(engine.graph, SoftmaxCrossEntropy(), 4, trainable=["conv"])
     with pytest.raises(ConfigError, match="nothing is left to train"):
         ReferenceEngine(engine.graph, SoftmaxCrossEntropy(), 4, trainable=[])

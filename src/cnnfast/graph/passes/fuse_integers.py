@@ -16,7 +16,7 @@ ROUNDING = (Requantize, RequantizeAdd)
 def fuse_integers(graph: Graph) -> Graph:
     """Make `Fused` nodes: a layer, what reads its sums, and a max-pool of separate windows behind bytes.
 
-    Only values that nothing else reads disappear. The new node has the name of the last one that it swallowed.
+    Only values that nothing else reads disappear. The new node has the name of the last one that it fuses.
     """
     readers = graph.only_readers
     fused: dict[str, Node] = {}

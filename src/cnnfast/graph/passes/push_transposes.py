@@ -1,7 +1,7 @@
 """Move transposes toward the outputs, where they meet their opposite or a layer whose weights can be reordered.
 
 Networks that came from TensorFlow hold images as N, H, W, C, with transposes around every convolution. Here
-each value may stand for another one in another order of axes; ops that treat the axes alike are computed in the order
+each value may represent another one in another order of axes; ops that treat the axes alike are computed in the order
 of what they read, and a transpose is made only where an op insists on an order.
 """
 
@@ -92,7 +92,7 @@ class _Pushing:
         return name
 
     def _plain(self, value: str) -> str:
-        """Return the name of a value in its own order; a transpose is made where there is none yet."""
+        """Return the name of a value in its own order; a transpose is made where there is not one yet."""
         view = self.views.get(value)
         if view is None:
             return value
@@ -221,9 +221,9 @@ class _Pushing:
         shape = self.shapes[view.source]
         key = (node.inputs[1], view.order, shape)
         if key not in self.turned:
-            places = np.arange(math.prod(shape)).reshape(shape).transpose(view.order).reshape(-1)
+            columns = np.arange(math.prod(shape)).reshape(shape).transpose(view.order).reshape(-1)
             weight = np.empty_like(self.graph.constants[node.inputs[1]])
-            weight[:, places] = self.graph.constants[node.inputs[1]]
+            weight[:, columns] = self.graph.constants[node.inputs[1]]
             self.turned[key] = self._constant(weight, f"{node.inputs[1]}.turned")
         name = self.turned[key]
         flat = self._append(fresh_name(f"{node.inputs[0]}.flat", self.taken), ops.Flatten(), (view.source,))
@@ -232,7 +232,7 @@ class _Pushing:
 
 
 def _keeps_elements(shape: Shape, order: Order) -> bool:
-    """Tell whether an order leaves the elements where they are: only axes of size 1 move."""
+    """Return whether an order leaves all elements in place: only axes of size 1 move."""
     moved = [axis for axis in order if shape[axis] != 1]
     return moved == sorted(moved)
 

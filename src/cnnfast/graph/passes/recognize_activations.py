@@ -1,4 +1,4 @@
-"""Put the activation in the place of what writes it out, as ``x * sigmoid(x)`` does with SiLU.
+"""Replace the ops that write out an activation by it, as ``x * sigmoid(x)`` does with SiLU.
 
 There are many ways to write an activation, so what is compared is not the form but the function: its values at points
 that tell all activations apart.
@@ -72,7 +72,7 @@ def _groups(
 
 
 def _may_belong(graph: Graph, node: Node, group: list[Node], equal: dict[str, bool]) -> bool:
-    """Tell whether a node computes element by element, with equal numbers for all, and for the group alone."""
+    """Return whether a node computes element by element, with equal numbers for all, and for the group alone."""
     if not isinstance(node.op, Elementwise | Binary) or node.op.parameters:
         return False
     # by name, because nodes are compared field by field
@@ -88,7 +88,7 @@ def _may_belong(graph: Graph, node: Node, group: list[Node], equal: dict[str, bo
 
 
 def _is_one_number(graph: Graph, value: str, equal: dict[str, bool]) -> bool:
-    """Tell whether all elements of a constant are equal; each constant is looked at once."""
+    """Return whether all elements of a constant are equal; each constant is looked at once."""
     if value not in equal:
         equal[value] = bool(np.ptp(graph.constants[value]) == 0)
     return equal[value]

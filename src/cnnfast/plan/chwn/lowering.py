@@ -20,7 +20,7 @@ from cnnfast.plan.chwn.algorithms import LAYERS
 from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, copy_value
 from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
-from cnnfast.plan.row_streaming import Chain, find_chains, lower_chain
+from cnnfast.plan.row_streaming import StreamedChain, find_chains, lower_chain
 from cnnfast.runtime.dispatch import kernels
 
 rule = LoweringRules()
@@ -28,9 +28,9 @@ rule = LoweringRules()
 
 @dataclass
 class WholeGraph(ChwnLowering):
-    """Steps in layout chwn<L>, some of them row streaming: chains by the name of their last node."""
+    """Steps in layout chwn<L>, some of them by row streaming: chains by the name of their last node."""
 
-    chains: dict[str, Chain] = field(default_factory=dict)
+    chains: dict[str, StreamedChain] = field(default_factory=dict)
 
     @cached_property
     def inner(self) -> frozenset[str]:

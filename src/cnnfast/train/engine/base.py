@@ -1,4 +1,4 @@
-"""What a trainer needs from an engine, whichever computes.
+"""The interface between a trainer and an engine.
 
 An engine holds the parameters of a network and computes, for one batch, the loss and its gradients:
 
@@ -10,14 +10,14 @@ An engine holds the parameters of a network and computes, for one batch, the los
 - ``parameters[name]`` are float32 arrays, writable, one for each constant of the graph. An optimizer changes them in
   place between steps, never replaces them. An engine changes only the running averages of batch-norm.
 - ``gradients[name]`` are float32 arrays, one for each name in ``trainable``: the derivative of the mean loss over
-  the images of the batch. Each step fills the same arrays anew.
+  the images of the batch. Each step overwrites the same arrays.
 - ``step`` takes up to ``batch`` images; the last batch of an epoch may be smaller.
 - Nothing is computed below the lowest trainable parameter. A batch-norm of which neither scale nor shift is trained
   uses its running averages and leaves them alone.
 - If the network ends in the softmax or sigmoid that belongs to the loss, ``scores`` are the values before it.
-- Results depend on graph, parameters, batch, seed and step number only: not on the number of threads.
+- Results depend on graph, parameters, batch, seed and step number only, not on the number of threads.
 
-`ReferenceEngine` computes in NumPy, slowly, and is taken as the truth. `make_engine`, in `lanes`, returns the fastest.
+`ReferenceEngine` computes in NumPy, slowly, and is taken as the truth. `make_engine`, in `chwn`, returns the fastest.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Engine:
         One input and one output.
     loss : Loss
     batch : int
-        The most images of a step.
+        The largest number of images in a step.
     trainable : iterable of str, optional
         Names of constants; by default all that an op calls its parameters, except the statistics of batch-norm.
     momentum : float
@@ -61,7 +61,8 @@ class Engine:
     ConfigError
         If ``batch`` or ``momentum`` is out of range, or nothing is left to train.
     GraphError
-        If the graph has several inputs or outputs, or its scores are no row of numbers, or a name is no parameter.
+        If the graph has several inputs or outputs, its scores do not have the shape (K,), or a name is not that of a
+        parameter.
     UnsupportedError
         If a node between a trained parameter and the scores has no gradient; all such nodes are listed.
     """
@@ -88,7 +89,7 @@ class Engine:
         known = trainable_names(self.graph)
         wanted = known if trainable is None else tuple(trainable)
         if unknown := [name for name in wanted if name not in known]:
-            raise GraphError(f"{unknown[0]!r} is no parameter that can be trained; there are: {', '.join(known)}")
+            raise GraphError(f"{unknown[0]!r} is not a parameter that can be trained; those are: {', '.join(known)}")
         self.trainable = tuple(name for name in known if name in set(wanted))
         if not self.trainable:
             raise ConfigError("nothing is left to train: all parameters are frozen")
@@ -143,7 +144,7 @@ class Engine:
         return Graph(self.whole.inputs, self.whole.nodes, constants, self.whole.outputs)
 
     def trains_statistics(self, node: str) -> bool:
-        """Tell whether a batch-norm uses the statistics of the batch: if its scale or shift is trained."""
+        """Return whether a batch-norm uses the statistics of the batch: if its scale or shift is trained."""
         return any(v in self.gradients for v in self.graph.by_name[node].inputs[1:3])
 
 
@@ -153,7 +154,7 @@ def scores_graph(graph: Graph, loss: Loss) -> Graph:
     Raises
     ------
     GraphError
-        If the graph has several inputs or outputs, or its scores are no row of numbers.
+        If the graph has several inputs or outputs, or its scores do not have the shape (K,).
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise GraphError(
@@ -187,13 +188,13 @@ def trainable_names(graph: Graph) -> tuple[str, ...]:
     return tuple(names)
 
 
-def all_but(graph: Graph, loss: Loss, fixed: Iterable[str]) -> tuple[str, ...]:
-    """Return the parameters below the scores that are trained if some are fixed; ``*`` stands for any characters.
+def all_but(graph: Graph, loss: Loss, frozen: Iterable[str]) -> tuple[str, ...]:
+    """Return the parameters below the scores that are trained if some are frozen; ``*`` matches any characters.
 
     Raises
     ------
     ConfigError
-        If a name is that of no layer and no parameter.
+        If a name matches neither a layer nor a parameter.
 
     Examples
     --------
@@ -205,10 +206,10 @@ def all_but(graph: Graph, loss: Loss, fixed: Iterable[str]) -> tuple[str, ...]:
     """
     known = trainable_names(scores_graph(graph, loss))
     gone: set[str] = set()
-    for pattern in fixed:
+    for pattern in frozen:
         found = [name for name in known if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
         if not found:
-            raise ConfigError(f"{pattern!r} is to be fixed, but no trained layer or parameter is called so")
+            raise ConfigError(f"{pattern!r} is to be frozen, but it matches no trained layer or parameter")
         gone.update(found)
     return tuple(name for name in known if name not in gone)
 

@@ -250,7 +250,7 @@ class TrainingLowering(ChwnLowering):
         return again
 
     def is_active(self, value: str) -> bool:
-        """Tell whether a gradient passes through a value, or is that of a trained parameter."""
+        """Return whether a gradient passes through a value, or is that of a trained parameter."""
         return value in self.active
 
     def partial(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The places of all values of a training step in three memories, and the program that runs them."""
+"""The offsets of all values of a training step in its three memories, and the program that runs them."""
 
 from __future__ import annotations
 
@@ -74,23 +74,23 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
     scratch, workspaces, a = place(steps, size(False), given, results, low.aliases)
     bare = [replace(step, workspace=0) for step in steps]
     own, _, m = place(bare, size(True), given, results, low.aliases)
-    places, p, flat = _partial_places(low, a + m)
+    offsets, p, flat = _partial_offsets(low, a + m)
     for name in {*scratch, *own} - set(low.partials):
-        places[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)
+        offsets[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)
     for index, name in low.seconds.items():
-        workspaces[index] = places[name]
+        workspaces[index] = offsets[name]
     program = kernels.Program(
-        _program_steps(low, steps, places, workspaces),
+        _program_steps(low, steps, offsets, workspaces),
         max(a + m + p, 1),
-        [_input(low, engine.graph, name, places) for name in sources],
-        [(engine.classes, places[results[0]]), (1, places[LOSS])],
+        [_input(low, engine.graph, name, offsets) for name in sources],
+        [(engine.classes, offsets[results[0]]), (1, offsets[LOSS])],
         kernels.lanes(),
         kernels.lanes(),
     )
-    norms = {index: _norm_fields(low, engine, norm, places) for index, (_, norm) in enumerate(low.cuts)}
+    norms = {index: _norm_fields(low, engine, norm, offsets) for index, (_, norm) in enumerate(low.cuts)}
     described = [(first, last, norms.get(index)) for index, (first, last) in enumerate(phases)]
-    training = kernels.Training(program, described, (a, m, p), flat.size, engine.batch, threads, places[LIVE])
-    _bind_gradients(low, engine, flat, a + m, places)
+    training = kernels.Training(program, described, (a, m, p), flat.size, engine.batch, threads, offsets[LIVE])
+    _bind_gradients(low, engine, flat, a + m, offsets)
     return TrainingPlan(tuple(steps), tuple(phases), tuple(low.packers), training, flat, tuple(low.dropouts))
 
 
@@ -109,20 +109,20 @@ def _kept(low: TrainingLowering, steps: list[Step], phases: list[tuple[int, int]
     return {name for name, numbers in seen.items() if len(numbers) > 1} | {norm.sums for _, norm in low.cuts}
 
 
-def _partial_places(low: TrainingLowering, start: int) -> tuple[dict[str, int], int, Array]:
-    lanes, places, end = kernels.lanes(), {}, 0
+def _partial_offsets(low: TrainingLowering, start: int) -> tuple[dict[str, int], int, Array]:
+    lanes, offsets, end = kernels.lanes(), {}, 0
     for name, size in low.partials.items():
-        places[name] = start + end
+        offsets[name] = start + end
         end += -(-size // lanes)
-    return places, end, np.zeros(max(end * lanes, 1), np.float32)
+    return offsets, end, np.zeros(max(end * lanes, 1), np.float32)
 
 
 def _program_steps(
-    low: TrainingLowering, steps: list[Step], places: Mapping[str, int], workspaces: list[int]
+    low: TrainingLowering, steps: list[Step], offsets: Mapping[str, int], workspaces: list[int]
 ) -> list[Any]:
     described = []
     for index, (step, workspace) in enumerate(zip(steps, workspaces, strict=True)):
-        operands = [places[v] if isinstance(v, str) else v for v in step.operands]
+        operands = [offsets[v] if isinstance(v, str) else v for v in step.operands]
         if index in low.shifts:
             operands[0] += low.shifts[index]
         described.append(
@@ -133,34 +133,34 @@ def _program_steps(
                 operands,
                 step.arrays(),
                 step.tables,
-                places[step.result],
+                offsets[step.result],
                 workspace,
             )
         )
     return described
 
 
-def _input(low: TrainingLowering, graph: Graph, name: str, places: Mapping[str, int]) -> Any:
+def _input(low: TrainingLowering, graph: Graph, name: str, offsets: Mapping[str, int]) -> Any:
     shape = low.shapes[name]
-    return (as_chw(shape), places[name], *input_strides(low.strides(name), shape)[:2])
+    return (as_chw(shape), offsets[name], *input_strides(low.strides(name), shape)[:2])
 
 
-def _norm_fields(low: TrainingLowering, engine: Engine, norm: Norm, places: Mapping[str, int]) -> dict[str, Any]:
+def _norm_fields(low: TrainingLowering, engine: Engine, norm: Norm, offsets: Mapping[str, int]) -> dict[str, Any]:
     node = engine.graph.by_name[norm.node]
     names = ("scale", "shift", "running_mean", "running_var")
     assert isinstance(node.op, BatchNorm)
     shape = low.shapes[node.name]
     fields: dict[str, Any] = {name: engine.parameters[v] for name, v in zip(names, node.inputs[1:], strict=True)}
     fields |= low.buffers[norm.node]
-    fields |= dict(backward=norm.backward, C=shape[0], count=int(np.prod(shape[1:])), sums=places[norm.sums])
+    fields |= dict(backward=norm.backward, C=shape[0], count=int(np.prod(shape[1:])), sums=offsets[norm.sums])
     fields |= dict(eps=node.op.eps, momentum=engine.momentum)
     return fields | {f"d{k}": engine.gradients.get(v) for k, v in zip(names[:2], node.inputs[1:3], strict=True)}
 
 
-def _bind_gradients(low: TrainingLowering, engine: Engine, flat: Array, start: int, places: Mapping[str, int]) -> None:
+def _bind_gradients(low: TrainingLowering, engine: Engine, flat: Array, start: int, offsets: Mapping[str, int]) -> None:
     """Make the gradients of an engine views of the sums."""
     for name in engine.trainable:
         if grad(name) in low.partials:
-            at = (places[grad(name)] - start) * kernels.lanes()
+            at = (offsets[grad(name)] - start) * kernels.lanes()
             shape = low.shapes[name]
             engine.gradients[name] = flat[at : at + low.partials[grad(name)]].reshape(shape)

@@ -28,7 +28,7 @@ def _activation(low: TrainingLowering, op: Activation, site: NodeIO) -> None:
 
 
 def is_masked(low: TrainingLowering, node: Node) -> bool:
-    """Tell whether a ReLU stands right behind a batch-norm that trains, whose own step back begins with it."""
+    """Return whether a ReLU directly follows a batch-norm that trains, whose own backward step begins with it."""
     epilogue = low.epilogues.get(node.inputs[0])
     return epilogue is not None and node.inputs[0] in low.buffers and epilogue.nodes == (node,)
 

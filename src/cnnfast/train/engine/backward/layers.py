@@ -1,7 +1,7 @@
 """Backwards through convolutions and dense layers.
 
 The gradient of the input is a layer too: a convolution with turned kernels and exchanged channels. With strides each
-residue of the output's rows and columns is a convolution of its own with a part of the kernel.
+residue of the output's rows and columns is a separate convolution with a part of the kernel.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Residue:
     offsets: Array
 
     def reach(self) -> Iterator[int]:
-        """Yield the first and the last place that is read."""
+        """Yield the smallest and the largest position that is read."""
         if len(self.taps) and len(self.pixels):
             yield int(self.first.min() + self.offsets.min())
             yield int(self.first.max() + self.offsets.max())
@@ -163,5 +163,5 @@ def _residue(
 
 
 def _grid(rows: Array, cols: Array, strides: Triple) -> Array:
-    places: Array = rows[:, None] * strides[1] + cols[None, :] * strides[2]
-    return places
+    offsets: Array = rows[:, None] * strides[1] + cols[None, :] * strides[2]
+    return offsets

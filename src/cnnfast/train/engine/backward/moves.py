@@ -31,10 +31,10 @@ def _arithmetic(low: TrainingLowering, op: Op, site: NodeIO) -> None:
 
 
 def _shares(low: TrainingLowering, add: Node, value: str, other: str) -> bool:
-    """Tell whether the gradient of an operand can lie where that of the sum lies.
+    """Return whether the gradient of an operand can share the memory of that of the sum.
 
     It can if the other operand comes from a batch-norm, which only reads that gradient, and is done before anything is
-    added to that of ``value``: all other readers of ``value``, and what made it, stand before that batch-norm.
+    added to that of ``value``: all other readers of ``value``, and the node that made it, come before that batch-norm.
     """
     graph = low.graph
     if graph.shapes[value] != graph.shapes[add.name] or any(low.halo(grad(v)) != NO_HALO for v in (value, add.name)):
@@ -47,7 +47,7 @@ def _shares(low: TrainingLowering, add: Node, value: str, other: str) -> bool:
 
 
 def _is_read_only(low: TrainingLowering, value: str) -> bool:
-    """Tell whether a value is made by a batch-norm that trains, and read once: nothing writes to its gradient."""
+    """Return whether a value is made by a batch-norm that trains, and read once: nothing writes to its gradient."""
     return value in low.buffers and low.contributions[value] == 1
 
 
@@ -87,7 +87,7 @@ def _concat(low: TrainingLowering, op: Concat, site: NodeIO) -> None:
 
 
 def _part(low: TrainingLowering, node: Node, at: int) -> Callable[[str, bool], None]:
-    """Return what emits a copy of the part of a node's gradient that starts at a place."""
+    """Return what emits a copy of the part of a node's gradient that starts at an offset."""
 
     def emit(target: str, add: bool) -> None:
         dy, start = grad(node.name), at

@@ -1,4 +1,4 @@
-"""The gradients of weights and biases: directly, by Winograd, or as products of matrices; docs/training.md says why."""
+"""The gradients of weights and biases: directly, by Winograd, or as products of matrices; see docs/training.md."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WIDTH = 16
 
 
 def by_winograd(op: Conv2d, weight: Shape, output: Shape) -> bool:
-    """Tell whether a weight gradient is computed by Winograd: where the layer is, and it costs less than directly.
+    """Return whether a weight gradient is computed by Winograd: where the layer is, if that costs less than directly.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def by_winograd(op: Conv2d, weight: Shape, output: Shape) -> bool:
 
 
 def _swaps(c: int, oc: int) -> bool:
-    """Tell whether the output channels go into the lanes: where that leaves fewer of them empty."""
+    """Return whether the output channels go into the lanes: where that leaves fewer of them empty."""
     return -(-oc // WIDTH) * WIDTH * c < -(-c // WIDTH) * WIDTH * oc
 
 
@@ -103,8 +103,8 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     oc, c, k, _ = low.shapes[node.inputs[1]]
     _, oh, ow = low.shapes[node.name]
     dy, a, b = grad(node.name), low.strides(x), low.strides(grad(node.name))
-    places = winograd_tiles(op, oh, ow, a, b, (0, 0, 0), False)
-    tiles, swap, lanes = len(places.x_offsets), _swaps(c, oc), kernels.lanes()
+    tables = winograd_tiles(op, oh, ow, a, b, (0, 0, 0), False)
+    tiles, swap, lanes = len(tables.x_offsets), _swaps(c, oc), kernels.lanes()
     used = np.zeros(tiles, np.int32)
     used[: -(-oh // OUTPUTS) * -(-ow // OUTPUTS)] = 1
     elements, at_once = (k + OUTPUTS - 1) ** 2, min(tiles, 4)
@@ -120,6 +120,6 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
         (x, dy),
         ints=ints,
         parameters=(spreading(k),),
-        tables=(places.x_offsets, places.y_offsets, used),
+        tables=(tables.x_offsets, tables.y_offsets, used),
         workspace=elements * ((c + oc + 2) * at_once + block_rows * block_columns + 1) + turned + k * k,
     )
