@@ -9,7 +9,9 @@ import pytest
 
 from cnnfast.errors import ConfigError
 from cnnfast.train import OPTIMIZERS, SGD, Adam, AdamW, Muon
-from cnnfast.train.optimizers import BLOCK, Optimizer, Pace, Role, clip_gradients, orthogonal
+from cnnfast.train.optimizers import Optimizer, Pace, Role, clip_gradients
+from cnnfast.train.optimizers.base import BLOCK
+from cnnfast.train.optimizers.muon import orthogonal
 
 STEPS = 12
 

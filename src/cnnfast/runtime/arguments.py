@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,16 @@ def whole(name: str, value: object, least: int, most: int = LARGEST, error: type
         return int(value)  # type: ignore[call-overload,no-any-return]
     bound = f"from {least} up" if most == LARGEST else f"from {least} to {most}"
     raise error(f"{name} must be an integer {bound}, but is {quoted(value)}")
+
+
+def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
+    """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    number = number and abs(value) <= sys.float_info.max
+    if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
+        low = "from 0" if above is None else f"above {above:g}"
+        high = "" if below is None else f" and below {below:g}"
+        raise ConfigError(f"{name} must be a number {low}{high}, but is {quoted(value)}")
 
 
 def is_whole(value: object) -> bool:

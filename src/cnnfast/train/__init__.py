@@ -16,7 +16,8 @@
 `optimizers`, `schedules`  how weights follow gradients; how the learning rate changes
 `averaging`                averages of the weights
 `augment`, `affine_augment`  views of the images; `rng` makes their random numbers
-`examples`, `sources`      images in memory, and how a step gets them
+`examples`, `reading`      images in memory; data sets become such
+`sources`                  how a step gets its images
 `trainer`                  the loop over epochs
 `checkpoint`, `history`    the files in the folder of a run
 `transfer`                 transfer learning above a frozen part
@@ -29,11 +30,12 @@ from cnnfast.architectures.initial import INITS, initialize
 from cnnfast.train.affine_augment import Crop, Rotate, Shear, Zoom
 from cnnfast.train.augment import AUGMENTATIONS, Brightness, Cutout, Flip, Shift
 from cnnfast.train.averaging import AVERAGES, EMA, SWA, Lookahead
-from cnnfast.train.examples import Examples, fit_scaling, load_examples, split
+from cnnfast.train.examples import Examples, fit_scaling, split
 from cnnfast.train.fitting import FitResult, fit
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
 from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
+from cnnfast.train.reading import load_examples
 from cnnfast.train.recipe import EarlyStopping, Recipe
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache

@@ -17,9 +17,9 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
+from cnnfast.runtime.arguments import check_range
 from cnnfast.train import rng
 from cnnfast.train.affine_augment import Crop, Rotate, Shear, Warp, Zoom, resample
-from cnnfast.train.optimizers import check_range
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.ops import Array
-from cnnfast.train.optimizers import check_range
+from cnnfast.runtime.arguments import check_range
 
 State = dict[str, Array]
 

@@ -19,9 +19,10 @@ from cnnfast.runtime.arguments import flag, instance, listed, path_of, quoted, t
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train.engine.base import Engine, all_but, scores_graph
 from cnnfast.train.engine.chwn import make_engine
-from cnnfast.train.examples import Examples, as_examples, check_classes, split
+from cnnfast.train.examples import Examples, check_classes, split
 from cnnfast.train.history import Row
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
+from cnnfast.train.reading import as_examples
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import AugmentedImages, ExampleSource
 from cnnfast.train.trainer import Trainer

@@ -14,7 +14,7 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import InputError
 from cnnfast.ops import Array, LogSoftmax, Op, Sigmoid, Softmax
 from cnnfast.ops.activation import sigmoid
-from cnnfast.train.optimizers import check_range
+from cnnfast.runtime.arguments import check_range
 
 
 class Loss:

@@ -8,11 +8,11 @@ from typing import Any
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
-from cnnfast.runtime.arguments import listed, one_of, quoted
+from cnnfast.runtime.arguments import check_range, listed, one_of, quoted
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
 from cnnfast.train.averaging import Averaging
 from cnnfast.train.losses import Loss
-from cnnfast.train.optimizers import AdamW, Optimizer, check_range
+from cnnfast.train.optimizers import AdamW, Optimizer
 from cnnfast.train.schedules import OneCycle, Schedule
 
 MONITORED = ("val_loss", "val_accuracy")

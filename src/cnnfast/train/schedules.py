@@ -9,7 +9,8 @@ import math
 from typing import Protocol
 
 from cnnfast._frozen import frozen
-from cnnfast.train.optimizers import Pace, check_range
+from cnnfast.runtime.arguments import check_range
+from cnnfast.train.optimizers import Pace
 
 
 class Schedule(Protocol):

@@ -20,7 +20,8 @@ from cnnfast.plan.chwn.algorithms import LAYERS
 from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, copy_value
 from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
-from cnnfast.plan.row_streaming import StreamedChain, find_chains, lower_chain
+from cnnfast.plan.row_streaming import StreamedChain, find_chains
+from cnnfast.plan.streamed_chain import lower_chain
 from cnnfast.runtime.dispatch import kernels
 
 rule = LoweringRules()
