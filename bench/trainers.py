@@ -10,7 +10,7 @@ import numpy as np
 from networks import BENCHES, Bench
 
 from cnnfast.ops import BatchNorm, Softmax
-from cnnfast.train.engine.chwn import LanesEngine
+from cnnfast.train.engine.chwn import ChwnEngine
 from cnnfast.train.losses import SoftmaxCrossEntropy
 
 RATE, MOMENTUM = 0.001, 0.9
@@ -23,7 +23,7 @@ def cnnfast_steps(bench: Bench, batch: int, threads: int) -> dict[str, Step]:
     """Return our way."""
     factor, shift = (np.asarray(v, np.float32) for v in bench.preprocess.affine())
     loss = SoftmaxCrossEntropy()
-    engine = LanesEngine(bench.network().graph, loss, batch, threads=threads, pixels=(factor, shift))
+    engine = ChwnEngine(bench.network().graph, loss, batch, threads=threads, pixels=(factor, shift))
     velocity = {name: np.zeros_like(grad) for name, grad in engine.gradients.items()}
     pictures, labels = bench.pictures(batch).transpose(0, 3, 1, 2), np.arange(batch) % engine.classes
     spare = {name: np.empty_like(grad) for name, grad in engine.gradients.items()}

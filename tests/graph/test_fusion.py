@@ -9,10 +9,10 @@ from small_graphs import net
 
 from cnnfast import ops
 from cnnfast.graph import Graph
-from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, Residual, epilogue_of, epilogue_of_fused
+from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, ResidualKind, epilogue_of, epilogue_of_fused
 from cnnfast.ops import Activation, Fused, Op
 
-ANY_RESIDUAL = Residual.EARLIER | Residual.LATER | Residual.CONSTANT
+ANY_RESIDUAL = ResidualKind.EARLIER | ResidualKind.LATER | ResidualKind.CONSTANT
 ALL = Capabilities(ANY_RESIDUAL, (Activation,), slopes=True, pooling=Pooling.ANY)
 CONV = ("conv", ops.Conv2d(padding=1), "x", "w")
 
@@ -32,12 +32,12 @@ TAIL = (("sum", ops.Add(), "conv", "x"), ("relu", ops.Relu(), "sum"), ("y", ops.
     ("can", "fitting"),
     [
         (Capabilities(), ()),
-        (Capabilities(Residual.EARLIER), (ops.Add(),)),
-        (Capabilities(Residual.EARLIER, (ops.Relu,)), (ops.Add(), ops.Relu())),
-        (Capabilities(Residual.EARLIER, (ops.Tanh,), pooling=Pooling.ANY), (ops.Add(),)),
-        (Capabilities(Residual.EARLIER, (Activation,), pooling=Pooling.HALVING), (ops.Add(), ops.Relu())),
+        (Capabilities(ResidualKind.EARLIER), (ops.Add(),)),
+        (Capabilities(ResidualKind.EARLIER, (ops.Relu,)), (ops.Add(), ops.Relu())),
+        (Capabilities(ResidualKind.EARLIER, (ops.Tanh,), pooling=Pooling.ANY), (ops.Add(),)),
+        (Capabilities(ResidualKind.EARLIER, (Activation,), pooling=Pooling.HALVING), (ops.Add(), ops.Relu())),
         (ALL, (ops.Add(), ops.Relu(), ops.MaxPool(2))),
-        (Capabilities(Residual.CONSTANT, (Activation,), slopes=True, pooling=Pooling.ANY), ()),
+        (Capabilities(ResidualKind.CONSTANT, (Activation,), slopes=True, pooling=Pooling.ANY), ()),
     ],
     ids=repr,
 )
@@ -53,9 +53,9 @@ def test_an_epilogue_ends_at_the_first_op_that_does_not_fit(can: Capabilities, f
 
 
 @pytest.mark.parametrize(
-    ("operand", "kind"), [("x", Residual.EARLIER), ("later", Residual.LATER), ("c", Residual.CONSTANT)]
+    ("operand", "kind"), [("x", ResidualKind.EARLIER), ("later", ResidualKind.LATER), ("c", ResidualKind.CONSTANT)]
 )
-def test_which_values_can_be_added(operand: str, kind: Residual) -> None:
+def test_which_values_can_be_added(operand: str, kind: ResidualKind) -> None:
     graph = graph_of(("later", ops.Tanh(), "x"), ("y", ops.Add(), operand, "conv"), c=(1, 1, 8))
     assert graph.order["later"] > graph.order["conv"]
     assert of(graph, Capabilities(kind)).residual == operand

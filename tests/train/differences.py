@@ -15,7 +15,7 @@ from cases import CASES, Case
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.ops import Array, BatchNorm, Dropout, Flatten, Linear, Pad, Reshape, Shape
 from cnnfast.ops.gradients import batch_norm_training, dropout_keys, dropout_mask, has_gradient
-from cnnfast.train.engine.chwn import LanesEngine
+from cnnfast.train.engine.chwn import ChwnEngine
 from cnnfast.train.losses import Loss, MeanSquaredError
 
 STEP = 1e-5
@@ -95,7 +95,7 @@ def _by_engine(case: Case, weights: Array) -> dict[str, Array]:
     nodes += [Node("flat", Flatten(), ("y",)), Node("score", Linear(), ("flat", "r"))]
     constants["r"] = constant(weights.reshape(1, -1))
     graph = Graph({"one": (1,)}, tuple(nodes), constants, ("score",))
-    engine = LanesEngine(graph, MeanSquaredError(), 1, threads=1, seed=0)
+    engine = ChwnEngine(graph, MeanSquaredError(), 1, threads=1, seed=0)
     zero = np.zeros((1, 1), np.float32)
     _, score = engine.step(zero, zero, 0)
     # the loss is (s - t)^2 with t = s - 1/2, so its derivative is 1 but for rounding
@@ -118,7 +118,7 @@ def error_of_loss(loss: Loss) -> float:
     scores, targets = rng.standard_normal((1, 7)) * 2, rng.dirichlet(np.ones(7), 1)
     constants: dict[str, Array] = {}
     nodes = as_bias("x0", "scores", (7,), scores.astype(np.float32), constants)
-    engine = LanesEngine(Graph({"one": (1,)}, tuple(nodes), constants, ("scores",)), loss, 1, threads=1)
+    engine = ChwnEngine(Graph({"one": (1,)}, tuple(nodes), constants, ("scores",)), loss, 1, threads=1)
     engine.step(np.zeros((1, 1), np.float32), targets.astype(np.float32), 0)
     wanted = loss.targets(targets.astype(np.float32), 7).astype(np.float64)
     start = scores.astype(np.float32).astype(np.float64)

@@ -57,8 +57,8 @@ class Epilogue:
         return tuple(value for value in (self.residual, self.slope) if value is not None)
 
 
-class Residual(Flag):
-    """What a kernel can add to its result."""
+class ResidualKind(Flag):
+    """Which values a kernel can add to its result."""
 
     NONE = 0
     EARLIER = auto()
@@ -85,14 +85,14 @@ class Capabilities:
 
     Attributes
     ----------
-    residual : Residual
+    residual : ResidualKind
     activations : tuple of type of Activation
     slopes : bool
         Whether an activation may read a parameter.
     pooling : Pooling
     """
 
-    residual: Residual = Residual.NONE
+    residual: ResidualKind = ResidualKind.NONE
     activations: tuple[type[Activation], ...] = ()
     slopes: bool = False
     pooling: Pooling = Pooling.NONE
@@ -121,11 +121,11 @@ def epilogue_of(graph: Graph, node: Node, can: Capabilities, taken: Collection[s
     (Relu(),)
     """
 
-    def kind(value: str) -> Residual:
+    def kind(value: str) -> ResidualKind:
         if value in graph.constants:
-            return Residual.CONSTANT
+            return ResidualKind.CONSTANT
         earlier = value in graph.inputs or graph.order[value] < graph.order[node.name]
-        return Residual.EARLIER if earlier else Residual.LATER
+        return ResidualKind.EARLIER if earlier else ResidualKind.LATER
 
     return _Decision(graph.shapes, graph.constants, can, kind).of(
         graph.shapes[node.name], _followers(graph, node, taken)
@@ -141,8 +141,8 @@ def epilogue_of_fused(
 ) -> Epilogue:
     """Return what of the tail of a `Fused` op fits into the epilogue of its base."""
 
-    def kind(value: str) -> Residual:
-        return Residual.CONSTANT if value in constants else Residual.EARLIER
+    def kind(value: str) -> ResidualKind:
+        return ResidualKind.CONSTANT if value in constants else ResidualKind.EARLIER
 
     (base, reads), *tail = op.steps(*inputs)
     shape = base.shape(*(shapes[value] for value in reads))
@@ -164,7 +164,7 @@ class _Decision:
     shapes: Mapping[str, Shape]
     constants: Mapping[str, Array]
     can: Capabilities
-    kind: Callable[[str], Residual]
+    kind: Callable[[str], ResidualKind]
 
     def of(self, shape: Shape, followers: Iterable[_Follower]) -> Epilogue:
         """Return the epilogue of a result of some shape: its followers up to the first that does not fit."""

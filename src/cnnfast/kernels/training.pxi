@@ -1,9 +1,9 @@
 # One step of training: the steps of a plan run phase by phase over the batch. Within a phase a group of images goes
 # through all steps, as in prediction; between phases every thread waits, because batch-norm needs the whole batch.
 #
-# A place lies in one of three memories, one behind the other in the numbering of the plan:
+# An offset of the plan belongs to one of three memories, which it numbers one after the other:
 #     scratch    of a thread: values that live within a phase
-#     group      of a group of images: values that live on
+#     group      of a group of images: values that live in several phases
 #     partial    of a chunk of groups: sums over its images, added in the order of the groups
 # How groups are divided into chunks depends on their number alone, and chunks are added in their order, so that the
 # number of threads changes no bit.
@@ -23,7 +23,7 @@ cdef struct Norm:
     bint backward
     Py_ssize_t C
     Py_ssize_t count                       # elements of a channel of one image
-    Py_ssize_t sums                        # place of (C, 2) vectors in the memory of a group
+    Py_ssize_t sums                        # offset of (C, 2) vectors in the memory of a group
     double eps
     double momentum
     float* scale
@@ -110,7 +110,7 @@ cdef class Training:
     batch, threads : int
         The most images, and the most threads.
     live : int
-        Place of a vector that is 1 for each image and 0 for the lanes beyond the last.
+        Offset of a vector that is 1 for each image and 0 for the lanes beyond the last.
     """
     cdef Program _program
     cdef tuple _phases
@@ -269,13 +269,13 @@ cdef class Training:
                     self._clock[i] += openmp.omp_get_wtime()
         floating_end(before)
 
-    cdef float* _at(self, Py_ssize_t place, float* scratch, float* memory, float* partial) noexcept nogil:
-        if place < self._scratch_size:
-            return scratch + place
-        place -= self._scratch_size
-        if place < self._group_size:
-            return memory + place
-        return partial + place - self._group_size
+    cdef float* _at(self, Py_ssize_t offset, float* scratch, float* memory, float* partial) noexcept nogil:
+        if offset < self._scratch_size:
+            return scratch + offset
+        offset -= self._scratch_size
+        if offset < self._group_size:
+            return memory + offset
+        return partial + offset - self._group_size
 
     cdef void _join(self, const Norm* norm, const Batch* b) noexcept nogil:
         if norm.backward:
@@ -306,7 +306,7 @@ cdef class Training:
 
 
 def gather(const float[::1] source, const int[::1] index, float[::1] target):
-    """Set target[i] = source[index[i]]: how weights are packed anew in each step."""
+    """Set target[i] = source[index[i]]: how weights are packed again before each step."""
     cdef Py_ssize_t i
     with nogil:
         for i in range(target.shape[0]):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from cnnfast._frozen import frozen
-from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, Residual, epilogue_of_fused
+from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, ResidualKind, epilogue_of_fused
 from cnnfast.ops import Activation, Array, Conv2d, Fused, Linear, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options, rule
 from cnnfast.plan.lowering import NodeIO
 
-DENSE = Capabilities(Residual.EARLIER, (Activation,))
+DENSE = Capabilities(ResidualKind.EARLIER, (Activation,))
 """What the kernels of dense layers do before they store."""
 
-CONVOLUTION = Capabilities(Residual.EARLIER, (Activation,), pooling=Pooling.HALVING)
+CONVOLUTION = Capabilities(ResidualKind.EARLIER, (Activation,), pooling=Pooling.HALVING)
 """What the kernels of convolutions do before they store, but for those that are computed as dense layers."""
 
 PLAIN = Epilogue()

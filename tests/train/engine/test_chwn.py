@@ -19,7 +19,7 @@ from cnnfast.ops import GlobalAvgPool as GlobalAvgPool_
 from cnnfast.ops import Linear as Linear_
 from cnnfast.ops.gradients import has_gradient
 from cnnfast.runtime.dispatch import kernels
-from cnnfast.train.engine.chwn import LanesEngine, make_engine
+from cnnfast.train.engine.chwn import ChwnEngine, make_engine
 from cnnfast.train.engine.packing import element_numbers
 from cnnfast.train.engine.reference import ReferenceEngine
 from cnnfast.train.losses import LOSSES, Loss, SoftmaxCrossEntropy
@@ -34,7 +34,7 @@ RELATIVE = 2e-5
 def compare(graph: Graph, images: int, loss: Loss, **options: object) -> None:
     x, labels = batch(images)
     slow = ReferenceEngine(graph, loss, images, **options)  # type: ignore[arg-type]
-    fast = LanesEngine(graph, loss, images, threads=2, **options)  # type: ignore[arg-type]
+    fast = ChwnEngine(graph, loss, images, threads=2, **options)  # type: ignore[arg-type]
     expected, scores = slow.step(x, labels, 3)
     value, found = fast.step(x, labels, 3)
     assert value == pytest.approx(expected, rel=1e-5)
@@ -70,13 +70,13 @@ def test_frozen_layers(last: list[str]) -> None:
 
 
 def test_nothing_is_computed_below_the_lowest_trained_layer() -> None:
-    engine = LanesEngine(net("norms"), SoftmaxCrossEntropy(), 20, trainable=["linear_1.weight"])
+    engine = ChwnEngine(net("norms"), SoftmaxCrossEntropy(), 20, trainable=["linear_1.weight"])
     backward = {step.node for step in engine.plan.steps if step.result.startswith("d:")}
     assert not backward & {"flatten_1", "max_pool_1", "conv2d_2", "conv2d_1"}
 
 
 def test_a_smaller_batch_after_a_large_one() -> None:
-    engines = [LanesEngine(net("residual"), SoftmaxCrossEntropy(), count, threads=1) for count in (3 * L + 2, 5)]
+    engines = [ChwnEngine(net("residual"), SoftmaxCrossEntropy(), count, threads=1) for count in (3 * L + 2, 5)]
     engines[0].step(*batch(3 * L + 2), 0)
     for engine in engines:
         engine.step(*batch(5), 1)
@@ -88,7 +88,7 @@ def test_a_smaller_batch_after_a_large_one() -> None:
 def test_the_number_of_threads_changes_no_bit(name: str) -> None:
     results = []
     for threads in (1, 2, 3, 2):
-        engine = LanesEngine(net(name), SoftmaxCrossEntropy(), 40 * L, threads=threads)
+        engine = ChwnEngine(net(name), SoftmaxCrossEntropy(), 40 * L, threads=threads)
         loss, scores = engine.step(*batch(18 * L + 3), 7)
         results.append([np.float64(loss), scores, *engine.gradients.values(), *engine.parameters.values()])
     for other in results[1:]:
@@ -98,17 +98,17 @@ def test_the_number_of_threads_changes_no_bit(name: str) -> None:
 
 def test_parameters_are_read_anew_in_each_step() -> None:
     for name in NETS:
-        engine = LanesEngine(net(name), SoftmaxCrossEntropy(), 8)
+        engine = ChwnEngine(net(name), SoftmaxCrossEntropy(), 8)
         engine.step(*batch(8), 0)
         for parameter, grad in engine.gradients.items():
             engine.parameters[parameter] -= np.float32(0.1) * grad
-        fresh = LanesEngine(engine.trained_graph(), SoftmaxCrossEntropy(), 8)
+        fresh = ChwnEngine(engine.trained_graph(), SoftmaxCrossEntropy(), 8)
         assert engine.step(*batch(8), 1)[0] == fresh.step(*batch(8), 1)[0], name
 
 
 def test_bytes_become_values() -> None:
     pixels = (np.array([0.1, 0.2, 0.3], np.float32), np.array([-1, 0, 1], np.float32))
-    engine = LanesEngine(net("plain"), SoftmaxCrossEntropy(), 8, pixels=pixels)
+    engine = ChwnEngine(net("plain"), SoftmaxCrossEntropy(), 8, pixels=pixels)
     x, labels = np.random.default_rng(0).integers(0, 256, (8, 3, 12, 12), np.uint8), np.arange(8) % 4
     values = (x * pixels[0][:, None, None] + pixels[1][:, None, None]).astype(np.float32)
     scores = engine.step(x, labels, 0)[1]
@@ -119,8 +119,8 @@ def test_bytes_become_values() -> None:
 
 
 def test_every_kernel_and_every_op_is_reached() -> None:
-    engines = [LanesEngine(net(name), SoftmaxCrossEntropy(), 4) for name in NETS]
-    engines += [LanesEngine(net("plain"), cls(), 4) for cls in LOSSES.values()]
+    engines = [ChwnEngine(net(name), SoftmaxCrossEntropy(), 4) for name in NETS]
+    engines += [ChwnEngine(net("plain"), cls(), 4) for cls in LOSSES.values()]
     used = {step.kernel for engine in engines for step in engine.plan.steps}
     assert set(kernels.TRAINING_KERNELS) <= used
     assert {name for name, op in OPS.items() if has_gradient(op.__new__(op))} <= {
@@ -131,7 +131,7 @@ def test_every_kernel_and_every_op_is_reached() -> None:
 def test_the_fast_engine_is_what_make_engine_returns() -> None:
     graph = build_graph([Flatten(), Linear(np.ones((4, 432)), np.zeros(4))], (3, 12, 12))
     engine = make_engine(graph, SoftmaxCrossEntropy(), 4, threads=1)
-    assert isinstance(engine, LanesEngine)
+    assert isinstance(engine, ChwnEngine)
     assert "activations" in engine.explain()
 
 
@@ -139,12 +139,12 @@ def test_nodes_without_a_way_back_are_all_listed() -> None:
     body = [make.Pad((1, 1, 1, 1), mode=mode) for mode in ("reflect", "edge")]
     layers = [Weights().conv(3, 2, 3), *body, make.GlobalAvgPool(), make.Flatten(), Weights().dense(2, 4)]
     with pytest.raises(UnsupportedError, match=r"pad_2 \(pad\).*mode edge\n  pad_1 \(pad\)"):
-        LanesEngine(build_graph(layers, (3, 12, 12)), SoftmaxCrossEntropy(), 4)
+        ChwnEngine(build_graph(layers, (3, 12, 12)), SoftmaxCrossEntropy(), 4)
     foreign = [Node("conv", Conv2d(), ("x", "w")), Node("m", ReduceMean((2, 3)), ("conv",)), Node("e", Exp(), ("m",))]
     weights = {"w": np.zeros((4, 3, 1, 1), np.float32)}
     graph = Graph({"x": (3, 12, 12)}, (*foreign, Node("f", Flatten_(), ("e",))), weights, ("f",))
     with pytest.raises(UnsupportedError, match=r"m \(reduce_mean\)\n  e \(exp\)"):
-        LanesEngine(graph, SoftmaxCrossEntropy(), 4)
+        ChwnEngine(graph, SoftmaxCrossEntropy(), 4)
 
 
 @pytest.mark.parametrize("norm", [LayerNorm((1, 2, 3)), LayerNorm((1,)), GroupNorm(2)], ids=repr)
@@ -182,7 +182,7 @@ def test_a_layer_of_more_elements_than_float32_can_number() -> None:
     )
     graph = Graph({"x": (4,)}, nodes, weights, ("y",))
     x, labels = rng.standard_normal((3, 4)).astype(np.float32), np.array([0, 1, 3])
-    engines = [ReferenceEngine(graph, SoftmaxCrossEntropy(), 3), LanesEngine(graph, SoftmaxCrossEntropy(), 3)]
+    engines = [ReferenceEngine(graph, SoftmaxCrossEntropy(), 3), ChwnEngine(graph, SoftmaxCrossEntropy(), 3)]
     (expected, scores), (value, found) = (engine.step(x, labels, 0) for engine in engines)
     assert value == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(found, scores, atol=1e-5 * np.abs(scores).max())
@@ -205,7 +205,7 @@ def test_parameters_are_packed_where_they_are_read() -> None:
         Node("f", Flatten_(), ("m",)),
         Node("y", Linear_(), ("f", "head")),
     )
-    engine = LanesEngine(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), SoftmaxCrossEntropy(), 4)
+    engine = ChwnEngine(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), SoftmaxCrossEntropy(), 4)
     first, second = (step for step in engine.plan.steps if step.node in "ac" and step.result in "ac")
     assert first.arrays()[0] is second.arrays()[0]
     assert first.arrays()[1] is engine.parameters["b"]

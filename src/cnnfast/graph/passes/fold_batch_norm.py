@@ -15,7 +15,7 @@ LARGEST = float(np.finfo(np.float32).max)
 """A weight beyond this would become infinite where a network runs in float32."""
 
 
-MOST_COPIED = 1 << 25
+MAX_COPIED = 1 << 25
 """Elements that folding may add to those of all constants: many layers may have one weight and norms of their own."""
 
 
@@ -37,7 +37,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
     constants = dict(graph.constants)
     replaced: dict[str, Node] = {}
     gone: set[str] = set()
-    left = MOST_COPIED + sum(array.size for array in graph.constants.values())
+    left = MAX_COPIED + sum(array.size for array in graph.constants.values())
     for node in graph.nodes:
         if not isinstance(node.op, Conv2d | Linear) or left < graph.constants[node.inputs[1]].size:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnfast import ops
-from cnnfast.graph.fusion import Capabilities, Pooling, Residual, epilogue_of
+from cnnfast.graph.fusion import Capabilities, Pooling, ResidualKind, epilogue_of
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.graph.passes.rewrite import rebuilt
 from cnnfast.ops import Activation, Fused, Op
@@ -26,7 +26,10 @@ OTHERS: tuple[type[Op], ...] = (
 
 CAPABILITIES = {
     LAYERS: Capabilities(
-        Residual.EARLIER | Residual.LATER | Residual.CONSTANT, (Activation,), slopes=True, pooling=Pooling.ANY
+        ResidualKind.EARLIER | ResidualKind.LATER | ResidualKind.CONSTANT,
+        (Activation,),
+        slopes=True,
+        pooling=Pooling.ANY,
     ),
     OTHERS: Capabilities(activations=(Activation,), slopes=True),
 }

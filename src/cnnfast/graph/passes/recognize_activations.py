@@ -22,7 +22,7 @@ KNOWN: tuple[Activation, ...] = (
     *(Relu(), Sigmoid(), Tanh()),
 )
 
-MOST = 12
+MAX_GROUP = 12
 """How many nodes may write out one activation; the tanh form of GELU takes nine."""
 
 _SMALL = np.array([0.0, 1e-3, 0.1, 0.37, 0.5, 0.81, 1.0, 1.7, 2.3, 2.9, 3.0, 3.1, 4.2, 5.6, 6.1, 8.3, 13.0, 30.0])
@@ -60,7 +60,7 @@ def _groups(
     """Yield the groups of nodes that end in one and read a single value, the smallest first, with that value."""
     group: list[Node] = []
     reads: set[str] = {last.name}
-    while len(group) < MOST:
+    while len(group) < MAX_GROUP:
         latest = max(reads, key=lambda value: position.get(value, -1))
         node = graph.by_name.get(latest)
         if node is None or not _may_belong(graph, node, group, equal):

@@ -151,12 +151,12 @@ class ChwnLowering(Lowering):
         """Return a parameter of one element, or of one for each channel, as one for each channel."""
         return self.arranged(name, lambda array: np.broadcast_to(array, (channels,)), channels, "channels", channels)
 
-    def winograd(self, name: str, most: int) -> Packed | Array:
-        """Return weights (OC, C, K, K), transformed, in blocks of at most ``most`` output channels."""
-        pack = partial(pack_winograd, self.graph.constants[name], most)
+    def winograd(self, name: str, max_channels: int) -> Packed | Array:
+        """Return weights (OC, C, K, K), transformed, in blocks of at most ``max_channels`` output channels."""
+        pack = partial(pack_winograd, self.graph.constants[name], max_channels)
         oc, c, k, _ = self.shapes[name]
         size = oc * c * (k + OUTPUTS - 1) ** 2
-        return self.once(lambda: Packed(pack, size * FLOAT), "winograd", name, most)
+        return self.once(lambda: Packed(pack, size * FLOAT), "winograd", name, max_channels)
 
     def factors(self, op: BatchNorm, site: NodeIO) -> tuple[Array, Array]:
         """Return batch-norm as factor and shift of each channel."""

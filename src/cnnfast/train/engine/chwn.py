@@ -15,7 +15,7 @@ from cnnfast.train.engine.plan import make_training_plan
 from cnnfast.train.losses import Loss
 
 
-class LanesEngine(Engine):
+class ChwnEngine(Engine):
     """Computes with images in the lanes; see `Engine`.
 
     Parameters
@@ -30,7 +30,7 @@ class LanesEngine(Engine):
     >>> from cnnfast.layers import Linear, build_graph
     >>> from cnnfast.train.losses import SoftmaxCrossEntropy
     >>> graph = build_graph([Linear(np.zeros((2, 3)), np.zeros(2))], (3,))
-    >>> engine = LanesEngine(graph, SoftmaxCrossEntropy(), batch=4)
+    >>> engine = ChwnEngine(graph, SoftmaxCrossEntropy(), batch=4)
     >>> loss, scores = engine.step(np.ones((4, 3), np.float32), np.array([0, 1, 1, 1]), step_number=0)
     >>> round(loss, 4), engine.gradients["linear_1.bias"].tolist()
     (0.6931, [0.25, -0.25])
@@ -72,4 +72,4 @@ def make_engine(graph: Graph, loss: Loss, batch: int, *, threads: int | None = N
     >>> make_engine(graph, SoftmaxCrossEntropy(), batch=4).classes
     2
     """
-    return LanesEngine(graph, loss, batch, threads=threads, **options)
+    return ChwnEngine(graph, loss, batch, threads=threads, **options)

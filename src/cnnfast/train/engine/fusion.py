@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnfast.graph import Node
-from cnnfast.graph.fusion import Capabilities, Epilogue, Residual, epilogue_of
+from cnnfast.graph.fusion import Capabilities, Epilogue, ResidualKind, epilogue_of
 from cnnfast.ops import BatchNorm, Conv2d, Linear, Relu, Sigmoid, Tanh
 from cnnfast.train.engine.base import Engine
 
@@ -13,7 +13,7 @@ BY_RESULT = (Relu, Sigmoid, Tanh)
 LAYER = Capabilities(activations=BY_RESULT)
 """What a convolution or a dense layer fuses: on the way back its result must tell the derivative."""
 
-NORM = Capabilities(Residual.EARLIER, (Relu,))
+NORM = Capabilities(ResidualKind.EARLIER, (Relu,))
 """What a batch-norm with the statistics of the batch fuses; it is emitted where the batch-norm is."""
 
 

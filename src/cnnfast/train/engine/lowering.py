@@ -117,17 +117,17 @@ class TrainingLowering(ChwnLowering):
         self.packers.append(GatheredWeights(self.source(name), flat, memory))
         return memory
 
-    def winograd(self, name: str, most: int) -> Array:
+    def winograd(self, name: str, max_channels: int) -> Array:
         """Return memory that is filled before each step with transformed weights, in blocks of output channels."""
 
         def make() -> Array:
             index = np.ascontiguousarray(self.numbers(name))
             oc, c, k, _ = index.shape
             memory = np.zeros(oc * c * (k + OUTPUTS - 1) ** 2, np.float32)
-            self.packers.append(WinogradWeights(self.source(name), index, memory, most, spreading(k)))
+            self.packers.append(WinogradWeights(self.source(name), index, memory, max_channels, spreading(k)))
             return memory
 
-        return self.once(make, "winograd", name, most)
+        return self.once(make, "winograd", name, max_channels)
 
     def factors(self, op: BatchNorm, site: NodeIO) -> tuple[Array, Array]:
         """Return memory that is filled before each step with factor and shift of each channel."""
