@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
-from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, Residual, epilogue_of
+from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, ResidualKind, epilogue_of
 from cnnfast.graph.integers.builder import Builder
 from cnnfast.graph.integers.flow import LAYERS, OF_TWO, POOLS, is_of_one, selects_bytes, worth_rounding
 from cnnfast.graph.integers.tables import rescaling_table, table_of
@@ -30,7 +30,7 @@ from cnnfast.ops.quantized import (
     RequantizeAdd,
 )
 
-BEHIND_LAYERS = Capabilities(Residual.EARLIER, (ops.Relu, ops.Clip), pooling=Pooling.ANY)
+BEHIND_LAYERS = Capabilities(ResidualKind.EARLIER, (ops.Relu, ops.Clip), pooling=Pooling.ANY)
 BEHIND_OTHERS = Capabilities(activations=(ops.Relu, ops.Clip))
 
 NOTHING_READS_BYTES = "no layer of integers reads its result"
