@@ -17,7 +17,7 @@ import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.architectures import build
-from cnnfast.architectures.weights import Weights
+from cnnfast.architectures.weights import LayerMaker
 from cnnfast.errors import InputError
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.preprocess import Preprocess
@@ -166,7 +166,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _network(self, shape: tuple[int, ...], preprocess: Preprocess | None, seed: int) -> Network:
         classes = len(self.classes_)
         if len(shape) == 1:
-            make, features = Weights(0), shape[0]
+            make, features = LayerMaker(0), shape[0]
             hidden = [make.linear("hidden", features, HIDDEN), Relu(), make.linear("scores", HIDDEN, classes)]
             return Network.from_graph(initialize(Network.from_layers(hidden, shape).graph, seed))
         name = self.architecture

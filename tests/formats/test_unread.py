@@ -20,7 +20,7 @@ from cnnfast import Network
 from cnnfast.errors import CnnfastError, ModelFileError
 from cnnfast.formats import FORMATS
 from cnnfast.formats.unread import KINDS, what_it_is
-from cnnfast.formats.unread.archives import MOST_DIRECTORY
+from cnnfast.formats.unread.archives import MAX_DIRECTORY
 
 
 def field(number: int, content: bytes | int) -> bytes:
@@ -216,7 +216,7 @@ def test_a_tar_and_compressed_files(tmp_path: Path) -> None:
 
 
 def test_a_list_of_members_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
-    size = MOST_DIRECTORY + 1
+    size = MAX_DIRECTORY + 1
     end = b"PK\x05\x06" + bytes(8) + size.to_bytes(4, "little") + bytes(6)
     (path := tmp_path / "bomb.zip").write_bytes(b"PK\x03\x04" + bytes(26) + end)
     assert f"whose list of members takes {size} bytes" in str(what_it_is(path, path.read_bytes()))

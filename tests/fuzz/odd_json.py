@@ -14,7 +14,7 @@ ODD = (
 )
 """Values that are worth trying anywhere."""
 
-MOST_LOOKED_AT = 40
+MAX_LOOKED_AT = 40
 """Of a list; the others are alike."""
 
 Place = tuple[Any, ...]
@@ -35,7 +35,7 @@ def _places(value: Any, place: Place = ()) -> Iterator[Place]:
     if isinstance(value, dict):
         inner = list(value)
     elif isinstance(value, list):
-        inner = list(range(min(len(value), MOST_LOOKED_AT)))
+        inner = list(range(min(len(value), MAX_LOOKED_AT)))
     for key in inner:
         yield from _places(value[key], (*place, key))
 

@@ -20,7 +20,7 @@ from cnnfast.errors import ConfigError, DataError, InputError, PictureError
 from cnnfast.images.pictures import rule as picture_rule
 from cnnfast.images.pictures.decode import fit_images, read_picture, read_pictures
 from cnnfast.images.pictures.files import find_pictures, picture_suffixes
-from cnnfast.images.pictures.pixels import DEFAULT as MOST_PIXELS
+from cnnfast.images.pictures.pixels import DEFAULT as MAX_PIXELS
 from cnnfast.images.preprocess import INTERPOLATIONS, RESIZES, Preprocess
 
 # Broken files may make Pillow warn before it fails; that they are reported is what counts here.
@@ -363,9 +363,9 @@ def test_permission_is_a_reason(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "size", [(MOST_PIXELS + 1, 1), (10_000, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)], ids=str
+    "size", [(MAX_PIXELS + 1, 1), (10_000, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)], ids=str
 )
-@pytest.mark.parametrize("limit", [MOST_PIXELS, None], ids=["limit", "unlimited"])
+@pytest.mark.parametrize("limit", [MAX_PIXELS, None], ids=["limit", "unlimited"])
 def test_decompression_bombs_are_refused_even_if_a_library_lifted_the_limit(size, limit, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(PictureError, match="decompression bomb"):

@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from cnnfast import get_max_pixels, read_picture, read_pictures, set_max_pixels
 from cnnfast.errors import ConfigError
-from cnnfast.images.pictures.pixels import AT_ONCE, DEFAULT, LARGE, Budget, decoding
+from cnnfast.images.pictures.pixels import AT_ONCE, DEFAULT, LARGE, PixelBudget, decoding
 from cnnfast.images.preprocess import Preprocess
 
 
@@ -46,7 +46,7 @@ class Watched:
     """Takes pixels of a budget in several threads, and remembers how many were held at once."""
 
     def __init__(self, total: int) -> None:
-        self.budget = Budget(total)
+        self.budget = PixelBudget(total)
         self.most = 0
         self.sets: list[tuple[int, ...]] = []
         self._held: list[int] = []
@@ -80,7 +80,7 @@ def test_what_is_larger_than_the_budget_is_held_alone() -> None:
 
 def test_who_comes_first_is_served_first() -> None:
     """A large picture is not kept waiting for ever by small ones behind it."""
-    budget, order = Budget(10), list[int]()
+    budget, order = PixelBudget(10), list[int]()
 
     def take(pixels: int) -> None:
         with budget.taken(pixels):
@@ -101,7 +101,7 @@ def test_who_comes_first_is_served_first() -> None:
 
 
 def test_an_error_gives_the_pixels_back() -> None:
-    budget = Budget(10)
+    budget = PixelBudget(10)
     with pytest.raises(ZeroDivisionError), budget.taken(10):
         _ = 1 / 0
     with budget.taken(10):
@@ -136,7 +136,7 @@ def test_what_was_decoded_is_free_before_others_take_pixels(monkeypatch: pytest.
     alive, load = list[weakref.ref[Image.Image]](), PngImageFile.load
     seen = []
 
-    class Told(Budget):
+    class Told(PixelBudget):
         @contextmanager
         def taken(self, pixels: int) -> Iterator[None]:
             yield
@@ -159,7 +159,7 @@ def test_what_was_decoded_is_free_before_others_take_pixels(monkeypatch: pytest.
 def test_memory_of_large_pictures_is_returned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     returned = []
     monkeypatch.setattr("cnnfast.images.pictures.pixels._return_memory", lambda: returned.append(True))
-    budget = Budget(LARGE)
+    budget = PixelBudget(LARGE)
     with budget.taken(LARGE - 1):
         pass
     assert not returned

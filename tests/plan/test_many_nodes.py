@@ -66,7 +66,7 @@ def test_both_ways_to_place_values_give_the_same_result(monkeypatch: pytest.Monk
     graph = Graph({"x": (2, 4, 4)}, tuple(long_lives(60)), {}, ("a59",))
     x = np.random.default_rng(0).standard_normal((3, 2, 4, 4)).astype(np.float32)
     with_care = make_plan(graph)
-    monkeypatch.setattr(memory, "MOST_BY_SIZE", 0)
+    monkeypatch.setattr(memory, "MAX_BY_SIZE", 0)
     quickly = make_plan(graph)
     assert with_care.arena <= quickly.arena <= 2 * with_care.arena
     np.testing.assert_array_equal(execute(quickly, [x])[0], execute(with_care, [x])[0])

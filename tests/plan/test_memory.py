@@ -22,11 +22,11 @@ from cnnfast.plan.step import Step
 LOWERINGS = [lower_chwn, lower_nchw]
 
 
-@pytest.fixture(autouse=True, scope="module", params=[memory.MOST_BY_SIZE, 0], ids=["by size", "by time"])
+@pytest.fixture(autouse=True, scope="module", params=[memory.MAX_BY_SIZE, 0], ids=["by size", "by time"])
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both ways of placing: the one of usual networks, and the one of those with very many values."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "MOST_BY_SIZE", request.param)
+        patch.setattr(memory, "MAX_BY_SIZE", request.param)
         yield
 
 
@@ -95,12 +95,12 @@ def test_every_value_is_there_when_it_is_read(lower: Lower, seed: int) -> None:
 @given(seed=seeds())
 def test_it_is_there_where_places_are_given_in_order_of_time(lower: Lower, seed: int) -> None:
     """As where thousands of values live long."""
-    before, memory.MOST_BY_SIZE = memory.MOST_BY_SIZE, 0
+    before, memory.MAX_BY_SIZE = memory.MAX_BY_SIZE, 0
     try:
         rng = np.random.default_rng(seed)
         check(lower, random_graph(rng, any_rank=bool(rng.random() < 0.5)))
     finally:
-        memory.MOST_BY_SIZE = before
+        memory.MAX_BY_SIZE = before
 
 
 def test_long_chains_reuse_two_places() -> None:

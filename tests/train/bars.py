@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast import Network, Preprocess
-from cnnfast.architectures.weights import Weights
+from cnnfast.architectures.weights import LayerMaker
 from cnnfast.layers import BatchNorm, Dropout, Flatten, MaxPool, Relu
 
 CLASSES = ("flat", "steep", "slanted")
@@ -25,7 +25,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def network(norm: bool = False, dropout: bool = False) -> Network:
     """Return a convolution, a pool and a dense layer, with what else is to be tested."""
-    make = Weights(0)
+    make = LayerMaker(0)
     ones, zeros = np.ones(6), np.zeros(6)
     layers = [
         make.conv("conv", 1, 6, 3),

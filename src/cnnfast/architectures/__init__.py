@@ -23,6 +23,6 @@ import cnnfast.architectures.resnet
 import cnnfast.architectures.tutorials
 import cnnfast.architectures.vgg  # noqa: F401  (each registers its networks)
 from cnnfast.architectures.registry import ARCHITECTURES, Architecture, build, find, register
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 
-__all__ = ["ARCHITECTURES", "Architecture", "Layers", "Weights", "build", "find", "register"]
+__all__ = ["ARCHITECTURES", "Architecture", "LayerMaker", "Layers", "build", "find", "register"]

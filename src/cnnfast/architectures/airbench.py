@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnfast.architectures.registry import register
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Flatten, Gelu, GlobalMaxPool, MaxPool, Residual
 from cnnfast.ops import Shape
 
@@ -13,7 +13,7 @@ from cnnfast.ops import Shape
     "airbench94 with a shortcut in each block: a 2x2 convolution to be whitened, six of 3x3, GELU in its tanh form",
     (3, 32, 32),
 )
-def airbench(w: Weights, shape: Shape, classes: int) -> Layers:
+def airbench(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return three blocks of 64, 256 and 256 filters; each halves the image first."""
     patch = 2 * shape[0] * 2 * 2
     layers, channels = [w.conv("whiten", shape[0], patch, 2, padding=0, bias=False), Gelu("tanh")], patch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnfast.architectures.registry import register
 from cnnfast.architectures.resnet import conv_bn
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Dropout, Flatten, GlobalAvgPool, Relu, Relu6, Residual
 from cnnfast.ops import Shape
 
@@ -12,7 +12,7 @@ STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3
 """Expansion, filters and blocks of each stage: table 2 of the paper."""
 
 
-def depthwise_bn(w: Weights, conv: str, bn: str, channels: int, stride: int) -> Layers:
+def depthwise_bn(w: LayerMaker, conv: str, bn: str, channels: int, stride: int) -> Layers:
     """Return a depthwise 3x3 convolution without bias, and batch-norm."""
     layer = w.conv(conv, channels, channels, 3, stride=stride, groups=channels, bias=False)
     return [layer, w.batch_norm(bn, channels)]
@@ -24,7 +24,7 @@ def depthwise_bn(w: Weights, conv: str, bn: str, channels: int, stride: int) -> 
     (3, 32, 32),
     distinct=True,
 )
-def mobilenet_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
+def mobilenet_cifar(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return MobileNetV2 for small images: ReLU, and every block of stride 1 has a shortcut."""
     layers = [*conv_bn(w, "conv1", "bn1", shape[0], 32, 3), Relu()]
     channels, number = 32, 0
@@ -44,7 +44,7 @@ def mobilenet_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
 
 
 @register("mobilenetv2", "MobileNetV2 for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
-def mobilenet(w: Weights, shape: Shape, classes: int) -> Layers:
+def mobilenet(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return MobileNetV2 as in torchvision: ReLU6, a shortcut where a block keeps the shape."""
     layers = [*conv_bn(w, "features.0.0", "features.0.1", shape[0], 32, 3, 2), Relu6()]
     channels, number = 32, 1
@@ -59,7 +59,7 @@ def mobilenet(w: Weights, shape: Shape, classes: int) -> Layers:
     return [*layers, GlobalAvgPool(), Flatten(), Dropout(0.2), w.linear("classifier.1", 1280, classes)]
 
 
-def _inverted(w: Weights, name: str, channels: int, filters: int, stride: int, expansion: int) -> Layers:
+def _inverted(w: LayerMaker, name: str, channels: int, filters: int, stride: int, expansion: int) -> Layers:
     """Return a block; its parts are numbered, so the names depend on whether there is an expansion."""
     layers, part, wide = [], 0, channels * expansion
     if expansion > 1:

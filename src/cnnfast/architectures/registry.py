@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Callable
 
 from cnnfast._frozen import frozen
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph
 from cnnfast.layers import build_graph
 from cnnfast.ops import Shape
 from cnnfast.runtime.registry import Registry
 
-Maker = Callable[[Weights, Shape, int], Layers]
+Maker = Callable[[LayerMaker, Shape, int], Layers]
 
 
 @frozen
@@ -112,4 +112,4 @@ def build(name: str, input_shape: Shape | None = None, classes: int | None = Non
     count = architecture.classes if classes is None else classes
     if not isinstance(count, int) or count < 1:
         raise ConfigError(f"the number of classes of {name} must be an integer from 1 up, but is {classes!r}")
-    return build_graph(architecture.layers(Weights(seed), shape, count), shape)
+    return build_graph(architecture.layers(LayerMaker(seed), shape, count), shape)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from cnnfast.architectures.registry import register
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Flatten, GlobalAvgPool, MaxPool, Pad, Relu, Residual
 from cnnfast.ops import Shape
 
 
-def conv_bn(w: Weights, conv: str, bn: str, channels: int, filters: int, kernel: int, stride: int = 1) -> Layers:
+def conv_bn(w: LayerMaker, conv: str, bn: str, channels: int, filters: int, kernel: int, stride: int = 1) -> Layers:
     """Return a convolution without bias, and batch-norm."""
     return [w.conv(conv, channels, filters, kernel, stride=stride, bias=False), w.batch_norm(bn, filters)]
 
 
-def basic_body(w: Weights, name: str, channels: int, filters: int, stride: int) -> Layers:
+def basic_body(w: LayerMaker, name: str, channels: int, filters: int, stride: int) -> Layers:
     """Return two 3x3 convolutions."""
     first = conv_bn(w, f"{name}.conv1", f"{name}.bn1", channels, filters, 3, stride)
     return [*first, Relu(), *conv_bn(w, f"{name}.conv2", f"{name}.bn2", filters, filters, 3)]
 
 
-def bottleneck_body(w: Weights, name: str, channels: int, filters: int, stride: int) -> Layers:
+def bottleneck_body(w: LayerMaker, name: str, channels: int, filters: int, stride: int) -> Layers:
     """Return a 1x1, a 3x3 and a 1x1 convolution; as in torchvision the 3x3 convolution has the stride."""
     narrow = filters // 4
     layers = [*conv_bn(w, f"{name}.conv1", f"{name}.bn1", channels, narrow, 1), Relu()]
@@ -27,7 +27,7 @@ def bottleneck_body(w: Weights, name: str, channels: int, filters: int, stride: 
     return [*layers, *conv_bn(w, f"{name}.conv3", f"{name}.bn3", narrow, filters, 1)]
 
 
-def projection(w: Weights, name: str, channels: int, filters: int, stride: int) -> Layers:
+def projection(w: LayerMaker, name: str, channels: int, filters: int, stride: int) -> Layers:
     """Return the shortcut of option B, a 1x1 convolution, where a block changes the shape."""
     if channels == filters and stride == 1:
         return []
@@ -48,7 +48,7 @@ def _register_cifar(depth: int) -> None:
     title = f"ResNet-{depth} of the paper, option A; names as in akamaster/pytorch_resnet_cifar10"
 
     @register(f"resnet{depth}-cifar", title, (3, 32, 32), distinct=True)
-    def resnet(w: Weights, shape: Shape, classes: int) -> Layers:
+    def resnet(w: LayerMaker, shape: Shape, classes: int) -> Layers:
         layers, channels = [*conv_bn(w, "conv1", "bn1", shape[0], 16, 3), Relu()], 16
         for stage, filters in enumerate((16, 32, 64), 1):
             for block in range(blocks):
@@ -70,14 +70,14 @@ for _depth in (20, 32, 44, 56, 110):
     (3, 32, 32),
     distinct=True,
 )
-def resnet18_cifar(w: Weights, shape: Shape, classes: int) -> Layers:
+def resnet18_cifar(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return ResNet-18 for small images."""
     layers = [*conv_bn(w, "conv1", "bn1", shape[0], 64, 3), Relu()]
     layers += _stages(w, ((64, 2), (128, 2), (256, 2), (512, 2)), "basic", "shortcut")
     return [*layers, GlobalAvgPool(), Flatten(), w.linear("linear", 512, classes)]
 
 
-def _stages(w: Weights, stages: tuple[tuple[int, int], ...], kind: str, shortcut: str) -> Layers:
+def _stages(w: LayerMaker, stages: tuple[tuple[int, int], ...], kind: str, shortcut: str) -> Layers:
     """Return the blocks of all stages, (filters, blocks) each; the first block of all but the first has stride 2."""
     layers: Layers = []
     channels = 64
@@ -104,7 +104,7 @@ def _register(name: str) -> None:
     kind, stages = IMAGENET[name]
 
     @register(name, f"ResNet-{name[6:]} for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
-    def resnet(w: Weights, shape: Shape, classes: int) -> Layers:
+    def resnet(w: LayerMaker, shape: Shape, classes: int) -> Layers:
         layers = [*conv_bn(w, "conv1", "bn1", shape[0], 64, 7, 2), Relu(), MaxPool(3, 2, 1)]
         layers += _stages(w, stages, kind, "downsample")
         return [*layers, GlobalAvgPool(), Flatten(), w.linear("fc", stages[-1][0], classes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnfast.architectures.registry import register
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Dropout, Flatten, MaxPool, Relu
 from cnnfast.ops import Shape
 
@@ -14,7 +14,7 @@ from cnnfast.ops import Shape
     (1, 28, 28),
     distinct=True,
 )
-def mnist(w: Weights, shape: Shape, classes: int) -> Layers:
+def mnist(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return conv-relu twice without padding, one pool, and two dense layers; names as in pytorch/examples/mnist."""
     height, width = ((size - 4) // 2 for size in shape[1:])
     layers = [w.conv("conv1", shape[0], 32, 3, padding=0), Relu(), w.conv("conv2", 32, 64, 3, padding=0), Relu()]
@@ -28,7 +28,7 @@ def mnist(w: Weights, shape: Shape, classes: int) -> Layers:
     (1, 28, 28),
     distinct=True,
 )
-def mnist_2018(w: Weights, shape: Shape, classes: int) -> Layers:
+def mnist_2018(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return conv-pool-relu twice without padding, and two dense layers."""
     height, width = (((size - 4) // 2 - 4) // 2 for size in shape[1:])
     layers = [w.conv("conv1", shape[0], 10, 5, padding=0), MaxPool(2), Relu()]
@@ -37,7 +37,7 @@ def mnist_2018(w: Weights, shape: Shape, classes: int) -> Layers:
 
 
 @register("quickstart", "PyTorch's quickstart tutorial: 784-512-512-10 with ReLU", (1, 28, 28), distinct=True)
-def quickstart(w: Weights, shape: Shape, classes: int) -> Layers:
+def quickstart(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return three dense layers, named as in the tutorial."""
     layers = [Flatten(), w.linear("linear_relu_stack.0", shape[0] * shape[1] * shape[2], 512), Relu()]
     return [*layers, w.linear("linear_relu_stack.2", 512, 512), Relu(), w.linear("linear_relu_stack.4", 512, classes)]
@@ -46,7 +46,7 @@ def quickstart(w: Weights, shape: Shape, classes: int) -> Layers:
 @register(
     "cnn-32-64", "two 3x3 convolutions with padding, each with relu and pool, dense layers of 128 and K", (1, 28, 28)
 )
-def two_convs(w: Weights, shape: Shape, classes: int) -> Layers:
+def two_convs(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return conv-relu-pool twice, and two dense layers."""
     layers = [w.conv("conv1", shape[0], 32, 3), Relu(), MaxPool(2), w.conv("conv2", 32, 64, 3), Relu(), MaxPool(2)]
     features = 64 * (shape[1] // 4) * (shape[2] // 4)

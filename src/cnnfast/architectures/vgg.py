@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cnnfast.architectures.registry import register
-from cnnfast.architectures.weights import Layers, Weights
+from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Dropout, Flatten, MaxPool, Relu
 from cnnfast.ops import Shape
 
 
 @register("vgg-small", "three pairs of 3x3 convolutions with batch-norm, 64, 128 and 256 filters", (3, 32, 32))
-def vgg_small(w: Weights, shape: Shape, classes: int) -> Layers:
+def vgg_small(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return the VGG of the benchmarks, for small images."""
     layers, channels = [], shape[0]
     for stage, filters in enumerate((64, 128, 256), 1):
@@ -32,7 +32,7 @@ STAGES = {
 """Filters and convolutions of each stage: columns A, B, D and E of the paper."""
 
 
-def vgg(w: Weights, shape: Shape, classes: int, name: str, batch_norm: bool) -> Layers:
+def vgg(w: LayerMaker, shape: Shape, classes: int, name: str, batch_norm: bool) -> Layers:
     """Return a VGG for ImageNet, with torchvision's names; it has no adaptive pool, so 224x224 is what it takes."""
     layers: Layers = []
     channels = shape[0]
@@ -51,13 +51,13 @@ def vgg(w: Weights, shape: Shape, classes: int, name: str, batch_norm: bool) -> 
 
 def _register(name: str) -> None:
     @register(name, f"{name.upper()} for ImageNet; names as in torchvision", (3, 224, 224), 1000, distinct=True)
-    def plain(w: Weights, shape: Shape, classes: int) -> Layers:
+    def plain(w: LayerMaker, shape: Shape, classes: int) -> Layers:
         return vgg(w, shape, classes, name, batch_norm=False)
 
     @register(
         f"{name}-bn", f"{name.upper()} with batch-norm; names as in torchvision", (3, 224, 224), 1000, distinct=True
     )
-    def normed(w: Weights, shape: Shape, classes: int) -> Layers:
+    def normed(w: LayerMaker, shape: Shape, classes: int) -> Layers:
         return vgg(w, shape, classes, name, batch_norm=True)
 
 

@@ -13,7 +13,7 @@ from cnnfast.ops import Array
 Layers = list[AnyLayer]
 
 
-class Weights:
+class LayerMaker:
     """Makes named layers with fresh weights; the same calls give the same weights.
 
     Parameters
@@ -23,7 +23,7 @@ class Weights:
 
     Examples
     --------
-    >>> Weights(0).conv("conv1", 3, 16, 5).parameters["weight"].shape
+    >>> LayerMaker(0).conv("conv1", 3, 16, 5).parameters["weight"].shape
     (16, 3, 5, 5)
     """
 

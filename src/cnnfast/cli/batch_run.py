@@ -15,7 +15,7 @@ from cnnfast._frozen import frozen
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
-from cnnfast.cli.inputs import Item, Source, open_inputs
+from cnnfast.cli.inputs import Inputs, Item, open_inputs
 from cnnfast.cli.models import digest, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
@@ -91,7 +91,7 @@ class _Sweep:
             raise ConfigError("--resume goes on with the rows of an earlier run, so it needs --out FILE")
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
-        self.sources: list[Source] = open_inputs(args.paths, args.split)
+        self.sources: list[Inputs] = open_inputs(args.paths, args.split)
         self.gallery = None if args.report is None else Gallery(args.report)
         folder = args.copy_to or args.link_to
         self.shelf = None if folder is None else Shelf(folder, args.link_to is not None, args.paths, self.sources)

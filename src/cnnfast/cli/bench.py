@@ -9,7 +9,7 @@ from cnnfast import __version__
 from cnnfast.cli import options
 from cnnfast.network.network import Network
 from cnnfast.plan import make_plan
-from cnnfast.report.ladder import FEW, Result, Subject, climb
+from cnnfast.report.ladder import FEW, LadderResult, Subject, climb
 from cnnfast.report.profile import Line, profile
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.info import cpu_model
@@ -66,7 +66,7 @@ def _print_head(model: str, subject: Subject, threads: int, peak: float) -> None
     print(f"FMA peak    {peak / 1e9:.1f} GFLOP/s in float32 on one core, measured now", flush=True)
 
 
-def _print_ladder(subject: Subject, results: Iterable[Result], peak: float) -> None:
+def _print_ladder(subject: Subject, results: Iterable[LadderResult], peak: float) -> None:
     print(RUNG.format("way", "threads", "images/s", "median", "× naive", "GFLOP/s", "% peak", "difference"))
     naive = float("nan")
     for result in results:

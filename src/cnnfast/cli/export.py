@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.cli.inputs import Images, Item, Source
+from cnnfast.cli.inputs import DatasetInputs, Inputs, Item
 from cnnfast.errors import ConfigError
 from cnnfast.images.preprocess import Array
 from cnnfast.runtime.outputs import replacing
@@ -32,7 +32,7 @@ class Shelf:
         Make symbolic links instead of copies.
     paths : sequence of str
         What is searched.
-    sources : sequence of Source
+    sources : sequence of Inputs
 
     Raises
     ------
@@ -40,12 +40,12 @@ class Shelf:
         If the folder lies inside of what is searched, or images without a file are to be linked or copied.
     """
 
-    def __init__(self, folder: Path, link: bool, paths: Sequence[str], sources: Sequence[Source]) -> None:
+    def __init__(self, folder: Path, link: bool, paths: Sequence[str], sources: Sequence[Inputs]) -> None:
         self._folder = folder
         self._link = link
         _check_outside(folder, paths)
         for source in sources:
-            if isinstance(source, Images):
+            if isinstance(source, DatasetInputs):
                 _check_images(source, link)
 
     def put(self, item: Item, label: str) -> None:
@@ -124,7 +124,7 @@ def _check_outside(folder: Path, paths: Sequence[str]) -> None:
             )
 
 
-def _check_images(source: Images, link: bool) -> None:
+def _check_images(source: DatasetInputs, link: bool) -> None:
     if link:
         raise ConfigError(f"{source.path}: is a data set, and its images have no files to link to; say --copy-to")
     first = next(source.dataset.batches(1))

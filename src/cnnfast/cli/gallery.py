@@ -10,12 +10,12 @@ import numpy as np
 from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
 
-MOST_TILES = 96
+MAX_TILES = 96
 """More nobody looks at, and memory must stay constant."""
 
 
 class Gallery:
-    """Collects the `MOST_TILES` most telling pictures of a run.
+    """Collects the `MAX_TILES` most telling pictures of a run.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Gallery:
         # The number decides between equals, so that tiles are never compared: the earlier picture stays.
         entry = (tile.probability, -self._seen, tile)
         self._seen += 1
-        if len(self._heap) < MOST_TILES:
+        if len(self._heap) < MAX_TILES:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)

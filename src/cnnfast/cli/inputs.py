@@ -47,7 +47,7 @@ class Item(NamedTuple):
         return decode(self.picture, preprocess) if self.pixels is None else self.pixels
 
 
-class Source(Protocol):
+class Inputs(Protocol):
     """Some of the images."""
 
     def __len__(self) -> int: ...
@@ -62,7 +62,7 @@ class Source(Protocol):
 
 
 @frozen
-class Pictures:
+class PictureInputs:
     """Picture files, and folders of them."""
 
     paths: tuple[Path, ...]
@@ -81,7 +81,7 @@ class Pictures:
 
 
 @frozen
-class Images:
+class DatasetInputs:
     """A data set whose images lie in an array."""
 
     path: Path
@@ -115,7 +115,7 @@ class Images:
         return self._prefix + name
 
 
-def open_inputs(paths: Sequence[str], split: str) -> list[Source]:
+def open_inputs(paths: Sequence[str], split: str) -> list[Inputs]:
     """Return where the images of the paths come from.
 
     Raises
@@ -123,16 +123,16 @@ def open_inputs(paths: Sequence[str], split: str) -> list[Source]:
     DataError
         If a path does not exist, or a data set is damaged.
     """
-    sources: list[Source] = []
+    sources: list[Inputs] = []
     suffixes = picture_suffixes()
     # Neighboring picture paths become one source, so that a shell's `*.png` is read by one pool of threads.
     marked = [(path, _is_data_set(path, suffixes)) for path in map(Path, dict.fromkeys(paths))]
     for is_data_set, group in itertools.groupby(marked, key=lambda pair: pair[1]):
         members = tuple(path for path, _ in group)
         if is_data_set:
-            sources += [Images(path, open_dataset(path, split=split)) for path in members]
+            sources += [DatasetInputs(path, open_dataset(path, split=split)) for path in members]
         else:
-            sources.append(Pictures(members))
+            sources.append(PictureInputs(members))
     return sources
 
 

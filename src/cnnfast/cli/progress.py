@@ -10,7 +10,7 @@ from typing import Self
 from cnnfast._bar import above, open_bar
 from cnnfast.errors import PictureError
 
-MOST_LISTED = 1000
+MAX_LISTED = 1000
 """Unreadable pictures named at the end; memory must stay constant even if all are."""
 
 
@@ -56,7 +56,7 @@ class Progress:
 
 
 class Failures:
-    """The images that have no result, named up to `MOST_LISTED`.
+    """The images that have no result, named up to `MAX_LISTED`.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Failures:
     def add(self, name: str, reason: str) -> None:
         """Remember one."""
         self.count += 1
-        if len(self._listed) < MOST_LISTED:
+        if len(self._listed) < MAX_LISTED:
             self._listed.append(f"  {name}: {reason}")
 
     def add_error(self, error: PictureError) -> None:

@@ -23,7 +23,7 @@ class Row(NamedTuple):
     error: str | None
 
 
-class Layout(Protocol):
+class RowFormat(Protocol):
     """How rows are written."""
 
     def header(self) -> bytes:

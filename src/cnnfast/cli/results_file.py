@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from cnnfast.cli.records import LAYOUTS, Layout, Row
+from cnnfast.cli.records import LAYOUTS, Row, RowFormat
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.outputs import file_behind, replacing
 
@@ -52,7 +52,7 @@ class RowFile:
         self.path = path
         self._target = file_behind(path)
         self._sidecar = path.with_name(path.name + ".run.json")
-        self._layout: Layout = layout(columns)
+        self._layout: RowFormat = layout(columns)
         self._settings = settings
         self._file: BinaryIO | None = None
         if self._target.exists() and not (resume or force):

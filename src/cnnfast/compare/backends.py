@@ -13,7 +13,7 @@ from cnnfast.ops import Array, Shape
 from cnnfast.plan import make_plan
 from cnnfast.plan.plan import as_chw
 
-MOST_OUTPUTS = 8
+MAX_OUTPUTS = 8
 """A program of the kernels gives no more at once."""
 
 
@@ -53,8 +53,8 @@ class NetworkBackend(Backend):
         """Compute layers."""
         names = [name for name in dict.fromkeys(wanted) if name != self.output]
         results = {self.output: self._net.forward(images, layout="nchw" if images.ndim == 4 else None)}
-        for first in range(0, len(names), MOST_OUTPUTS):
-            results |= self._computed(images, names[first : first + MOST_OUTPUTS])
+        for first in range(0, len(names), MAX_OUTPUTS):
+            results |= self._computed(images, names[first : first + MAX_OUTPUTS])
         return results
 
     def _computed(self, images: Array, names: list[str]) -> dict[str, Array]:

@@ -17,10 +17,10 @@ from cnnfast.errors import DataError, InputError
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.preprocess import Preprocess
 
-MOST_IMAGES = 1 << 26
+MAX_IMAGES = 1 << 26
 """No compressed file may promise more: its labels alone would take half a gigabyte."""
 
-MOST_DEFLATE_RATIO = 1032
+MAX_DEFLATE_RATIO = 1032
 """Deflate cannot shrink by more than this: a header that promises more lies."""
 
 

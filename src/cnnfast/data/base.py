@@ -1,6 +1,6 @@
 """What a data set is, and the list of the kinds that `open_dataset` recognizes.
 
-A kind is one file of this folder: it registers a `Format`, and the tests go through all that are registered.
+A kind is one file of this folder: it registers a `DatasetFormat`, and the tests go through all that are registered.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What a `Source` delivers: a batch that knows the positions of its images instead of their labels."""
+    """What a `ImageSource` delivers: a batch that knows the positions of its images instead of their labels."""
 
     images: Array
     positions: Positions
@@ -52,7 +52,7 @@ class Piece(NamedTuple):
     failed: list[PictureError]
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Where the images of a data set come from."""
 
     def __len__(self) -> int: ...
@@ -61,7 +61,7 @@ class Source(Protocol):
         """Yield all images in order, ``size`` at a time, holding no more than that in memory."""
         ...
 
-    def part(self, positions: Positions) -> Source:
+    def part(self, positions: Positions) -> ImageSource:
         """Return a source of the images at some positions, which rise."""
         ...
 
@@ -78,14 +78,14 @@ class Dataset:
         The name of each label.
     labels : int64 array of shape (N,), or None
         For each image the index of its class.
-    source : Source
+    source : ImageSource
         Where the images come from.
     """
 
     name: str
     classes: tuple[str, ...] | None
     labels: Labels | None
-    source: Source
+    source: ImageSource
 
     def __len__(self) -> int:
         return len(self.source)
@@ -190,7 +190,7 @@ def spread(labels: Labels, count: int) -> Positions:
 
 
 @frozen
-class Format:
+class DatasetFormat:
     """One kind of data set.
 
     Attributes
@@ -210,10 +210,10 @@ class Format:
     open: Callable[[Path, str], Dataset]
 
 
-FORMATS: Registry[str, Format] = Registry("kinds of data sets")
+FORMATS: Registry[str, DatasetFormat] = Registry("kinds of data sets")
 """Every kind by its name, filled by `register`; the first that recognizes a path opens it."""
 
 
-def register(format_: Format) -> None:
+def register(format_: DatasetFormat) -> None:
     """Enter a kind into `FORMATS`."""
     FORMATS.add(format_.name, format_)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnfast.data.arrays import ArraySource
-from cnnfast.data.base import Array, Dataset, Format
+from cnnfast.data.base import Array, Dataset, DatasetFormat
 from cnnfast.errors import DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -111,7 +111,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return names
 
 
-FORMAT = Format(
+FORMAT = DatasetFormat(
     "cifar10",
     f"CIFAR-10 binary: a .bin file, or a folder with data_batch_1.bin or {FOLDER}",
     recognize,

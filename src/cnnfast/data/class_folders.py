@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.data.base import Dataset, Format
+from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
 from cnnfast.errors import DataError
 from cnnfast.images.pictures.files import find_pictures, picture_suffixes
@@ -65,4 +65,4 @@ def _split_folder(path: Path, split: str) -> Path:
     return chosen[0]
 
 
-FORMAT = Format("class-folders", "a folder with one folder of pictures a class", recognize, open_class_folders)
+FORMAT = DatasetFormat("class-folders", "a folder with one folder of pictures a class", recognize, open_class_folders)

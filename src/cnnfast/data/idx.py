@@ -13,8 +13,8 @@ from typing import IO, cast
 
 import numpy as np
 
-from cnnfast.data.arrays import MOST_DEFLATE_RATIO, MOST_IMAGES, ArraySource, naming, read_exactly
-from cnnfast.data.base import Array, Dataset, Format, Labels
+from cnnfast.data.arrays import MAX_DEFLATE_RATIO, MAX_IMAGES, ArraySource, naming, read_exactly
+from cnnfast.data.base import Array, Dataset, DatasetFormat, Labels
 from cnnfast.errors import DataError
 
 UINT8 = 0x08
@@ -86,8 +86,8 @@ def _shape(file: Path, rank: int, what: str) -> tuple[int, ...]:
         raise DataError(f"{file}: ends inside its header of {4 + 4 * rank} bytes; the file is truncated")
     shape = struct.unpack(f">{rank}I", header[4:])
     promised, size = len(header) + math.prod(shape), file.stat().st_size
-    possible = promised <= size * MOST_DEFLATE_RATIO if zipped else promised == size
-    if 0 in shape or shape[0] > MOST_IMAGES or not possible:
+    possible = promised <= size * MAX_DEFLATE_RATIO if zipped else promised == size
+    if 0 in shape or shape[0] > MAX_IMAGES or not possible:
         raise DataError(
             f"{file}: its header promises {' x '.join(map(str, shape))} bytes of {what}, which does not fit a file of "
             f"{size} bytes{' (gzip)' if zipped else ''}; the file is truncated or damaged"
@@ -130,6 +130,6 @@ def _check_end(file: Path, stream: IO[bytes]) -> None:
         raise DataError(f"{file}: holds more data than its header says; the file is damaged")
 
 
-FORMAT = Format(
+FORMAT = DatasetFormat(
     "mnist", "MNIST: an idx file (.gz too), or a folder with t10k-images-idx3-ubyte.gz", recognize, open_idx
 )

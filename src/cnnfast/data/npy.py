@@ -13,8 +13,8 @@ from typing import IO, Any
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.data.arrays import MOST_DEFLATE_RATIO, MOST_IMAGES, ArraySource, naming, read_exactly
-from cnnfast.data.base import Array, Dataset, Format, Labels
+from cnnfast.data.arrays import MAX_DEFLATE_RATIO, MAX_IMAGES, ArraySource, naming, read_exactly
+from cnnfast.data.base import Array, Dataset, DatasetFormat, Labels
 from cnnfast.errors import DataError
 
 IMAGES_KEYS = ("images", "x", "x_{split}", "data", "arr_0")
@@ -22,14 +22,14 @@ LABELS_KEYS = ("labels", "y", "y_{split}", "targets", "arr_1")
 CLASSES_KEYS = ("classes", "class_names")
 """Names of the arrays in an ``.npz``, in the order in which they are looked for."""
 
-MOST_CLASSES = 1 << 16
-MOST_NAMES_BYTES = 1 << 26
+MAX_CLASSES = 1 << 16
+MAX_NAMES_BYTES = 1 << 26
 
 ENCRYPTED = 0x1
 
 
 @frozen
-class Stored:
+class StoredArray:
     """An array in a file: ``member`` of an npz, or the whole of an npy where that is None."""
 
     file: Path
@@ -63,17 +63,17 @@ def open_npy(path: Path, split: str) -> Dataset:
     return Dataset(f"images in {path}", names, _load_labels(labels, images, names), source)
 
 
-def _beside(path: Path) -> tuple[Stored, Stored | None, Stored | None]:
+def _beside(path: Path) -> tuple[StoredArray, StoredArray | None, StoredArray | None]:
     labels = path.with_name(path.name.replace("images", "labels"))
     found = labels != path and labels.is_file()
     return _header(path, None), _header(labels, None) if found else None, None
 
 
-def _members(path: Path, split: str) -> tuple[Stored, Stored | None, Stored | None]:
+def _members(path: Path, split: str) -> tuple[StoredArray, StoredArray | None, StoredArray | None]:
     with naming(path), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy") for name in archive.namelist()}
 
-    def find(keys: tuple[str, ...]) -> Stored | None:
+    def find(keys: tuple[str, ...]) -> StoredArray | None:
         wanted = (key.format(split=split) for key in keys)
         key = next((k for k in wanted if k in members), None)
         return None if key is None else _header(path, f"{key}.npy")
@@ -96,7 +96,7 @@ def _open(file: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
             info = archive.getinfo(member)
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError("compressed by a method that NumPy does not write")
-            if info.flag_bits & ENCRYPTED or info.file_size > info.compress_size * MOST_DEFLATE_RATIO:
+            if info.flag_bits & ENCRYPTED or info.file_size > info.compress_size * MAX_DEFLATE_RATIO:
                 raise ValueError(f"{info.compress_size} compressed bytes cannot hold {info.file_size}")
             with archive.open(info) as inside:
                 yield inside, info.file_size
@@ -113,11 +113,11 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any
         raise ValueError(f"its header is not one of npy: {error}") from error
 
 
-def _header(file: Path, member: str | None) -> Stored:
+def _header(file: Path, member: str | None) -> StoredArray:
     """Read the header of an array and check what it promises against the size of the file."""
     with naming(f"{file}{f' ({member})' if member else ''}"), _open(file, member) as (stream, size):
         shape, fortran, dtype = _read_header(stream)
-        stored = Stored(file, member, shape, dtype)
+        stored = StoredArray(file, member, shape, dtype)
         if dtype.hasobject:
             raise DataError(f"{stored}: holds Python objects, which are never loaded; save plain numbers")
         if fortran and len(shape) > 1:
@@ -128,7 +128,7 @@ def _header(file: Path, member: str | None) -> Stored:
         return stored
 
 
-def _check_images(images: Stored) -> None:
+def _check_images(images: StoredArray) -> None:
     if images.dtype.newbyteorder("=") not in (np.uint8, np.float32):
         raise DataError(f"{images}: images must be uint8 or float32, but are {images.dtype}")
     shape = images.shape
@@ -137,13 +137,13 @@ def _check_images(images: Stored) -> None:
             f"{images}: images must be (N, H, W), or (N, H, W, C) with C of 1, 3 or 4, but are {shape}; "
             f"channels come last"
         )
-    if images.member is not None and shape[0] > MOST_IMAGES:
+    if images.member is not None and shape[0] > MAX_IMAGES:
         raise DataError(
-            f"{images}: promises {shape[0]} images, but an npz may hold at most {MOST_IMAGES}; use .npy files"
+            f"{images}: promises {shape[0]} images, but an npz may hold at most {MAX_IMAGES}; use .npy files"
         )
 
 
-def _chunks(images: Stored, size: int) -> Iterator[Array]:
+def _chunks(images: StoredArray, size: int) -> Iterator[Array]:
     shape = images.shape[1:] if len(images.shape) == 4 else (*images.shape[1:], 1)
     each = math.prod(shape) * images.dtype.itemsize
     with naming(images), _open(images.file, images.member) as (stream, _):
@@ -157,12 +157,12 @@ def _chunks(images: Stored, size: int) -> Iterator[Array]:
             yield np.frombuffer(content, images.dtype).astype(native, copy=False).reshape(count, *shape)
 
 
-def _load(stored: Stored) -> Array:
+def _load(stored: StoredArray) -> Array:
     with naming(stored), _open(stored.file, stored.member) as (stream, _):
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _load_labels(labels: Stored | None, images: Stored, classes: tuple[str, ...] | None) -> Labels | None:
+def _load_labels(labels: StoredArray | None, images: StoredArray, classes: tuple[str, ...] | None) -> Labels | None:
     if labels is None:
         return None
     count = images.shape[0]
@@ -171,18 +171,18 @@ def _load_labels(labels: Stored | None, images: Stored, classes: tuple[str, ...]
             f"{labels}: labels must be {count} integers, one an image, but are {labels.dtype} {labels.shape}"
         )
     values = _load(labels).reshape(-1).astype(np.int64)
-    most = MOST_CLASSES if classes is None else len(classes)
+    most = MAX_CLASSES if classes is None else len(classes)
     wrong = np.flatnonzero((values < 0) | (values >= most))
     if wrong.size:
         raise DataError(f"{labels}: label {wrong[0]} is {values[wrong[0]]}, but labels are 0 to {most - 1}")
     return values
 
 
-def _load_classes(classes: Stored) -> tuple[str, ...]:
-    plausible = len(classes.shape) == 1 and 0 < classes.shape[0] <= MOST_CLASSES
-    if classes.dtype.kind != "U" or not plausible or classes.dtype.itemsize * classes.shape[0] > MOST_NAMES_BYTES:
+def _load_classes(classes: StoredArray) -> tuple[str, ...]:
+    plausible = len(classes.shape) == 1 and 0 < classes.shape[0] <= MAX_CLASSES
+    if classes.dtype.kind != "U" or not plausible or classes.dtype.itemsize * classes.shape[0] > MAX_NAMES_BYTES:
         raise DataError(f"{classes}: classes must be strings in one dimension, but are {classes.dtype} {classes.shape}")
     return tuple(map(str, _load(classes)))
 
 
-FORMAT = Format("npy", "NumPy: images.npy, or an .npz with images and labels", recognize, open_npy)
+FORMAT = DatasetFormat("npy", "NumPy: images.npy, or an .npz with images and labels", recognize, open_npy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnfast.data.base import Dataset, Format
+from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
 from cnnfast.errors import DataError
 from cnnfast.images.pictures.files import find_pictures, picture_suffixes
@@ -29,4 +29,4 @@ def open_picture_folder(path: Path, split: str) -> Dataset:
     return Dataset(f"pictures in {path}", None, None, FileSource(paths))
 
 
-FORMAT = Format("pictures", "a picture, or a folder of pictures", recognize, open_picture_folder)
+FORMAT = DatasetFormat("pictures", "a picture, or a folder of pictures", recognize, open_picture_folder)

@@ -42,8 +42,8 @@ UNSAID = (
 )
 """About a network without preprocessing; a wrong guess would be believed, so none is made."""
 
-MOST_SIDE = 1 << 16
-MOST_PIXELS = 1 << 26
+MAX_SIDE = 1 << 16
+MAX_PIXELS = 1 << 26
 """Limits of ``size``: a damaged model file must not make one picture fill the memory."""
 
 
@@ -308,11 +308,11 @@ def check_preprocess(preprocess: object) -> None:
 def _size(value: object) -> tuple[int, int]:
     if isinstance(value, list | tuple) and len(value) == 2 and all(_is_int(side) for side in value):
         height, width = int(value[0]), int(value[1])
-        if 1 <= min(height, width) <= max(height, width) <= MOST_SIDE and height * width <= MOST_PIXELS:
+        if 1 <= min(height, width) <= max(height, width) <= MAX_SIDE and height * width <= MAX_PIXELS:
             return height, width
     raise ConfigError(
-        f"size of the preprocessing must be (H, W), each from 1 to {MOST_SIDE} and together at most "
-        f"{MOST_PIXELS} pixels, but is {quoted(value)}; for a square too both are given, as in size=(32, 32)"
+        f"size of the preprocessing must be (H, W), each from 1 to {MAX_SIDE} and together at most "
+        f"{MAX_PIXELS} pixels, but is {quoted(value)}; for a square too both are given, as in size=(32, 32)"
     )
 
 

@@ -16,14 +16,14 @@ cdef extern from *:
 cdef enum:
     ALIGNMENT = 64
     WORTH_TRIMMING = 1 << 20               # bytes of weights: packing them has taken several times as much
-    MOST_IDLE = 16                         # blocks
-    MOST_IDLE_BYTES = 64 << 20             # together; a larger block goes back to the system at once
+    MAX_IDLE = 16                         # blocks
+    MAX_IDLE_BYTES = 64 << 20             # together; a larger block goes back to the system at once
 
 cdef struct Block:
     void* data
     size_t size
 
-cdef Block[MOST_IDLE] _idle                # the longest unused first
+cdef Block[MAX_IDLE] _idle                # the longest unused first
 cdef int _idle_count = 0
 cdef size_t _idle_bytes = 0
 
@@ -48,10 +48,10 @@ cdef Block borrow(size_t size) except *:
 
 cdef void give_back(Block block) noexcept:
     global _idle_count, _idle_bytes
-    if block.size > MOST_IDLE_BYTES:
+    if block.size > MAX_IDLE_BYTES:
         free(block.data)
         return
-    while _idle_count == MOST_IDLE or _idle_bytes + block.size > MOST_IDLE_BYTES:
+    while _idle_count == MAX_IDLE or _idle_bytes + block.size > MAX_IDLE_BYTES:
         free(_idle[0].data)
         _forget(0)
     _idle[_idle_count] = block

@@ -4,7 +4,7 @@
 
 cdef enum:
     SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
-    MOST_SHARES = 8
+    MAX_SHARES = 8
     MAX_LANES = 16
     MAX_ENDS = 8
 
@@ -389,7 +389,7 @@ cdef class Program:
         # how many threads share the work for one image: several if it is large, and if most would else be idle
         if self._lanes == 1 or self._group > 1 or 2 * N > threads:
             return 1
-        return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MOST_SHARES)))
+        return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MAX_SHARES)))
 
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                           Py_ssize_t group, Py_ssize_t N, float* arenas, int threads,

@@ -119,10 +119,10 @@ def _compiled(network: Any, options: Mapping[str, Any]) -> Compiled:
     return made
 
 
-MOST_IMAGES = 1 << 31
+MAX_IMAGES = 1 << 31
 """Of a batch: the memory that results of more would take is nobody's."""
 
 
 def checked_batch(batch: object) -> int:
     """Return a batch size as an int, or raise `ConfigError`."""
-    return whole("batch", batch, least=1, most=MOST_IMAGES)
+    return whole("batch", batch, least=1, most=MAX_IMAGES)

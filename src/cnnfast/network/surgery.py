@@ -67,9 +67,9 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer | LazyLay
 
 def _head(parts: Sequence[int | Layer | LazyLayer], shape: Shape, seed: int) -> list[AnyLayer]:
     """Return the layers of a head, each with a name: numbers become dense layers, with a flatten before the first."""
-    from cnnfast.architectures.weights import Weights
+    from cnnfast.architectures.weights import LayerMaker
 
-    weights, head = Weights(seed), list[AnyLayer]()
+    weights, head = LayerMaker(seed), list[AnyLayer]()
     value = shape
     for number, part in enumerate(parts, 1):
         if len(value) > 1 and _is_dense(part):

@@ -12,7 +12,7 @@ from cnnfast.plan.step import Step
 ALIGNMENT = 16
 """Elements between possible places: in layout nchw 64 bytes, a cache line and the widest vector register."""
 
-MOST_BY_SIZE = 1000
+MAX_BY_SIZE = 1000
 """Buffers up to which the smaller arena is worth the time of looking at every pair."""
 
 
@@ -99,7 +99,7 @@ def _assign(buffers: Iterable[Buffer]) -> int:
         buffer.offset = 0
         if buffer.size:
             wanted.append(buffer)
-    return _by_size(wanted) if len(wanted) <= MOST_BY_SIZE else _by_time(wanted)
+    return _by_size(wanted) if len(wanted) <= MAX_BY_SIZE else _by_time(wanted)
 
 
 def _by_size(buffers: Sequence[Buffer]) -> int:

@@ -29,7 +29,7 @@ DIRECT = ("dense", "direct")
 
 
 @frozen
-class Result:
+class LadderResult:
     """What one rung did."""
 
     name: str
@@ -104,7 +104,7 @@ class Subject:
         return result
 
 
-def climb(subject: Subject, threads: int, seconds: float) -> Iterator[Result]:
+def climb(subject: Subject, threads: int, seconds: float) -> Iterator[LadderResult]:
     """Run every rung for so many seconds, the slowest first.
 
     Raises
@@ -129,11 +129,11 @@ def climb(subject: Subject, threads: int, seconds: float) -> Iterator[Result]:
 
 def _rung(
     name: str, compute: Callable[[], Array], subject: Subject, threads: int, images: int, seconds: float
-) -> Result:
+) -> LadderResult:
     difference = subject.check(name, compute())
     times: list[float] = []
     while not times or sum(times) < seconds:
         start = time.perf_counter()
         compute()
         times.append(time.perf_counter() - start)
-    return Result(name, threads, images, min(times), median(times), difference)
+    return LadderResult(name, threads, images, min(times), median(times), difference)

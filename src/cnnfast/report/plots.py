@@ -16,7 +16,7 @@ from cnnfast.images.preprocess import Array
 BLUE, ORANGE, GRAY = "#1f6fb4", "#d95f02", "#666666"
 """Two colors that people who are blind to red or green tell apart, and one for what only helps reading."""
 
-MOST_CLASSES = 30
+MAX_CLASSES = 30
 """With more classes the cells of the confusion matrix are too small for numbers."""
 
 Row = dict[str, Any]
@@ -82,7 +82,7 @@ def draw_confusion(matrix: Array, classes: Sequence[str], path: Path, title: str
     axes.set_ylabel("is")
     axes.set_title(title, loc="left", fontweight="bold", fontsize=11)
     axes.tick_params(length=0)
-    if count <= MOST_CLASSES:
+    if count <= MAX_CLASSES:
         for (row, column), number in np.ndenumerate(matrix):
             if number:
                 color = "white" if share[row, column] > 0.55 else "black"

@@ -20,7 +20,7 @@ GAP = 14
 MARGIN = 28
 HEADER = 64
 CAPTION = 58
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 
 CELL_WIDTH = SIDE + 2 * FRAME
 CELL_HEIGHT = SIDE + 2 * FRAME + CAPTION
@@ -51,7 +51,7 @@ def draw(tiles: Sequence[Tile], title: str) -> Image.Image:
 
 def _columns(count: int) -> int:
     """Return how many columns make a sheet a little wider than high, as screens are."""
-    return max(1, min(MOST_COLUMNS, math.ceil(math.sqrt(count * 1.6))))
+    return max(1, min(MAX_COLUMNS, math.ceil(math.sqrt(count * 1.6))))
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, legend: Sequence[Mark], tiles: Sequence[Tile]) -> None:

@@ -14,7 +14,7 @@ from formats.pickles.assembled import text
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.pickles.calls import storage_of
 from cnnfast.formats.pickles.inert import Global, Record
-from cnnfast.formats.pickles.machine import MOST_STEPS, Machine
+from cnnfast.formats.pickles.machine import MAX_STEPS, Machine
 from cnnfast.formats.pickles.opcodes import STEPS
 
 
@@ -100,7 +100,7 @@ def test_programs_that_mean_harm_end_at_once(name: str) -> None:
         (b"cos\nsystem\nK\x01R.", "no tuple"),
         (b"\x82\x01.", "no instruction"),
         (b"Pabc\n.", "no instruction"),
-        (b"N0" * (MOST_STEPS // 2 + 1) + b".", "more than 1000000 instructions"),
+        (b"N0" * (MAX_STEPS // 2 + 1) + b".", "more than 1000000 instructions"),
     ],
 )
 def test_damage(program: bytes, rule: str) -> None:

@@ -13,7 +13,7 @@ from cnnfast.formats.keras.attributes import Attributes
 from cnnfast.formats.keras.registry import Apply, Call, layer
 from cnnfast.ops import Add, Array, Mul, Shape
 
-MOST_WITHOUT_WEIGHTS = 1 << 22
+MAX_WITHOUT_WEIGHTS = 1 << 22
 """Elements over which a layer may normalize whose scale and shift are not in the file, and must be made."""
 
 LEAST_DEVIATION = 1e-7
@@ -62,7 +62,7 @@ def _layer_norm(attributes: Attributes) -> Apply:
     def apply(call: Call) -> Value:
         own = sorted(call.axis(axis) for axis in axes)
         shape = [call.x.shape[axis] for axis in own]
-        if not roles and math.prod(shape) > MOST_WITHOUT_WEIGHTS:
+        if not roles and math.prod(shape) > MAX_WITHOUT_WEIGHTS:
             raise attributes.refuse(f"axis={list(axes)}, which are {math.prod(shape)} elements of a scale and a shift")
         like = np.broadcast_to(np.float32(0), shape)
         learned = call.weights(*roles)

@@ -21,7 +21,7 @@ IMAGE_TYPES = (
 )
 """Elements that images may have in a file; they are floats here."""
 
-MOST_LISTED = 20
+MAX_LISTED = 20
 
 
 @frozen
@@ -103,7 +103,7 @@ def _which_output(graph: GraphProto, outputs: Sequence[str]) -> str:
         if likely in makers and makers[likely].op_type in DECISIONS and makers[likely].input:
             likely = makers[likely].input[0]
     return (
-        f"it has {len(outputs)} outputs: {', '.join(kinds[:MOST_LISTED]) or 'none'}; a network has one. Say which, or "
+        f"it has {len(outputs)} outputs: {', '.join(kinds[:MAX_LISTED]) or 'none'}; a network has one. Say which, or "
         f"any value inside of it, for example output={likely!r:.200} (on the command line --output {likely:.200})"
     )
 
@@ -160,7 +160,7 @@ def only_input(graph: GraphProto, nodes: Sequence[NodeProto], output: str, known
 
 
 def _several(inputs: Sequence[ValueInfoProto]) -> str:
-    described = ", ".join(f"{value.name!r} {_spelled(_sizes(value))}" for value in inputs[:MOST_LISTED])
+    described = ", ".join(f"{value.name!r} {_spelled(_sizes(value))}" for value in inputs[:MAX_LISTED])
     last = inputs[-1]
     sizes = tuple(size if isinstance(size, int) else 1 for size in _sizes(last))
     return (
@@ -252,5 +252,5 @@ def _spelled(sizes: Sequence[int | str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return (", ".join(f"{name!r:.200}" for name in names[:MOST_LISTED]) or "none") + more
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return (", ".join(f"{name!r:.200}" for name in names[:MAX_LISTED]) or "none") + more

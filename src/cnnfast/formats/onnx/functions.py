@@ -8,7 +8,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from cnnfast.errors import ModelFileError
 
-MOST_NODES = 100_000
+MAX_NODES = 100_000
 """Of a graph with its functions written out: functions that call each other a few deep double it each time."""
 
 Name = tuple[str, str]
@@ -26,8 +26,8 @@ def written_out(model: ModelProto) -> GraphProto:
         return model.graph
     from onnx import inliner
 
-    if (count := _node_count(model)) > MOST_NODES:
-        raise ModelFileError(f"its functions would become {count} nodes; at most {MOST_NODES} are allowed")
+    if (count := _node_count(model)) > MAX_NODES:
+        raise ModelFileError(f"its functions would become {count} nodes; at most {MAX_NODES} are allowed")
     try:
         return inliner.inline_local_functions(model).graph
     except Exception as error:

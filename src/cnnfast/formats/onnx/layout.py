@@ -35,7 +35,7 @@ IN_PLACE = frozenset(
 )
 """Operators whose results have the axes of the images where the images have them."""
 
-MOST_SIZES = 8
+MAX_SIZES = 8
 """A constant with more elements is no shape of an image."""
 
 
@@ -122,5 +122,5 @@ class _Following:
         """Keep how many axes a constant has, and its elements where it may be a shape."""
         self.ranks[name] = len(tensor.dims)
         is_here = tensor.data_type == TensorProto.INT64 and tensor.data_location != TensorProto.EXTERNAL
-        if is_here and len(tensor.dims) == 1 and 0 < tensor.dims[0] <= MOST_SIZES:
+        if is_here and len(tensor.dims) == 1 and 0 < tensor.dims[0] <= MAX_SIZES:
             self.targets[name] = [int(size) for size in array_of(tensor, None)]

@@ -13,7 +13,7 @@ from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
 from cnnfast.formats.unsupported import ONNX_HINTS, UnsupportedReport, nearest
 from cnnfast.ops import Shape
 
-MOST_INPUTS = 12
+MAX_INPUTS = 12
 
 KEEP = {
     *("Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BatchNormalization", "BitwiseNot"),
@@ -73,8 +73,8 @@ class Problems:
         self._report.add(kind, "" if self._report.is_full else self._row(kind, node, list(inputs), why))
 
     def _row(self, kind: str, node: NodeProto, inputs: Sequence[Value | Unknown | None], why: str) -> str:
-        shapes = ", ".join(_shape_text(value) for value in inputs[:MOST_INPUTS])
-        shapes += f" and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
+        shapes = ", ".join(_shape_text(value) for value in inputs[:MAX_INPUTS])
+        shapes += f" and {len(inputs) - MAX_INPUTS} more" if len(inputs) > MAX_INPUTS else ""
         attributes = "".join(f", {a.name}={_short(a)}" for a in node.attribute)
         what = f"{called(node)} ({kind:.80}{attributes:.300}) on {shapes or 'nothing'}"
         # an operator that is run otherwise needs no other name

@@ -20,10 +20,10 @@ from cnnfast.ops import Array
 MAX_BYTES = 2**31 - 1
 """No protobuf message is larger."""
 
-MOST_ELEMENTS = 1 << 40
+MAX_ELEMENTS = 1 << 40
 """Of a tensor: more than any file holds."""
 
-MOST_AXES = 16
+MAX_AXES = 16
 """Likewise; NumPy itself stops soon behind."""
 
 DOMAINS = ("", "ai.onnx")
@@ -99,12 +99,12 @@ def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
         known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
         raise UnsupportedError(f"tensor {tensor.name!r} holds elements of type {known}, which cnnfast does not read")
     shape = tuple(tensor.dims)
-    if any(size < 0 for size in shape) or len(shape) > MOST_AXES:
+    if any(size < 0 for size in shape) or len(shape) > MAX_AXES:
         raise ModelFileError(
-            f"tensor {tensor.name!r} has the shape {shape[:8]}; sizes must not be negative, nor more than {MOST_AXES}"
+            f"tensor {tensor.name!r} has the shape {shape[:8]}; sizes must not be negative, nor more than {MAX_AXES}"
         )
     count = math.prod(shape)
-    if math.prod(max(size, 1) for size in shape) > MOST_ELEMENTS:
+    if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:
         # nothing of it need be in the file, if one of the sizes is 0
         raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; no file holds so many elements")
     if tensor.data_location == TensorProto.EXTERNAL:

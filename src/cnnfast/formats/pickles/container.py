@@ -22,7 +22,7 @@ ZIP = b"PK\x03\x04"
 MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """The number that the older container begins with, pickled."""
 NUMBER = 0x1950A86A20F9469CFC6C
-MOST_MEMBERS = 20_000
+MAX_MEMBERS = 20_000
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError, EOFError, RuntimeError)
 """What the module zipfile raises for an archive that is none."""
 
@@ -66,8 +66,8 @@ def opened(path: Path) -> Iterator[Saved]:
 
 def _archive(archive: zipfile.ZipFile, size: int) -> Saved:
     members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
-        raise ModelFileError(f"the zip archive has {len(members)} members; at most {MOST_MEMBERS} are allowed")
+    if len(members) > MAX_MEMBERS:
+        raise ModelFileError(f"the zip archive has {len(members)} members; at most {MAX_MEMBERS} are allowed")
     packed = [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED or m.file_size > m.compress_size]
     if packed:
         raise ModelFileError(f"{packed[0]!r} is compressed, which torch.save never does; it may unpack to any size")

@@ -8,7 +8,7 @@ from typing import Any
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.pickles.inert import Global, Record
 
-MOST_STEPS = 1_000_000
+MAX_STEPS = 1_000_000
 """A checkpoint of 1,000 tensors with its optimizer takes 100,000; the worst that a million make is 200 MB."""
 LONGEST_TEXT = 1 << 16
 """Longer texts are not kept: UTF-8 may take four times as much in memory."""
@@ -56,7 +56,7 @@ class Machine:
         ModelFileError
             If it is damaged, too long, or asks for what no checkpoint needs.
         """
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             start = self.at
             code = self.take(1)[0]
             if code == ord("."):
@@ -65,7 +65,7 @@ class Machine:
             if step is None:
                 raise self.damaged(f"there is no instruction {bytes([code])!r}", start)
             step(self)
-        raise ModelFileError(f"its pickle has more than {MOST_STEPS} instructions, far more than weights need")
+        raise ModelFileError(f"its pickle has more than {MAX_STEPS} instructions, far more than weights need")
 
     def damaged(self, reason: str, at: int | None = None) -> ModelFileError:
         """Return the error for a pickle that makes no sense."""

@@ -14,7 +14,7 @@ from cnnfast.formats.pickles.inert import Storage, Stored
 from cnnfast.formats.tensors import widened
 from cnnfast.ops import Array
 
-MOST_OF_NOTHING = 1 << 31
+MAX_OF_NOTHING = 1 << 31
 MULTIPLE = 4
 SMALL = 1 << 20
 """Tensors may share numbers, and so take more memory than the file has bytes: four times as much and a megabyte."""
@@ -141,7 +141,7 @@ def _array(name: str, stored: Stored, dtype: np.dtype[Any], storages: Storages) 
 
 
 def _empty(name: str, stored: Stored, dtype: np.dtype[Any]) -> Array:
-    if math.prod(size for size in stored.shape if size) > MOST_OF_NOTHING:
+    if math.prod(size for size in stored.shape if size) > MAX_OF_NOTHING:
         raise ModelFileError(
             f"the tensor {name!r:.80} of shape {stored.shape} has no elements, and sizes beyond reason"
         )

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 HEAD = 4096
-MOST_MEMBERS = 2000
-MOST_LISTED = 8
-MOST_DIRECTORY = 4 << 20
+MAX_MEMBERS = 2000
+MAX_LISTED = 8
+MAX_DIRECTORY = 4 << 20
 """Bytes of the list at the end of a zip file that are looked at."""
 
 MODELS = (
@@ -62,7 +62,7 @@ COMPRESSED: tuple[tuple[bytes | tuple[bytes, ...], str, Callable[[bytes], bytes]
 def _zip(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            if (size := _directory_size(file.read, file.seek, path.stat().st_size)) > MOST_DIRECTORY:
+            if (size := _directory_size(file.read, file.seek, path.stat().st_size)) > MAX_DIRECTORY:
                 return f"a zip archive whose list of members takes {size} bytes: unpack it and name the model in it"
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -83,7 +83,7 @@ def _tar(path: Path) -> str:
     names: list[str] = []
     try:
         with tarfile.open(path, "r:") as archive:
-            while len(names) < MOST_MEMBERS and (member := archive.next()) is not None:
+            while len(names) < MAX_MEMBERS and (member := archive.next()) is not None:
                 names.append(member.name)
     except (tarfile.TarError, OSError, ValueError, EOFError):
         return "a tar archive, and a damaged one: get it again"
@@ -92,6 +92,6 @@ def _tar(path: Path) -> str:
 
 def _holding(names: Iterable[str]) -> str:
     names = list(names)
-    likely = [name for name in names[:MOST_MEMBERS] if name.lower().endswith(MODELS)] or names
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f" that holds {', '.join(f'{name:.100}' for name in likely[:MOST_LISTED])}{more}" if names else " of nothing"
+    likely = [name for name in names[:MAX_MEMBERS] if name.lower().endswith(MODELS)] or names
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f" that holds {', '.join(f'{name:.100}' for name in likely[:MAX_LISTED])}{more}" if names else " of nothing"

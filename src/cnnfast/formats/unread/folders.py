@@ -10,8 +10,8 @@ from pathlib import Path
 from cnnfast.formats.unread.texts import KINDS
 
 HEAD = 4096
-MOST_ENTRIES = 200
-MOST_LISTED = 8
+MAX_ENTRIES = 200
+MAX_LISTED = 8
 
 ADVICE = {
     "keras_metadata.pb": (
@@ -43,7 +43,7 @@ def described(folder: Path) -> str | None:
     for name, (kind, advice) in ADVICE.items():
         if MARKS.get(name, b"") in _head(folder / name) and (folder / name).is_file():
             return kind + advice.replace("FOLDER", str(folder))
-    models = list(islice(_models(folder), MOST_LISTED))
+    models = list(islice(_models(folder), MAX_LISTED))
     if not models:
         return None
     return f"a folder that holds {', '.join(models)}: name one of these files"
@@ -55,7 +55,7 @@ def _models(folder: Path) -> Iterator[str]:
 
     inner = [name for name in _names(folder) if os.path.isdir(folder / name)]
     below = (os.path.join(name, deeper) for name in inner for deeper in _names(folder / name))
-    for name in islice((*_names(folder), *below), MOST_ENTRIES):
+    for name in islice((*_names(folder), *below), MAX_ENTRIES):
         head = _head(folder / name)
         if head and any(entry.sniff(folder / name, head) for entry in FORMATS.values()):
             yield name
@@ -65,7 +65,7 @@ def _names(folder: Path) -> list[str]:
     """Return what a folder holds, or nothing where it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in islice(entries, MOST_ENTRIES))
+            return sorted(entry.name for entry in islice(entries, MAX_ENTRIES))
     except OSError:
         return []
 

@@ -9,8 +9,8 @@ from cnnfast.ops.base import Array
 from cnnfast.ops.quantized import Grid, check_sums
 from cnnfast.ops.quantized.rounding import TINY
 
-MOST_WEIGHT = 127
-MOST_BIAS = 1 << 28
+MAX_WEIGHT = 127
+MAX_BIAS = 1 << 28
 """A scale of weights is raised until the bias of its channel is no larger: it leaves room for the sum."""
 
 
@@ -59,13 +59,13 @@ def integer_weights(
     wide = np.asarray(weight, np.float64)
     offset = np.zeros(len(wide)) if bias is None else np.asarray(bias, np.float64)
     if scales is None:
-        largest = np.abs(wide.reshape(len(wide), -1)).max(axis=1) / MOST_WEIGHT
-        scales = np.maximum(largest, np.abs(offset) / (MOST_BIAS * x.scale))
+        largest = np.abs(wide.reshape(len(wide), -1)).max(axis=1) / MAX_WEIGHT
+        scales = np.maximum(largest, np.abs(offset) / (MAX_BIAS * x.scale))
         # a channel of zeros may have any scale
         scales = np.where(scales > 0, scales, 1.0)
     unit = np.maximum(x.scale * np.asarray(scales, np.float64), TINY).astype(np.float32)
     by_row = (unit.astype(np.float64) / x.scale).reshape(-1, *(1,) * (wide.ndim - 1))
-    integers = np.clip(np.rint(wide / by_row), -MOST_WEIGHT, MOST_WEIGHT).astype(np.int8)
+    integers = np.clip(np.rint(wide / by_row), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8)
     sums = np.rint(offset / unit.astype(np.float64))
     biases = np.clip(sums, -(2**31), 2**31 - 1).astype(np.int32)
     check_sums(name, integers, biases, x.zero)

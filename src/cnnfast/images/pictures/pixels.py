@@ -68,7 +68,7 @@ def _checked(n: object) -> int:
     return n
 
 
-class Budget:
+class PixelBudget:
     """Pixels that may be decoded at once; who comes first is served first.
 
     Parameters
@@ -77,7 +77,7 @@ class Budget:
 
     Examples
     --------
-    >>> budget = Budget(10)
+    >>> budget = PixelBudget(10)
     >>> with budget.taken(4), budget.taken(6):
     ...     pass
     """
@@ -125,7 +125,7 @@ def _return_memory() -> None:
         trim(0)
 
 
-decoding = Budget(AT_ONCE)
+decoding = PixelBudget(AT_ONCE)
 """What all threads of the process share."""
 
 
