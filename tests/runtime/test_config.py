@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,10 @@ def test_report_of_a_forced_instruction_set() -> None:
 
 def test_errors_are_also_the_built_in_ones_that_callers_expect() -> None:
     assert issubclass(ConfigError, ValueError)
+
+
+def test_the_list_of_variables_is_what_is_read() -> None:
+    source = Path(config.__file__).read_text()
+    variable = r"[A-Z]+_[A-Z_]+"
+    read = set(re.findall(rf'"({variable})"', source))
+    assert read == set(re.findall(rf"``({variable})``", config.__doc__ or ""))

@@ -3,10 +3,12 @@
 ``CNNFAST_ISA``          instruction set of the kernels, by name; see ``cnnfast info``
 ``CNNFAST_NUM_THREADS``  number of threads; ``OMP_NUM_THREADS`` counts where it is not set
 ``CNNFAST_MAX_BYTES``    bytes that reading or planning a network may take beyond its weights
-``CNNFAST_CACHE``        folder of downloaded data sets
-``CNNFAST_TEST_DATA``    folder of the real data that tests use
+``CNNFAST_CACHE``        folder of downloads and cached features; else ``cnnfast`` in ``XDG_CACHE_HOME`` or ``~/.cache``
 
 ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` are OpenMP's own; where neither is set, its threads hardly spin.
+
+docs/threading.md says how the number of threads is decided. What only tests, the build or benchmarks read is listed in
+CONTRIBUTING.md, docs/sanitizers-and-aarch64.md and docs/benchmarking.md.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def thread_setting() -> tuple[int, str] | None:
     Raises
     ------
     ConfigError
-        If the variable is no positive integer.
+        If the variable is not a positive integer.
     """
     for variable in ("CNNFAST_NUM_THREADS", "OMP_NUM_THREADS"):
         text = os.environ.get(variable)
@@ -44,7 +46,7 @@ def thread_setting() -> tuple[int, str] | None:
 
 
 def openmp_setting() -> int | None:
-    """Return ``OMP_NUM_THREADS``, or None if it is unset or no number."""
+    """Return ``OMP_NUM_THREADS``, or None if it is unset or not a number."""
     return _first_number(os.environ.get("OMP_NUM_THREADS", ""))
 
 
@@ -64,7 +66,7 @@ def max_bytes() -> int:
     Raises
     ------
     ConfigError
-        If the variable is no positive integer.
+        If the variable is not a positive integer.
     """
     text = os.environ.get("CNNFAST_MAX_BYTES")
     if not text:
