@@ -14,6 +14,7 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.layers import Flatten, Linear, build_graph
 from cnnfast.ops import OPS, Conv2d, Exp, GroupNorm, LayerNorm, Op, ReduceMean
+from cnnfast.ops import Add as Add_
 from cnnfast.ops import Flatten as Flatten_
 from cnnfast.ops import GlobalAvgPool as GlobalAvgPool_
 from cnnfast.ops import Linear as Linear_
@@ -210,3 +211,16 @@ def test_parameters_are_packed_where_they_are_read() -> None:
     assert first.arrays()[0] is second.arrays()[0]
     assert first.arrays()[1] is engine.parameters["b"]
     compare(Graph({"x": (3, 12, 12)}, nodes, weights, ("y",)), 5, SoftmaxCrossEntropy())
+
+
+def test_a_trained_parameter_that_is_read_as_a_value_is_refused_and_a_frozen_one_is_not() -> None:
+    weights = {"w": np.ones((4, 432), np.float32), "b": np.arange(4, dtype=np.float32)}
+    nodes = (
+        Node("f", Flatten_(), ("x",)),
+        Node("a", Linear_(), ("f", "w", "b")),
+        Node("y", Add_(), ("a", "b")),
+    )
+    graph = Graph({"x": (3, 12, 12)}, nodes, weights, ("y",))
+    with pytest.raises(UnsupportedError, match=r"y \(add\): reads 'b'; freeze it: frozen_params=\['b'\]"):
+        ChwnEngine(graph, SoftmaxCrossEntropy(), 4)
+    compare(graph, 5, SoftmaxCrossEntropy(), trainable=["w"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Node
 from cnnfast.ops import Activation, BatchNorm, Conv2d, Dropout, Fused, Shape
 from cnnfast.plan.choose import ALGORITHMS
@@ -25,8 +26,9 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
     Raises
     ------
     UnsupportedError
-        If an op or a shape has no kernel; all such nodes are listed.
+        If an op or a shape has no kernel, or a node reads a trained parameter as a value; all such nodes are listed.
     """
+    _check_reads(engine)
     low = _lowering(engine)
     (entry,), (output,) = engine.graph.inputs, engine.graph.outputs
     low.clear_halo(entry, entry)
@@ -40,6 +42,20 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
     low.emit(NodeIO("loss", reads, grad(output)), engine.loss.name, reads, ints=dict(K=engine.classes))
     _backward(low, engine)
     return placed(low, engine, threads)
+
+
+def _check_reads(engine: Engine) -> None:
+    """Check that no node reads a parameter that is trained as if it were an image."""
+    problems = [
+        f"{node.name} ({node.op.name}): reads {value!r}; freeze it: frozen_params=[{value!r}]"
+        for node in engine.graph.nodes
+        for index, value in enumerate(node.inputs)
+        if value in engine.gradients and node.op.is_data_input(index)
+    ]
+    if problems:
+        raise UnsupportedError(
+            "these nodes read as a value what is trained as a parameter of another one:\n  " + "\n  ".join(problems)
+        )
 
 
 def _backward(low: TrainingLowering, engine: Engine) -> None:
