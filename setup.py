@@ -6,6 +6,7 @@ one runs is chosen when the module is imported. The extension itself is compiled
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 CSRC = "src/cnnfast/csrc"
+DECLARATIONS = Path("src/cnnfast/_csrc.pxd")
 X86_64 = {
     "sse2": [],
     "avx2": ["-mavx2", "-mfma"],
@@ -59,6 +61,9 @@ class BuildWithInstructionSets(build_ext):
         # Here and not before, so that a source distribution is made without translating anything.
         from Cython.Build import cythonize
 
+        text = declarations()
+        if not DECLARATIONS.exists() or DECLARATIONS.read_text() != text:
+            DECLARATIONS.write_text(text)
         (translated,) = cythonize([ext], build_dir="build/cython", show_all_warnings=False)
         ext.sources = translated.sources
         machine = os.environ.get("CNNFAST_BUILD_MACHINE", platform.machine())
@@ -78,6 +83,41 @@ class BuildWithInstructionSets(build_ext):
             extra_postargs=[*COMMON, *extra_flags(), *flags],
             depends=headers,
         )
+
+
+def declarations():
+    """Return what the C headers offer, as Cython reads it: their enums, structures, kernels and functions."""
+    last = Path(CSRC, "dispatch.h").read_text()
+    headers = re.findall(r'^#include "(.*\.h)"', last, re.MULTILINE)
+    code = "".join(Path(CSRC, name).read_text() for name in headers) + last
+    code = re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)
+    lines = [f"# Made by setup.py from the headers in {CSRC}.", "from libc.stdint cimport *", ""]
+    lines += ['cdef extern from "dispatch.h" nogil:', "    cdef enum:"]
+    names = re.findall(r"^#define (\w+) \d+$", code, re.MULTILINE)
+    for body in re.findall(r"^enum \w+ \{(.*?)\};", code, re.DOTALL | re.MULTILINE):
+        names += re.findall(r"\w+", body)
+    lines += [f"        {name}" for name in names]
+    for body, name in re.findall(r"typedef struct \w+ \{(.*?)\} (\w+);", code, re.DOTALL):
+        lines += ["", f"    ctypedef struct {name}:", *structure(body)]
+    lines += ["", *(f"    ctypedef {kind} noexcept nogil" for kind in re.findall(r"typedef (\w+ \(\*.*\));", code))]
+    lines += ["", *(f"    {function}" for function in re.findall(r"^(\w[\w *]*\w\([^()]*\));", code, re.MULTILINE))]
+    return "\n".join(lines).replace("(void)", "()") + "\n"
+
+
+def structure(body):
+    """Return the fields of a C structure; where it includes kernels.def, a pointer to each kernel."""
+    lines = []
+    for field in re.sub(r"^#.*", "", body, flags=re.MULTILINE).split(";"):
+        kind, declared = re.match(r"\s*((?:const )?(?:un)?(?:signed )?\w*)(.*)", field, re.DOTALL).groups()
+        for name in declared.split(",") if kind else ():
+            stars, name, size = re.match(r"\s*(\**)(\w+)(\[\d+\])?", name).groups()
+            lines.append(f"        {kind}{stars}{size or ''} {name}")
+    if "kernels.def" in body:
+        text = Path(CSRC, "kernels.def").read_text()
+        for result, name, arguments in re.findall(r"^KERNEL\((\w+), (\w+), \((.*)\)\)$", text, re.MULTILINE):
+            kinds = re.sub(r" ?\w+(?=,|$)", "", arguments).replace("*const *", "**").replace(" *", "*")
+            lines += [f"        {result} (*{name})(", f"            {kinds}) noexcept nogil"]
+    return lines
 
 
 def check_compiler(compiler):
@@ -109,7 +149,7 @@ kernels = Extension(
     "cnnfast._kernels",
     ["src/cnnfast/_kernels.pyx", f"{CSRC}/dispatch.c"],
     include_dirs=[CSRC],
-    depends=["src/cnnfast/_csrc.pxd", *map(str, sorted(Path("src/cnnfast/kernels").glob("*.pxi")))],
+    depends=[*map(str, sorted(Path("src/cnnfast/kernels").glob("*.pxi")))],
     extra_compile_args=[*COMMON, *OPENMP, *extra_flags()],
     extra_link_args=[*OPENMP, *extra_flags()],
 )

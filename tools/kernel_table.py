@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import marked
 
@@ -24,21 +25,25 @@ run, over all layers of the networks {networks} of `bench/networks.py`, one core
 What does no multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
 
 LISTS = {
-    "Layout `chwn<L>`: images in the lanes": (kernels.KERNELS, "_chwn_"),
-    "Layout `nchw<L>c`: one image, channels in the lanes": (kernels.KERNELS, "_nchwc_"),
-    "Layout `nchw`: the textbook loops": (kernels.KERNELS, "_nchw_"),
-    "Training: layout `chwn<L>`": (kernels.TRAINING_KERNELS, "_chwn_"),
+    "Layout `chwn<L>`: images in the lanes": ("chwn", False),
+    "Layout `nchw<L>c`: one image, channels in the lanes": ("nchwc", False),
+    "Layout `nchw`: the textbook loops": ("nchw", False),
+    "Training: layout `chwn<L>`": ("chwn", True),
 }
+"""Layout, and whether for training, by title."""
 
 
 def tables() -> str:
     """Return all tables as Markdown."""
     parts = []
-    for title, (known, layout) in LISTS.items():
+    for title, key in LISTS.items():
         rows = [
-            (code(name), " ".join(ints), " ".join(floats)) for name, (ints, floats) in known.items() if layout in name
+            (code(k.name), " ".join(k.ints), " ".join(k.floats), ", ".join(notes(k)))
+            for k in kernels.KERNELS.values()
+            if (k.layout, k.trains) == key
         ]
-        parts += [f"### {title}: {len(rows)} kernels", marked.as_table([("kernel", "geometry", "attributes"), *rows])]
+        header = ("kernel", "geometry", "attributes", "threads")
+        parts += [f"### {title}: {len(rows)} kernels", marked.as_table([header, *rows])]
     micro = micro_kernels()
     rows = [(code(name), code(arguments), code(home(name))) for name, arguments in micro]
     parts += [
@@ -46,6 +51,11 @@ def tables() -> str:
         marked.as_table([("micro-kernel", "arguments", "in csrc/"), *rows]),
     ]
     return "\n\n".join([*parts, *shares()])
+
+
+def notes(kernel: Any) -> list[str]:
+    """Return how threads that share an image run a kernel, where that is not one step after the other."""
+    return ["share a step"] * kernel.splits + ["do not wait for it"] * (not kernel.needs_barrier)
 
 
 def shares() -> list[str]:

@@ -21,8 +21,32 @@ StepParts = tuple[
 """(kernel, ints, floats, operands, parameters, tables, dst, workspace)"""
 
 INTERFACE: int
-KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
-TRAINING_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+
+class Kernel:
+    """What is known of one kernel; see ``kernels/table.pxi``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def layout(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def ints(self) -> tuple[str, ...]: ...
+    @property
+    def floats(self) -> tuple[str, ...]: ...
+    @property
+    def splits(self) -> bool: ...
+    @property
+    def needs_barrier(self) -> bool: ...
+    @property
+    def trains(self) -> bool: ...
+
+KERNELS: dict[str, Kernel]
 
 class Program:
     def __init__(

@@ -27,6 +27,8 @@ HARMLESS = {
 
 FAR = 10**8
 
+INFERENCE = [name for name, kernel in kernels.KERNELS.items() if not kernel.trains]
+
 
 @cache
 def plans_by_kernel() -> dict[str, tuple[Plan, int]]:
@@ -46,14 +48,9 @@ def plans_by_kernel() -> dict[str, tuple[Plan, int]]:
     return found
 
 
-def test_every_kernel_has_a_rule() -> None:
-    for kernel in (*kernels.KERNELS, *kernels.TRAINING_KERNELS):
-        assert callable(kernels.reach_of(kernel))
-
-
 def moves_nothing(step: Step, name: str) -> bool:
     """Tell whether a number is the distance along an axis of one element, or of a residual that is not there."""
-    g, vector = step.ints, kernels.lanes() if "_nchwc_" in step.kernel else 1
+    g, vector = step.ints, kernels.lanes() if kernels.KERNELS[step.kernel].layout == "nchwc" else 1
     if name.startswith("r_"):
         return len(step.operands) == 1
     if name == "x_group":
@@ -87,10 +84,8 @@ def refused(plan: Plan) -> bool:
     return False
 
 
-@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("kernel", INFERENCE)
 def test_a_size_or_distance_that_is_far_too_large(kernel: str) -> None:
-    if kernel not in plans_by_kernel():
-        pytest.skip("no case plans this kernel alone")
     plan, index = plans_by_kernel()[kernel]
     plan.program  # noqa: B018
     ints = plan.steps[index].ints
@@ -101,10 +96,8 @@ def test_a_size_or_distance_that_is_far_too_large(kernel: str) -> None:
             assert refused(changed(plan, index, ints={**ints, name: value + FAR})), name
 
 
-@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("kernel", INFERENCE)
 def test_a_place_in_a_table_that_is_far_away(kernel: str) -> None:
-    if kernel not in plans_by_kernel():
-        pytest.skip("no case plans this kernel alone")
     plan, index = plans_by_kernel()[kernel]
     step = plan.steps[index]
     # the last table of a layer says where a residual lies
@@ -121,10 +114,8 @@ def test_a_place_in_a_table_that_is_far_away(kernel: str) -> None:
             assert len(table) < 2 or refused(changed(plan, index, tables=short)), number
 
 
-@pytest.mark.parametrize("kernel", kernels.KERNELS)
+@pytest.mark.parametrize("kernel", INFERENCE)
 def test_weights_that_are_too_few(kernel: str) -> None:
-    if kernel not in plans_by_kernel():
-        pytest.skip("no case plans this kernel alone")
     plan, index = plans_by_kernel()[kernel]
     arrays = plan.steps[index].arrays()
     for number, array in enumerate(arrays):
@@ -144,6 +135,26 @@ def test_an_arena_that_ends_too_early(layout: str) -> None:
         plan.program  # noqa: B018
         if plan.steps and plan.arena > 64:
             assert refused(replace(plan, arena=plan.arena - 32)), case.id
+
+
+@pytest.mark.parametrize("field", ["act", "which", "how", "pool", "resume"])
+def test_a_number_that_chooses_nothing(field: str) -> None:
+    """There are so many activations, functions and reductions, and no other number stands for one of them."""
+    tried = 0
+    for plan, index in plans_by_kernel().values():
+        ints = plan.steps[index].ints
+        for number in (-1, 100) if field in ints else ():
+            with pytest.raises(GraphError, match=f"{field} is {number}, and must be from 0 to"):
+                changed(plan, index, ints={**ints, field: number}).program  # noqa: B018
+            tried += 1
+    assert tried
+
+
+def test_fields_must_be_those_of_the_kernel() -> None:
+    plan, index = plans_by_kernel()["relu_f32_nchw_naive"]
+    for ints in ({}, {"count": 1, "more": 2}):
+        with pytest.raises(GraphError, match=r"relu_f32_nchw_naive takes \['count'\] and \[\], but was given"):
+            changed(plan, index, ints=ints).program  # noqa: B018
 
 
 def test_what_a_wrong_plan_says() -> None:

@@ -10,6 +10,8 @@ from cnnfast import layers as make
 from cnnfast.graph import Graph
 from cnnfast.layers import AnyLayer, Branches, Gate, Residual, build_graph
 from cnnfast.ops import Shape
+from cnnfast.train.engine.chwn import ChwnEngine
+from cnnfast.train.losses import LOSSES, SoftmaxCrossEntropy
 
 Layers = list[AnyLayer]
 
@@ -217,3 +219,9 @@ def batch(images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, C, H, W), float32, and labels (N,)."""
     rng = np.random.default_rng(seed)
     return rng.standard_normal((images, *INPUT)).astype(np.float32), rng.integers(0, CLASSES, images)
+
+
+def training_engines() -> list[ChwnEngine]:
+    """Return engines whose plans together have a step of every kernel of training."""
+    engines = [ChwnEngine(net(name), SoftmaxCrossEntropy(), 4) for name in NETS]
+    return engines + [ChwnEngine(net("plain"), cls(), 4) for cls in LOSSES.values()]

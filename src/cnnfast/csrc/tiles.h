@@ -7,19 +7,19 @@
 #define SINGLE_OC 8
 
 /* What is done to a result before it is stored: activation, with its attributes. The names and their order are those of
-   ACTIVATIONS in src/cnnfast/plan/chwn/values.py; a test compares them. */
+   ACTIVATIONS in src/cnnfast/plan/chwn/values.py; a test compares them, and a program takes no number beyond the last. */
 enum activation {
     ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_SIGMOID, ACT_TANH, ACT_HARD_SIGMOID, ACT_HARD_SWISH,
-    ACT_SILU, ACT_GELU, ACT_GELU_TANH,
+    ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_COUNT
 };
 
 /* Functions of one element that no layer takes into its own step, in the order of FUNCTIONS in
    src/cnnfast/plan/elements.py, and what is made of many elements, in the order of REDUCTIONS there. */
 enum function {
     FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH, FUN_THRESHOLDED_RELU, FUN_SIGN,
-    FUN_ROUND,
+    FUN_ROUND, FUN_COUNT
 };
-enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN };
+enum reduction { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_COUNT };
 
 typedef struct epilogue {
     const float *r;      /* what is added before the activation, at the places of y; or NULL */

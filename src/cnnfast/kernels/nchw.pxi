@@ -1,15 +1,16 @@
 # The textbook loop nests: one image, layout nchw, no tricks. They are the second opinion of the tests and the baseline
-# of the benchmarks. Each unpacks its geometry in the order of _TABLE (in kernels/table.pxi).
+# of the benchmarks.
 
 
-cdef void conv2d_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], OC = s.g[3], OH = s.g[4], OW = s.g[5]
-    cdef Py_ssize_t KH = s.g[6], KW = s.g[7], SH = s.g[8], SW = s.g[9], PT = s.g[10], PL = s.g[11]
-    cdef Py_ssize_t DH = s.g[12], DW = s.g[13], groups = s.g[14]
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
+cdef void conv2d_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwConv2d* g = <const NchwConv2d*>s.geometry
+    cdef Py_ssize_t C = g.C, H = g.H, W = g.W, OC = g.OC, OH = g.OH, OW = g.OW
+    cdef Py_ssize_t KH = g.KH, KW = g.KW, SH = g.SH, SW = g.SW, PT = g.PT, PL = g.PL
+    cdef Py_ssize_t DH = g.DH, DW = g.DW, groups = g.groups
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
     cdef const float* weight = s.p[0]                      # (OC, C / groups, KH, KW)
     cdef const float* bias = s.p[1]                        # (OC,)
-    cdef float* y = arena + s.dst                          # (OC, OH, OW)
+    cdef float* y = result(s, ctx)                          # (OC, OH, OW)
     cdef Py_ssize_t per_group = C // groups, first, o, c, i, j, p, q, row, col
     cdef float total
     for o in range(OC):
@@ -31,12 +32,13 @@ cdef void conv2d_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 y[(o * OH + i) * OW + j] = total
 
 
-cdef void linear_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t F = s.g[0], O = s.g[1], o, f
-    cdef const float* x = operand(s, 0, arena)             # (F,)
+cdef void linear_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Matrix* g = <const Matrix*>s.geometry
+    cdef Py_ssize_t F = g.F, O = g.O, o, f
+    cdef const float* x = operand(s, 0, ctx)             # (F,)
     cdef const float* weight = s.p[0]                      # (O, F)
     cdef const float* bias = s.p[1]                        # (O,)
-    cdef float* y = arena + s.dst                          # (O,)
+    cdef float* y = result(s, ctx)                          # (O,)
     cdef float total
     for o in range(O):
         total = bias[o] if bias != NULL else 0
@@ -60,12 +62,13 @@ cdef inline Py_ssize_t last_tap(Py_ssize_t start, Py_ssize_t taps, Py_ssize_t di
     return min(taps, (size - 1 - start) // dilation + 1) if start < size else 0
 
 
-cdef void max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], OH = s.g[3], OW = s.g[4]
-    cdef Py_ssize_t KH = s.g[5], KW = s.g[6], SH = s.g[7], SW = s.g[8], PT = s.g[9], PL = s.g[10]
-    cdef Py_ssize_t DH = s.g[11], DW = s.g[12]
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
-    cdef float* y = arena + s.dst                          # (C, OH, OW)
+cdef void max_pool_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwPool* g = <const NchwPool*>s.geometry
+    cdef Py_ssize_t C = g.C, H = g.H, W = g.W, OH = g.OH, OW = g.OW
+    cdef Py_ssize_t KH = g.KH, KW = g.KW, SH = g.SH, SW = g.SW, PT = g.PT, PL = g.PL
+    cdef Py_ssize_t DH = g.DH, DW = g.DW
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C, OH, OW)
     cdef Py_ssize_t c, i, j, p, q, row, col
     cdef float best
     for c in range(C):
@@ -80,13 +83,14 @@ cdef void max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 y[(c * OH + i) * OW + j] = best
 
 
-cdef void avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], H = s.g[1], W = s.g[2], OH = s.g[3], OW = s.g[4]
-    cdef Py_ssize_t KH = s.g[5], KW = s.g[6], SH = s.g[7], SW = s.g[8], PT = s.g[9], PL = s.g[10]
-    cdef Py_ssize_t DH = s.g[11], DW = s.g[12]
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
+cdef void avg_pool_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwPool* g = <const NchwPool*>s.geometry
+    cdef Py_ssize_t C = g.C, H = g.H, W = g.W, OH = g.OH, OW = g.OW
+    cdef Py_ssize_t KH = g.KH, KW = g.KW, SH = g.SH, SW = g.SW, PT = g.PT, PL = g.PL
+    cdef Py_ssize_t DH = g.DH, DW = g.DW
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
     cdef const float* divisor = s.p[0]                     # (OH, OW)
-    cdef float* y = arena + s.dst                          # (C, OH, OW)
+    cdef float* y = result(s, ctx)                          # (C, OH, OW)
     cdef Py_ssize_t c, i, j, p, q, row, col
     cdef double total
     for c in range(C):
@@ -101,10 +105,11 @@ cdef void avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 y[(c * OH + i) * OW + j] = <float>(total / divisor[i * OW + j])
 
 
-cdef void global_avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], HW = s.g[1], c, i
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
-    cdef float* y = arena + s.dst                          # (C,)
+cdef void global_avg_pool_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const PerChannel* g = <const PerChannel*>s.geometry
+    cdef Py_ssize_t C = g.C, HW = g.HW, c, i
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C,)
     cdef double total
     for c in range(C):
         total = 0
@@ -113,10 +118,11 @@ cdef void global_avg_pool_f32_nchw_naive(const Step* s, float* arena) noexcept n
         y[c] = <float>(total / HW)
 
 
-cdef void global_max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], HW = s.g[1], c, i
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
-    cdef float* y = arena + s.dst                          # (C,)
+cdef void global_max_pool_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const PerChannel* g = <const PerChannel*>s.geometry
+    cdef Py_ssize_t C = g.C, HW = g.HW, c, i
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C,)
     cdef float best
     for c in range(C):
         best = x[c * HW]
@@ -125,22 +131,24 @@ cdef void global_max_pool_f32_nchw_naive(const Step* s, float* arena) noexcept n
         y[c] = best
 
 
-cdef void affine_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], HW = s.g[1], c, i
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
+cdef void affine_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const PerChannel* g = <const PerChannel*>s.geometry
+    cdef Py_ssize_t C = g.C, HW = g.HW, c, i
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
     cdef const float* factor = s.p[0]                      # (C,)
     cdef const float* shift = s.p[1]                       # (C,)
-    cdef float* y = arena + s.dst                          # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C, H, W)
     for c in range(C):
         for i in range(HW):
             y[c * HW + i] = x[c * HW + i] * factor[c] + shift[c]
 
 
-cdef void prelu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], HW = s.g[1], c, i
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
+cdef void prelu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const PerChannel* g = <const PerChannel*>s.geometry
+    cdef Py_ssize_t C = g.C, HW = g.HW, c, i
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
     cdef const float* slope = s.p[0]                       # (C,)
-    cdef float* y = arena + s.dst                          # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C, H, W)
     for c in range(C):
         for i in range(HW):
             y[c * HW + i] = slope[c] * x[c * HW + i] if x[c * HW + i] < 0 else x[c * HW + i]
@@ -153,36 +161,40 @@ cdef inline float clip(float x, float low, float high) noexcept nogil:
     return high if x > high else x
 
 
-cdef void relu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void relu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = 0 if x[i] < 0 else x[i]
 
 
-cdef void clip_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void clip_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Clip* g = <const Clip*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
-        y[i] = clip(x[i], s.f[0], s.f[1])
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
+        y[i] = clip(x[i], g.low, g.high)
 
 
-cdef void leaky_relu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void leaky_relu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const LeakyRelu* g = <const LeakyRelu*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
-        y[i] = s.f[0] * x[i] if x[i] < 0 else x[i]
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
+        y[i] = g.slope * x[i] if x[i] < 0 else x[i]
 
 
-cdef void elu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void elu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Elu* g = <const Elu*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
-        y[i] = s.f[0] * expm1f(x[i]) if x[i] < 0 else x[i]
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
+        y[i] = g.alpha * expm1f(x[i]) if x[i] < 0 else x[i]
 
 
 cdef inline float sigmoid(float x) noexcept nogil:
@@ -191,59 +203,66 @@ cdef inline float sigmoid(float x) noexcept nogil:
     return small / (1 + small) if x < 0 else 1 / (1 + small)
 
 
-cdef void sigmoid_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void sigmoid_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = sigmoid(x[i])
 
 
-cdef void tanh_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void tanh_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = tanhf(x[i])
 
 
-cdef void hard_sigmoid_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void hard_sigmoid_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const HardSigmoid* g = <const HardSigmoid*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
-        y[i] = clip(s.f[0] * x[i] + s.f[1], 0, 1)
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
+        y[i] = clip(g.alpha * x[i] + g.beta, 0, 1)
 
 
-cdef void hard_swish_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void hard_swish_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = x[i] * clip(x[i] / 6 + 0.5, 0, 1)
 
 
-cdef void silu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void silu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = x[i] * sigmoid(x[i])
 
 
-cdef void gelu_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void gelu_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = x[i] / 2 * (1 + erff(x[i] * <float>0.7071067811865476))
 
 
-cdef void gelu_tanh_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void gelu_tanh_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Count* g = <const Count*>s.geometry
     cdef Py_ssize_t i
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
         y[i] = x[i] / 2 * (1 + tanhf(<float>0.7978845608028654 * (x[i] + <float>0.044715 * x[i] * x[i] * x[i])))
 
 
@@ -255,10 +274,11 @@ cdef inline float row_maximum(const float* x, Py_ssize_t K, Py_ssize_t inner) no
     return best
 
 
-cdef void softmax_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t outer = s.g[0], K = s.g[1], inner = s.g[2], o, i, k, at
-    cdef const float* x = operand(s, 0, arena)             # (outer, K, inner)
-    cdef float* y = arena + s.dst
+cdef void softmax_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwSoftmax* g = <const NchwSoftmax*>s.geometry
+    cdef Py_ssize_t outer = g.outer, K = g.K, inner = g.inner, o, i, k, at
+    cdef const float* x = operand(s, 0, ctx)             # (outer, K, inner)
+    cdef float* y = result(s, ctx)
     cdef float best, total
     for o in range(outer):
         for i in range(inner):
@@ -272,10 +292,11 @@ cdef void softmax_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
                 y[at + k * inner] /= total
 
 
-cdef void log_softmax_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t outer = s.g[0], K = s.g[1], inner = s.g[2], o, i, k, at
-    cdef const float* x = operand(s, 0, arena)             # (outer, K, inner)
-    cdef float* y = arena + s.dst
+cdef void log_softmax_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwSoftmax* g = <const NchwSoftmax*>s.geometry
+    cdef Py_ssize_t outer = g.outer, K = g.K, inner = g.inner, o, i, k, at
+    cdef const float* x = operand(s, 0, ctx)             # (outer, K, inner)
+    cdef float* y = result(s, ctx)
     cdef float best, total
     for o in range(outer):
         for i in range(inner):
@@ -289,52 +310,31 @@ cdef void log_softmax_f32_nchw_naive(const Step* s, float* arena) noexcept nogil
                 y[at + k * inner] = x[at + k * inner] - best - total
 
 
-cdef void add_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t A = s.g[0], B = s.g[1], C = s.g[2], i, j, k
-    cdef const float* a = operand(s, 0, arena)             # (A, B, C) through strides, 0 where it broadcasts
-    cdef const float* b = operand(s, 1, arena)             # (A, B, C) through strides
-    cdef float* y = arena + s.dst                          # (A, B, C)
-    for i in range(A):
-        for j in range(B):
-            for k in range(C):
-                y[(i * B + j) * C + k] = (a[i * s.g[3] + j * s.g[4] + k * s.g[5]]
-                                          + b[i * s.g[6] + j * s.g[7] + k * s.g[8]])
-
-
-cdef void mul_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t A = s.g[0], B = s.g[1], C = s.g[2], i, j, k
-    cdef const float* a = operand(s, 0, arena)             # (A, B, C) through strides, 0 where it broadcasts
-    cdef const float* b = operand(s, 1, arena)             # (A, B, C) through strides
-    cdef float* y = arena + s.dst                          # (A, B, C)
-    for i in range(A):
-        for j in range(B):
-            for k in range(C):
-                y[(i * B + j) * C + k] = (a[i * s.g[3] + j * s.g[4] + k * s.g[5]]
-                                          * b[i * s.g[6] + j * s.g[7] + k * s.g[8]])
-
-
-cdef void fill_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void fill_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Fill* g = <const Fill*>s.geometry
     cdef Py_ssize_t i
-    cdef float* y = arena + s.dst
-    for i in range(s.g[0]):
-        y[i] = s.f[0]
+    cdef float* y = result(s, ctx)
+    for i in range(g.count):
+        y[i] = g.value
 
 
-cdef void copy_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
+cdef void copy_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
     # one block of A x B x C elements, through strides on both sides: concat, pad and transpose are made of it
+    cdef const Copy* g = <const Copy*>s.geometry
     cdef Py_ssize_t i, j, k
-    cdef const float* x = operand(s, 0, arena)
-    cdef float* y = arena + s.dst + s.g[9]
-    for i in range(s.g[0]):
-        for j in range(s.g[1]):
-            for k in range(s.g[2]):
-                y[i * s.g[6] + j * s.g[7] + k * s.g[8]] = x[i * s.g[3] + j * s.g[4] + k * s.g[5]]
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* y = result(s, ctx) + g.at
+    for i in range(g.A):
+        for j in range(g.B):
+            for k in range(g.C):
+                y[i * g.y0 + j * g.y1 + k * g.y2] = x[i * g.a0 + j * g.a1 + k * g.a2]
 
 
-cdef void lrn_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
-    cdef Py_ssize_t C = s.g[0], HW = s.g[1], size = s.g[2], c, i, k, first, last
-    cdef const float* x = operand(s, 0, arena)             # (C, H, W)
-    cdef float* y = arena + s.dst                          # (C, H, W)
+cdef void lrn_f32_nchw_naive(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const NchwLrn* g = <const NchwLrn*>s.geometry
+    cdef Py_ssize_t C = g.C, HW = g.HW, size = g.size, c, i, k, first, last
+    cdef const float* x = operand(s, 0, ctx)             # (C, H, W)
+    cdef float* y = result(s, ctx)                          # (C, H, W)
     cdef float energy
     for c in range(C):
         first = max(<Py_ssize_t>0, c - (size - 1) // 2)
@@ -343,4 +343,4 @@ cdef void lrn_f32_nchw_naive(const Step* s, float* arena) noexcept nogil:
             energy = 0
             for k in range(first, last + 1):
                 energy += x[k * HW + i] * x[k * HW + i]
-            y[c * HW + i] = x[c * HW + i] / powf(s.f[2] + s.f[0] / size * energy, s.f[1])
+            y[c * HW + i] = x[c * HW + i] / powf(g.bias + g.alpha / size * energy, g.beta)

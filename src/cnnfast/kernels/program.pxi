@@ -5,8 +5,6 @@
 cdef enum:
     SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
     MAX_SHARES = 8
-    MAX_LANES = 16
-    MAX_ENDS = 8
 
 
 cdef extern from "work_claim.h" nogil:
@@ -29,119 +27,6 @@ cdef int affordable(int wanted) except -1:
         message = f"the system gives {given} of {wanted} threads; cnnfast computes with those"
         PyErr_WarnEx(RuntimeWarning, message.encode(), 2)
     return given
-
-
-cdef struct Source:
-    # where the pixels of one graph input lie, and where they go
-    const char* data
-    Py_ssize_t[4] stride                   # bytes from one image, channel, row, column to the next
-    bint is_bytes                          # uint8 pixels, else float32 values
-    Py_ssize_t C
-    Py_ssize_t H
-    Py_ssize_t W
-    float* factor                          # (C,): a pixel becomes byte * factor + shift
-    float* shift
-    Py_ssize_t dst
-    Py_ssize_t channel                     # elements from one channel or row to the next in the arena
-    Py_ssize_t row
-
-
-cdef struct Sink:
-    float* data                            # (N, count)
-    Py_ssize_t count
-    Py_ssize_t src
-
-
-cdef float _unit = 1                       # no constant: the compiler would leave the product out
-
-
-cdef void load_nchw(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
-    cdef Py_ssize_t c, i, j
-    cdef const char* row
-    cdef float* y
-    for c in range(source.C):
-        for i in range(source.H):
-            row = source.data + n * source.stride[0] + c * source.stride[1] + i * source.stride[2]
-            y = arena + source.dst + c * source.channel + i * source.row
-            for j in range(source.W):
-                if source.is_bytes:
-                    y[j] = (<const unsigned char*>row)[0] * source.factor[c] + source.shift[c]
-                else:
-                    y[j] = (<const float*>row)[0] * _unit  # flushes denormals, so that no value is one
-                row += source.stride[3]
-
-
-cdef void store_nchw(const Sink* sink, Py_ssize_t n, const float* arena) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(sink.count):
-        sink.data[n * sink.count + i] = arena[sink.src + i]
-
-
-cdef void load_chwn(const Source* source, Py_ssize_t first, Py_ssize_t N, float* arena) noexcept nogil:
-    # lanes beyond the last image repeat it: their results are not stored
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t c, i, l, L = isa.lanes, H = source.H, W = source.W
-    cdef const char* images[MAX_LANES]
-    cdef const char* rows[MAX_LANES]
-    cdef float* y
-    for l in range(L):
-        images[l] = source.data + min(first + l, N - 1) * source.stride[0]
-    if source.is_bytes and source.C == 3 and source.stride[1] == 1 and source.stride[3] == 3:
-        for i in range(source.H):
-            for l in range(L):
-                rows[l] = images[l] + i * source.stride[2]
-            isa.load_rgb_u8(source.W, <const unsigned char**>rows, arena + source.dst + i * source.row * L,
-                            source.channel, source.factor, source.shift)
-        return
-    if source.row == W and source.stride[2] == W * source.stride[3]:
-        # rows that follow each other on both sides are one long row
-        W = H * W
-        H = 1
-    for c in range(source.C):
-        for i in range(H):
-            for l in range(L):
-                rows[l] = images[l] + c * source.stride[1] + i * source.stride[2]
-            y = arena + source.dst + (c * source.channel + i * source.row) * L
-            if source.is_bytes:
-                isa.load_u8(W, <const unsigned char**>rows, source.stride[3], y, source.factor[c],
-                            source.shift[c])
-            else:
-                isa.load_f32(W, rows, source.stride[3], y)
-
-
-cdef void store_chwn(const Sink* sink, Py_ssize_t first, Py_ssize_t N, const float* arena) noexcept nogil:
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t l, images = min(<Py_ssize_t>isa.lanes, N - first)
-    cdef float* rows[MAX_LANES]
-    for l in range(images):
-        rows[l] = sink.data + (first + l) * sink.count
-    isa.store_f32(sink.count, arena + sink.src, rows, images)
-
-
-cdef void load_nchwc(const Source* source, Py_ssize_t n, float* arena) noexcept nogil:
-    # L channels at a time; lanes beyond the last channel become 0
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t c, i, channels, readable, L = isa.lanes, H = source.H, W = source.W
-    cdef const char* image = source.data + n * source.stride[0]
-    cdef const char* row
-    cdef float* y
-    if source.row == W and source.stride[2] == W * source.stride[3]:
-        # rows that follow each other on both sides are one long row
-        W = H * W
-        H = 1
-    for c in range(vectors_of(source.C, L)):
-        channels = min(L, source.C - c * L)
-        for i in range(H):
-            row = image + c * L * source.stride[1] + i * source.stride[2]
-            y = arena + source.dst + (c * source.channel + i * source.row) * L
-            if source.is_bytes:
-                readable = (W - 1) * source.stride[3] + channels
-                if source.stride[2] > 0:
-                    readable += (H - 1 - i) * source.stride[2]
-                isa.load_u8_nchwc(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1],
-                                     readable, y, source.factor + c * L, source.shift + c * L)
-            else:
-                isa.load_f32_nchwc(W, row, source.stride[3], channels, source.stride[1], y)
 
 
 cdef class Program:
@@ -218,13 +103,17 @@ cdef class Program:
             trim_heap()
 
     cdef _take(self, list steps):
+        cdef Kernel kernel
         cdef Step* made = <Step*>calloc(max(len(steps), 1), sizeof(Step))
         if made == NULL:
             raise MemoryError("no memory for the steps of a program")
         try:
-            for index, (kernel, ints, floats, operands, parameters, tables, dst, workspace) in enumerate(steps):
-                self._geometry(&made[index], kernel, ints, floats)
-                self._places(&made[index], kernel, operands, dst, workspace)
+            for index, (name, ints, floats, operands, parameters, tables, dst, workspace) in enumerate(steps):
+                kernel = kernel_named(name)
+                made[index].run, made[index].splits = kernel.run, kernel.splits
+                made[index].needs_barrier = kernel.needs_barrier
+                kernel.fill(&made[index].geometry, ints, floats)
+                self._places(&made[index], name, operands, dst, workspace)
                 self._arrays(&made[index], parameters, tables)
                 check_reach(kernel, ints, operands, parameters, tables, dst, workspace, self._lanes, self._arena)
         except BaseException:
@@ -234,20 +123,6 @@ cdef class Program:
 
     def __dealloc__(self):
         free(self._steps)
-
-    cdef _geometry(self, Step* step, str kernel, ints, floats):
-        address, int_names, float_names = _TABLE[kernel]
-        int_names, float_names = int_names.split(), float_names.split()
-        if set(int_names) != set(ints) or set(float_names) != set(floats):
-            given = f"{list(ints)}, {list(floats)}"
-            raise ValueError(f"{kernel} takes {int_names} and {float_names}, but was given {given}")
-        step.run = <kernel_t><size_t>address
-        step.part = <part_t><size_t>_PARTS.get(kernel, 0)
-        step.waits = not kernel.startswith("halo")   # zeros around a value touch nothing that another thread writes
-        for i, name in enumerate(int_names):
-            step.g[i] = ints[name]
-        for i, name in enumerate(float_names):
-            step.f[i] = floats[name]
 
     cdef _places(self, Step* step, str kernel, operands, dst, workspace):
         step.n_operands = len(operands)
@@ -405,12 +280,14 @@ cdef class Program:
 
     cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
                      turn* turns, int thread, int parts, call_state* call) noexcept nogil:
-        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it goes on
-        # to claim, so that nobody waits for ever, but computes nothing.
+        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it continues
+        # to claim, so that none waits for ever, but computes nothing.
         cdef Py_ssize_t i, known = 0
         cdef int part, others, spins
         cdef const Step* step
+        cdef Context ctx
         cdef floating_mode before = floating_begin()
+        ctx.isa, ctx.arena, ctx.thread_arena = self._isa, arenas, arenas + thread * self._arena
         help_call(call)
         if turn_claim(&turns[0]) == 0:
             for i in range(n_sources):
@@ -418,21 +295,19 @@ cdef class Program:
             turn_finish(&turns[0])
         for i in range(self._count):
             step = &self._steps[i]
-            while step.waits and known <= i:
-                others = parts if known and self._steps[known - 1].part != NULL else 1
+            while step.needs_barrier and known <= i:
+                others = parts if known and self._steps[known - 1].splits else 1
                 spins = SPINS
                 while not turn_wait(&turns[known], others, spins):
                     spins = 0
                     must_stop()
                 known += 1
+            ctx.parts = parts if step.splits else 1
             part = turn_claim(&turns[i + 1])
-            while part < (parts if step.part != NULL else 1):
-                if must_stop():
-                    pass
-                elif step.part != NULL:
-                    step.part(step, arenas, arenas + thread * self._arena, part, parts)
-                else:
-                    step.run(step, arenas)
+            while part < ctx.parts:
+                if not must_stop():
+                    ctx.part = part
+                    step.run(step, &ctx)
                 turn_finish(&turns[i + 1])
                 part = turn_claim(&turns[i + 1])
         help_call(NULL)
@@ -441,6 +316,7 @@ cdef class Program:
     cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                    Py_ssize_t group, Py_ssize_t N, float* arena, call_state* call) noexcept nogil:
         cdef Py_ssize_t i
+        cdef Context ctx = whole_step(self._isa, arena)
         cdef floating_mode before = floating_begin()
         help_call(call)
         if not must_stop():
@@ -449,7 +325,7 @@ cdef class Program:
         for i in range(self._count):
             if must_stop():
                 break
-            self._steps[i].run(&self._steps[i], arena)
+            self._steps[i].run(&self._steps[i], &ctx)
         if not must_stop():
             for i in range(n_sinks):
                 self._store(&sinks[i], group, N, arena)
@@ -458,15 +334,15 @@ cdef class Program:
 
     cdef void _load(self, const Source* source, Py_ssize_t group, Py_ssize_t N, float* arena) noexcept nogil:
         if self._group > 1:
-            load_chwn(source, group * self._group, N, arena)
+            load_chwn(self._isa, source, group * self._group, N, arena)
         elif self._lanes > 1:
-            load_nchwc(source, group, arena)
+            load_nchwc(self._isa, source, group, arena)
         else:
             load_nchw(source, group, arena)
 
     cdef void _store(self, const Sink* sink, Py_ssize_t group, Py_ssize_t N, const float* arena) noexcept nogil:
         if self._group > 1:
-            store_chwn(sink, group * self._group, N, arena)
+            store_chwn(self._isa, sink, group * self._group, N, arena)
         else:
             store_nchw(sink, group, arena)
 
@@ -485,6 +361,7 @@ cdef class Program:
         cdef double start
         cdef Block block
         cdef float* arena
+        cdef Context ctx
         cdef floating_mode before
         if N > self._group:
             raise ValueError(f"{N} images are more than one group of {self._group}")
@@ -492,6 +369,7 @@ cdef class Program:
         best = [float("inf")] * (self._count + 2)
         block = borrow(self._arena * sizeof(float))
         arena = <float*>block.data
+        ctx = whole_step(self._isa, arena)
         before = floating_begin()
         for r in range(rounds):
             start = openmp.omp_get_wtime()
@@ -500,7 +378,7 @@ cdef class Program:
             best[0] = min(best[0], openmp.omp_get_wtime() - start)
             for i in range(self._count):
                 start = openmp.omp_get_wtime()
-                self._steps[i].run(&self._steps[i], arena)
+                self._steps[i].run(&self._steps[i], &ctx)
                 best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
             start = openmp.omp_get_wtime()
             for i in range(n_sinks):
@@ -509,41 +387,3 @@ cdef class Program:
         floating_end(before)
         give_back(block)
         return best
-
-
-cdef _place_source(Source* source, spot, Py_ssize_t lanes):
-    _, place, source.channel, source.row = spot
-    source.dst = place * lanes
-
-
-cdef _bind_source(Source* source, array, spot, pixels, Py_ssize_t N, Py_ssize_t lanes):
-    cdef const unsigned char[:, :, :, :] as_bytes
-    cdef const float[:, :, :, :] as_floats
-    cdef const float[::1] factor, shift
-    source.C, source.H, source.W = C, H, W = spot[0]
-    _place_source(source, spot, lanes)
-    if tuple(array.shape) != (N, C, H, W):
-        raise ValueError(f"images of shape {tuple(array.shape)} do not fit ({N}, {C}, {H}, {W})")
-    source.is_bytes = array.dtype == "uint8"
-    if source.is_bytes:
-        factor, shift = pixels
-        if factor.shape[0] != C or shift.shape[0] != C:
-            raise ValueError(f"factor and shift must have {C} elements")
-        source.factor, source.shift = <float*>&factor[0], <float*>&shift[0]
-        as_bytes = array
-        source.data = <const char*>&as_bytes[0, 0, 0, 0]
-    else:
-        as_floats = array
-        source.data = <const char*>&as_floats[0, 0, 0, 0]
-    strides = array.strides
-    for i in range(4):
-        source.stride[i] = strides[i]
-
-
-cdef _bind_sink(Sink* sink, array, spot, Py_ssize_t N, Py_ssize_t lanes):
-    cdef float[:, ::1] values = array
-    sink.count, place = spot
-    sink.src = place * lanes
-    if values.shape[0] != N or values.shape[1] != sink.count:
-        raise ValueError(f"a result of shape {tuple(array.shape)} does not fit ({N}, {sink.count})")
-    sink.data = &values[0, 0]

@@ -1,103 +1,217 @@
-# Every kernel by name, with the names of its geometry (ints) and of its real attributes (floats), in the order in which
-# the kernel unpacks them. Planner, tests, benchmarks and the documentation all read this one list.
+# The one list of kernels. Program, planner, costs, tests, benchmarks and documentation read these records, and none
+# of them reads anything out of a name.
 
-CONV = "C H W OC OH OW KH KW SH SW PT PL DH DW groups"
-POOL = "C H W OH OW KH KW SH SW PT PL DH DW"
-BROADCAST = "A B C a0 a1 a2 b0 b1 b2"
-COPY = "A B C a0 a1 a2 y0 y1 y2 at"
+# what a struct of geometry is made from, only to ask it for its fields
+cdef Py_ssize_t[MAX_INTS] _blank
 
-# of images in the lanes: strides of channels (_c) and rows (_r), in vectors
-WINOGRAD = "C OC x_c x_r y_c y_r tiles pool act r_c r_r"
-ROWS = "C H W x_c x_r y_c y_r"
-GROUPED = "C K x_c y_c positions pool act r_c"
-
-# sizes of what is kept and of what becomes one number, in any order of the axes
-REDUCE = "K0 K1 K2 R0 R1 R2 x0 x1 x2 y0 y1 y2 how"
-NORMALIZE = "K0 K1 K2 R0 R1 R2 step x0 x1 x2 y0 y1 y2 w0 w1 w2"
-# many products of a (M, K) and b (K, O)
-MATMUL = "B M K O a0 a1 a2 b0 b1 b2 y0 y1 y2"
-GATHER = "A B C y0 y1 y2"
-RESIZE = "C OH OW KH KW x_c y_c y_r"
-
-cdef dict _TABLE = {
-    "conv2d_f32_nchw_naive": (<size_t>conv2d_f32_nchw_naive, CONV, ""),
-    "linear_f32_nchw_naive": (<size_t>linear_f32_nchw_naive, "F O", ""),
-    "max_pool_f32_nchw_naive": (<size_t>max_pool_f32_nchw_naive, POOL, ""),
-    "avg_pool_f32_nchw_naive": (<size_t>avg_pool_f32_nchw_naive, POOL, ""),
-    "global_avg_pool_f32_nchw_naive": (<size_t>global_avg_pool_f32_nchw_naive, "C HW", ""),
-    "global_max_pool_f32_nchw_naive": (<size_t>global_max_pool_f32_nchw_naive, "C HW", ""),
-    "affine_f32_nchw_naive": (<size_t>affine_f32_nchw_naive, "C HW", ""),
-    "prelu_f32_nchw_naive": (<size_t>prelu_f32_nchw_naive, "C HW", ""),
-    "relu_f32_nchw_naive": (<size_t>relu_f32_nchw_naive, "count", ""),
-    "clip_f32_nchw_naive": (<size_t>clip_f32_nchw_naive, "count", "low high"),
-    "leaky_relu_f32_nchw_naive": (<size_t>leaky_relu_f32_nchw_naive, "count", "slope"),
-    "elu_f32_nchw_naive": (<size_t>elu_f32_nchw_naive, "count", "alpha"),
-    "sigmoid_f32_nchw_naive": (<size_t>sigmoid_f32_nchw_naive, "count", ""),
-    "tanh_f32_nchw_naive": (<size_t>tanh_f32_nchw_naive, "count", ""),
-    "hard_sigmoid_f32_nchw_naive": (<size_t>hard_sigmoid_f32_nchw_naive, "count", "alpha beta"),
-    "hard_swish_f32_nchw_naive": (<size_t>hard_swish_f32_nchw_naive, "count", ""),
-    "silu_f32_nchw_naive": (<size_t>silu_f32_nchw_naive, "count", ""),
-    "gelu_f32_nchw_naive": (<size_t>gelu_f32_nchw_naive, "count", ""),
-    "gelu_tanh_f32_nchw_naive": (<size_t>gelu_tanh_f32_nchw_naive, "count", ""),
-    "softmax_f32_nchw_naive": (<size_t>softmax_f32_nchw_naive, "outer K inner", ""),
-    "log_softmax_f32_nchw_naive": (<size_t>log_softmax_f32_nchw_naive, "outer K inner", ""),
-    "add_f32_nchw_naive": (<size_t>add_f32_nchw_naive, BROADCAST, ""),
-    "mul_f32_nchw_naive": (<size_t>mul_f32_nchw_naive, BROADCAST, ""),
-    "fill_f32_nchw_naive": (<size_t>fill_f32_nchw_naive, "count", "value"),
-    "copy_f32_nchw_naive": (<size_t>copy_f32_nchw_naive, COPY, ""),
-    "lrn_f32_nchw_naive": (<size_t>lrn_f32_nchw_naive, "C HW size", "alpha beta bias"),
-    "conv2d_f32_chwn_direct": (
-        <size_t>conv2d_f32_chwn_direct, "groups K OC x_group y_c positions pool act r_c block resume", "f0 f1"),
-    "conv2d_f32_chwn_winograd4x3": (<size_t>conv2d_f32_chwn_winograd4x3, WINOGRAD, "f0 f1"),
-    "conv2d_f32_chwn_winograd4x5": (<size_t>conv2d_f32_chwn_winograd4x5, WINOGRAD, "f0 f1"),
-    "dense_f32_chwn_direct": (<size_t>dense_f32_chwn_direct, "K O y_c act r_c", "f0 f1"),
-    "max_pool_f32_chwn_direct": (<size_t>max_pool_f32_chwn_direct, POOL + " x_c x_r y_c y_r", ""),
-    "avg_pool_f32_chwn_direct": (<size_t>avg_pool_f32_chwn_direct, POOL + " x_c x_r y_c y_r", ""),
-    "global_avg_pool_f32_chwn_direct": (<size_t>global_avg_pool_f32_chwn_direct, "C H W x_c x_r y_c", ""),
-    "global_max_pool_f32_chwn_direct": (<size_t>global_max_pool_f32_chwn_direct, "C H W x_c x_r y_c", ""),
-    "affine_f32_chwn_direct": (<size_t>affine_f32_chwn_direct, ROWS, ""),
-    "prelu_f32_chwn_direct": (<size_t>prelu_f32_chwn_direct, ROWS, ""),
-    "activate_f32_chwn_direct": (<size_t>activate_f32_chwn_direct, ROWS + " act", "f0 f1"),
-    "softmax_f32_chwn_direct": (<size_t>softmax_f32_chwn_direct, "A B K x0 x1 x2 y0 y1 y2", ""),
-    "log_softmax_f32_chwn_direct": (<size_t>log_softmax_f32_chwn_direct, "A B K x0 x1 x2 y0 y1 y2", ""),
-    "add_f32_chwn_direct": (<size_t>add_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "mul_f32_chwn_direct": (<size_t>mul_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "copy_f32_chwn_direct": (<size_t>copy_f32_chwn_direct, COPY, ""),
-    "fill_f32_chwn_direct": (<size_t>fill_f32_chwn_direct, "C H W y_c y_r", "value"),
-    "halo_f32_chwn_direct": (<size_t>halo_f32_chwn_direct, "C H W y_c y_r top left bottom right", ""),
-    "lrn_f32_chwn_direct": (<size_t>lrn_f32_chwn_direct, ROWS + " size", "alpha beta bias"),
-    "sub_f32_nchw_naive": (<size_t>sub_f32_nchw_naive, BROADCAST, ""),
-    "div_f32_nchw_naive": (<size_t>div_f32_nchw_naive, BROADCAST, ""),
-    "maximum_f32_nchw_naive": (<size_t>maximum_f32_nchw_naive, BROADCAST, ""),
-    "minimum_f32_nchw_naive": (<size_t>minimum_f32_nchw_naive, BROADCAST, ""),
-    "sub_f32_chwn_direct": (<size_t>sub_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "div_f32_chwn_direct": (<size_t>div_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "maximum_f32_chwn_direct": (<size_t>maximum_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "minimum_f32_chwn_direct": (<size_t>minimum_f32_chwn_direct, BROADCAST + " y0 y1", ""),
-    "function_f32_nchw_naive": (<size_t>function_f32_nchw_naive, ROWS + " which", "f0"),
-    "function_f32_chwn_direct": (<size_t>function_f32_chwn_direct, ROWS + " which", "f0"),
-    "matmul_f32_nchw_naive": (<size_t>matmul_f32_nchw_naive, MATMUL, ""),
-    "matmul_f32_chwn_direct": (<size_t>matmul_f32_chwn_direct, MATMUL, ""),
-    "reduce_f32_nchw_naive": (<size_t>reduce_f32_nchw_naive, REDUCE, ""),
-    "reduce_f32_chwn_direct": (<size_t>reduce_f32_chwn_direct, REDUCE, ""),
-    "normalize_f32_nchw_naive": (<size_t>normalize_f32_nchw_naive, NORMALIZE, "eps"),
-    "normalize_f32_chwn_direct": (<size_t>normalize_f32_chwn_direct, NORMALIZE, "eps"),
-    "gather_f32_nchw_naive": (<size_t>gather_f32_nchw_naive, GATHER, ""),
-    "gather_f32_chwn_direct": (<size_t>gather_f32_chwn_direct, GATHER, ""),
-    "resize_f32_nchw_naive": (<size_t>resize_f32_nchw_naive, RESIZE, ""),
-    "resize_f32_chwn_direct": (<size_t>resize_f32_chwn_direct, RESIZE, ""),
-    "conv2d_f32_nchwc_direct": (<size_t>conv2d_f32_nchwc_direct, "K OC y_c positions pool act r_c vectors", "f0 f1"),
-    "conv2d_f32_nchwc_depthwise": (<size_t>conv2d_f32_nchwc_depthwise, GROUPED, "f0 f1"),
-    "conv2d_f32_nchwc_grouped": (<size_t>conv2d_f32_nchwc_grouped, GROUPED, "f0 f1"),
-    "conv2d_f32_nchwc_winograd4x3": (<size_t>conv2d_f32_nchwc_winograd4x3, WINOGRAD + " vectors at_once", "f0 f1"),
-    "conv2d_f32_nchwc_winograd4x5": (<size_t>conv2d_f32_nchwc_winograd4x5, WINOGRAD + " vectors at_once", "f0 f1"),
-    "dense_f32_nchwc_direct": (<size_t>dense_f32_nchwc_direct, "K O y_c act r_c vectors", "f0 f1"),
-    "affine_f32_nchwc_direct": (<size_t>affine_f32_nchwc_direct, ROWS, ""),
-    "prelu_f32_nchwc_direct": (<size_t>prelu_f32_nchwc_direct, ROWS, ""),
-    "softmax_f32_nchwc_direct": (<size_t>softmax_f32_nchwc_direct, ROWS, ""),
-    "log_softmax_f32_nchwc_direct": (<size_t>log_softmax_f32_nchwc_direct, ROWS, ""),
-    "lrn_f32_nchwc_direct": (<size_t>lrn_f32_nchwc_direct, ROWS + " size", "alpha beta bias"),
-    "copy_f32_nchwc_elements": (<size_t>copy_f32_nchwc_elements, "count", ""),
+# Fields that choose one of several things by number, and how many there are: a program takes no other number.
+cdef dict _CHOICES = {
+    "act": _csrc.ACT_COUNT, "which": _csrc.FUN_COUNT, "how": _csrc.REDUCE_COUNT,
+    "pool": 2, "resume": 2, "relu": 2, "swap": 2, "log": 2,
 }
 
-KERNELS = {name: (tuple(ints.split()), tuple(floats.split())) for name, (_, ints, floats) in _TABLE.items()}
+
+cdef class Kernel:
+    """What is known of one kernel.
+
+    Attributes
+    ----------
+    name : str
+        ``<op>_<dtype>_<layout>_<algorithm>``, as `Network.explain` prints it.
+    op, dtype, layout, algorithm : str
+        ``dtype`` is the type of the values; whatever it is, one takes a word of four bytes.
+    ints, floats : tuple of str
+        The fields of its geometry: whole numbers and real attributes.
+    splits : bool
+        Whether several threads can share a step, each computing one part of it.
+    needs_barrier : bool
+        Whether all steps before it must be done when a thread begins with it.
+    trains : bool
+        Whether it belongs to training.
+    """
+    cdef kernel_t run
+    cdef object reach                      # what a step can touch: see kernels/reach.pxi
+    cdef readonly str name
+    cdef readonly str op
+    cdef readonly str dtype
+    cdef readonly str layout
+    cdef readonly str algorithm
+    cdef readonly tuple ints
+    cdef readonly tuple floats
+    cdef readonly bint splits
+    cdef readonly bint needs_barrier
+    cdef readonly bint trains
+
+    def __cinit__(self, str op, str layout, str algorithm, size_t run, dict geometry, reach, *, str dtype="f32",
+                  bint splits=False, bint needs_barrier=True, bint trains=False):
+        self.name = f"{op}_{dtype}_{layout}_{algorithm}"
+        self.op, self.dtype, self.layout, self.algorithm = op, dtype, layout, algorithm
+        self.run, self.reach = <kernel_t>run, reach
+        self.ints = tuple(name for name, value in geometry.items() if isinstance(value, int))
+        self.floats = tuple(name for name, value in geometry.items() if isinstance(value, float))
+        self.splits, self.needs_barrier, self.trains = splits, needs_barrier, trains
+        size = len(self.ints) * sizeof(Py_ssize_t) + len(self.floats) * sizeof(float)
+        if (*self.ints, *self.floats) != tuple(geometry) or size > sizeof(_blank):
+            raise ValueError(f"{self.name}: its fields are not whole numbers, then floats, in {sizeof(_blank)} bytes")
+
+    def __repr__(self):
+        return f"<kernel {self.name}>"
+
+    cdef fill(self, void* geometry, ints, floats):
+        # lay the numbers into the struct that the kernel reads
+        cdef Py_ssize_t* number = <Py_ssize_t*>geometry
+        cdef float* attribute = <float*>(number + len(self.ints))
+        if set(ints) != set(self.ints) or set(floats) != set(self.floats):
+            given = f"{list(ints)}, {list(floats)}"
+            raise ValueError(f"{self.name} takes {list(self.ints)} and {list(self.floats)}, but was given {given}")
+        for i, name in enumerate(self.ints):
+            number[i] = ints[name]
+            if name in _CHOICES and not 0 <= number[i] < _CHOICES[name]:
+                raise ValueError(f"{self.name}: {name} is {number[i]}, and must be from 0 to {_CHOICES[name] - 1}")
+        for i, name in enumerate(self.floats):
+            attribute[i] = floats[name]
+
+
+KERNELS = {kernel.name: kernel for kernel in (
+    # layout nchw: the textbook loops
+    Kernel("conv2d", "nchw", "naive", <size_t>conv2d_f32_nchw_naive, (<NchwConv2d*>_blank)[0], _nchw_conv2d),
+    Kernel("linear", "nchw", "naive", <size_t>linear_f32_nchw_naive, (<Matrix*>_blank)[0], _nchw_linear),
+    Kernel("max_pool", "nchw", "naive", <size_t>max_pool_f32_nchw_naive, (<NchwPool*>_blank)[0], _nchw_pool),
+    Kernel("avg_pool", "nchw", "naive", <size_t>avg_pool_f32_nchw_naive, (<NchwPool*>_blank)[0], _nchw_avg_pool),
+    Kernel("global_avg_pool", "nchw", "naive", <size_t>global_avg_pool_f32_nchw_naive,
+           (<PerChannel*>_blank)[0], _nchw_global_pool),
+    Kernel("global_max_pool", "nchw", "naive", <size_t>global_max_pool_f32_nchw_naive,
+           (<PerChannel*>_blank)[0], _nchw_global_pool),
+    Kernel("affine", "nchw", "naive", <size_t>affine_f32_nchw_naive, (<PerChannel*>_blank)[0], _nchw_affine),
+    Kernel("prelu", "nchw", "naive", <size_t>prelu_f32_nchw_naive, (<PerChannel*>_blank)[0], _nchw_channels),
+    Kernel("relu", "nchw", "naive", <size_t>relu_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("clip", "nchw", "naive", <size_t>clip_f32_nchw_naive, (<Clip*>_blank)[0], _nchw_each),
+    Kernel("leaky_relu", "nchw", "naive", <size_t>leaky_relu_f32_nchw_naive, (<LeakyRelu*>_blank)[0], _nchw_each),
+    Kernel("elu", "nchw", "naive", <size_t>elu_f32_nchw_naive, (<Elu*>_blank)[0], _nchw_each),
+    Kernel("sigmoid", "nchw", "naive", <size_t>sigmoid_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("tanh", "nchw", "naive", <size_t>tanh_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("hard_sigmoid", "nchw", "naive", <size_t>hard_sigmoid_f32_nchw_naive, (<HardSigmoid*>_blank)[0], _nchw_each),
+    Kernel("hard_swish", "nchw", "naive", <size_t>hard_swish_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("silu", "nchw", "naive", <size_t>silu_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("gelu", "nchw", "naive", <size_t>gelu_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("gelu_tanh", "nchw", "naive", <size_t>gelu_tanh_f32_nchw_naive, (<Count*>_blank)[0], _nchw_each),
+    Kernel("softmax", "nchw", "naive", <size_t>softmax_f32_nchw_naive, (<NchwSoftmax*>_blank)[0], _nchw_softmax),
+    Kernel("log_softmax", "nchw", "naive", <size_t>log_softmax_f32_nchw_naive,
+           (<NchwSoftmax*>_blank)[0], _nchw_softmax),
+    Kernel("add", "nchw", "naive", <size_t>add_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("mul", "nchw", "naive", <size_t>mul_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("fill", "nchw", "naive", <size_t>fill_f32_nchw_naive, (<Fill*>_blank)[0], _nchw_fill),
+    Kernel("copy", "nchw", "naive", <size_t>copy_f32_nchw_naive, (<Copy*>_blank)[0], _copy),
+    Kernel("lrn", "nchw", "naive", <size_t>lrn_f32_nchw_naive, (<NchwLrn*>_blank)[0], _nchw_lrn),
+    Kernel("sub", "nchw", "naive", <size_t>sub_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("div", "nchw", "naive", <size_t>div_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("maximum", "nchw", "naive", <size_t>maximum_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("minimum", "nchw", "naive", <size_t>minimum_f32_nchw_naive, (<Broadcast*>_blank)[0], _binary),
+    Kernel("function", "nchw", "naive", <size_t>function_f32_nchw_naive, (<Function*>_blank)[0], _rows),
+    Kernel("matmul", "nchw", "naive", <size_t>matmul_f32_nchw_naive, (<MatMul*>_blank)[0], _matmul),
+    Kernel("reduce", "nchw", "naive", <size_t>reduce_f32_nchw_naive, (<Reduce*>_blank)[0], _reduce),
+    Kernel("normalize", "nchw", "naive", <size_t>normalize_f32_nchw_naive, (<Normalize*>_blank)[0], _normalize),
+    Kernel("gather", "nchw", "naive", <size_t>gather_f32_nchw_naive, (<Gather*>_blank)[0], _gather),
+    Kernel("resize", "nchw", "naive", <size_t>resize_f32_nchw_naive, (<Resize*>_blank)[0], _resize),
+    # layout chwn<L>: images in the lanes
+    Kernel("conv2d", "chwn", "direct", <size_t>conv2d_f32_chwn_direct, (<Direct*>_blank)[0], _conv2d),
+    Kernel("conv2d", "chwn", "winograd4x3", <size_t>conv2d_f32_chwn_winograd4x3, (<Winograd*>_blank)[0], _winograd(6)),
+    Kernel("conv2d", "chwn", "winograd4x5", <size_t>conv2d_f32_chwn_winograd4x5, (<Winograd*>_blank)[0], _winograd(8)),
+    Kernel("dense", "chwn", "direct", <size_t>dense_f32_chwn_direct, (<Dense*>_blank)[0], _dense),
+    Kernel("max_pool", "chwn", "direct", <size_t>max_pool_f32_chwn_direct, (<Pool*>_blank)[0], _pool),
+    Kernel("avg_pool", "chwn", "direct", <size_t>avg_pool_f32_chwn_direct, (<Pool*>_blank)[0], _avg_pool),
+    Kernel("global_avg_pool", "chwn", "direct", <size_t>global_avg_pool_f32_chwn_direct,
+           (<GlobalPool*>_blank)[0], _global_pool),
+    Kernel("global_max_pool", "chwn", "direct", <size_t>global_max_pool_f32_chwn_direct,
+           (<GlobalPool*>_blank)[0], _global_pool),
+    Kernel("affine", "chwn", "direct", <size_t>affine_f32_chwn_direct, (<Rows*>_blank)[0], _affine),
+    Kernel("prelu", "chwn", "direct", <size_t>prelu_f32_chwn_direct, (<Rows*>_blank)[0], _prelu),
+    Kernel("activate", "chwn", "direct", <size_t>activate_f32_chwn_direct, (<Activate*>_blank)[0], _rows),
+    Kernel("softmax", "chwn", "direct", <size_t>softmax_f32_chwn_direct, (<Softmax*>_blank)[0], _softmax),
+    Kernel("log_softmax", "chwn", "direct", <size_t>log_softmax_f32_chwn_direct, (<Softmax*>_blank)[0], _softmax),
+    Kernel("add", "chwn", "direct", <size_t>add_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("mul", "chwn", "direct", <size_t>mul_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("copy", "chwn", "direct", <size_t>copy_f32_chwn_direct, (<Copy*>_blank)[0], _copy),
+    Kernel("fill", "chwn", "direct", <size_t>fill_f32_chwn_direct, (<FillRows*>_blank)[0], _fill),
+    Kernel("halo", "chwn", "direct", <size_t>halo_f32_chwn_direct, (<Halo*>_blank)[0], _halo, needs_barrier=False),
+    Kernel("lrn", "chwn", "direct", <size_t>lrn_f32_chwn_direct, (<Lrn*>_blank)[0], _lrn),
+    Kernel("sub", "chwn", "direct", <size_t>sub_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("div", "chwn", "direct", <size_t>div_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("maximum", "chwn", "direct", <size_t>maximum_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("minimum", "chwn", "direct", <size_t>minimum_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
+    Kernel("function", "chwn", "direct", <size_t>function_f32_chwn_direct, (<Function*>_blank)[0], _rows),
+    Kernel("matmul", "chwn", "direct", <size_t>matmul_f32_chwn_direct, (<MatMul*>_blank)[0], _matmul),
+    Kernel("reduce", "chwn", "direct", <size_t>reduce_f32_chwn_direct, (<Reduce*>_blank)[0], _reduce),
+    Kernel("normalize", "chwn", "direct", <size_t>normalize_f32_chwn_direct, (<Normalize*>_blank)[0], _normalize),
+    Kernel("gather", "chwn", "direct", <size_t>gather_f32_chwn_direct, (<Gather*>_blank)[0], _gather),
+    Kernel("resize", "chwn", "direct", <size_t>resize_f32_chwn_direct, (<Resize*>_blank)[0], _resize),
+    # layout nchw<L>c: one image, channels in the lanes
+    Kernel("conv2d", "nchwc", "direct", <size_t>conv2d_f32_nchwc_direct,
+           (<DirectNchwc*>_blank)[0], _nchwc_conv2d, splits=True),
+    Kernel("conv2d", "nchwc", "depthwise", <size_t>conv2d_f32_nchwc_depthwise,
+           (<Grouped*>_blank)[0], _grouped(False), splits=True),
+    Kernel("conv2d", "nchwc", "grouped", <size_t>conv2d_f32_nchwc_grouped,
+           (<Grouped*>_blank)[0], _grouped(True), splits=True),
+    Kernel("conv2d", "nchwc", "winograd4x3", <size_t>conv2d_f32_nchwc_winograd4x3,
+           (<WinogradNchwc*>_blank)[0], _nchwc_winograd(6), splits=True),
+    Kernel("conv2d", "nchwc", "winograd4x5", <size_t>conv2d_f32_nchwc_winograd4x5,
+           (<WinogradNchwc*>_blank)[0], _nchwc_winograd(8), splits=True),
+    Kernel("dense", "nchwc", "direct", <size_t>dense_f32_nchwc_direct,
+           (<DenseNchwc*>_blank)[0], _nchwc_dense, splits=True),
+    Kernel("affine", "nchwc", "direct", <size_t>affine_f32_nchwc_direct, (<Rows*>_blank)[0], _nchwc_affine),
+    Kernel("prelu", "nchwc", "direct", <size_t>prelu_f32_nchwc_direct, (<Rows*>_blank)[0], _nchwc_prelu),
+    Kernel("softmax", "nchwc", "direct", <size_t>softmax_f32_nchwc_direct, (<Rows*>_blank)[0], _channels),
+    Kernel("log_softmax", "nchwc", "direct", <size_t>log_softmax_f32_nchwc_direct, (<Rows*>_blank)[0], _channels),
+    Kernel("lrn", "nchwc", "direct", <size_t>lrn_f32_nchwc_direct, (<Lrn*>_blank)[0], _channels),
+    Kernel("copy", "nchwc", "elements", <size_t>copy_f32_nchwc_elements, (<Count*>_blank)[0], _elements),
+    # training
+    Kernel("conv2d_weight", "chwn", "direct", <size_t>conv2d_weight_f32_chwn_direct,
+           (<DirectWeight*>_blank)[0], _conv2d_weight, trains=True),
+    Kernel("conv2d_weight", "chwn", "winograd4x3", <size_t>conv2d_weight_f32_chwn_winograd4x3,
+           (<WinogradWeight*>_blank)[0], _winograd_weight(6, 3), trains=True),
+    Kernel("conv2d_weight", "chwn", "winograd4x5", <size_t>conv2d_weight_f32_chwn_winograd4x5,
+           (<WinogradWeight*>_blank)[0], _winograd_weight(8, 5), trains=True),
+    Kernel("dense_weight", "chwn", "outer", <size_t>dense_weight_f32_chwn_outer,
+           (<Matrix*>_blank)[0], _dense_weight, trains=True),
+    Kernel("affine_activate", "chwn", "direct", <size_t>affine_activate_f32_chwn_direct,
+           (<AffineActivate*>_blank)[0], _affine_activate, trains=True),
+    Kernel("channel_sums", "chwn", "direct", <size_t>channel_sums_f32_chwn_direct,
+           (<ChannelSums*>_blank)[0], _channel_sums, trains=True),
+    Kernel("moments", "chwn", "direct", <size_t>moments_f32_chwn_direct,
+           (<ChannelSums*>_blank)[0], _moments, trains=True),
+    Kernel("norm_sums", "chwn", "direct", <size_t>norm_sums_f32_chwn_direct,
+           (<NormSums*>_blank)[0], _norm_sums, trains=True),
+    Kernel("norm_back", "chwn", "direct", <size_t>norm_back_f32_chwn_direct,
+           (<RowsBack*>_blank)[0], _norm_back, trains=True),
+    Kernel("activate_back", "chwn", "direct", <size_t>activate_back_f32_chwn_direct,
+           (<ActivateBack*>_blank)[0], _activate_back, trains=True),
+    Kernel("leaky_back", "chwn", "direct", <size_t>leaky_back_f32_chwn_direct,
+           (<LeakyBack*>_blank)[0], _leaky_back, trains=True),
+    Kernel("accumulate", "chwn", "direct", <size_t>accumulate_f32_chwn_direct,
+           (<Accumulate*>_blank)[0], _accumulate, trains=True),
+    Kernel("multiply_add", "chwn", "direct", <size_t>multiply_add_f32_chwn_direct,
+           (<MultiplyAdd*>_blank)[0], _multiply_add, trains=True),
+    Kernel("dropout", "chwn", "direct", <size_t>dropout_f32_chwn_direct, (<Dropout*>_blank)[0], _dropout, trains=True),
+    Kernel("softmax_cross_entropy", "chwn", "direct", <size_t>softmax_cross_entropy_f32_chwn_direct,
+           (<Loss*>_blank)[0], _loss, trains=True),
+    Kernel("sigmoid_binary_cross_entropy", "chwn", "direct", <size_t>sigmoid_binary_cross_entropy_f32_chwn_direct,
+           (<Loss*>_blank)[0], _loss, trains=True),
+    Kernel("mean_squared_error", "chwn", "direct", <size_t>mean_squared_error_f32_chwn_direct,
+           (<Loss*>_blank)[0], _loss, trains=True),
+    Kernel("softmax_back", "chwn", "direct", <size_t>softmax_back_f32_chwn_direct,
+           (<SoftmaxBack*>_blank)[0], _softmax_back, trains=True),
+    Kernel("lrn_back", "chwn", "direct", <size_t>lrn_back_f32_chwn_direct,
+           (<LrnBack*>_blank)[0], _lrn_back, trains=True),
+    Kernel("max_pool_back", "chwn", "direct", <size_t>max_pool_back_f32_chwn_direct,
+           (<PoolBack*>_blank)[0], _pool_back, trains=True),
+    Kernel("avg_pool_back", "chwn", "direct", <size_t>avg_pool_back_f32_chwn_direct,
+           (<PoolBack*>_blank)[0], _avg_pool_back, trains=True),
+    Kernel("global_avg_pool_back", "chwn", "direct", <size_t>global_avg_pool_back_f32_chwn_direct,
+           (<GlobalPoolBack*>_blank)[0], _global_avg_pool_back, trains=True),
+)}
+
+
+cdef Kernel kernel_named(str name):
+    if name not in KERNELS:
+        raise ValueError(f"there is no kernel {name!r}")
+    return KERNELS[name]

@@ -233,7 +233,7 @@ cdef class Training:
         for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
             memory = self._groups + group * self._group_size - self._scratch_size
             for i in range(count):
-                load_chwn(&sources[i], group * self._lanes, b.N, memory)
+                load_chwn(self._program._isa, &sources[i], group * self._lanes, b.N, memory)
             for l in range(self._lanes):
                 memory[self._live + l] = 1 if group * self._lanes + l < b.N else 0
 
@@ -241,7 +241,7 @@ cdef class Training:
         cdef Py_ssize_t group, i
         for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
             for i in range(count):
-                store_chwn(&sinks[i], group * self._lanes, b.N,
+                store_chwn(self._program._isa, &sinks[i], group * self._lanes, b.N,
                            self._groups + group * self._group_size - self._scratch_size)
 
     cdef void _run_chunk(self, Py_ssize_t first, Py_ssize_t last, Py_ssize_t chunk, const Batch* b,
@@ -249,9 +249,11 @@ cdef class Training:
         cdef Py_ssize_t group, i, k
         cdef floating_mode before = floating_begin()
         cdef Step step
+        cdef Context ctx
         cdef float* scratch = self._scratch + thread * self._scratch_size
         cdef float* partial = self._partial + chunk * self._partial_size
         cdef float* memory
+        ctx = whole_step(self._program._isa, scratch)
         for group in range(chunk * b.per_chunk, min((chunk + 1) * b.per_chunk, b.groups)):
             memory = self._groups + group * self._group_size
             for i in range(first, last):
@@ -264,7 +266,7 @@ cdef class Training:
                 step.workspace = self._at(step.workspace, scratch, memory, partial) - scratch
                 if self._clock != NULL:
                     self._clock[i] -= openmp.omp_get_wtime()
-                step.run(&step, scratch)
+                step.run(&step, &ctx)
                 if self._clock != NULL:
                     self._clock[i] += openmp.omp_get_wtime()
         floating_end(before)

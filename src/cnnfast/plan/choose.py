@@ -16,7 +16,10 @@ INPUT_COST = {3: 220, 5: 560}
 OUTPUT_COST = {3: 170, 5: 330}
 """Cost of transforming one tile of one channel, in multiply-adds of a vector."""
 
-ALGORITHMS = frozenset({"dense", "direct", *(f"winograd{OUTPUTS}x{kernel}" for kernel in INPUT_COST)})
+WINOGRAD = {f"winograd{OUTPUTS}x{kernel}": kernel for kernel in INPUT_COST}
+"""Size of the kernel of a convolution, by the algorithms that transform it."""
+
+ALGORITHMS = frozenset({"dense", "direct", *WINOGRAD})
 
 
 def algorithm(op: Conv2d, weight: Shape, output: Shape, allowed: Container[str] = ALGORITHMS) -> tuple[str, str]:

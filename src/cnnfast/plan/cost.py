@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from cnnfast.plan.choose import INPUT_COST, OUTPUT_COST
+from cnnfast.plan.choose import INPUT_COST, OUTPUT_COST, WINOGRAD
 from cnnfast.plan.step import Step
 from cnnfast.runtime.dispatch import kernels
 
@@ -32,19 +32,18 @@ def work(step: Step) -> float:
     >>> work(Step("y", "dense_f32_chwn_direct", ("x",), "y", ints=dict(K=100, O=10)))
     1000
     """
-    g, (op, _, rest) = step.ints, step.kernel.partition("_f32_")
-    layout, _, algorithm = rest.partition("_")
-    lanes = kernels.lanes() if layout == "nchwc" else 1
-    if op == "dense":
+    g, known = step.ints, kernels.KERNELS[step.kernel]
+    lanes = kernels.lanes() if known.layout == "nchwc" else 1
+    if known.op == "dense":
         return g["K"] * _vectors(g["O"], lanes)
-    if algorithm.startswith("winograd"):
-        kernel = int(algorithm[-1])
+    if known.op == "conv2d" and known.algorithm in WINOGRAD:
+        kernel = WINOGRAD[known.algorithm]
         c, oc = g["C"], _vectors(g["OC"], lanes)
         transforms = INPUT_COST[kernel] * _vectors(c, lanes) + OUTPUT_COST[kernel] * oc
         return g["tiles"] * ((kernel + 3) ** 2 * c * oc + transforms)
-    if op == "conv2d":
-        return g["positions"] * g["K"] * _outputs(g, algorithm, lanes)
-    if algorithm == "elements":
+    if known.op == "conv2d" and known.layout != "nchw":
+        return g["positions"] * g["K"] * _outputs(g, known.algorithm, lanes)
+    if known.algorithm == "elements":
         return g["count"] * ELEMENT
     if "OH" in g:
         return math.prod(g[name] for name in ("C", "OH", "OW", "KH", "KW"))

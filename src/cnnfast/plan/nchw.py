@@ -156,8 +156,9 @@ def _arithmetic(lowering: NchwLowering, op: Op, site: NodeIO) -> None:
     whole = three_axes(lowering.shapes[site.result])
     shapes = [three_axes(lowering.shapes[v]) for v in site.inputs]
     a, b = (broadcast_strides(strides_of(shape), shape, whole) for shape in shapes)
-    ints = dict(zip("ABC", whole, strict=True)) | numbered(a=a, b=b)
-    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=a == strides_of(whole))
+    y = strides_of(whole)
+    ints = dict(zip("ABC", whole, strict=True)) | numbered(a=a, b=b) | dict(y0=y[0], y1=y[1])
+    lowering.emit(site, op.name, site.inputs, ints=ints, in_place=a == y)
 
 
 def _block(shape: Triple, source: Triple, target: Triple, at: int = 0) -> dict[str, int]:

@@ -233,6 +233,7 @@ class TrainingLowering(ChwnLowering):
         ints = self.window(x, x, reads[-1], target) | dict(
             relu=int(epilogue is not None and epilogue.activation is not None)
         )
+        ints |= dict(r_c=ints.pop("dy_c"), r_r=ints.pop("dy_r"))
         site = NodeIO(node.name, reads, target)
         self.emit(site, "affine_activate", reads, ints=ints, parameters=(self.buffers[node.name]["front"],))
         self.clear_halo(node.name, target)

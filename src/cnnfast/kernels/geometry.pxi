@@ -1,0 +1,193 @@
+# The geometry of each kernel, by name: a struct laid over `Step.geometry`, whole numbers first, then real attributes.
+# These are the only lists of the names: `KERNELS` takes them from here, and so planner, tests and documentation.
+# Sizes have capital letters, strides small ones. A field that several structs have means the same in all of them.
+
+# ---- layout nchw: contiguous values of one image
+
+cdef struct NchwConv2d:
+    Py_ssize_t C, H, W, OC, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, groups
+
+cdef struct Matrix:
+    # features and outputs of a dense layer
+    Py_ssize_t F, O
+
+cdef struct NchwPool:
+    Py_ssize_t C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW
+
+cdef struct PerChannel:
+    Py_ssize_t C, HW
+
+cdef struct NchwLrn:
+    Py_ssize_t C, HW, size
+    float alpha, beta, bias
+
+cdef struct Count:
+    Py_ssize_t count
+
+cdef struct Clip:
+    Py_ssize_t count
+    float low, high
+
+cdef struct LeakyRelu:
+    Py_ssize_t count
+    float slope
+
+cdef struct Elu:
+    Py_ssize_t count
+    float alpha
+
+cdef struct HardSigmoid:
+    Py_ssize_t count
+    float alpha, beta
+
+cdef struct Fill:
+    Py_ssize_t count
+    float value
+
+cdef struct NchwSoftmax:
+    Py_ssize_t outer, K, inner
+
+# ---- every layout: strides of axes 0, 1, 2, or of channels (_c) and rows (_r)
+
+cdef struct Broadcast:
+    # two operands, with strides of 0 where one is repeated
+    Py_ssize_t A, B, C, a0, a1, a2, b0, b1, b2, y0, y1
+
+cdef struct Copy:
+    # `at`: where the result begins
+    Py_ssize_t A, B, C, a0, a1, a2, y0, y1, y2, at
+
+cdef struct Rows:
+    # a function of single elements, over rows
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r
+
+cdef struct Function:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, which
+    float f0
+
+cdef struct Reduce:
+    # sizes of what is kept and of what becomes one number, in any order of the axes
+    Py_ssize_t K0, K1, K2, R0, R1, R2, x0, x1, x2, y0, y1, y2, how
+
+cdef struct Normalize:
+    Py_ssize_t K0, K1, K2, R0, R1, R2, step, x0, x1, x2, y0, y1, y2, w0, w1, w2
+    float eps
+
+cdef struct MatMul:
+    # B products of a (M, K) and b (K, O)
+    Py_ssize_t B, M, K, O, a0, a1, a2, b0, b1, b2, y0, y1, y2
+
+cdef struct Gather:
+    Py_ssize_t A, B, C, y0, y1, y2
+
+cdef struct Resize:
+    Py_ssize_t C, OH, OW, KH, KW, x_c, y_c, y_r
+
+# ---- layouts chwn<L> and nchw<L>c: strides count vectors; act, f0, f1 are an activation
+
+cdef struct Direct:
+    Py_ssize_t groups, K, OC, x_group, y_c, positions, pool, act, r_c, block, resume
+    float f0, f1
+
+cdef struct Winograd:
+    Py_ssize_t C, OC, x_c, x_r, y_c, y_r, tiles, pool, act, r_c, r_r
+    float f0, f1
+
+cdef struct Dense:
+    Py_ssize_t K, O, y_c, act, r_c
+    float f0, f1
+
+cdef struct Pool:
+    Py_ssize_t C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, x_c, x_r, y_c, y_r
+
+cdef struct GlobalPool:
+    Py_ssize_t C, H, W, x_c, x_r, y_c
+
+cdef struct Activate:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, act
+    float f0, f1
+
+cdef struct Softmax:
+    Py_ssize_t A, B, K, x0, x1, x2, y0, y1, y2
+
+cdef struct FillRows:
+    Py_ssize_t C, H, W, y_c, y_r
+    float value
+
+cdef struct Halo:
+    Py_ssize_t C, H, W, y_c, y_r, top, left, bottom, right
+
+cdef struct Lrn:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, size
+    float alpha, beta, bias
+
+cdef struct DirectNchwc:
+    # `vectors`: the most output channels of a tile, in vectors
+    Py_ssize_t K, OC, y_c, positions, pool, act, r_c, vectors
+    float f0, f1
+
+cdef struct Grouped:
+    Py_ssize_t C, K, x_c, y_c, positions, pool, act, r_c
+    float f0, f1
+
+cdef struct WinogradNchwc:
+    # `at_once`: tiles of a run
+    Py_ssize_t C, OC, x_c, x_r, y_c, y_r, tiles, pool, act, r_c, r_r, vectors, at_once
+    float f0, f1
+
+cdef struct DenseNchwc:
+    Py_ssize_t K, O, y_c, act, r_c, vectors
+    float f0, f1
+
+# ---- training
+
+cdef struct DirectWeight:
+    Py_ssize_t groups, K, OC, x_group, y_c, positions, block
+
+cdef struct WinogradWeight:
+    Py_ssize_t C, OC, x_c, x_r, dy_c, dy_r, tiles, swap, block_rows, block_columns
+
+cdef struct AffineActivate:
+    Py_ssize_t C, H, W, x_c, x_r, r_c, r_r, y_c, y_r, relu
+
+cdef struct ChannelSums:
+    Py_ssize_t C, H, W, x_c, x_r
+
+cdef struct NormSums:
+    Py_ssize_t C, H, W, x_c, x_r, dy_c, dy_r, relu
+
+cdef struct RowsBack:
+    Py_ssize_t C, H, W, x_c, x_r, dy_c, dy_r, y_c, y_r
+
+cdef struct ActivateBack:
+    Py_ssize_t C, H, W, x_c, x_r, dy_c, dy_r, y_c, y_r, act
+    float f0, f1
+
+cdef struct LeakyBack:
+    Py_ssize_t C, H, W, x_c, x_r, dy_c, dy_r, y_c, y_r, slope_c
+
+cdef struct LrnBack:
+    Py_ssize_t C, H, W, x_c, x_r, dy_c, dy_r, y_c, y_r, size
+    float alpha, beta, bias
+
+cdef struct Accumulate:
+    Py_ssize_t A, B, C, a0, a1, a2, y0, y1, y2
+
+cdef struct MultiplyAdd:
+    Py_ssize_t A, B, C, a0, a1, a2, b0, b1, b2, y0, y1, y2
+
+cdef struct Dropout:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, threshold
+    float scale
+
+cdef struct Loss:
+    Py_ssize_t K
+
+cdef struct SoftmaxBack:
+    Py_ssize_t A, B, K, a0, a1, a2, b0, b1, b2, y0, y1, y2, log
+
+cdef struct PoolBack:
+    Py_ssize_t C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, x_c, x_r, y_c, y_r, dy_c, dy_r, dx_c, dx_r
+
+cdef struct GlobalPoolBack:
+    Py_ssize_t C, H, W, dy_c, y_c, y_r
