@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from kernels.engines import ENGINES, using
-from train.nets import NETS, Weights, batch, net
+from train.nets import NETS, Weights, batch, net, training_engines
 
 from cnnfast import layers as make
 from cnnfast.errors import UnsupportedError
