@@ -70,7 +70,7 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     label_smoothing : float
-        How much of each target is spread evenly over all classes, from 0 up to, but not, 1 (Szegedy et al., 2015).
+        How much of each target is spread evenly over all classes, from 0, below 1 (Szegedy et al., 2015).
 
     Notes
     -----
