@@ -19,6 +19,7 @@ import pytest
 
 import cnnfast
 from cnnfast import CnnfastError, Network, Preprocess, layers, ops, train
+from cnnfast.ops.quantized import QUANTIZED_OPS
 
 Entry = Callable[[Any], object]
 
@@ -179,12 +180,12 @@ def of_layers() -> Iterator[tuple[str, Entry]]:
 
 
 def _makes_layers(factory: Any) -> bool:
-    made = factory.__module__ == layers.__name__ and factory not in (layers.Builder, layers.Layer)
+    made = factory.__module__ == layers.__name__ and factory is not layers.Layer
     return made and "name" in inspect.signature(factory).parameters
 
 
 def of_ops() -> Iterator[tuple[str, Entry]]:
-    for name, op in ops.OPS.items():
+    for name, op in {**ops.OPS, **QUANTIZED_OPS}.items():
         for field in dataclasses.fields(op):  # type: ignore[arg-type]
             yield f"{name} {field.name}=", lambda x, op=op, n=field.name: op(**{n: x})
 
@@ -212,7 +213,14 @@ def of_training() -> Iterator[tuple[str, Entry]]:
             yield f"{name}(x, x)", lambda x, f=thing: f(x, x)
 
 
-GROUPS = (of_networks, of_calls, of_pictures, of_the_rest, of_layers, of_ops, of_training)
+def of_quantization() -> Iterator[tuple[str, Entry]]:
+    yield "quantize", lambda x: cnnfast.quantize(x, PIXELS)
+    yield "quantize images", lambda x: cnnfast.quantize(NET, x)
+    for option in sorted(set(inspect.signature(cnnfast.quantize).parameters) - {"net", "images"}):
+        yield f"quantize {option}=", lambda x, o=option: cnnfast.quantize(NET, PIXELS, **{o: x})
+
+
+GROUPS = (of_networks, of_calls, of_pictures, of_the_rest, of_layers, of_ops, of_training, of_quantization)
 ENTRIES = {f"{group.__name__}: {name}": entry for group in GROUPS for name, entry in group()}
 SIGNATURE = re.compile(r"takes (from )?\d+|missing \d+ required|unexpected keyword|multiple values|keyword-only")
 

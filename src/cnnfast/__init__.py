@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Network": "network.network",
     "from_torch": "network.from_torch",
+    "quantize": "quantization.api",
     "load_weights": "formats.weights.load",
     "Preprocess": "images.preprocess",
     "read_picture": "images.pictures.decode",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess as Preprocess
     from cnnfast.network.from_torch import from_torch as from_torch
     from cnnfast.network.network import Network as Network
+    from cnnfast.quantization.api import quantize as quantize
     from cnnfast.runtime.info import show_config as show_config
     from cnnfast.runtime.shipped import list_models as list_models
     from cnnfast.runtime.threads import get_num_threads as get_num_threads

@@ -24,7 +24,7 @@ LEVELS = (
     ("plan", "formats"),
     ("network",),
     ("data",),
-    ("report", "train", "quantize", "compare"),
+    ("report", "train", "quantization", "compare"),
     ("cli", "sklearn"),
     ("__main__",),
 )

@@ -6,11 +6,12 @@ Whoever knows the scale and zero point of each value can use this: calibration, 
 from cnnfast.graph.integers.check import check_integers
 from cnnfast.graph.integers.convert import IntegerGraph, to_integers
 from cnnfast.graph.integers.ends import grid_of, with_float_outputs
-from cnnfast.graph.integers.flow import FLOAT_PASSES
+from cnnfast.graph.integers.flow import FLOAT_PASSES, LAYERS
 from cnnfast.graph.integers.weights import IntegerWeights, grid_of_range, integer_weights
 
 __all__ = [
     "FLOAT_PASSES",
+    "LAYERS",
     "IntegerGraph",
     "IntegerWeights",
     "check_integers",

@@ -23,6 +23,8 @@ class Builder:
 
     def __init__(self, graph: Graph, grids: dict[str, Grid]) -> None:
         self.graph, self._grids = graph, grids
+        self.asked: set[str] = set()
+        """The values of the float graph whose grids were asked for."""
         self.floats = {name: name for name in graph.inputs}
         """The values that exist as floats, by their names in the float graph."""
         self._bytes: dict[str, tuple[str, Grid]] = {}
@@ -35,6 +37,7 @@ class Builder:
         """Return the grid on which a value is to be rounded, or raise `GraphError`."""
         if value not in self._grids:
             raise GraphError(f"nothing says what range {value!r} has")
+        self.asked.add(value)
         return self._grids[value]
 
     def emit(self, name: str, op: Op, inputs: tuple[str, ...]) -> str:

@@ -48,11 +48,14 @@ class IntegerGraph:
         The nodes that stay in float, and why.
     grids : mapping of str to Grid
         What the bytes of each value stand for, by the name of the value in the float graph.
+    rounded : frozenset of str
+        Those of the given grids on which something is rounded; others are only handed on.
     """
 
     graph: Graph
     in_float: Mapping[str, str]
     grids: Mapping[str, Grid]
+    rounded: frozenset[str]
 
 
 def to_integers(
@@ -108,7 +111,8 @@ class _Converter:
             except GraphError as error:
                 self.in_float[node.name] = str(error)
             self.new.in_float(node)
-        return IntegerGraph(self.new.finished(), self.in_float, self.new.grids_of_bytes())
+        rounded = frozenset(self._meets(value) for value in self.new.asked)
+        return IntegerGraph(self.new.finished(), self.in_float, self.new.grids_of_bytes(), rounded)
 
     def _meets(self, value: str) -> str:
         """Return the value whose grid a value takes: that of the concat in which it ends, if nothing else reads it."""

@@ -1,0 +1,176 @@
+"""The way in: a network of floats and some images in, a network of integers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from cnnfast.errors import ConfigError, GraphError
+from cnnfast.graph import Graph, optimize
+from cnnfast.graph.integers import FLOAT_PASSES, IntegerGraph
+from cnnfast.network.network import Network
+from cnnfast.ops import Array
+from cnnfast.quantization.equalize import equalized
+from cnnfast.quantization.inputs import class_numbers, network_inputs
+from cnnfast.quantization.result import QuantizeResult
+from cnnfast.quantization.sensitivity import Sensitivity, decibels, layers_of, most_probable, sensitivities
+from cnnfast.quantization.values import outputs_of
+from cnnfast.quantization.variants import Calibrated, calibrated, error_of, evenly, scores_of
+from cnnfast.runtime.arguments import instance, listed, quoted
+
+COMPARED = 32
+"""How many images decide between ways to calibrate; each is one more run of a network of integers."""
+
+
+def quantize(
+    net: Network,
+    images: object,
+    labels: object = None,
+    *,
+    layout: str | None = None,
+    max_loss: float = 0.3,
+    keep_float: Iterable[str] = (),
+    threads: int | None = None,
+) -> QuantizeResult:
+    """Make a network of eight-bit integers of a trained one; nothing is trained, and no labels are needed.
+
+    Parameters
+    ----------
+    net : Network
+    images : array-like
+        100 to 500 of the kind that the network will see; as for `Network.forward`.
+    labels : sequence, optional
+        The class of each image, as a number or as it stands in `Network.classes_`. With labels, layers go back to
+        float, the most sensitive first, until no more than ``max_loss`` is lost on these images.
+    layout : {"nchw", "nhwc"}, optional
+        Of ``images``.
+    max_loss : float
+        In points of accuracy: 0.3 is from 93.8 % to 93.5 %.
+    keep_float : iterable of str
+        Layers that stay in float in any case.
+    threads : int, optional
+
+    Returns
+    -------
+    QuantizeResult
+        Its ``network`` classifies like any other.
+
+    Raises
+    ------
+    InputError
+        If images or labels do not fit.
+    ConfigError
+        If an option is wrong.
+    GraphError
+        If the network is of integers already, there is no layer of a name, or no layer at all can become integers.
+
+    Examples
+    --------
+    >>> net = Network.load("mnist-mlp")
+    >>> digits = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
+    >>> result = quantize(net, digits)
+    >>> [node.op.name for node in result.network.graph.nodes][:3]
+    ['quantize', 'flatten', 'integer_linear']
+    """
+    instance("the network", net, Network, "such as Network.load(...)")
+    graph = _float_graph(net)
+    kept = dict.fromkeys(_names(net.graph, graph, keep_float), "asked for")
+    lost = _points(max_loss)
+    x = network_inputs(net, images, layout)
+    numbers = class_numbers(net, labels, len(x))
+    attempt, corrected, steps = _best(graph, x, kept, threads)
+    rows = _sensitivities(attempt, kept, _of(attempt, x, numbers))
+    expected = outputs_of(scores_of(graph), x, threads)
+    found = attempt.integers(kept, corrected)
+    if not any(node.op.is_quantized for node in found.graph.nodes):
+        raise GraphError(f"no layer of this network can compute with integers: {_reasons(found)}")
+    scores = outputs_of(scores_of(found.graph), x, threads)
+    for row in rows:
+        if numbers is None or _accuracy(expected, numbers) - _accuracy(scores, numbers) <= lost / 100:
+            break
+        kept[row.layer] = f"sensitive: {row.signal_to_noise:.1f} dB"
+        found = attempt.integers(kept, corrected)
+        scores = outputs_of(scores_of(found.graph), x, threads)
+    return QuantizeResult(
+        _network(net, found.graph),
+        len(x),
+        float((most_probable(scores) == most_probable(expected)).mean()),
+        decibels(expected, scores),
+        None if numbers is None else _accuracy(scores, numbers),
+        None if numbers is None else _accuracy(expected, numbers),
+        found.in_float,
+        {name: rule for name, rule in attempt.rules.items() if name in found.rounded},
+        steps,
+        rows,
+    )
+
+
+def _float_graph(net: Network) -> Graph:
+    if any(node.op.is_quantized for node in net.graph.nodes):
+        raise GraphError("this network computes with integers already; quantize the network of floats that it is from")
+    return optimize(net.graph, FLOAT_PASSES)
+
+
+def _names(own: Graph, graph: Graph, names: object) -> list[str]:
+    """Return the layers that were named; one into which batch-norm was folded has the name of that."""
+    layers = layers_of(graph, {})
+    found = []
+    for given in listed("keep_float", names, ConfigError):
+        name = given
+        while isinstance(name, str) and name not in layers and name in own.only_readers:
+            name = own.only_readers[name].name
+        if not isinstance(name, str) or name not in layers:
+            raise GraphError(f"keep_float: there is no layer {quoted(given)}; the layers are {', '.join(layers)}")
+        found.append(name)
+    return found
+
+
+def _points(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise ConfigError(f"max_loss must be a number of points from 0 to 100, but is {quoted(value)}")
+    return float(value)
+
+
+def _best(
+    graph: Graph, images: Array, in_float: Mapping[str, str], threads: int | None
+) -> tuple[Calibrated, bool, tuple[str, ...]]:
+    """Return the way to calibrate with which scores change least, whether biases are corrected, and what was done."""
+    plain = calibrated(graph, images, in_float, threads)
+    attempts = {"": plain}
+    other = equalized(graph, plain.found)
+    if any(node.inputs != graph.by_name[node.name].inputs for node in other.nodes):
+        attempts["equalization"] = calibrated(other, images, in_float, threads)
+    errors: dict[tuple[str, bool], float] = {}
+    for name, attempt in attempts.items():
+        tried = attempt.detour.images[:COMPARED]
+        for corrected in (False, True):
+            errors[name, corrected] = error_of(attempt.integers(in_float, corrected), attempt, tried, threads)
+    name, corrected = min(errors, key=lambda way: errors[way])
+    done = (name, "bias correction" if corrected else "")
+    return attempts[name], corrected, tuple(step for step in done if step)
+
+
+def _sensitivities(attempt: Calibrated, in_float: Mapping[str, str], numbers: Array | None) -> tuple[Sensitivity, ...]:
+    scores = attempt.detour.graph
+    grids = attempt.integers(in_float, corrected=False).grids
+    layers = [v for v in layers_of(scores, in_float) if scores.by_name[v].inputs[0] in grids]
+    return sensitivities(scores, grids, layers, attempt.detour, numbers)
+
+
+def _of(attempt: Calibrated, images: Array, numbers: Array | None) -> Array | None:
+    """Return the class numbers of the images that the attempt was tried with."""
+    return None if numbers is None else numbers[evenly(len(images), len(attempt.detour.images))]
+
+
+def _accuracy(scores: Array, numbers: Array) -> float:
+    return float((most_probable(scores) == numbers).mean())
+
+
+def _reasons(found: IntegerGraph) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in list(found.in_float.items())[:8])
+
+
+def _network(net: Network, graph: Graph) -> Network:
+    notes = {**net.notes, "quantization": "eight-bit integers, made by cnnfast.quantize"}
+    return Network.from_graph(
+        graph, classes=net.class_names, preprocess=net.preprocess, license=net.license, notes=notes
+    )

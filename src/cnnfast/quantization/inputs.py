@@ -1,0 +1,51 @@
+"""Images and labels as calibration takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast.errors import InputError
+from cnnfast.graph import Graph, Node
+from cnnfast.network.network import Network
+from cnnfast.ops import Array, Identity
+from cnnfast.runtime.arguments import is_whole, listed, quoted
+
+
+def network_inputs(net: Network, images: object, layout: str | None) -> Array:
+    """Return what a network reads of images, float32 (N, *input_shape), as kernels make it of pixels.
+
+    Raises
+    ------
+    InputError
+        As `Network.forward`; and if there are no images.
+    """
+    same = Graph({"image": net.input_shape}, (Node("values", Identity(), ("image",)),), {}, ("values",))
+    values = Network.from_graph(same, preprocess=net.preprocess).forward(images, layout=layout)
+    if len(values) == 0:
+        raise InputError("calibration needs images: 100 to 500 of the kind that the network will see")
+    return values
+
+
+def class_numbers(net: Network, labels: object, images: int) -> Array | None:
+    """Return the number of each image's class; labels may be such numbers, or elements of `Network.classes_`.
+
+    Raises
+    ------
+    InputError
+        If there are not as many as images, or one is unknown.
+    """
+    if labels is None:
+        return None
+    given = listed("labels", labels, InputError)
+    if len(given) != images:
+        raise InputError(f"there must be a label for each image, but there are {images} images and {len(given)} labels")
+    names = net.classes_.tolist()
+    by_number = all(is_whole(label) for label in given)
+    known = {label: number for number, label in enumerate(range(len(names)) if by_number else names)}
+    for label in given:
+        if not (isinstance(label, str) or is_whole(label)) or label not in known:
+            raise InputError(
+                f"the label {quoted(label)} is none of this network's, which are {quoted(names)}, "
+                f"or as numbers 0 to {len(names) - 1}"
+            )
+    return np.array([known[label] for label in given])
