@@ -7,7 +7,6 @@ import math
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.builder import Builder, need_images
 from cnnfast.formats.torch.elementwise import binary
-from cnnfast.formats.torch.moves import permuted
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Images
 from cnnfast.ops import MatMul, Mul, Softmax
@@ -23,7 +22,7 @@ def product(b: Builder, left: Images, right: Images) -> Images:
     """Return the products of the matrices in the last two axes of two values."""
     if len(left.shape) < 2 or len(left.shape) != len(right.shape):
         raise UnsupportedError(f"a product of {left.shape} and {right.shape}; both must have as many axes, two or more")
-    return b.emit(MatMul(), b.plain(left), b.plain(right))
+    return b.emit(MatMul(), left, right)
 
 
 @aten("scaled_dot_product_attention")
@@ -43,7 +42,7 @@ def attention(
         raise UnsupportedError("attention with a mask, dropout or shared heads; supported: without")
     q, k, v = (need_images(x) for x in (query, key, value))
     rank = len(k.shape)
-    turned = permuted(k, [*range(rank - 2), rank - 1, rank - 2])
+    turned = b.permuted(k, [*range(rank - 2), rank - 1, rank - 2])
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     scores = binary(b, Mul(), product(b, q, turned), factor)
-    return product(b, b.emit(Softmax(rank), b.plain(scores)), v)
+    return product(b, b.emit(Softmax(rank), scores), v)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.values import Constant, Images
 from cnnfast.graph import Graph, GraphBuilder
+from cnnfast.graph.passes import push_transposes
 from cnnfast.ops import Array, Op, Shape, Transpose
 
 
@@ -32,14 +35,14 @@ class Builder:
 
     def graph(self, output: Images) -> Graph:
         """Return the graph that computes a value."""
-        return self._builder.finish(self.plain(output).name)
+        return push_transposes(self._builder.finish(output.name))
 
     def stand_in(self, shape: Shape) -> Images:
         """Return a value for what cannot be computed, so that all nodes behind it are looked at too."""
         return Images(self._builder.input(self._builder.fresh(f"{self._wanted}:unknown"), shape), shape)
 
     def emit(self, op: Op, *inputs: Images | Array, parameters: tuple[Constant | Array, ...] = ()) -> Images:
-        """Append an op to values as the graph holds them, whatever order PyTorch sees them in.
+        """Append an op.
 
         Raises
         ------
@@ -54,12 +57,13 @@ class Builder:
             read.append(self._constant(f"{name}.{role}", array))
         return Images(self._builder.add(name, op, *read), self._builder.shapes[name])
 
-    def plain(self, value: object) -> Images:
-        """Return images whose axes lie in the graph as PyTorch sees them: a permutation that was noted is computed."""
-        value = need_images(value)
-        if value.axes == tuple(range(len(value.shape))):
-            return value
-        return self.emit(Transpose((0, *(axis + 1 for axis in value.axes))), Images(value.name, value.stored))
+    def permuted(self, x: Images, axes: Sequence[int]) -> Images:
+        """Return images with the axes of one in another order; where it can be, no element is moved in the end."""
+        if tuple(axes) == tuple(range(len(x.shape))):
+            return x
+        name = self._builder.fresh(f"{self._wanted}:transpose")
+        self._builder.add(name, Transpose((0, *(axis + 1 for axis in axes))), x.name)
+        return Images(name, self._builder.shapes[name])
 
     def _name(self, op: Op, parameters: tuple[Constant | Array, ...]) -> str:
         """Return the part of the module that the weights belong to, else the name of the node."""

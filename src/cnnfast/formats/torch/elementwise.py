@@ -11,7 +11,7 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.builder import Builder, need_constant, need_images
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Constant, Images
-from cnnfast.ops import Array, Op, Shape
+from cnnfast.ops import Array, Op
 
 PLAIN: dict[str, Op] = {
     "relu": ops.Relu(),
@@ -43,9 +43,8 @@ for _name, _op in PLAIN.items():
 
 
 def each(b: Builder, op: Op, value: object) -> Images:
-    """Apply a function of one element, in whatever order the axes lie."""
-    x = need_images(value)
-    return Images(b.emit(op, x).name, x.shape, x.order)
+    """Apply a function of one element."""
+    return b.emit(op, need_images(value))
 
 
 @aten("round")
@@ -93,7 +92,7 @@ def selu(b: Builder, self: object) -> Images:
 def prelu(b: Builder, self: object, weight: object) -> Images:
     """``torch.nn.PReLU``."""
     slope = need_constant(weight, "slope")
-    return b.emit(ops.PRelu(), b.plain(self), parameters=(Constant(slope.tensor.reshape(-1), slope.name),))
+    return b.emit(ops.PRelu(), need_images(self), parameters=(Constant(slope.tensor.reshape(-1), slope.name),))
 
 
 @aten("softplus")
@@ -206,23 +205,12 @@ def binary(b: Builder, op: Op, left: object, right: object) -> Images:
     if len(images) == 2:
         if len(images[1].shape) != rank:
             raise UnsupportedError(f"it broadcasts {images[0].shape} with {images[1].shape}, and the images with them")
-        if images[0].axes != images[1].axes:
-            images = [b.plain(x) for x in images]
-        return _as_seen(b.emit(op, *images), images[0])
-    (x,) = images
-    operands = [v if isinstance(v, Images) else _aligned(v, x) for v in (left, right)]
-    return _as_seen(b.emit(op, *operands), x)
+        return b.emit(op, *images)
+    operands = [v if isinstance(v, Images) else _aligned(v, rank) for v in (left, right)]
+    return b.emit(op, *operands)
 
 
-def _as_seen(y: Images, x: Images) -> Images:
-    """Return a result with the axes in the order of an operand; broadcasting may have changed its sizes."""
-    return Images(y.name, tuple(y.shape[axis] for axis in x.axes), x.order)
-
-
-def _aligned(value: object, x: Images) -> Array:
-    """Return a constant with as many axes as an image, in the order in which the graph holds them."""
-    array: Array = value.of_one_image(len(x.shape)) if isinstance(value, Constant) else np.array(value, np.float64)
-    if array.size == 1:
-        return array.reshape(1)
-    shape: Shape = (1,) * (len(x.shape) - array.ndim) + array.shape
-    return np.ascontiguousarray(array.reshape(shape).transpose(np.argsort(x.axes)))
+def _aligned(value: object, rank: int) -> Array:
+    """Return a constant with as many axes as an image."""
+    array: Array = value.of_one_image(rank) if isinstance(value, Constant) else np.array(value, np.float64)
+    return array.reshape(1) if array.size == 1 else array.reshape((1,) * (rank - array.ndim) + array.shape)

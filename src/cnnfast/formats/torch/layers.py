@@ -11,7 +11,6 @@ import numpy as np
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.attention import product
 from cnnfast.formats.torch.builder import Builder, need_constant, need_images
-from cnnfast.formats.torch.moves import permuted
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Constant, Images
 from cnnfast.formats.unsupported import ATEN_HINTS
@@ -32,7 +31,7 @@ def conv2d(
     groups: int,
 ) -> Images:
     """``torch.nn.Conv2d``."""
-    x, filters = b.plain(input), need_constant(weight, "weight")
+    x, filters = need_images(input), need_constant(weight, "weight")
     if len(x.shape) != 3:
         raise UnsupportedError(f"a convolution of {x.shape}; supported: of images (C, H, W)")
     kernel = filters.tensor.shape[2:]
@@ -93,27 +92,15 @@ def linear(b: Builder, input: object, weight: object, bias: Constant | None = No
     if len(x.shape) == 1:
         return b.emit(Linear(), x, parameters=_given(matrix, bias))
     filters = Constant(matrix.tensor[:, :, None, None], matrix.name)
-    if len(x.shape) == 3:
-        return channels_last(b.emit(Conv2d(), with_channels_first(b, x), parameters=_given(filters, bias)))
-    # the axes before the last are the pixels of one row
     last = len(x.shape) - 1
-    first = b.plain(permuted(x, (last, *range(last))))
-    row = b.emit(Reshape((x.shape[last], math.prod(x.shape[:last]), 1)), first)
-    y = b.emit(Conv2d(), row, parameters=_given(filters, bias))
-    z = b.emit(Reshape((y.shape[0], *x.shape[:last])), y)
-    return permuted(z, (*range(1, last + 1), 0))
-
-
-def with_channels_first(b: Builder, x: Images) -> Images:
-    """Return (C, H, W) of a value that PyTorch sees as (H, W, C): for nothing where it is only a view of that."""
-    if x.has_channels_last:
-        return Images(x.name, x.stored)
-    return b.plain(Images(x.name, (x.shape[2], *x.shape[:2]), (x.axes[2], *x.axes[:2])))
-
-
-def channels_last(y: Images) -> Images:
-    """Return a value (C, H, W) as PyTorch sees it with the channels last."""
-    return Images(y.name, (*y.shape[1:], y.shape[0]), (1, 2, 0))
+    image = b.permuted(x, (last, *range(last)))
+    if last != 2:
+        # the axes before the last are the pixels of one row
+        image = b.emit(Reshape((x.shape[last], math.prod(x.shape[:last]), 1)), image)
+    y = b.emit(Conv2d(), image, parameters=_given(filters, bias))
+    if last != 2:
+        y = b.emit(Reshape((y.shape[0], *x.shape[:last])), y)
+    return b.permuted(y, (*range(1, last + 1), 0))
 
 
 @aten("addmm")
@@ -149,7 +136,7 @@ def batch_norm(
     eps: float,
 ) -> tuple[Images, None, None]:
     """``torch.nn.BatchNorm2d`` in evaluation."""
-    x = b.plain(input)
+    x = need_images(input)
     mean, var = need_constant(running_mean, "mean"), need_constant(running_var, "variance")
     scale = weight or np.ones(x.shape[0], np.float32)
     shift = bias or np.zeros(x.shape[0], np.float32)
@@ -168,11 +155,9 @@ def layer_norm(
 ) -> Images:
     """``torch.nn.LayerNorm`` over the last axes."""
     x = need_images(input)
-    if len(normalized_shape) > 1:
-        x = b.plain(x)
-    axes = tuple(axis + 1 for axis in x.axes[-len(normalized_shape) :])
-    y = b.emit(LayerNorm(axes, eps), x, parameters=_scale_and_shift(weight, bias, tuple(normalized_shape)))
-    return Images(y.name, x.shape, x.order)
+    rank = len(x.shape)
+    axes = tuple(range(rank + 1 - len(normalized_shape), rank + 1))
+    return b.emit(LayerNorm(axes, eps), x, parameters=_scale_and_shift(weight, bias, tuple(normalized_shape)))
 
 
 def _scale_and_shift(weight: Constant | None, bias: Constant | None, shape: tuple[int, ...]) -> Any:
@@ -194,7 +179,7 @@ def group_norm(
     cudnn_enabled: bool,
 ) -> Images:
     """``torch.nn.GroupNorm``."""
-    x = b.plain(input)
+    x = need_images(input)
     return b.emit(GroupNorm(num_groups, eps), x, parameters=_scale_and_shift(weight, bias, x.shape[:1]))
 
 
@@ -214,4 +199,4 @@ def instance_norm(
     """``torch.nn.InstanceNorm2d``: statistics of each channel of each image, or running ones."""
     if not use_input_stats:
         return batch_norm(b, input, weight, bias, running_mean, running_var, momentum, eps)[0]
-    return group_norm(b, input, b.plain(input).shape[0], weight, bias, eps, False)
+    return group_norm(b, input, need_images(input).shape[0], weight, bias, eps, False)

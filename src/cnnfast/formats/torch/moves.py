@@ -32,14 +32,13 @@ def reshape(b: Builder, self: object, **how: object) -> Images:
     x, (target,) = need_images(self), b.shapes
     if target == x.shape:
         return x
-    x = b.plain(x)
     return b.emit(Flatten() if len(target) == 1 else Reshape(target), x)
 
 
 @aten("permute")
 def permute(b: Builder, self: object, dims: Sizes) -> Images | Behind:
-    """``torch.permute``: noted, not computed."""
-    return _reordered(self, dims)
+    """``torch.permute``."""
+    return _reordered(b, self, dims)
 
 
 @aten("transpose")
@@ -48,13 +47,13 @@ def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images | Behind
     rank = len(_inner(self).shape) + 1
     dims = list(range(rank))
     dims[dim0 % rank], dims[dim1 % rank] = dims[dim1 % rank], dims[dim0 % rank]
-    return _reordered(self, dims)
+    return _reordered(b, self, dims)
 
 
 @aten("t")
 def turned(b: Builder, self: object) -> Images | Behind:
     """Return a matrix with its axes exchanged; the images are one of them."""
-    return _reordered(self, range(len(_inner(self).shape), -1, -1))
+    return _reordered(b, self, range(len(_inner(self).shape), -1, -1))
 
 
 def _inner(value: object) -> Images:
@@ -66,22 +65,17 @@ def _place(value: object) -> int:
     return value.at if isinstance(value, Behind) else 0
 
 
-def _reordered(value: object, order: Sizes) -> Images | Behind:
+def _reordered(b: Builder, value: object, order: Sizes) -> Images | Behind:
     x, at = _inner(value), _place(value)
     seen = [axis % (len(x.shape) + 1) for axis in order]
-    moved = permuted(x, [axis - (axis > at) for axis in seen if axis != at])
+    moved = b.permuted(x, [axis - (axis > at) for axis in seen if axis != at])
     return moved if seen.index(at) == 0 else Behind(moved, seen.index(at))
-
-
-def permuted(x: Images, dims: Sizes) -> Images:
-    """Return images with the axes of one in another order, which is noted."""
-    return Images(x.name, tuple(x.shape[dim] for dim in dims), tuple(x.axes[dim] for dim in dims))
 
 
 @aten("channel_shuffle")
 def channel_shuffle(b: Builder, self: object, groups: int) -> Images:
     """``torch.nn.ChannelShuffle``: the groups are dealt out like cards."""
-    x = b.plain(self)
+    x = need_images(self)
     c, h, w = x.shape
     return _dealt(b, x, (groups, c // groups, h * w), (1, 0, 2))
 
@@ -89,7 +83,7 @@ def channel_shuffle(b: Builder, self: object, groups: int) -> Images:
 @aten("pixel_shuffle")
 def pixel_shuffle(b: Builder, self: object, upscale_factor: int) -> Images:
     """``torch.nn.PixelShuffle``: channels become pixels."""
-    x, r = b.plain(self), upscale_factor
+    x, r = need_images(self), upscale_factor
     c, h, w = x.shape
     return _dealt(b, x, (c // r**2, r, r, h, w), (0, 3, 1, 4, 2))
 
@@ -97,14 +91,14 @@ def pixel_shuffle(b: Builder, self: object, upscale_factor: int) -> Images:
 @aten("pixel_unshuffle")
 def pixel_unshuffle(b: Builder, self: object, downscale_factor: int) -> Images:
     """``torch.nn.PixelUnshuffle``: pixels become channels."""
-    x, r = b.plain(self), downscale_factor
+    x, r = need_images(self), downscale_factor
     c, h, w = x.shape
     return _dealt(b, x, (c, h // r, r, w // r, r), (0, 2, 4, 1, 3))
 
 
 def _dealt(b: Builder, x: Images, apart: Shape, order: Sizes) -> Images:
     """Take an image apart into more axes, permute those, and put it together again."""
-    parts = b.plain(permuted(b.emit(Reshape(apart), x), order))
+    parts = b.permuted(b.emit(Reshape(apart), x), order)
     return b.emit(Reshape(b.shapes[0]), parts)
 
 
@@ -120,14 +114,12 @@ def slice_(b: Builder, self: object, dim: int, start: int | None, end: int | Non
 
 
 def _cut(b: Builder, x: Images, axis: int, first: int, count: int, step: int = 1) -> Images:
-    """Take elements along an axis that PyTorch sees; nothing is permuted for it."""
+    """Take elements along an axis."""
     if count == x.shape[axis]:
         return x
-    stored, at = x.stored, x.axes[axis]
-    starts, counts, steps = [0] * len(stored), list(stored), [1] * len(stored)
-    starts[at], counts[at], steps[at] = first, count, step
-    y = b.emit(Slice(tuple(starts), tuple(counts), tuple(steps)), x)
-    return Images(y.name, tuple(y.shape[a] for a in x.axes), x.order)
+    starts, counts, steps = [0] * len(x.shape), list(x.shape), [1] * len(x.shape)
+    starts[axis], counts[axis], steps[axis] = first, count, step
+    return b.emit(Slice(tuple(starts), tuple(counts), tuple(steps)), x)
 
 
 @aten("select")
@@ -151,7 +143,7 @@ def _selected(b: Builder, value: object, dim: int, index: int) -> Images | Behin
     if dim == at:
         raise UnsupportedError(f"it works along axis {dim}, which counts the images")
     axis = dim - (dim > at)
-    one = b.plain(_cut(b, x, axis, index % x.shape[axis], 1))
+    one = _cut(b, x, axis, index % x.shape[axis], 1)
     y = b.emit(Reshape(x.shape[:axis] + x.shape[axis + 1 :]), one)
     at -= dim < at
     return y if at == 0 else Behind(y, at)
@@ -172,12 +164,9 @@ def split(b: Builder, self: object, dim: int = 0, **how: object) -> tuple[Images
 def cat(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
     """``torch.cat``."""
     images = [value for value in tensors if isinstance(value, Images)]
-    axis, axes = image_axis(dim, len(images[0].shape)), images[0].axes
-    if {value.axes for value in images} != {axes} or len(images) < len(tensors):
-        tensors = [b.plain(v) if isinstance(v, Images) else _constant(v, len(axes)) for v in tensors]
-        axes = tuple(range(len(axes)))
-    y = b.emit(Concat(axes[axis] + 1), *tensors)  # type: ignore[arg-type]
-    return Images(y.name, tuple(y.shape[a] for a in axes), axes)
+    rank = len(images[0].shape)
+    operands = [v if isinstance(v, Images) else _constant(v, rank) for v in tensors]
+    return b.emit(Concat(image_axis(dim, rank) + 1), *operands)
 
 
 def _constant(value: object, rank: int) -> Array:
@@ -200,7 +189,7 @@ def ones_like(b: Builder, **how: object) -> Constant:
 def stack(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
     """``torch.stack``."""
     axis = image_axis(dim, len(b.shapes[0]))
-    values = [b.plain(value) for value in tensors]
+    values = [need_images(value) for value in tensors]
     shape: Shape = (*values[0].shape[:axis], 1, *values[0].shape[axis:])
     return b.emit(Concat(axis + 1), *(b.emit(Reshape(shape), value) for value in values))
 
@@ -222,7 +211,7 @@ MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "cir
 @aten("pad")
 def pad(b: Builder, self: object, pad: Sizes, mode: str = "constant", value: float | None = 0) -> Images:
     """``torch.nn.functional.pad``: the last axis comes first."""
-    x = b.plain(self)
+    x = need_images(self)
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     pairs += [(0, 0)] * (3 - len(pairs))
     if len(x.shape) != 3 or any(pair != (0, 0) for pair in pairs[3:]):
@@ -241,7 +230,8 @@ def pad(b: Builder, self: object, pad: Sizes, mode: str = "constant", value: flo
 def upsample_nearest2d(b: Builder, **arguments: object) -> Images:
     """``torch.nn.functional.interpolate`` in mode nearest."""
     height, width = _scales(arguments)
-    return b.emit(Resize(b.shapes[0][1:], "nearest", "asymmetric", "floor", height, width), b.plain(_first(arguments)))  # type: ignore[arg-type]
+    op = Resize(b.shapes[0][1:], "nearest", "asymmetric", "floor", height, width)  # type: ignore[arg-type]
+    return b.emit(op, need_images(_first(arguments)))
 
 
 @aten("upsample_bilinear2d")
@@ -261,7 +251,7 @@ def _interpolated(b: Builder, mode: str, arguments: dict[str, object]) -> Images
     height, width = (0.0, 0.0) if corners else _scales(arguments)
     coordinates = "align_corners" if corners else "half_pixel"
     op = Resize(b.shapes[0][1:], mode, coordinates, scale_h=height, scale_w=width)  # type: ignore[arg-type]
-    return b.emit(op, b.plain(_first(arguments)))
+    return b.emit(op, need_images(_first(arguments)))
 
 
 def _first(arguments: dict[str, object]) -> object:

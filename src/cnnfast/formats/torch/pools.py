@@ -24,7 +24,7 @@ def max_pool2d(
     """``torch.nn.MaxPool2d``."""
     around = twice(padding) * 2
     op = ops.MaxPool(twice(kernel_size), twice(stride or kernel_size), around, twice(dilation), ceil_mode)
-    return b.emit(op, b.plain(self))
+    return b.emit(op, need_images(self))
 
 
 @aten("max_pool2d_with_indices")
@@ -50,20 +50,20 @@ def avg_pool2d(
     around = twice(padding) * 2
     kernel, step = twice(kernel_size), twice(stride or kernel_size)
     return b.emit(
-        ops.AvgPool(kernel, step, around, ceil_mode=ceil_mode, count_padding=count_include_pad), b.plain(self)
+        ops.AvgPool(kernel, step, around, ceil_mode=ceil_mode, count_padding=count_include_pad), need_images(self)
     )
 
 
 @aten("adaptive_avg_pool2d")
 def adaptive_avg_pool2d(b: Builder, self: object, output_size: Sizes) -> Images:
     """``torch.nn.AdaptiveAvgPool2d``."""
-    return _adaptive(b, b.plain(self), ops.GlobalAvgPool(), ops.AvgPool)
+    return _adaptive(b, need_images(self), ops.GlobalAvgPool(), ops.AvgPool)
 
 
 @aten("adaptive_max_pool2d")
 def adaptive_max_pool2d(b: Builder, self: object, output_size: Sizes) -> tuple[Images, None]:
     """``torch.nn.AdaptiveMaxPool2d``."""
-    return _adaptive(b, b.plain(self), ops.GlobalMaxPool(), ops.MaxPool), None
+    return _adaptive(b, need_images(self), ops.GlobalMaxPool(), ops.MaxPool), None
 
 
 def _adaptive(b: Builder, x: Images, whole: Op, pool: type[ops.AvgPool] | type[ops.MaxPool]) -> Images:
@@ -126,12 +126,8 @@ def _reduce(b: Builder, value: object, op: type[ops.Reduce], dims: Sizes | None,
     x = need_images(value)
     if not dims:
         raise UnsupportedError("it reduces all images to one number; supported: over the axes of each image")
-    axes = sorted(x.axes[image_axis(dim, len(x.shape))] for dim in dims)
-    y = b.emit(simplest(op(tuple(axis + 1 for axis in axes), keep_dims), x.stored), x)
-    if keep_dims:
-        return Images(y.name, b.shapes[0], x.order)
-    left = [axis for axis in x.axes if axis not in axes]
-    return Images(y.name, b.shapes[0], tuple(sorted(left).index(axis) for axis in left))
+    axes = sorted(image_axis(dim, len(x.shape)) + 1 for dim in dims)
+    return b.emit(simplest(op(tuple(axes), keep_dims), x.shape), x)
 
 
 @aten("softmax")
@@ -148,5 +144,4 @@ def log_softmax(b: Builder, self: object, dim: int, half_to_float: bool = False,
 
 def _along(b: Builder, value: object, op: type[ops.Softmax] | type[ops.LogSoftmax], dim: int) -> Images:
     x = need_images(value)
-    y = b.emit(op(x.axes[image_axis(dim, len(x.shape))] + 1), x)
-    return Images(y.name, x.shape, x.order)
+    return b.emit(op(image_axis(dim, len(x.shape)) + 1), x)

@@ -15,38 +15,16 @@ from cnnfast.ops import Array, Shape
 class Images:
     """A value that is computed from the images.
 
-    A permutation is not computed but noted: a dense layer or a norm over the last axis then runs over the channels of
-    what the graph holds, and the permutation back cancels it.
-
     Attributes
     ----------
     name : str
         Of the value of the graph.
     shape : Shape
-        Of one image, as PyTorch sees it.
-    order : tuple of int
-        For each axis of ``shape`` the axis of the value of the graph; () for the same order.
+        Of one image.
     """
 
     name: str
     shape: Shape
-    order: tuple[int, ...] = ()
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """For each axis of the shape the axis of the value in the graph, counted from 0."""
-        return self.order or tuple(range(len(self.shape)))
-
-    @property
-    def stored(self) -> Shape:
-        """The shape of the value in the graph."""
-        sizes = dict(zip(self.axes, self.shape, strict=True))
-        return tuple(sizes[axis] for axis in range(len(self.shape)))
-
-    @property
-    def has_channels_last(self) -> bool:
-        """Whether it is (H, W, C), and (C, H, W) in the graph."""
-        return self.axes == (1, 2, 0)
 
 
 @frozen

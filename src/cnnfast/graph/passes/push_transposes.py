@@ -157,9 +157,10 @@ class _Pushing:
 
     def _after(self, op: Op, name: str, view: _View) -> _View:
         """Return the view of a result; a reduction that drops axes drops them from the order too."""
-        if not isinstance(op, ops.Reduce) or op.keep_dims:
+        if not isinstance(op, ops.Reduce | ops.GlobalAvgPool | ops.GlobalMaxPool) or op.keep_dims:
             return replace(view, source=name)
-        kept = [axis for i, axis in enumerate(view.order, start=1) if i not in op.axes]
+        axes = op.axes if isinstance(op, ops.Reduce) else (2, 3)
+        kept = [axis for i, axis in enumerate(view.order, start=1) if i not in axes]
         return _View(name, tuple(sorted(kept).index(axis) for axis in kept) or (0,))
 
     def _binary(self, node: Node, views: list[_View | None]) -> _View | None:
@@ -249,8 +250,12 @@ def _reordered(op: Op, view: _View, source: Shape) -> Op | None:
     match op:
         case ops.Softmax() | ops.LogSoftmax():
             return replace(op, axis=axes[op.axis])
+        case ops.GlobalAvgPool():
+            return simplest(ops.ReduceMean(tuple(sorted((axes[2], axes[3]))), op.keep_dims), source)
+        case ops.GlobalMaxPool():
+            return simplest(ops.ReduceMax(tuple(sorted((axes[2], axes[3]))), op.keep_dims), source)
         case ops.Reduce():
-            return simplest(replace(op, axes=tuple(axes[axis] for axis in op.axes)), source)
+            return simplest(replace(op, axes=tuple(sorted(axes[axis] for axis in op.axes))), source)
         case ops.LayerNorm():
             return replace(op, axes=tuple(axes[axis] for axis in op.axes))
         case ops.Slice():
