@@ -15,12 +15,12 @@ from onnx import ModelProto, TensorProto, version_converter
 from onnx.backend.base import Backend, BackendRep
 
 from cnnfast.errors import CnnfastError, UnsupportedError
-from cnnfast.formats.budget import Budget
+from cnnfast.formats.budget import ReadBudget
 from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
 from cnnfast.formats.onnx.proto import DOMAINS, DTYPES
 from cnnfast.formats.onnx.translate import OLDEST, Translation
-from cnnfast.formats.onnx.values import Images, Integers, Static
+from cnnfast.formats.onnx.values import Integers, OnnxImages, Static
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
 
@@ -101,7 +101,7 @@ class Prepared(BackendRep):
         rows = bool(images) and given[images[0]].ndim == 1
         if rows and not kinds <= ALONE:
             raise UnsupportedError("a row of numbers, where axis 0 counts the images")
-        translation = Translation(self.model, None, constants, budget=Budget(0, 1 << 31))
+        translation = Translation(self.model, None, constants, budget=ReadBudget(0, 1 << 31))
         translation.batch = len(given[images[0]]) if images else None
         feed = {name: given[name][:, None] if rows else given[name] for name in images}
         for name, x in feed.items():
@@ -109,7 +109,7 @@ class Prepared(BackendRep):
             if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.dtype.itemsize > 2):
                 raise UnsupportedError(f"images of type {x.dtype}; all arithmetic is in float32")
             held = Integers(x.dtype) if x.dtype.kind in "iu" else None
-            translation.values[name] = Images(name, x.shape[1:], held)
+            translation.values[name] = OnnxImages(name, x.shape[1:], held)
         if images:
             graph = translation.run(self.model.graph.node, [v.name for v in self.model.graph.output])
             results = _run(graph, [feed[name] for name in graph.inputs])
@@ -133,7 +133,7 @@ class Prepared(BackendRep):
 
 def _as_integers(y: Array, value: object) -> Array:
     """Return the integers that real numbers stand for, where the file holds integers."""
-    held = value.integers if isinstance(value, Images) else None
+    held = value.integers if isinstance(value, OnnxImages) else None
     if held is None:
         return y
     if isinstance(held.scale, str) or isinstance(held.zero, str):

@@ -155,9 +155,9 @@ def test_a_constant_is_not_copied(tmp_path: Path) -> None:
 
 
 def test_an_exception_that_nobody_foresaw_names_node_and_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnnfast.formats.onnx.call import Call
+    from cnnfast.formats.onnx.call import NodeCall
 
-    def broken(call: Call) -> object:
+    def broken(call: NodeCall) -> object:
         return [][1]
 
     from cnnfast.formats.onnx import operators

@@ -1,5 +1,6 @@
 """Formats are recognized by content."""
 
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,11 @@ from cnnfast.formats import FORMATS, detect, load_model
 def test_every_format_is_registered_under_its_name() -> None:
     assert list(FORMATS) == [entry.name for entry in FORMATS.values()]
     assert {"cnnfast", "convnetjs", "cs61c"} <= FORMATS.keys()
+
+
+def test_the_options_of_a_format_are_those_of_its_reader() -> None:
+    for entry in FORMATS.values():
+        assert list(entry.options) == list(inspect.signature(entry.read).parameters)[1:]
 
 
 def test_the_suffix_does_not_matter(tmp_path: Path) -> None:

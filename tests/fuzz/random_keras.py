@@ -13,7 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from formats.keras.crafted import NAMES, config, entry
+from formats.keras.crafted import NAMES, WEIGHTS, config, entry
 from fuzz.odd_json import ODD, changed
 
 from cnnfast.formats.keras import network  # noqa: F401  (it enters the layers)
@@ -38,17 +38,6 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "LogSoftmax": {"axis": 1},
 }
 """Attributes of functions of keras.ops that have any."""
-
-WEIGHTS: dict[str, list[tuple[int, ...]]] = {
-    "PReLU": [(1, 1, 3)],
-    "Conv2D": [(3, 3, 3, 4), (4,)],
-    "DepthwiseConv2D": [(3, 3, 3, 1), (3,)],
-    "SeparableConv2D": [(3, 3, 3, 1), (1, 1, 3, 4), (4,)],
-    "Dense": [(3, 4), (4,)],
-    "BatchNormalization": [(3,)] * 4,
-    "LayerNormalization": [(3,)] * 2,
-    "LayerScale": [(3,)],
-}
 
 OWN: dict[str, dict[str, Any]] = {
     "CustomScaleLayer": {"scale": 0.5},

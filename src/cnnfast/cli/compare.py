@@ -15,7 +15,7 @@ from cnnfast.cli import OK, SOME_FAILED, options, readers
 from cnnfast.cli.inputs import open_inputs
 from cnnfast.compare import BOUND, ENGINES, Backend, Comparison, Difference, NetworkBackend, compare
 from cnnfast.errors import CnnfastError, ConfigError
-from cnnfast.formats import detect, options_of
+from cnnfast.formats import detect
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.records import finite
@@ -90,7 +90,7 @@ def _rule_of_engine(args: argparse.Namespace, source: str, left: Network) -> Pre
 
     A reader may have moved arithmetic from the start of the network into the preprocessing; the engine does it itself.
     """
-    taken = options_of(detect(find(source)))
+    taken = detect(find(source)).options
     if left.preprocess is None or args.preprocess is not None or "preprocess" not in taken:
         return left.preprocess
     try:
@@ -105,7 +105,7 @@ def _rule_of_engine(args: argparse.Namespace, source: str, left: Network) -> Pre
 
 def _check_options(args: argparse.Namespace, *sources: str) -> None:
     """Refuse what is said about neither of the two files."""
-    taken = {name for source in sources for name in options_of(detect(find(source)))}
+    taken = {name for source in sources for name in detect(find(source)).options}
     if strange := [name for name in readers.reading(args) if name not in taken]:
         raise ConfigError(f"--{strange[0].replace('_', '-')} says nothing about {' or '.join(sources)}")
 

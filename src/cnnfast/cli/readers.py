@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnfast.cli import options as common
 from cnnfast.errors import ConfigError
-from cnnfast.formats import detect, options_of
+from cnnfast.formats import detect
 from cnnfast.images.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.ops import Shape
@@ -87,7 +87,7 @@ def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Net
     """
     options = reading(args)
     if lenient:
-        taken = options_of(detect(find(source)))
+        taken = detect(find(source)).options
         options = {name: value for name, value in options.items() if name in taken}
     net = Network.load(source, **options)
     classes = None if args.labels is None else labels(args.labels)

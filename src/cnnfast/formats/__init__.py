@@ -16,12 +16,12 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.native import FORMAT as OWN
 from cnnfast.formats.native import save
 from cnnfast.formats.registry import FORMATS as _FORMATS
-from cnnfast.formats.registry import HEAD, Format, register
+from cnnfast.formats.registry import HEAD, ModelFormat, register
 
 if TYPE_CHECKING:
     from cnnfast.formats.registry import FORMATS
 
-__all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "options_of", "register", "save"]
+__all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "register", "save"]
 
 
 def __getattr__(name: str) -> object:
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> object:
     return _all_formats()
 
 
-def _all_formats() -> dict[str, Format]:
+def _all_formats() -> dict[str, ModelFormat]:
     import cnnfast.formats.all  # noqa: F401  (it registers all formats)
 
     return _FORMATS
@@ -61,29 +61,15 @@ def load_model(path: str | os.PathLike[str], **options: Any) -> Model:
     return entry.read(Path(path), **options)
 
 
-def _check_options(path: str | os.PathLike[str], entry: Format, options: Mapping[str, object]) -> None:
-    known = options_of(entry)
-    if strange := [name for name in options if name not in known]:
+def _check_options(path: str | os.PathLike[str], entry: ModelFormat, options: Mapping[str, object]) -> None:
+    if strange := [name for name in options if name not in entry.options]:
         raise ConfigError(
             f"{path}: a file of the format {entry.name} takes no option {strange[0]!r}; "
-            f"it takes: {', '.join(known) or 'none'}"
+            f"it takes: {', '.join(entry.options) or 'none'}"
         )
 
 
-def options_of(entry: Format) -> list[str]:
-    """Return what the reader of a format takes besides the path.
-
-    Examples
-    --------
-    >>> "architecture" in options_of(_all_formats()["torch"])
-    True
-    """
-    import inspect
-
-    return list(inspect.signature(entry.read).parameters)[1:]
-
-
-def detect(path: str | os.PathLike[str]) -> Format:
+def detect(path: str | os.PathLike[str]) -> ModelFormat:
     """Return the format of a file or folder, judged by its content.
 
     Raises

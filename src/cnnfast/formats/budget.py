@@ -16,7 +16,7 @@ MAX_WORK = 1 << 28
 """Elements that may be looked at while constants are computed, beyond eight times those of the file."""
 
 
-class Budget:
+class ReadBudget:
     """What may still be taken.
 
     Parameters
@@ -28,7 +28,7 @@ class Budget:
 
     Examples
     --------
-    >>> budget = Budget(100, most=1000)
+    >>> budget = ReadBudget(100, most=1000)
     >>> budget.ask(1100, "a constant")
     >>> budget.ask(1101, "a constant")
     Traceback (most recent call last):

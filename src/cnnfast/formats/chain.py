@@ -6,7 +6,7 @@ from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Flatten, Op, Shape
 
 
-class Chain:
+class LayerChain:
     """Collects layers one after the other; `graph` returns the finished graph.
 
     Parameters
@@ -19,7 +19,7 @@ class Chain:
     Examples
     --------
     >>> from cnnfast.ops import MaxPool
-    >>> chain = Chain((3, 32, 32), "layer0")
+    >>> chain = LayerChain((3, 32, 32), "layer0")
     >>> chain.add("layer1", MaxPool(2))
     >>> chain.shape
     (3, 16, 16)

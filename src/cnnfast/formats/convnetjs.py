@@ -16,11 +16,11 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats import cifar10
-from cnnfast.formats.chain import Chain
+from cnnfast.formats.chain import LayerChain
 from cnnfast.formats.channels_last import columns_to_chw
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.formats.strict_json import parse
 from cnnfast.images.preprocess import rule_of
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Mul, Op, Relu, Shape, Sigmoid, Softmax, Tanh, Transpose
@@ -88,12 +88,12 @@ def _layers(path: Path) -> list[Layer]:
     return layers
 
 
-def _chain(layers: list[Layer]) -> Chain:
+def _chain(layers: list[Layer]) -> LayerChain:
     _check_supported(layers)
     first, *others = layers
     if first["layer_type"] != "input":
         raise ModelFileError(f"layer 0 must be of type input, but is {first['layer_type']!r}")
-    chain = Chain(_declared(first), "layer0")
+    chain = LayerChain(_declared(first), "layer0")
     for index, layer in enumerate(others, start=1):
         if layer["layer_type"] == "input":
             raise ModelFileError(f"layer {index} is of type input; only layer 0 may be")
@@ -159,46 +159,46 @@ def _filters(layer: Layer, shape: tuple[int, int, int]) -> tuple[Array, Array]:
     return weight, _volume(layer.get("biases"), "biases", (1, 1, count)).ravel()
 
 
-def _conv(chain: Chain, name: str, layer: Layer) -> None:
+def _conv(chain: LayerChain, name: str, layer: Layer) -> None:
     size = _integer(layer, "sy", least=1), _integer(layer, "sx", least=1), chain.shape[0]
     op = Conv2d(_integer(layer, "stride", least=1, default=1), _integer(layer, "pad", least=0, default=0))  # type: ignore[arg-type]
     weight, bias = _filters(layer, size)
     chain.add(name, op, weight=np.ascontiguousarray(weight.transpose(0, 3, 1, 2)), bias=bias)
 
 
-def _pool(chain: Chain, name: str, layer: Layer) -> None:
+def _pool(chain: LayerChain, name: str, layer: Layer) -> None:
     # As in ConvNetJS, the last window is the last that fits, and what lies outside the image never wins.
     kernel = _integer(layer, "sy", least=1), _integer(layer, "sx", least=1)
     stride, pad = _integer(layer, "stride", least=1, default=2), _integer(layer, "pad", least=0, default=0)
     chain.add(name, MaxPool(kernel, (stride, stride), (pad, pad, pad, pad)))
 
 
-def _dense(chain: Chain, name: str, layer: Layer) -> None:
+def _dense(chain: LayerChain, name: str, layer: Layer) -> None:
     weight, bias = _filters(layer, (1, 1, math.prod(chain.shape)))
     weight = columns_to_chw(weight.reshape(len(weight), -1), chain.shape)
     chain.flatten(f"{name}.flatten")
     chain.add(name, Linear(), weight=weight, bias=bias)
 
 
-def _softmax(chain: Chain, name: str, layer: Layer) -> None:
+def _softmax(chain: LayerChain, name: str, layer: Layer) -> None:
     if len(chain.shape) == 3 and chain.shape[1:] != (1, 1):
         chain.add(f"{name}.hwc", Transpose((0, 2, 3, 1)))
     chain.flatten(f"{name}.flatten")
     chain.add(name, Softmax())
 
 
-def _dropout(chain: Chain, name: str, layer: Layer) -> None:
+def _dropout(chain: LayerChain, name: str, layer: Layer) -> None:
     rate = layer.get("drop_prob", 0.5)
     if type(rate) not in (int, float) or not 0 <= rate < 1:
         raise ModelFileError(f"drop_prob must be at least 0 and below 1, but is {rate!r:.40}")
     chain.add(name, Mul(), factor=np.array([1.0 - rate]))
 
 
-def _plain(op: Op) -> Callable[[Chain, str, Layer], None]:
+def _plain(op: Op) -> Callable[[LayerChain, str, Layer], None]:
     return lambda chain, name, layer: chain.add(name, op)
 
 
-BUILDERS: dict[str, Callable[[Chain, str, Layer], None]] = {
+BUILDERS: dict[str, Callable[[LayerChain, str, Layer], None]] = {
     "conv": _conv,
     "pool": _pool,
     "fc": _dense,
@@ -214,4 +214,8 @@ def _sniff(path: Path, head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") and b'"layer_type"' in head
 
 
-FORMAT = register(Format("convnetjs", "a network of ConvNetJS, net.toJSON()", (".json",), _sniff, read))
+FORMAT = register(
+    ModelFormat(
+        "convnetjs", "a network of ConvNetJS, net.toJSON()", (".json",), _sniff, read, ("classes", "preprocess")
+    )
+)

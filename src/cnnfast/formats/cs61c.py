@@ -17,11 +17,11 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats import cifar10
-from cnnfast.formats.chain import Chain
+from cnnfast.formats.chain import LayerChain
 from cnnfast.formats.channels_last import columns_to_chw
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Relu, Softmax
 
 LAYERS = ("conv", "relu", "pool", "conv", "relu", "pool", "conv", "relu", "pool", "fc", "softmax")
@@ -49,7 +49,7 @@ def read(path: str | os.PathLike[str]) -> Model:
     ModelFileError
         If a file is missing or damaged.
     """
-    chain = Chain((3, 32, 32), "layer0")
+    chain = LayerChain((3, 32, 32), "layer0")
     for index, kind in enumerate(LAYERS, start=1):
         name = f"layer{index}"
         if kind in ("conv", "fc"):
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> Model:
         return Model(chain.graph(), cifar10.byte_minus_half(), cifar10.CLASSES, "MIT", notes)
 
 
-def _add_weighted(chain: Chain, name: str, path: Path) -> None:
+def _add_weighted(chain: LayerChain, name: str, path: Path) -> None:
     with error_context(path):
         try:
             if path.stem.endswith("conv"):
@@ -72,14 +72,14 @@ def _add_weighted(chain: Chain, name: str, path: Path) -> None:
             raise ModelFileError(f"does not fit into the network of the project: {error}") from error
 
 
-def _add_conv(chain: Chain, name: str, path: Path) -> None:
+def _add_conv(chain: LayerChain, name: str, path: Path) -> None:
     (sx, sy, depth, filters), values = _values(path, "sx sy depth filters")
     weight, bias = _split(values, (filters, sx, sy, depth))
     op = Conv2d(padding=(PADDING,) * 4)
     chain.add(name, op, weight=np.ascontiguousarray(weight.transpose(0, 3, 2, 1)), bias=bias)
 
 
-def _add_dense(chain: Chain, name: str, path: Path) -> None:
+def _add_dense(chain: LayerChain, name: str, path: Path) -> None:
     (inputs, outputs), values = _values(path, "inputs outputs")
     weight, bias = _split(values, (outputs, inputs))
     if inputs != math.prod(chain.shape):
@@ -134,4 +134,4 @@ def _sniff(path: Path, head: bytes) -> bool:
     return path.is_dir() and (path / MARKER).is_file()
 
 
-FORMAT = register(Format("cs61c", f"a snapshot folder of CS61C with {MARKER}", ("a folder",), _sniff, read))
+FORMAT = register(ModelFormat("cs61c", f"a snapshot folder of CS61C with {MARKER}", ("a folder",), _sniff, read))

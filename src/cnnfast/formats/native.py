@@ -19,7 +19,7 @@ from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.plain_names import with_plain_names
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.images.preprocess import rule_of
 from cnnfast.runtime.outputs import file_behind
 
@@ -137,4 +137,5 @@ def _sniff(path: Path, head: bytes) -> bool:
     return head[8 : digest.BEGIN] == PREFIX
 
 
-FORMAT = register(Format("cnnfast", "the model file of cnnfast", (".safetensors",), _sniff, load))
+OPTIONS = ("mapped", "preprocess")
+FORMAT = register(ModelFormat("cnnfast", "the model file of cnnfast", (".safetensors",), _sniff, load, OPTIONS))

@@ -11,7 +11,7 @@ from cnnfast.runtime.registry import Registry
 
 
 @frozen
-class Format:
+class ModelFormat:
     """A kind of model file.
 
     Attributes
@@ -26,6 +26,8 @@ class Format:
         Whether a file is of this format, judged by its first `HEAD` bytes; ``head`` is empty for a folder.
     read : callable (path, **options) -> Model
         Executes nothing that the file holds.
+    options : tuple of str
+        The keyword arguments that ``read`` takes.
     """
 
     name: str
@@ -33,15 +35,16 @@ class Format:
     suffixes: tuple[str, ...]
     sniff: Callable[[Path, bytes], bool]
     read: Callable[..., Model]
+    options: tuple[str, ...] = ()
 
 
 HEAD = 4096
-"""How many bytes of a file `Format.sniff` sees."""
+"""How many bytes of a file `ModelFormat.sniff` sees."""
 
-FORMATS: Registry[str, Format] = Registry("formats of models")
+FORMATS: Registry[str, ModelFormat] = Registry("formats of models")
 """Every format by its name, in the order in which they are tried."""
 
 
-def register(entry: Format) -> Format:
+def register(entry: ModelFormat) -> ModelFormat:
     """Enter a format into `FORMATS`."""
     return FORMATS.add(entry.name, entry)

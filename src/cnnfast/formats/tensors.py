@@ -53,7 +53,7 @@ NARROW = ("F8_", "F6_", "F4", "I4", "U4", "C64", "C128")
 
 
 @frozen
-class Entry:
+class TensorEntry:
     """One tensor of the header: where it lies, counted from the end of the header."""
 
     name: str
@@ -196,7 +196,7 @@ def unpack(data: Array, foreign: bool = False) -> tuple[dict[str, str], dict[str
     return metadata, {entry.name: _view(data[start + entry.begin : start + entry.end], entry) for entry in entries}
 
 
-def _entry(name: str, fields: object, dtypes: Dtypes) -> Entry:
+def _entry(name: str, fields: object, dtypes: Dtypes) -> TensorEntry:
     place = f"tensor {name[:MAX_NAME]!r}"
     check_name(name, "tensor")
     if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
@@ -219,14 +219,14 @@ def _entry(name: str, fields: object, dtypes: Dtypes) -> Entry:
             f"{place}: {code} of shape {tuple(shape)} takes {needed} bytes, "
             f"but its data_offsets {offsets} enclose {offsets[1] - offsets[0]}"
         )
-    return Entry(name, dtypes[code], tuple(shape), offsets[0], offsets[1])
+    return TensorEntry(name, dtypes[code], tuple(shape), offsets[0], offsets[1])
 
 
 def _sizes(value: object, least: int) -> bool:
     return isinstance(value, list) and all(type(v) is int and v >= least for v in value)
 
 
-def _check_layout(entries: list[Entry], available: int) -> None:
+def _check_layout(entries: list[TensorEntry], available: int) -> None:
     position = 0
     for entry in entries:
         if entry.begin != position:
@@ -240,7 +240,7 @@ def _check_layout(entries: list[Entry], available: int) -> None:
         raise ModelFileError(f"the tensors take {position} bytes, but {available} follow the header: {fault}")
 
 
-def _view(data: Array, entry: Entry) -> Array:
+def _view(data: Array, entry: TensorEntry) -> Array:
     array: Array = data.view(entry.dtype).reshape(entry.shape)
     if not array.flags.aligned:
         array = array.copy()

@@ -16,6 +16,18 @@ from cnnfast.ops import Array
 INPUT = (6, 5, 3)
 NAMES = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count")
 
+WEIGHTS: dict[str, list[tuple[int, ...]]] = {
+    "PReLU": [(1, 1, 3)],
+    "Conv2D": [(3, 3, 3, 4), (4,)],
+    "DepthwiseConv2D": [(3, 3, 3, 1), (3,)],
+    "SeparableConv2D": [(3, 3, 3, 1), (1, 1, 3, 4), (4,)],
+    "Dense": [(3, 4), (4,)],
+    "BatchNormalization": [(3,)] * 4,
+    "LayerNormalization": [(3,)] * 2,
+    "LayerScale": [(3,)],
+}
+"""The shapes of the weights of layers on images of `INPUT`, in the order of Keras."""
+
 
 def layers(seed: int = 0) -> list[dict[str, Any]]:
     """Return the layers of a small network with a residual connection, each with its weights in the order of Keras."""

@@ -14,13 +14,13 @@ import pytest
 pytest.importorskip("h5py", reason="writing models of Keras needs h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-from formats.keras.crafted import INPUT, entry, h5_bytes, write
+from formats.keras.crafted import INPUT, WEIGHTS, entry, h5_bytes, write
 
 from cnnfast import Network
 from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats.keras import network  # noqa: F401  (it enters all layers)
-from cnnfast.formats.keras.attributes import Attributes, is_silent
-from cnnfast.formats.keras.config import Layer
+from cnnfast.formats.keras.attributes import LayerAttributes, is_silent
+from cnnfast.formats.keras.config import KerasLayer
 from cnnfast.formats.keras.registry import LAYERS
 from cnnfast.graph import Graph
 
@@ -46,15 +46,6 @@ HARMLESS = {
     ("RandomCrop", "seed"),
 }
 
-WEIGHTS: dict[str, list[tuple[int, ...]]] = {
-    "PReLU": [(1, 1, 3)],
-    "Conv2D": [(3, 3, 3, 4), (4,)],
-    "DepthwiseConv2D": [(3, 3, 3, 1), (3,)],
-    "SeparableConv2D": [(3, 3, 3, 1), (1, 1, 3, 4), (4,)],
-    "Dense": [(3, 4), (4,)],
-    "BatchNormalization": [(3,)] * 4,
-    "LayerNormalization": [(3,)] * 2,
-}
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
 
@@ -159,7 +150,7 @@ def test_layers_that_train_for_ever(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_numpy_made(written: object, value: object) -> None:
-    attributes = Attributes(Layer("y", "ReLU", "", {"max_value": written}, ()), 3)
+    attributes = LayerAttributes(KerasLayer("y", "ReLU", "", {"max_value": written}, ()), 3)
     np.testing.assert_array_equal(attributes.array("max_value"), value)
 
 

@@ -30,7 +30,7 @@ from formats.weights.small import small_graph, small_state
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import detect, load_model
 from cnnfast.formats.pickles.container import opened
-from cnnfast.formats.pickles.inert import Record, Stored
+from cnnfast.formats.pickles.inert import Record, StoredTensor
 from cnnfast.formats.pickles.storages import read_tensors
 from cnnfast.ops import Array
 
@@ -39,7 +39,7 @@ def read(path: Path) -> tuple[dict, dict[str, Array]]:
     """Return what a file holds, and its tensors at the top."""
     with opened(path) as content:
         top = content.content
-        named = [(name, value) for name, value in top.items() if isinstance(value, Stored)]
+        named = [(name, value) for name, value in top.items() if isinstance(value, StoredTensor)]
         return top, read_tensors(named, content.storages, path.stat().st_size)
 
 

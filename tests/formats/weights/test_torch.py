@@ -18,7 +18,7 @@ from cnnfast import Network, Preprocess, open_dataset
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import detect, load_model
 from cnnfast.formats.pickles.container import opened
-from cnnfast.formats.pickles.inert import Stored
+from cnnfast.formats.pickles.inert import StoredTensor
 from cnnfast.formats.pickles.storages import read_tensors
 from cnnfast.graph import evaluate
 
@@ -135,7 +135,7 @@ def plain(content: object, place: str = "") -> Iterator[tuple[str, object]]:
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
         yield from plain(value, f"{place}/{key}")
-    if isinstance(content, torch.Tensor | Stored | int | float | str):
+    if isinstance(content, torch.Tensor | StoredTensor | int | float | str):
         yield place, content
 
 
@@ -161,7 +161,7 @@ def test_all_that_pytorch_reads_is_read_alike(tmp_path: Path, is_zip: bool, prot
     theirs = dict(plain(torch.load(path, weights_only=protocol == 2)))
     with opened(path) as saved:
         ours = dict(plain(saved.content))
-        tensors = {name: value for name, value in ours.items() if isinstance(value, Stored)}
+        tensors = {name: value for name, value in ours.items() if isinstance(value, StoredTensor)}
         arrays = read_tensors(tensors.items(), saved.storages, path.stat().st_size)
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():

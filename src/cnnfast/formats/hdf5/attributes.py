@@ -11,7 +11,7 @@ from cnnfast.formats.hdf5.header import ATTRIBUTE, ATTRIBUTE_INFO, Message
 from cnnfast.formats.hdf5.types import read_shape, read_type
 
 
-class Attributes:
+class Hdf5Attributes:
     """Reads attributes of the objects of a file."""
 
     def __init__(self, data: Data) -> None:

@@ -6,7 +6,7 @@ import struct
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.hdf5.arrays import read_array
-from cnnfast.formats.hdf5.attributes import Attributes
+from cnnfast.formats.hdf5.attributes import Hdf5Attributes
 from cnnfast.formats.hdf5.data import SIGNATURE, Data
 from cnnfast.formats.hdf5.groups import Links, links
 from cnnfast.formats.hdf5.header import LAYOUT, Message, messages
@@ -33,7 +33,7 @@ class File:
 
     def __init__(self, content: Array | bytes) -> None:
         self._data = Data(content)
-        self._attributes = Attributes(self._data)
+        self._attributes = Hdf5Attributes(self._data)
         self._headers: dict[int, list[Message]] = {}
         self._links: dict[int, Links | None] = {}
         self._root = _root(self._data)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.keras.archive import sniff
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
@@ -70,4 +70,13 @@ def read(
         return Model(graph, rule, labels, notes={"source": f"Keras {archive.version}, {name_of(path)}"})
 
 
-FORMAT = register(Format("keras", "a model of Keras 2 or 3", (".keras", ".h5", ".hdf5"), sniff, read))
+FORMAT = register(
+    ModelFormat(
+        "keras",
+        "a model of Keras 2 or 3",
+        (".keras", ".h5", ".hdf5"),
+        sniff,
+        read,
+        ("classes", "preprocess", "input_shape"),
+    )
+)

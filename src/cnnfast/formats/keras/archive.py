@@ -14,9 +14,9 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.hdf5 import EXPANSION, SIGNATURE
-from cnnfast.formats.keras.config import Model, parse_model
+from cnnfast.formats.keras.config import KerasModel, parse_model
 from cnnfast.formats.keras.store import Store
-from cnnfast.formats.keras.weights import ContainerWeights, LegacyWeights, Weights
+from cnnfast.formats.keras.weights import ContainerWeights, KerasWeights, LegacyWeights
 from cnnfast.formats.strict_json import parse
 
 MAX_JSON, JSON_FLOOR = 16 << 20, 4 << 20
@@ -36,8 +36,8 @@ class Archive:
     """What a file of Keras holds: the version that wrote it (2 or 3), the model, and its weights."""
 
     version: int
-    model: Model
-    weights: Weights
+    model: KerasModel
+    weights: KerasWeights
 
 
 def sniff(path: Path, head: bytes) -> bool:

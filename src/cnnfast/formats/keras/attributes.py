@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.keras.config import Layer
+from cnnfast.formats.keras.config import KerasLayer
 from cnnfast.ops import Array
 
 SILENT = ("name", "trainable", "batch_input_shape", "batch_shape", "build_config")
@@ -30,7 +30,7 @@ def is_silent(key: str) -> bool:
     return key in SILENT or key.endswith(SILENT_ENDS)
 
 
-class Attributes:
+class LayerAttributes:
     """What the config of a layer says.
 
     Each method raises `ModelFileError` for a value that Keras never writes, and `UnsupportedError` for one that cnnfast
@@ -38,7 +38,7 @@ class Attributes:
 
     Examples
     --------
-    >>> attributes = Attributes(Layer("conv", "Conv2D", "", {"strides": [2, 2], "gain": 3}, ()), version=3)
+    >>> attributes = LayerAttributes(KerasLayer("conv", "Conv2D", "", {"strides": [2, 2], "gain": 3}, ()), version=3)
     >>> attributes.pair("strides")
     (2, 2)
     >>> attributes.check_rest()
@@ -46,7 +46,7 @@ class Attributes:
     cnnfast.errors.UnsupportedError: gain=3, which cnnfast knows nothing about
     """
 
-    def __init__(self, layer: Layer, version: int) -> None:
+    def __init__(self, layer: KerasLayer, version: int) -> None:
         self.layer = layer
         self.version = version
         """Of Keras: 2 or 3."""

@@ -20,7 +20,7 @@ MAX_DEPTH = 16
 
 
 @frozen
-class Tensor:
+class KerasTensor:
     """What one call of a layer gave."""
 
     layer: str
@@ -39,9 +39,9 @@ class Arguments:
         """Yield the positional arguments, those in lists too."""
         yield from _unrolled(self.positional)
 
-    def tensors(self) -> set[Tensor]:
+    def tensors(self) -> set[KerasTensor]:
         """Return all tensors among the arguments."""
-        return {item for item in _unrolled((self.positional, *self.named.values())) if isinstance(item, Tensor)}
+        return {item for item in _unrolled((self.positional, *self.named.values())) if isinstance(item, KerasTensor)}
 
 
 def _unrolled(value: Any) -> Iterator[Any]:
@@ -53,7 +53,7 @@ def _unrolled(value: Any) -> Iterator[Any]:
 
 
 @frozen
-class Layer:
+class KerasLayer:
     """A layer of the file.
 
     Attributes
@@ -65,7 +65,7 @@ class Layer:
     config : dict
         Its attributes, as they stand in the file.
     calls : tuple of Arguments
-    model : Model or None
+    model : KerasModel or None
         For a layer that is a model.
     first : int
         The number of the first call: Keras 2 counts that of a model's own input, which it does not write.
@@ -76,7 +76,7 @@ class Layer:
     module: str
     config: dict[str, Any]
     calls: tuple[Arguments, ...]
-    model: Model | None = None
+    model: KerasModel | None = None
     first: int = 0
 
     def describe(self) -> str:
@@ -85,14 +85,14 @@ class Layer:
 
 
 @frozen
-class Model:
+class KerasModel:
     """Layers, the tensors that enter, and the tensors that leave."""
 
-    layers: tuple[Layer, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    layers: tuple[KerasLayer, ...]
+    inputs: tuple[KerasTensor, ...]
+    outputs: tuple[KerasTensor, ...]
 
-    def walk(self) -> Iterator[Layer]:
+    def walk(self) -> Iterator[KerasLayer]:
         """Yield the layers, and those of the models among them."""
         for layer in self.layers:
             yield layer
@@ -105,7 +105,7 @@ class _Budget:
     layers: int = field(default=MAX_LAYERS)
 
 
-def parse_model(fields: object) -> Model:
+def parse_model(fields: object) -> KerasModel:
     """Build a model from its JSON.
 
     Raises
@@ -128,7 +128,7 @@ def _class(value: object, what: str) -> tuple[str, Any]:
     return value["class_name"], value["config"]
 
 
-def _model(kind: str, config: object, budget: _Budget, depth: int) -> Model:
+def _model(kind: str, config: object, budget: _Budget, depth: int) -> KerasModel:
     if depth == 0:
         raise ModelFileError(f"models are nested more than {MAX_DEPTH} deep")
     # before Keras 2.2.3 the config of a Sequential was the list itself
@@ -147,10 +147,10 @@ def _model(kind: str, config: object, budget: _Budget, depth: int) -> Model:
         return _chain(layers, fields)
     inputs = _tensors(fields.get("input_layers"), "input")
     outputs = _tensors(fields.get("output_layers"), "output")
-    return Model(tuple(_numbered(layers, outputs)), inputs, outputs)
+    return KerasModel(tuple(_numbered(layers, outputs)), inputs, outputs)
 
 
-def _numbered(layers: list[Layer], outputs: tuple[Tensor, ...]) -> Iterator[Layer]:
+def _numbered(layers: list[KerasLayer], outputs: tuple[KerasTensor, ...]) -> Iterator[KerasLayer]:
     """Yield the layers with the number of their first call, which shows in how their calls are referred to."""
     highest: dict[str, int] = {}
     for tensor in (*outputs, *(t for layer in layers for call in layer.calls for t in call.tensors())):
@@ -160,7 +160,7 @@ def _numbered(layers: list[Layer], outputs: tuple[Tensor, ...]) -> Iterator[Laye
         yield replace(layer, first=1) if is_shifted else layer
 
 
-def _layer(entry: object, sequential: bool, budget: _Budget, depth: int) -> Layer:
+def _layer(entry: object, sequential: bool, budget: _Budget, depth: int) -> KerasLayer:
     kind, config = _class(entry, "a layer")
     assert isinstance(entry, dict)
     inner = config.get("name") if isinstance(config, dict) else None
@@ -176,24 +176,24 @@ def _layer(entry: object, sequential: bool, budget: _Budget, depth: int) -> Laye
     holds = isinstance(config, list) or (isinstance(config, dict) and "layers" in config)
     model = _model(kind, config, budget, depth - 1) if kind in MODELS and holds else None
     attributes = config if isinstance(config, dict) else {}
-    return Layer(name, kind, module if isinstance(module, str) else "", attributes, calls, model)
+    return KerasLayer(name, kind, module if isinstance(module, str) else "", attributes, calls, model)
 
 
-def _chain(layers: list[Layer], fields: dict[str, Any]) -> Model:
+def _chain(layers: list[KerasLayer], fields: dict[str, Any]) -> KerasModel:
     """Return a Sequential as a model in which each layer is called once, on the one before it."""
     if layers[0].kind != "InputLayer":
         first = layers[0].config
         shape = first.get("batch_input_shape") or first.get("batch_shape") or fields.get("build_input_shape")
         name = f"{layers[0].name}_input"
-        layers = [Layer(name, "InputLayer", "", {"name": name, "batch_shape": shape}, ()), *layers]
+        layers = [KerasLayer(name, "InputLayer", "", {"name": name, "batch_shape": shape}, ()), *layers]
     chained = [layers[0]]
     for before, layer in pairwise(layers):
-        chained.append(replace(layer, calls=(Arguments((Tensor(before.name, 0, 0),)),)))
-    ends = Tensor(chained[0].name, 0, 0), Tensor(chained[-1].name, 0, 0)
-    return Model(tuple(chained), ends[:1], ends[1:])
+        chained.append(replace(layer, calls=(Arguments((KerasTensor(before.name, 0, 0),)),)))
+    ends = KerasTensor(chained[0].name, 0, 0), KerasTensor(chained[-1].name, 0, 0)
+    return KerasModel(tuple(chained), ends[:1], ends[1:])
 
 
-def _tensors(value: object, what: str) -> tuple[Tensor, ...]:
+def _tensors(value: object, what: str) -> tuple[KerasTensor, ...]:
     """Return the tensors of a list of [name, call, output], of one of them alone, or of an object of them."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -201,7 +201,7 @@ def _tensors(value: object, what: str) -> tuple[Tensor, ...]:
         value = [value]
     if not isinstance(value, list) or not value or not all(_is_tensor(item) for item in value):
         raise ModelFileError(f"{what}_layers of a model must be a list of [layer, call, output], but is {value!r:.80}")
-    return tuple(Tensor(*item[:3]) for item in value)
+    return tuple(KerasTensor(*item[:3]) for item in value)
 
 
 def _is_tensor(value: object) -> bool:
@@ -234,8 +234,8 @@ def _call(name: str, node: object) -> Arguments:
     for item in node:
         for key, value in (item[3] if len(item) == 4 else {}).items():
             if value is not None:
-                named[key] = Tensor(*value[:3]) if _is_tensor(value) else value
-    return Arguments(tuple(Tensor(*item[:3]) for item in node), named)
+                named[key] = KerasTensor(*value[:3]) if _is_tensor(value) else value
+    return Arguments(tuple(KerasTensor(*item[:3]) for item in node), named)
 
 
 def _argument(value: object) -> Any:
@@ -244,7 +244,7 @@ def _argument(value: object) -> Any:
         history = config.get("keras_history") if isinstance(config, dict) else None
         if not isinstance(history, list) or not _is_tensor(history):
             raise ModelFileError(f"a tensor must have a keras_history [layer, call, output], but has {history!r:.80}")
-        return Tensor(*history)
+        return KerasTensor(*history)
     if isinstance(value, list):
         return [_argument(item) for item in value]
     return value

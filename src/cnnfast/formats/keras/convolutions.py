@@ -7,12 +7,12 @@ from typing import Any
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.registry import Apply, Call, activation, layer
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.registry import Apply, LayerCall, activation, layer
 from cnnfast.ops import Array, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 
 
-def _window(attributes: Attributes) -> dict[str, Any]:
+def _window(attributes: LayerAttributes) -> dict[str, Any]:
     return dict(
         stride=attributes.pair("strides", [1, 1]),
         dilation=attributes.pair("dilation_rate", [1, 1]),
@@ -20,11 +20,11 @@ def _window(attributes: Attributes) -> dict[str, Any]:
     )
 
 
-def _roles(attributes: Attributes, *kernels: str) -> tuple[str, ...]:
+def _roles(attributes: LayerAttributes, *kernels: str) -> tuple[str, ...]:
     return (*kernels, "bias") if attributes.flag("use_bias", True) else kernels
 
 
-def _stated(attributes: Attributes, *keys: str) -> list[int | None]:
+def _stated(attributes: LayerAttributes, *keys: str) -> list[int | None]:
     """Return sizes that a config repeats although the weights have them, None where it does not."""
     values: list[int | None] = []
     for key in keys:
@@ -53,12 +53,12 @@ def _one_each(kernel: Array) -> Array:
 
 
 @layer("Conv2D", "Convolution2D")
-def _conv2d(attributes: Attributes) -> Apply:
+def _conv2d(attributes: LayerAttributes) -> Apply:
     options = _window(attributes) | dict(groups=attributes.integer("groups", 1))
     roles, step, channels = _roles(attributes, "kernel"), activation(attributes), attributes.channels_axis()
     height, width, filters = _stated(attributes, "kernel_size", "filters")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         kernel, *bias = call.weights(*roles)
         weight = _kernel(kernel, (height, width, None, filters)).transpose(3, 2, 0, 1)
 
@@ -71,7 +71,7 @@ def _conv2d(attributes: Attributes) -> Apply:
 
 
 @layer("DepthwiseConv2D")
-def _depthwise(attributes: Attributes) -> Apply:
+def _depthwise(attributes: LayerAttributes) -> Apply:
     options, channels = _window(attributes), attributes.channels_axis()
     # Keras 2 called it depthwise_kernel, Keras 3 calls it kernel; the order is what counts
     roles, step = _roles(attributes, "depthwise_kernel"), activation(attributes)
@@ -80,7 +80,7 @@ def _depthwise(attributes: Attributes) -> Apply:
         # Keras 2 wrote the default of its base class
         raise attributes.refuse(f"groups={attributes.raw('groups')!r:.40}; a depthwise convolution has none of its own")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         kernel, *bias = call.weights(*roles)
         weight = _one_each(_kernel(kernel, (height, width, None, multiplier)))
 
@@ -93,14 +93,14 @@ def _depthwise(attributes: Attributes) -> Apply:
 
 
 @layer("SeparableConv2D", "SeparableConvolution2D")
-def _separable(attributes: Attributes) -> Apply:
+def _separable(attributes: LayerAttributes) -> Apply:
     options, channels = _window(attributes), attributes.channels_axis()
     roles, step = _roles(attributes, "depthwise_kernel", "pointwise_kernel"), activation(attributes)
     height, width, multiplier, filters = _stated(attributes, "kernel_size", "depth_multiplier", "filters")
     if attributes.raw("groups") not in (None, 1):
         raise attributes.refuse(f"groups={attributes.raw('groups')!r:.40}; supported: 1")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         depthwise, pointwise, *bias = call.weights(*roles)
         first = _one_each(_kernel(depthwise, (height, width, None, multiplier)))
         second = _kernel(pointwise, (1, 1, None, filters)).transpose(3, 2, 0, 1)
@@ -115,11 +115,11 @@ def _separable(attributes: Attributes) -> Apply:
 
 
 @layer("Dense")
-def _dense(attributes: Attributes) -> Apply:
+def _dense(attributes: LayerAttributes) -> Apply:
     roles, step = _roles(attributes, "kernel"), activation(attributes)
     (units,) = _stated(attributes, "units")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         kernel, *bias = call.weights(*roles)
         weight = _kernel(kernel, (None, units)).T
         return call.finish(step, lambda name: call.graph.dense(name, call.x, weight, *bias))
@@ -127,8 +127,8 @@ def _dense(attributes: Attributes) -> Apply:
     return apply
 
 
-def _pool(kind: type[MaxPool | AvgPool]) -> Callable[[Attributes], Apply]:
-    def reader(attributes: Attributes) -> Apply:
+def _pool(kind: type[MaxPool | AvgPool]) -> Callable[[LayerAttributes], Apply]:
+    def reader(attributes: LayerAttributes) -> Apply:
         kernel, channels = attributes.pair("pool_size", [2, 2]), attributes.channels_axis()
         stride = kernel if attributes.raw("strides") is None else attributes.pair("strides")
         padding = attributes.choice("padding", "valid", "valid", "same")
@@ -143,8 +143,8 @@ layer("MaxPooling2D", "MaxPool2D")(_pool(MaxPool))
 layer("AveragePooling2D", "AvgPool2D")(_pool(AvgPool))
 
 
-def _global(kind: type[GlobalAvgPool | GlobalMaxPool]) -> Callable[[Attributes], Apply]:
-    def reader(attributes: Attributes) -> Apply:
+def _global(kind: type[GlobalAvgPool | GlobalMaxPool]) -> Callable[[LayerAttributes], Apply]:
+    def reader(attributes: LayerAttributes) -> Apply:
         op, channels = kind(attributes.flag("keepdims", False)), attributes.channels_axis()
         return lambda call: call.on_image(channels, lambda name, x: call.graph.add(name, op, x))
 

@@ -11,8 +11,8 @@ from cnnfast import ops
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.activations import each, softmax, step_named
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.registry import Apply, Call, activation, layer
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.registry import Apply, LayerCall, activation, layer
 from cnnfast.ops import Array
 
 
@@ -26,7 +26,7 @@ from cnnfast.ops import Array
     "StochasticDepth",
     "Identity",
 )
-def _only_in_training(attributes: Attributes) -> Apply:
+def _only_in_training(attributes: LayerAttributes) -> Apply:
     attributes.ignore_all()
     return lambda call: call.graph.each(call.name, ops.Identity(), call.x)
 
@@ -35,13 +35,13 @@ def _only_in_training(attributes: Attributes) -> Apply:
 
 
 @layer("Activation")
-def _activation(attributes: Attributes) -> Apply:
+def _activation(attributes: LayerAttributes) -> Apply:
     step = activation(attributes) or each(ops.Identity())
     return lambda call: step(call.graph, call.name, call.x)
 
 
 @layer("ReLU")
-def _relu(attributes: Attributes) -> Apply:
+def _relu(attributes: LayerAttributes) -> Apply:
     most = None if attributes.raw("max_value") is None else attributes.number("max_value")
     slope = 0.0 if attributes.raw("negative_slope") is None else attributes.number("negative_slope")
     if attributes.raw("threshold") is not None and attributes.number("threshold") != 0:
@@ -53,7 +53,7 @@ def _relu(attributes: Attributes) -> Apply:
 
 
 @layer("LeakyReLU")
-def _leaky_relu(attributes: Attributes) -> Apply:
+def _leaky_relu(attributes: LayerAttributes) -> Apply:
     # Keras 2 called it alpha
     key = "negative_slope" if attributes.raw("negative_slope") is not None else "alpha"
     op = ops.LeakyRelu(attributes.number(key, 0.3))
@@ -61,16 +61,16 @@ def _leaky_relu(attributes: Attributes) -> Apply:
 
 
 @layer("ELU")
-def _elu(attributes: Attributes) -> Apply:
+def _elu(attributes: LayerAttributes) -> Apply:
     op = ops.Elu(attributes.number("alpha", 1.0))
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
 @layer("PReLU")
-def _prelu(attributes: Attributes) -> Apply:
+def _prelu(attributes: LayerAttributes) -> Apply:
     shared = () if attributes.raw("shared_axes") is None else attributes.integers("shared_axes")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         (slope,) = call.weights("alpha")
         axes = [call.axis(axis) for axis in shared]
         wanted = tuple(1 if axis in axes else size for axis, size in enumerate(call.x.shape))
@@ -81,8 +81,8 @@ def _prelu(attributes: Attributes) -> Apply:
     return apply
 
 
-def _softmax(kind: type[ops.Softmax | ops.LogSoftmax]) -> Callable[[Attributes], Apply]:
-    def reader(attributes: Attributes) -> Apply:
+def _softmax(kind: type[ops.Softmax | ops.LogSoftmax]) -> Callable[[LayerAttributes], Apply]:
+    def reader(attributes: LayerAttributes) -> Apply:
         axes = attributes.integers("axis", -1)
         if len(axes) > 1:
             raise attributes.refuse(f"axis={list(axes)}; supported: one axis")
@@ -96,8 +96,8 @@ layer("ops.LogSoftmax")(_softmax(ops.LogSoftmax))
 
 
 @layer("tf.nn.softmax")
-def _softmax_function(attributes: Attributes) -> Apply:
-    def apply(call: Call) -> Value:
+def _softmax_function(attributes: LayerAttributes) -> Apply:
+    def apply(call: LayerCall) -> Value:
         axis = call.argument("axis", -1)
         if type(axis) is not int:
             raise attributes.refuse(f"axis={axis!r:.40}; supported: one axis")
@@ -107,13 +107,13 @@ def _softmax_function(attributes: Attributes) -> Apply:
 
 
 @layer("ops.Gelu")
-def _gelu(attributes: Attributes) -> Apply:
+def _gelu(attributes: LayerAttributes) -> Apply:
     op = ops.Gelu("tanh" if attributes.flag("approximate", True) else "none")
     return lambda call: call.graph.each(call.name, op, call.x)
 
 
-def _function(name: str) -> Callable[[Attributes], Apply]:
-    def reader(attributes: Attributes) -> Apply:
+def _function(name: str) -> Callable[[LayerAttributes], Apply]:
+    def reader(attributes: LayerAttributes) -> Apply:
         step = step_named(name, attributes.version) or each(ops.Identity())
         return lambda call: step(call.graph, call.name, call.x)
 
@@ -135,16 +135,16 @@ for _names, _activation_name in {
 # Merges
 
 
-def _merge(op: ops.Binary, factor: Callable[[int], float] | None = None) -> Callable[[Attributes], Apply]:
+def _merge(op: ops.Binary, factor: Callable[[int], float] | None = None) -> Callable[[LayerAttributes], Apply]:
     """Return the reader of a layer that folds all its operands by one op."""
 
-    def reader(attributes: Attributes) -> Apply:
+    def reader(attributes: LayerAttributes) -> Apply:
         return lambda call: _fold(call, op, None if factor is None else factor(len(_operands(call))))
 
     return reader
 
 
-def _operands(call: Call) -> list[Value | Array]:
+def _operands(call: LayerCall) -> list[Value | Array]:
     """Return the operands of an arithmetic function; keyword arguments may hold the second."""
     named = [v for v in map(call.argument, ("x1", "x2", "y")) if v is not None]
     operands = [v if isinstance(v, Value) else np.array(v) for v in (*call.operands, *named)]
@@ -153,7 +153,7 @@ def _operands(call: Call) -> list[Value | Array]:
     return operands
 
 
-def _fold(call: Call, op: ops.Binary, factor: float | None) -> Value:
+def _fold(call: LayerCall, op: ops.Binary, factor: float | None) -> Value:
     first, *others = _operands(call)
     for index, other in enumerate(others):
         last = index == len(others) - 1 and factor is None
@@ -172,7 +172,7 @@ layer("Average")(_merge(ops.Add(), factor=lambda count: 1 / count))
 
 
 @layer("Concatenate", "ops.Concatenate")
-def _concatenate(attributes: Attributes) -> Apply:
+def _concatenate(attributes: LayerAttributes) -> Apply:
     axis = attributes.integers("axis", -1)[0]
     return lambda call: call.graph.concat(call.name, call.values, call.axis(axis))
 
@@ -181,16 +181,16 @@ def _concatenate(attributes: Attributes) -> Apply:
 
 
 @layer("Flatten")
-def _flatten(attributes: Attributes) -> Apply:
+def _flatten(attributes: LayerAttributes) -> Apply:
     first = attributes.channels_axis() == 0
     return lambda call: call.graph.flatten(call.name, call.x, first_last=first)
 
 
 @layer("Reshape")
-def _reshape(attributes: Attributes) -> Apply:
+def _reshape(attributes: LayerAttributes) -> Apply:
     target = attributes.integers("target_shape")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         known = math.prod(size for size in target if size != -1)
         free = math.prod(call.x.shape) // known if known > 0 else 0
         return call.graph.reshape(call.name, call.x, tuple(free if size == -1 else size for size in target))
@@ -199,12 +199,12 @@ def _reshape(attributes: Attributes) -> Apply:
 
 
 @layer("Permute")
-def _permute(attributes: Attributes) -> Apply:
+def _permute(attributes: LayerAttributes) -> Apply:
     dims = attributes.integers("dims")
     if sorted(dims) != list(range(1, len(dims) + 1)):
         raise ModelFileError(f"dims must be a permutation of the axes from 1, but is {dims}")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         if len(dims) != len(call.x.shape):
             raise ModelFileError(f"dims are {dims}, but the value has the shape {call.x.shape}")
         return call.graph.transpose(call.name, call.graph.in_order(call.x), [axis - 1 for axis in dims])
@@ -213,17 +213,17 @@ def _permute(attributes: Attributes) -> Apply:
 
 
 @layer("ZeroPadding2D")
-def _zero_padding(attributes: Attributes) -> Apply:
+def _zero_padding(attributes: LayerAttributes) -> Apply:
     (top, bottom), (left, right) = attributes.sides("padding")
     op, channels = ops.Pad((top, left, bottom, right)), attributes.channels_axis()
     return lambda call: call.on_image(channels, lambda name, x: call.graph.add(name, op, x))
 
 
 @layer("Cropping2D")
-def _cropping(attributes: Attributes) -> Apply:
+def _cropping(attributes: LayerAttributes) -> Apply:
     sides, channels = attributes.sides("cropping"), attributes.channels_axis()
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         (top, bottom), (left, right) = sides
 
         def crop(name: str, x: Value) -> Value:
@@ -236,11 +236,11 @@ def _cropping(attributes: Attributes) -> Apply:
 
 
 @layer("UpSampling2D")
-def _up_sampling(attributes: Attributes) -> Apply:
+def _up_sampling(attributes: LayerAttributes) -> Apply:
     size, channels = attributes.pair("size", [2, 2]), attributes.channels_axis()
     mode = attributes.choice("interpolation", "nearest", "nearest", "bilinear")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         def enlarge(name: str, x: Value) -> Value:
             height, width = call.graph.size(x)
             target = (height * size[0], width * size[1])
@@ -256,8 +256,8 @@ def _up_sampling(attributes: Attributes) -> Apply:
     return apply
 
 
-def _reduce(kind: type[ops.Reduce]) -> Callable[[Attributes], Apply]:
-    def reader(attributes: Attributes) -> Apply:
+def _reduce(kind: type[ops.Reduce]) -> Callable[[LayerAttributes], Apply]:
+    def reader(attributes: LayerAttributes) -> Apply:
         axes, keep = attributes.integers("axis"), attributes.flag("keepdims", False)
         return lambda call: call.graph.reduce(call.name, kind, call.x, [call.axis(axis) for axis in axes], keep)
 

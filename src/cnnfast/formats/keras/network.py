@@ -12,10 +12,10 @@ from cnnfast.errors import CnnfastError, GraphError, ModelFileError, Unsupported
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.keras import convolutions, layers, norms, pictures  # noqa: F401  (each enters its layers)
 from cnnfast.formats.keras.archive import Archive
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.config import Layer, Model, Tensor
-from cnnfast.formats.keras.registry import LAYERS, Apply, Call, check_arguments, key_of
-from cnnfast.formats.keras.weights import Weights
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.config import KerasLayer, KerasModel, KerasTensor
+from cnnfast.formats.keras.registry import LAYERS, Apply, LayerCall, check_arguments, key_of
+from cnnfast.formats.keras.weights import KerasWeights
 from cnnfast.formats.unsupported import MAX_LISTED, UnsupportedReport, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
@@ -64,7 +64,7 @@ def graph_and_images(archive: Archive, wanted: Shape | None) -> tuple[Graph, Ima
     return graph.graph(output), graph
 
 
-Refused = dict[int, tuple[Layer, str]]
+Refused = dict[int, tuple[KerasLayer, str]]
 """Layers that are not run, by identity, each with the reason."""
 
 
@@ -83,7 +83,7 @@ def _complain(refused: Refused) -> None:
     report.raise_if_any()
 
 
-def _attributes(layer: Layer) -> str:
+def _attributes(layer: KerasLayer) -> str:
     shown = {
         key: value
         for key, value in layer.config.items()
@@ -110,13 +110,13 @@ def _prepare(archive: Archive) -> tuple[dict[int, Apply], Refused]:
     return prepared, refused
 
 
-def _read(layer: Layer, version: int, is_listed: bool) -> Apply:
+def _read(layer: KerasLayer, version: int, is_listed: bool) -> Apply:
     """Return what a call of a layer appends; the nearest layer is looked for only if the error lists it."""
     reader = LAYERS.get(key_of(layer))
     if reader is None:
         known = (kind for kind in LAYERS if "." not in kind)
         raise UnsupportedError(nearest("keras", layer.kind, known) if is_listed else "")
-    attributes = Attributes(layer, version)
+    attributes = LayerAttributes(layer, version)
     if layer.kind == "TFOpLambda":
         attributes.ignore("function")
     apply = reader(attributes)
@@ -124,7 +124,7 @@ def _read(layer: Layer, version: int, is_listed: bool) -> Apply:
     return apply
 
 
-def is_channels_last(model: Model) -> bool:
+def is_channels_last(model: KerasModel) -> bool:
     """Tell whether the images that enter a model have their channels last.
 
     The first layer that says so decides; those of another opinion get their images transposed.
@@ -142,14 +142,14 @@ def is_channels_last(model: Model) -> bool:
     return flat
 
 
-def takes_integers(model: Model) -> bool:
+def takes_integers(model: KerasModel) -> bool:
     """Tell whether the input is of integers, as bytes are."""
     name = model.inputs[0].layer
     dtype = next((layer.config.get("dtype") for layer in model.layers if layer.name == name), None)
     return isinstance(dtype, str) and dtype.startswith(("int", "uint"))
 
 
-def _input_shape(layer: Layer, wanted: Shape | None, graph: ImageGraph) -> Shape:
+def _input_shape(layer: KerasLayer, wanted: Shape | None, graph: ImageGraph) -> Shape:
     """Return the shape of one image in the file's order; ``wanted`` is in the order C, H, W."""
     stated = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
     for key in ("sparse", "ragged"):
@@ -183,11 +183,13 @@ class _Builder:
         self._prepared = prepared
         self._refused = refused
 
-    def run(self, model: Model, weights: Weights, prefix: str, inputs: Sequence[Value | None]) -> list[Value | None]:
+    def run(
+        self, model: KerasModel, weights: KerasWeights, prefix: str, inputs: Sequence[Value | None]
+    ) -> list[Value | None]:
         """Append a model that is called on values, and return what it gives."""
         if len(inputs) != len(model.inputs):
             raise ModelFileError(f"a model of {len(model.inputs)} inputs is called on {len(inputs)} values")
-        values: dict[Tensor, Value | None] = dict(zip(model.inputs, inputs, strict=True))
+        values: dict[KerasTensor, Value | None] = dict(zip(model.inputs, inputs, strict=True))
         for layer, index in _in_order(model, values):
             number = layer.first + index
             try:
@@ -197,11 +199,11 @@ class _Builder:
                 results = [None]
             except (GraphError, ModelFileError) as error:
                 raise ModelFileError(f"layer {layer.describe()}: {error}") from error
-            values.update({Tensor(layer.name, number, output): value for output, value in enumerate(results)})
+            values.update({KerasTensor(layer.name, number, output): value for output, value in enumerate(results)})
         return [values.get(tensor) for tensor in model.outputs]
 
     def _call(
-        self, layer: Layer, index: int, weights: Weights, prefix: str, values: dict[Tensor, Value | None]
+        self, layer: KerasLayer, index: int, weights: KerasWeights, prefix: str, values: dict[KerasTensor, Value | None]
     ) -> list[Value | None]:
         name, arguments = f"{prefix}{layer.name}", layer.calls[index]
         operands = [_operand(argument, values) for argument in arguments.unrolled()]
@@ -209,24 +211,24 @@ class _Builder:
             if not all(v is None or isinstance(v, Value) for v in operands):
                 raise UnsupportedError("a model is called on what is no value")
             return self.run(layer.model, weights.inside(layer), f"{name}/", operands)
-        named = {key: _operand(v, values) if isinstance(v, Tensor) else v for key, v in arguments.named.items()}
+        named = {key: _operand(v, values) if isinstance(v, KerasTensor) else v for key, v in arguments.named.items()}
         if id(layer) in self._refused or any(v is None for v in (*operands, *named.values())):
             return [None]
-        call = Call(self._graph, name, operands, named, lambda *roles: weights.of(layer, roles))
+        call = LayerCall(self._graph, name, operands, named, lambda *roles: weights.of(layer, roles))
         result = self._prepared[id(layer)](call)
         call.check_rest()
         return [result]
 
 
-def _operand(argument: object, values: dict[Tensor, Value | None]) -> Any:
-    if isinstance(argument, Tensor):
+def _operand(argument: object, values: dict[KerasTensor, Value | None]) -> Any:
+    if isinstance(argument, KerasTensor):
         return values.get(argument)
     if isinstance(argument, int | float) and not isinstance(argument, bool):
         return np.array(argument, np.float64)
     raise UnsupportedError(f"it is called on {argument!r:.80}, which is neither a value nor a number")
 
 
-def _in_order(model: Model, values: dict[Tensor, Value | None]) -> Iterator[tuple[Layer, int]]:
+def _in_order(model: KerasModel, values: dict[KerasTensor, Value | None]) -> Iterator[tuple[KerasLayer, int]]:
     """Yield the calls of all layers, each when what it reads is there; calls that never can be are left out."""
     calls = [
         (layer, index) for layer in model.layers for index in range(len(layer.calls)) if layer.kind != "InputLayer"

@@ -9,8 +9,8 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.registry import Apply, Call, layer
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.registry import Apply, LayerCall, layer
 from cnnfast.ops import Add, Array, Mul, Shape
 
 MAX_WITHOUT_WEIGHTS = 1 << 22
@@ -20,12 +20,12 @@ LEAST_DEVIATION = 1e-7
 """What Keras calls epsilon: Normalization divides by no less."""
 
 
-def _scale_and_shift(attributes: Attributes) -> tuple[bool, bool]:
+def _scale_and_shift(attributes: LayerAttributes) -> tuple[bool, bool]:
     return attributes.flag("scale", True), attributes.flag("center", True)
 
 
 @layer("BatchNormalization", "SyncBatchNormalization")
-def _batch_norm(attributes: Attributes) -> Apply:
+def _batch_norm(attributes: LayerAttributes) -> Apply:
     scales, centers = _scale_and_shift(attributes)
     axes, eps = attributes.integers("axis", -1), attributes.number("epsilon", 1e-3)
     roles = [role for role, there in (("gamma", scales), ("beta", centers)) if there]
@@ -36,7 +36,7 @@ def _batch_norm(attributes: Attributes) -> Apply:
         raise attributes.refuse("renorm or virtual_batch_size")
     attributes.ignore("renorm_momentum", "renorm_clipping", "fused")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         *learned, mean, var = call.weights(*roles, "moving_mean", "moving_variance")
         scale, shift = _learned(learned, scales, centers, mean)
         return call.graph.batch_norm(call.name, call.x, scale, shift, mean, var, eps, call.axis(axes[0]))
@@ -52,14 +52,14 @@ def _learned(weights: list[Array], scales: bool, centers: bool, like: Array) -> 
 
 
 @layer("LayerNormalization")
-def _layer_norm(attributes: Attributes) -> Apply:
+def _layer_norm(attributes: LayerAttributes) -> Apply:
     scales, centers = _scale_and_shift(attributes)
     axes, eps = attributes.integers("axis", -1), attributes.number("epsilon", 1e-3)
     if attributes.flag("rms_scaling", False):
         raise attributes.refuse("rms_scaling=true")
     roles = [role for role, there in (("gamma", scales), ("beta", centers)) if there]
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         own = sorted(call.axis(axis) for axis in axes)
         shape = [call.x.shape[axis] for axis in own]
         if not roles and math.prod(shape) > MAX_WITHOUT_WEIGHTS:
@@ -75,13 +75,13 @@ def _layer_norm(attributes: Attributes) -> Apply:
 
 
 @layer("Rescaling")
-def _rescaling(attributes: Attributes) -> Apply:
+def _rescaling(attributes: LayerAttributes) -> Apply:
     factor, offset = attributes.array("scale"), attributes.array("offset", 0.0)
     return lambda call: call.graph.affine(call.name, call.x, factor, offset)
 
 
 @layer("Normalization")
-def _normalization(attributes: Attributes) -> Apply:
+def _normalization(attributes: LayerAttributes) -> Apply:
     axes: Sequence[int] = () if attributes.raw("axis", [-1]) in (None, []) else attributes.integers("axis", [-1])
     stated = [attributes.array(key) for key in ("mean", "variance") if attributes.raw(key) is not None]
     if attributes.flag("invert", False):
@@ -89,7 +89,7 @@ def _normalization(attributes: Attributes) -> Apply:
     if len(stated) == 1:
         raise ModelFileError("mean and variance must be stated together")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         mean, var = stated or (array.astype(np.float64) for array in call.weights("mean", "variance", "count")[:2])
         kept = sorted(call.axis(axis) for axis in axes)
         mean, var = (_along(kept, array, call.x.shape) for array in (mean, var))
@@ -117,10 +117,10 @@ def _along(kept: list[int], statistic: Array, shape: Shape) -> Array:
 
 
 @layer("LayerScale")
-def _layer_scale(attributes: Attributes) -> Apply:
+def _layer_scale(attributes: LayerAttributes) -> Apply:
     attributes.ignore("init_values", "projection_dim")
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         (gamma,) = call.weights("gamma")
         return call.graph.pair(call.name, Mul(), call.x, gamma)
 
@@ -128,11 +128,11 @@ def _layer_scale(attributes: Attributes) -> Apply:
 
 
 @layer("CustomScaleLayer")
-def _custom_scale(attributes: Attributes) -> Apply:
+def _custom_scale(attributes: LayerAttributes) -> Apply:
     """Add a scaled second value to the first: the residual connection of InceptionResNetV2."""
     scale = np.array(attributes.number("scale"))
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         if len(call.values) != 2:
             raise ModelFileError(f"it must be called on two values, but is called on {len(call.values)}")
         first, second = call.values

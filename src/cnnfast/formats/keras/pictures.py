@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.config import Layer
-from cnnfast.formats.keras.registry import LAYERS, Apply, Call, layer
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.config import KerasLayer
+from cnnfast.formats.keras.registry import LAYERS, Apply, LayerCall, layer
 from cnnfast.ops import Array, Identity, Pad, Resize
 
 
@@ -40,24 +40,24 @@ from cnnfast.ops import Array, Identity, Pad, Resize
     "Solarization",
     "MaxNumBoundingBoxes",
 )
-def _only_in_training(attributes: Attributes) -> Apply:
+def _only_in_training(attributes: LayerAttributes) -> Apply:
     attributes.ignore_all()
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         _predict(call, attributes.version)
         return call.graph.each(call.name, Identity(), call.x)
 
     return apply
 
 
-def _predict(call: Call, version: int) -> None:
+def _predict(call: LayerCall, version: int) -> None:
     """Let pass what Keras 3 writes beside every layer of this kind, and overrules when it predicts: training=True."""
     if version >= 3:
         call.argument("training")
 
 
 @layer("Pipeline")
-def _pipeline(attributes: Attributes) -> Apply:
+def _pipeline(attributes: LayerAttributes) -> Apply:
     """Return the layers of the list one after the other."""
     entries = attributes.raw("layers")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -67,14 +67,14 @@ def _pipeline(attributes: Attributes) -> Apply:
         kind, config = entry.get("class_name"), entry.get("config")
         if not isinstance(kind, str) or kind not in LAYERS or kind == "Pipeline" or not isinstance(config, dict):
             raise attributes.refuse(f"layers={kind!r:.60}, which is not supported in a Pipeline")
-        inner = Attributes(Layer(kind.lower(), kind, "", config, ()), attributes.version)
+        inner = LayerAttributes(KerasLayer(kind.lower(), kind, "", config, ()), attributes.version)
         steps.append((f"{len(steps)}_{kind.lower()}", LAYERS[kind](inner)))
         inner.check_rest()
 
-    def apply(call: Call) -> Value:
+    def apply(call: LayerCall) -> Value:
         x = call.x
         for name, step in steps:
-            x = step(Call(call.graph, f"{call.name}/{name}", [x], {}, _no_weights))
+            x = step(LayerCall(call.graph, f"{call.name}/{name}", [x], {}, _no_weights))
         _predict(call, attributes.version)
         return call.graph.each(call.name, Identity(), x)
 
@@ -85,12 +85,12 @@ def _no_weights(*roles: str) -> list[Array]:
     raise ModelFileError(f"a layer of a Pipeline needs the weights {', '.join(roles)}")
 
 
-def _target(attributes: Attributes) -> tuple[int, int]:
+def _target(attributes: LayerAttributes) -> tuple[int, int]:
     return attributes.integer("height"), attributes.integer("width")
 
 
 @layer("Resizing")
-def _resizing(attributes: Attributes) -> Apply:
+def _resizing(attributes: LayerAttributes) -> Apply:
     target, channels = _target(attributes), attributes.channels_axis()
     mode = attributes.choice("interpolation", "bilinear", "bilinear", "nearest")
     antialias = attributes.flag("antialias", False)
@@ -111,7 +111,7 @@ def _resizing(attributes: Attributes) -> Apply:
 
 
 @layer("CenterCrop")
-def _center_crop(attributes: Attributes) -> Apply:
+def _center_crop(attributes: LayerAttributes) -> Apply:
     target, channels = _target(attributes), attributes.channels_axis()
 
     def crop(graph: ImageGraph, name: str, x: Value) -> Value:
@@ -124,7 +124,7 @@ def _center_crop(attributes: Attributes) -> Apply:
 
 
 @layer("RandomCrop")
-def _random_crop(attributes: Attributes) -> Apply:
+def _random_crop(attributes: LayerAttributes) -> Apply:
     target, channels = _target(attributes), attributes.channels_axis()
     attributes.ignore("seed")
 
@@ -142,8 +142,8 @@ def _random_crop(attributes: Attributes) -> Apply:
     return _on_images(attributes, channels, crop)
 
 
-def _on_images(attributes: Attributes, channels: int, change: Callable[[ImageGraph, str, Value], Value]) -> Apply:
-    def apply(call: Call) -> Value:
+def _on_images(attributes: LayerAttributes, channels: int, change: Callable[[ImageGraph, str, Value], Value]) -> Apply:
+    def apply(call: LayerCall) -> Value:
         _predict(call, attributes.version)
         return call.on_image(channels, lambda name, x: change(call.graph, name, x))
 

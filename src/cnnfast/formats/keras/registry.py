@@ -10,14 +10,14 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.keras.activations import Step, name_of, step_named
-from cnnfast.formats.keras.attributes import Attributes
-from cnnfast.formats.keras.config import Layer
+from cnnfast.formats.keras.attributes import LayerAttributes
+from cnnfast.formats.keras.config import KerasLayer
 from cnnfast.ops import Array
 from cnnfast.runtime.registry import Registry
 
 
 @frozen
-class Call:
+class LayerCall:
     """One call of a layer.
 
     Attributes
@@ -106,8 +106,8 @@ def check_arguments(named: Mapping[str, Any]) -> None:
         raise UnsupportedError(f"it is called with {', '.join(left)[:400]}{hint}")
 
 
-Apply = Callable[[Call], Value]
-Reader = Callable[[Attributes], Apply]
+Apply = Callable[[LayerCall], Value]
+Reader = Callable[[LayerAttributes], Apply]
 
 LAYERS: Registry[str, Reader] = Registry("layers of Keras")
 """By the class of the layer; a function of keras.ops is ``ops.`` and its class."""
@@ -117,7 +117,7 @@ layer = LAYERS.register
 """Enter a reader: it checks the attributes of a layer and returns what each call of it appends."""
 
 
-def key_of(layer: Layer) -> str:
+def key_of(layer: KerasLayer) -> str:
     """Return where `LAYERS` has a layer; an ``.h5`` file does not tell functions of keras.ops from layers."""
     if layer.kind == "TFOpLambda":
         return f"tf.{layer.config.get('function')}"
@@ -127,14 +127,14 @@ def key_of(layer: Layer) -> str:
     return layer.kind
 
 
-def activation(attributes: Attributes, key: str = "activation", default: str = "linear") -> Step | None:
+def activation(attributes: LayerAttributes, key: str = "activation", default: str = "linear") -> Step | None:
     """Return what the activation in the attributes of a layer does: a function by its name, or a layer."""
     value = attributes.raw(key, default)
     if isinstance(value, dict) and value.get("class_name") in AS_ACTIVATION and isinstance(value.get("config"), dict):
-        inner = Attributes(Layer(key, value["class_name"], "", value["config"], ()), attributes.version)
+        inner = LayerAttributes(KerasLayer(key, value["class_name"], "", value["config"], ()), attributes.version)
         apply = LAYERS[value["class_name"]](inner)
         inner.check_rest()
-        return lambda graph, name, x: apply(Call(graph, name, [x], {}, lambda *roles: []))
+        return lambda graph, name, x: apply(LayerCall(graph, name, [x], {}, lambda *roles: []))
     return step_named(name_of(value), attributes.version)
 
 

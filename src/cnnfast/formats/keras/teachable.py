@@ -6,7 +6,7 @@ two dense layers that were trained in the browser, 100 with relu and one for eac
 
 from __future__ import annotations
 
-from cnnfast.formats.keras.config import Layer, Model
+from cnnfast.formats.keras.config import KerasLayer, KerasModel
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Shape
 
@@ -18,7 +18,7 @@ RULE = Preprocess(size=(224, 224), resize="crop", interpolation="lanczos", scale
 """What the program that Teachable Machine gives along with a file does: the middle of the picture, -1 to 1."""
 
 
-def is_teachable_machine(model: Model, shape: Shape) -> bool:
+def is_teachable_machine(model: KerasModel, shape: Shape) -> bool:
     """Tell whether a model that takes images of a shape (C, H, W) was made by Teachable Machine."""
     parts = [layer for layer in model.layers if layer.kind != "InputLayer"]
     if shape != INPUT or len(parts) != 2 or any(layer.model is None for layer in parts):
@@ -36,7 +36,7 @@ def is_teachable_machine(model: Model, shape: Shape) -> bool:
     )
 
 
-def _told(layer: Layer) -> tuple[str, object, object, object]:
+def _told(layer: KerasLayer) -> tuple[str, object, object, object]:
     """Return what a dense layer says about itself, the number of classes left out."""
     activation = layer.config.get("activation")
     units = None if activation == "softmax" else layer.config.get("units")

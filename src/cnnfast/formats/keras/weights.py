@@ -6,18 +6,18 @@ import re
 from typing import Protocol
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.keras.config import Layer, Model
+from cnnfast.formats.keras.config import KerasLayer, KerasModel
 from cnnfast.formats.keras.store import Store
 from cnnfast.ops import Array
 
 
-class Weights(Protocol):
+class KerasWeights(Protocol):
     """The weights of the layers of one model."""
 
-    def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
+    def of(self, layer: KerasLayer, roles: tuple[str, ...]) -> list[Array]:
         """Return the weights of a layer in the order in which Keras makes them, one for each role."""
 
-    def inside(self, layer: Layer) -> Weights:
+    def inside(self, layer: KerasLayer) -> KerasWeights:
         """Return the weights of the layers of a layer that is a model."""
 
 
@@ -34,13 +34,13 @@ class LegacyWeights:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
+    def of(self, layer: KerasLayer, roles: tuple[str, ...]) -> list[Array]:
         where = f"{self.ROOT}/{layer.name}"
         names = self._store.texts(where, "weight_names")
         _check_count(len(names), roles, where)
         return [self._store.array(f"{where}/{name}") for name in names]
 
-    def inside(self, layer: Layer) -> Weights:
+    def inside(self, layer: KerasLayer) -> KerasWeights:
         where = f"{self.ROOT}/{layer.name}"
         return _NestedLegacyWeights(self._store, where, layer, self._store.texts(where, "weight_names"))
 
@@ -48,7 +48,7 @@ class LegacyWeights:
 class _NestedLegacyWeights:
     """Weights of a model in a model: all of them lie in one group, and their names end in ``<layer>/<weight>``."""
 
-    def __init__(self, store: Store, where: str, layer: Layer, names: list[str]) -> None:
+    def __init__(self, store: Store, where: str, layer: KerasLayer, names: list[str]) -> None:
         self._store, self._where, self._names = store, where, names
         layers = () if layer.model is None else layer.model.layers
         self._models = {inner.name for inner in layers if inner.model is not None}
@@ -60,7 +60,7 @@ class _NestedLegacyWeights:
             for model in set(models):
                 self._within.setdefault(model, []).append(name)
 
-    def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
+    def of(self, layer: KerasLayer, roles: tuple[str, ...]) -> list[Array]:
         names = self._of.get(layer.name, [])
         if len(names) > len(roles):
             # a model in this one has a layer of the same name; Keras 3 writes <model>/<layer>/<weight>
@@ -68,7 +68,7 @@ class _NestedLegacyWeights:
         _check_count(len(names), roles, f"{self._where}/…/{layer.name}")
         return [self._store.array(f"{self._where}/{name}") for name in names]
 
-    def inside(self, layer: Layer) -> Weights:
+    def inside(self, layer: KerasLayer) -> KerasWeights:
         names = self._within.get(layer.name)
         return _NestedLegacyWeights(self._store, self._where, layer, names or self._names)
 
@@ -76,30 +76,30 @@ class _NestedLegacyWeights:
 class ContainerWeights:
     """Weights of a ``.keras`` file: ``layers/<class of the layer>_<number>/vars/0``, ``1``, …"""
 
-    def __init__(self, store: Store, model: Model, root: str = "") -> None:
+    def __init__(self, store: Store, model: KerasModel, root: str = "") -> None:
         self._store, self._model = store, model
         # Keras 2.12 called it by its longer name
         long, short = f"{root}_layer_checkpoint_dependencies", f"{root}layers"
         self._root = long if not store.has_group(short) and store.has_group(long) else short
         self._places = container_names(model)
 
-    def of(self, layer: Layer, roles: tuple[str, ...]) -> list[Array]:
+    def of(self, layer: KerasLayer, roles: tuple[str, ...]) -> list[Array]:
         where = f"{self._root}/{self._places[layer.name]}/vars"
         _check_count(len(self._store.names(where)), roles, where)
         return [self._store.array(f"{where}/{index}") for index in range(len(roles))]
 
-    def inside(self, layer: Layer) -> Weights:
+    def inside(self, layer: KerasLayer) -> KerasWeights:
         assert layer.model is not None
         return ContainerWeights(self._store, layer.model, f"{self._root}/{self._places[layer.name]}/")
 
 
-def container_names(model: Model) -> dict[str, str]:
+def container_names(model: KerasModel) -> dict[str, str]:
     """Return the place of each layer: its class in lower case, numbered from the second on.
 
     Examples
     --------
-    >>> layers = tuple(Layer(name, "Conv2D", "", {}, ()) for name in ("stem", "head"))
-    >>> container_names(Model(layers, (), ()))
+    >>> layers = tuple(KerasLayer(name, "Conv2D", "", {}, ()) for name in ("stem", "head"))
+    >>> container_names(KerasModel(layers, (), ()))
     {'stem': 'conv2d', 'head': 'conv2d_1'}
     """
     seen: dict[str, int] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.input_layout import check_layout
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 
 if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess
@@ -76,4 +76,13 @@ def _sniff(path: Path, head: bytes) -> bool:
     return head[4:8] == b"TFL3"
 
 
-FORMAT = register(Format("litert", "a model of LiteRT (TensorFlow Lite)", (".tflite",), _sniff, read))
+FORMAT = register(
+    ModelFormat(
+        "litert",
+        "a model of LiteRT (TensorFlow Lite)",
+        (".tflite",),
+        _sniff,
+        read,
+        ("classes", "preprocess", "input_layout"),
+    )
+)

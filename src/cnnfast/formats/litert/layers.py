@@ -10,14 +10,14 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.registry import Apply, Call, operator
+from cnnfast.formats.litert.registry import Apply, OperatorCall, operator
 from cnnfast.formats.litert.rounding import floor
 from cnnfast.ops import Array, Op
 
 PADDING = {0: "same", 1: "valid"}
 
 
-def _window(call: Call) -> dict[str, Any]:
+def _window(call: OperatorCall) -> dict[str, Any]:
     options = call.operator.options
     stride, padding = (options["StrideH"], options["StrideW"]), options["Padding"]
     if padding not in PADDING or min(stride) < 1:
@@ -25,14 +25,14 @@ def _window(call: Call) -> dict[str, Any]:
     return dict(stride=stride, padding=PADDING[padding])
 
 
-def _dilation(call: Call) -> tuple[int, int]:
+def _dilation(call: OperatorCall) -> tuple[int, int]:
     dilation = call.operator.options["DilationHFactor"], call.operator.options["DilationWFactor"]
     if min(dilation) < 1:
         raise ModelFileError(f"dilation must be at least 1, but is {dilation}")
     return dilation
 
 
-def _filters(call: Call, axes: int) -> Array:
+def _filters(call: OperatorCall, axes: int) -> Array:
     weight = np.asarray(call.array(1), np.float32)
     if weight.ndim != axes or weight.size == 0:
         raise ModelFileError(f"its weight must have {axes} axes, none of them empty, but is of shape {weight.shape}")
@@ -40,7 +40,7 @@ def _filters(call: Call, axes: int) -> Array:
 
 
 @operator("CONV_2D")
-def _conv(call: Call) -> Value:
+def _conv(call: OperatorCall) -> Value:
     weight, bias, x = _filters(call, 4), call.optional(2), call.value()
     groups = x.shape[-1] // weight.shape[3]
     options = _window(call) | dict(dilation=_dilation(call), groups=max(groups, 1))
@@ -50,7 +50,7 @@ def _conv(call: Call) -> Value:
 
 
 @operator("DEPTHWISE_CONV_2D")
-def _depthwise(call: Call) -> Value:
+def _depthwise(call: OperatorCall) -> Value:
     weight, bias, x = _filters(call, 4), call.optional(2), call.value()
     options = _window(call) | dict(dilation=_dilation(call), groups=x.shape[-1])
     multiplier = call.operator.options["DepthMultiplier"]
@@ -62,7 +62,7 @@ def _depthwise(call: Call) -> Value:
 
 
 @operator("FULLY_CONNECTED")
-def _fully_connected(call: Call) -> Value:
+def _fully_connected(call: OperatorCall) -> Value:
     if call.operator.options["WeightsFormat"] != 0:
         raise UnsupportedError("its weights are shuffled; convert the model with weights in the default format")
     weight, bias, x = _filters(call, 2), call.optional(2), call.value()
@@ -74,7 +74,7 @@ def _fully_connected(call: Call) -> Value:
 
 
 @operator("BATCH_MATMUL")
-def _batch_matmul(call: Call) -> Value:
+def _batch_matmul(call: OperatorCall) -> Value:
     options, x = call.operator.options, call.value()
     # how an interpreter for integers rounds
     options.without_effect("AsymmetricQuantizeInputs")
@@ -100,7 +100,7 @@ def _last_two_turned(rank: int) -> list[int]:
 
 
 def _pool(kind: type[ops.MaxPool | ops.AvgPool]) -> Apply:
-    def apply(call: Call) -> Value:
+    def apply(call: OperatorCall) -> Value:
         kernel = call.operator.options["FilterHeight"], call.operator.options["FilterWidth"]
         return call.graph.pool(call.name, kind, call.value(), kernel, **_window(call))
 
@@ -112,7 +112,7 @@ operator("AVERAGE_POOL_2D")(_pool(ops.AvgPool))
 
 
 def _pair(op: ops.Binary) -> Apply:
-    def apply(call: Call) -> Value:
+    def apply(call: OperatorCall) -> Value:
         operands = [call.operand(index) for index in (0, 1)]
         rank = max((len(v.shape) for v in operands if isinstance(v, Value)), default=0)
         a, b = (call.without_batch(index, rank) for index in (0, 1))
@@ -157,18 +157,18 @@ for _name, _function in {
 
 
 @operator("LEAKY_RELU")
-def _leaky_relu(call: Call) -> Value:
+def _leaky_relu(call: OperatorCall) -> Value:
     return call.graph.each(call.name, ops.LeakyRelu(float(call.operator.options["Alpha"])), call.value())
 
 
 @operator("GELU")
-def _gelu(call: Call) -> Value:
+def _gelu(call: OperatorCall) -> Value:
     op = ops.Gelu("tanh" if call.operator.options["Approximate"] else "none")
     return call.graph.each(call.name, op, call.value())
 
 
 @operator("PRELU")
-def _prelu(call: Call) -> Value:
+def _prelu(call: OperatorCall) -> Value:
     slope = call.without_batch(1, len(call.value().shape))
     if isinstance(slope, Value):
         raise UnsupportedError("its slopes are computed; cnnfast reads constants")
@@ -176,41 +176,41 @@ def _prelu(call: Call) -> Value:
 
 
 @operator("FLOOR")
-def _floor(call: Call) -> Value:
+def _floor(call: OperatorCall) -> Value:
     return floor(call.graph, call.name, call.value())
 
 
 @operator("CEIL")
-def _ceil(call: Call) -> Value:
+def _ceil(call: OperatorCall) -> Value:
     x = call.graph.pair(f"{call.name}/negative", ops.Mul(), call.value(), np.array(-1.0))
     return call.graph.pair(call.name, ops.Mul(), floor(call.graph, f"{call.name}/floor", x), np.array(-1.0))
 
 
 @operator("RSQRT")
-def _rsqrt(call: Call) -> Value:
+def _rsqrt(call: OperatorCall) -> Value:
     root = call.graph.each(f"{call.name}/sqrt", ops.Sqrt(), call.value())
     return call.graph.pair(call.name, ops.Div(), np.array(1.0), root)
 
 
 @operator("NEG")
-def _neg(call: Call) -> Value:
+def _neg(call: OperatorCall) -> Value:
     return call.graph.pair(call.name, ops.Mul(), call.value(), np.array(-1.0))
 
 
 @operator("SQUARE")
-def _square(call: Call) -> Value:
+def _square(call: OperatorCall) -> Value:
     return call.graph.pair(call.name, ops.Mul(), call.value(), call.value())
 
 
 @operator("SQUARED_DIFFERENCE")
-def _squared_difference(call: Call) -> Value:
+def _squared_difference(call: OperatorCall) -> Value:
     a, b = call.value(0), call.value(1)
     difference = call.graph.pair(f"{call.name}/difference", ops.Sub(), a, b)
     return call.graph.pair(call.name, ops.Mul(), difference, difference)
 
 
 @operator("SOFTMAX")
-def _softmax(call: Call) -> Value:
+def _softmax(call: OperatorCall) -> Value:
     beta, x = float(call.operator.options["Beta"]), call.value()
     if not beta > 0:
         raise UnsupportedError(f"its beta is {beta}; supported: a number above 0")
@@ -220,5 +220,5 @@ def _softmax(call: Call) -> Value:
 
 
 @operator("LOG_SOFTMAX")
-def _log_softmax(call: Call) -> Value:
+def _log_softmax(call: OperatorCall) -> Value:
     return call.graph.softmax(call.name, ops.LogSoftmax, call.value())

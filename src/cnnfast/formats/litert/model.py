@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.litert.options import Options
+from cnnfast.formats.litert.options import OperatorOptions
 from cnnfast.ops import Array, Shape
 
 EXPANSION = 16
@@ -35,7 +35,7 @@ QUANTIZED = {"UINT8": (0, 255), "INT8": (-128, 127), "INT16": (-32768, 32767)}
 
 
 @frozen
-class Tensor:
+class LiteRtTensor:
     """A value of the file.
 
     Attributes
@@ -70,7 +70,7 @@ class Tensor:
         """Whether it holds integers that stand for real numbers."""
         return self.scales.size > 0
 
-    def has_grid_of(self, other: Tensor) -> bool:
+    def has_grid_of(self, other: LiteRtTensor) -> bool:
         """Tell whether equal integers stand for equal numbers in another tensor, as far as LiteRT looks."""
         if self.scales.size != other.scales.size or self.scales.size == 0:
             return self.scales.size == other.scales.size
@@ -127,14 +127,14 @@ class Operator:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Options
+    options: OperatorOptions
 
 
 @dataclass
 class LiteRtModel:
     """The main graph of a file."""
 
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[LiteRtTensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -178,7 +178,7 @@ class LiteRtModel:
         return scale, -scale * (zero + 128 if tensor.dtype == "INT8" else zero)
 
 
-def _bytes(tensor: Tensor) -> int:
+def _bytes(tensor: LiteRtTensor) -> int:
     """Return how many bytes the constant needs."""
     count = math.prod(tensor.shape)
     if tensor.dtype == "INT4":
@@ -191,7 +191,7 @@ def _bytes(tensor: Tensor) -> int:
     return count * np.dtype(DTYPES[tensor.dtype]).itemsize
 
 
-def _integers_of_4_bits(tensor: Tensor) -> Array:
+def _integers_of_4_bits(tensor: LiteRtTensor) -> Array:
     """Return what is packed two to a byte, the first in the lower half, each from -8 to 7."""
     assert tensor.buffer is not None
     both = tensor.buffer.view(np.int8)
@@ -199,7 +199,7 @@ def _integers_of_4_bits(tensor: Tensor) -> Array:
     return halves.reshape(-1)[: math.prod(tensor.shape)]
 
 
-def _dequantized(tensor: Tensor, raw: Array) -> Array:
+def _dequantized(tensor: LiteRtTensor, raw: Array) -> Array:
     sides = [1] * raw.ndim
     if tensor.scales.size > 1:
         if not 0 <= tensor.axis < raw.ndim or raw.shape[tensor.axis] != tensor.scales.size:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.litert import layers, shapes, types  # noqa: F401  (each enters its operators)
-from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
+from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
-from cnnfast.formats.litert.registry import OPERATORS, Bounds, Call
+from cnnfast.formats.litert.registry import OPERATORS, Bounds, OperatorCall
 from cnnfast.formats.litert.types import check_types
 from cnnfast.formats.unsupported import UnsupportedReport, nearest
 from cnnfast.graph import Graph
@@ -64,7 +64,7 @@ class _Network:
         self._images = source.shape[0] if source.shape else 1
         self._unknown: set[int] = set()
 
-    def _input(self, source: Tensor, channels_first: bool) -> Value:
+    def _input(self, source: LiteRtTensor, channels_first: bool) -> Value:
         if not channels_first:
             return self.graph.input(source.name, source.shape[1:])
         channels, height, width = source.shape[1:]
@@ -106,7 +106,7 @@ class _Network:
 
     def _apply(self, operator: Operator) -> None:
         outputs = [self._model.tensors[index] for index in operator.outputs]
-        call = Call(
+        call = OperatorCall(
             self.graph, self._model, operator, tuple(tensor.name for tensor in outputs), self.values, self._bounds
         )
         check_types(call)
@@ -125,7 +125,7 @@ class _Network:
                 value = self.graph.each(tensor.name, op, value)
             self.values[index], self._bounds[index] = value, bounds
 
-    def _check_shapes(self, outputs: Sequence[Tensor], results: Sequence[Value | Array]) -> None:
+    def _check_shapes(self, outputs: Sequence[LiteRtTensor], results: Sequence[Value | Array]) -> None:
         """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""
         if len(outputs) != len(results):
             raise ModelFileError(f"it has {len(outputs)} outputs; it must have {len(results)}")

@@ -44,7 +44,7 @@ Field = Any
 """A number, or a tuple of numbers."""
 
 
-class Options:
+class OperatorOptions:
     """The fields of one table.
 
     Parameters
@@ -58,7 +58,7 @@ class Options:
 
     Examples
     --------
-    >>> options = Options("SoftmaxOptions", {"Beta": 0.5}, {"Beta": 0.0})
+    >>> options = OperatorOptions("SoftmaxOptions", {"Beta": 0.5}, {"Beta": 0.0})
     >>> options.check_all_used()
     Traceback (most recent call last):
     cnnfast.errors.UnsupportedError: its option Beta of SoftmaxOptions is 0.5; supported: 0.0
@@ -118,24 +118,24 @@ class Tables:
         self._names = {number: name for name, number in vars(tflite.BuiltinOptions).items() if name[0] != "_"}
         self._known: dict[str, tuple[dict[str, Field], int]] = {}
 
-    def read(self, kind: str, operator: Any) -> Options:
+    def read(self, kind: str, operator: Any) -> OperatorOptions:
         """Return the options of an operator of a kind; where they are left out, all have their defaults."""
         table = operator.BuiltinOptions()
         number = operator.BuiltinOptionsType()
         expected = TABLE_OF.get(kind, "")
         if table is None or number == 0:
             defaults = self._defaults(expected)[0] if expected else {}
-            return Options(expected, defaults, defaults)
+            return OperatorOptions(expected, defaults, defaults)
         name = self._names.get(number, f"options of the number {number}")
         if expected and name != expected:
             raise ModelFileError(f"an operator {kind} has the options {name}; it must have {expected}")
         if not hasattr(self._tflite, name):
-            return Options(name, {}, {}, unknown=1)
+            return OperatorOptions(name, {}, {}, unknown=1)
         options = getattr(self._tflite, name)()
         options.Init(table.Bytes, table.Pos)
         fields = {field: _field(options, field) for field in fields_of(type(options))}
         defaults, slots = self._defaults(name)
-        return Options(name, fields, defaults, _strangers(table, slots))
+        return OperatorOptions(name, fields, defaults, _strangers(table, slots))
 
     def _defaults(self, name: str) -> tuple[dict[str, Field], int]:
         """Return the fields of an empty table, and for how many the schema has a place, old ones included."""

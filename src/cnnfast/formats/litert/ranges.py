@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.model import Tensor
-from cnnfast.formats.litert.registry import Bounds, Call
+from cnnfast.formats.litert.model import LiteRtTensor
+from cnnfast.formats.litert.registry import Bounds, OperatorCall
 from cnnfast.ops import Clip, Elu, Exp, LeakyRelu, Op, Relu, Round, Sigmoid, Sign, Tanh
 
 ANY: Bounds = (-math.inf, math.inf)
@@ -55,7 +55,7 @@ CORNERS: dict[str, Callable[[float, float], float]] = {
 """Arithmetic whose extremes lie at those of the operands."""
 
 
-def bounds_before_activation(call: Call) -> Bounds:
+def bounds_before_activation(call: OperatorCall) -> Bounds:
     """Return between which numbers the results of an operator lie, its fused activation left aside."""
     kind, options = call.operator.kind, call.operator.options
     if kind in (*MOVES, *MEANS, *SAME):
@@ -75,12 +75,12 @@ def bounds_before_activation(call: Call) -> Bounds:
     return ANY
 
 
-def tail(activation: Op | None, before: Bounds, tensor: Tensor) -> tuple[Op | None, Bounds]:
+def tail(activation: Op | None, before: Bounds, tensor: LiteRtTensor) -> tuple[Op | None, Bounds]:
     """Return what follows an operator, its activation and the saturation of its result in one, and bounds behind it.
 
     Examples
     --------
-    >>> six = Tensor("y", (1, 4), "UINT8", None, np.array([6 / 255]), np.array([0]), 0)
+    >>> six = LiteRtTensor("y", (1, 4), "UINT8", None, np.array([6 / 255]), np.array([0]), 0)
     >>> tail(None, ANY, six)
     (Clip(low=0.0, high=6.0), (0.0, 6.0))
     >>> tail(Clip(0, 6), ANY, six)
@@ -103,11 +103,11 @@ def tail(activation: Op | None, before: Bounds, tensor: Tensor) -> tuple[Op | No
     return Clip(low, high), (max(after[0], low), min(after[1], high))
 
 
-def _computed(call: Call) -> Iterable[Bounds]:
+def _computed(call: OperatorCall) -> Iterable[Bounds]:
     return [call.bounds[i] for i in call.operator.inputs if isinstance(call.values.get(i), Value)]
 
 
-def _numbers(call: Call, index: int) -> Bounds:
+def _numbers(call: OperatorCall, index: int) -> Bounds:
     """Return the bounds of an input: a value, or the smallest and largest number of a constant."""
     operand = call.operand(index)
     if isinstance(operand, Value):

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
+from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.ops import Array, Clip, Op, Relu, Shape
 from cnnfast.runtime.registry import Registry
 
@@ -23,7 +23,7 @@ Bounds = tuple[float, float]
 
 
 @frozen
-class Call:
+class OperatorCall:
     """One operator of the file.
 
     Attributes
@@ -60,11 +60,11 @@ class Call:
         """How many images the file is made for."""
         return self.model.tensors[self.model.inputs[0]].shape[0]
 
-    def tensor(self, index: int) -> Tensor:
+    def tensor(self, index: int) -> LiteRtTensor:
         """Return what the file says about an input."""
         return self.model.tensors[self.operator.inputs[index]]
 
-    def result(self, index: int = 0) -> Tensor:
+    def result(self, index: int = 0) -> LiteRtTensor:
         """Return what the file says about an output."""
         return self.model.tensors[self.operator.outputs[index]]
 
@@ -148,7 +148,7 @@ class Call:
         return FUSED[number]
 
 
-Apply = Callable[[Call], Value | Array | list[Value]]
+Apply = Callable[[OperatorCall], Value | Array | list[Value]]
 
 OPERATORS: Registry[str, Apply] = Registry("operators of LiteRT")
 """By the name of the operator in the schema."""

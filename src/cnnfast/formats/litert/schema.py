@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, GraphError, ModelFileError, UnsupportedError
-from cnnfast.formats.litert.model import LiteRtModel, Operator, Tensor
+from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.formats.litert.options import Tables
 from cnnfast.ops import Array
 
@@ -92,7 +92,7 @@ class _Reader:
         if max(lengths) > MAX_TENSORS or 4 * max(lengths) > self._size:
             raise ModelFileError(f"it states {max(lengths)} tensors or operators; at most {MAX_TENSORS} are allowed")
 
-    def _check_open(self, tensor: Any, known: Tensor) -> None:
+    def _check_open(self, tensor: Any, known: LiteRtTensor) -> None:
         signature = [int(size) for size in self._vector(tensor, "ShapeSignature", MAX_AXES)]
         if any(size < 0 for size in signature[1:]):
             raise UnsupportedError(
@@ -106,7 +106,7 @@ class _Reader:
         kind = self._kinds.get(number, f"operator {number}")
         return f"CUSTOM {_text(code.CustomCode())}" if kind == "CUSTOM" else kind
 
-    def _tensor(self, tensor: Any, index: int) -> Tensor:
+    def _tensor(self, tensor: Any, index: int) -> LiteRtTensor:
         shape = tuple(int(size) for size in self._vector(tensor, "Shape", MAX_AXES))
         if tensor.Sparsity() is not None:
             raise UnsupportedError(f"tensor {index} is sparse; save the model with dense weights")
@@ -114,7 +114,7 @@ class _Reader:
         dtype = self._types.get(tensor.Type(), f"number {tensor.Type()}, which the package tflite does not know")
         text = tensor.Name() or b""
         self._take(len(text))
-        return Tensor(tensor_name(text, index), shape, dtype, self._buffer(tensor.Buffer()), scales, zeros, axis)
+        return LiteRtTensor(tensor_name(text, index), shape, dtype, self._buffer(tensor.Buffer()), scales, zeros, axis)
 
     def _buffer(self, index: int) -> Array | None:
         if not 0 <= index < self._model.BuffersLength():

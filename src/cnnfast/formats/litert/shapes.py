@@ -9,14 +9,14 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.registry import Apply, Call, operator
+from cnnfast.formats.litert.registry import Apply, OperatorCall, operator
 from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize
 
 MIRRORS = {0: "reflect", 1: "symmetric"}
 
 
 @operator("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-def _reshape(call: Call) -> Value:
+def _reshape(call: OperatorCall) -> Value:
     x, target = call.value(), call.target()
     _check_stated(call, x)
     if not target and math.prod(x.shape) == 1:
@@ -27,7 +27,7 @@ def _reshape(call: Call) -> Value:
     return call.graph.reshape(call.name, x, target)
 
 
-def _check_stated(call: Call, x: Value) -> None:
+def _check_stated(call: OperatorCall, x: Value) -> None:
     """Raise an error if what the operator says and the shape that the file states for its result are not the same."""
     found = call.result().shape
     stated = _STATED[call.operator.kind](call, [call.images, *x.shape])
@@ -39,14 +39,14 @@ def _check_stated(call: Call, x: Value) -> None:
         raise ModelFileError(f"it makes {stated} of {(call.images, *x.shape)}, but its output has the shape {found}")
 
 
-def _stated_by_reshape(call: Call, shape: list[int]) -> list[int] | None:
+def _stated_by_reshape(call: OperatorCall, shape: list[int]) -> list[int] | None:
     stated = list(call.operator.options["NewShape"]) or None
     # an input says it once more, and comes first; one that is computed is the shape of some value
     index = call.operator.inputs[1] if len(call.operator.inputs) > 1 else -1
     return call.integers(1) if index != -1 and call.model.tensors[index].buffer is not None else stated
 
 
-def _stated_by_squeeze(call: Call, shape: list[int]) -> list[int]:
+def _stated_by_squeeze(call: OperatorCall, shape: list[int]) -> list[int]:
     dropped = [axis + len(shape) if axis < 0 else axis for axis in call.operator.options["SqueezeDims"]]
     if not dropped:
         return [size for size in shape if size != 1]
@@ -57,7 +57,7 @@ def _stated_by_squeeze(call: Call, shape: list[int]) -> list[int]:
     return [size for axis, size in enumerate(shape) if axis not in dropped]
 
 
-def _stated_by_expand_dims(call: Call, shape: list[int]) -> list[int]:
+def _stated_by_expand_dims(call: OperatorCall, shape: list[int]) -> list[int]:
     (axis,) = call.integers(1)[:1] or [0]
     axis += len(shape) + 1 if axis < 0 else 0
     if not 1 <= axis <= len(shape):
@@ -69,7 +69,7 @@ _STATED = {"RESHAPE": _stated_by_reshape, "SQUEEZE": _stated_by_squeeze, "EXPAND
 
 
 @operator("TRANSPOSE")
-def _transpose(call: Call) -> Value:
+def _transpose(call: OperatorCall) -> Value:
     x, order = call.value(), call.integers(1)
     if sorted(order) != list(range(len(x.shape) + 1)):
         raise ModelFileError(f"it must permute {len(x.shape) + 1} axes, but its order is {order}")
@@ -79,14 +79,14 @@ def _transpose(call: Call) -> Value:
 
 
 @operator("CONCATENATION")
-def _concatenation(call: Call) -> Value:
+def _concatenation(call: OperatorCall) -> Value:
     values = [call.value(index) for index in range(len(call.operator.inputs))]
     axis = call.axis(call.operator.options["Axis"], len(values[0].shape))
     return call.graph.concat(call.name, values, axis)
 
 
 @operator("SPLIT")
-def _split(call: Call) -> list[Value]:
+def _split(call: OperatorCall) -> list[Value]:
     x, count = call.value(1), len(call.operator.outputs)
     (axis,) = call.integers(0)[:1] or [0]
     axis = call.axis(axis, len(x.shape))
@@ -106,7 +106,7 @@ def _marked(x: Value, axis: int) -> list[tuple[bool, int]]:
 
 
 @operator("SLICE")
-def _slice(call: Call) -> Value:
+def _slice(call: OperatorCall) -> Value:
     x, begin, count = call.value(), call.integers(1), call.integers(2)
     if not len(begin) == len(count) == len(x.shape) + 1:
         raise ModelFileError(f"begin {begin} and size {count} must have {len(x.shape) + 1} entries")
@@ -117,7 +117,7 @@ def _slice(call: Call) -> Value:
 
 
 @operator("STRIDED_SLICE")
-def _strided_slice(call: Call) -> Value:
+def _strided_slice(call: OperatorCall) -> Value:
     x, options = call.value(), call.operator.options
     begin, end, step = (call.integers(index) for index in (1, 2, 3))
     if any(options[mask] for mask in ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask")):
@@ -142,7 +142,7 @@ def _clipped(place: int, size: int) -> int:
 
 
 def _reduce(kind: type[Reduce]) -> Apply:
-    def apply(call: Call) -> Value:
+    def apply(call: OperatorCall) -> Value:
         x = call.value()
         axes = [call.axis(axis, len(x.shape)) for axis in call.integers(1)]
         return call.graph.reduce(call.name, kind, x, axes, bool(call.operator.options["KeepDims"]))
@@ -155,7 +155,7 @@ for _kind, _op in {"MEAN": ReduceMean, "SUM": ReduceSum, "REDUCE_MAX": ReduceMax
 
 
 @operator("PAD", "PADV2", "MIRROR_PAD")
-def _pad(call: Call) -> Value:
+def _pad(call: OperatorCall) -> Value:
     x, sides = call.graph.in_order(call.value()), call.integers(1)
     if len(x.shape) != 3 or len(sides) != 8 or min(sides) < 0:
         raise UnsupportedError(f"paddings {sides} of {x.shape}; supported: images (H, W, C)")
@@ -174,7 +174,7 @@ def _pad(call: Call) -> Value:
 
 
 @operator("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-def _resize(call: Call) -> Value:
+def _resize(call: OperatorCall) -> Value:
     size, options = _two(call.integers(1)), call.operator.options
     if options["AlignCorners"] and options["HalfPixelCenters"]:
         raise UnsupportedError("its options align_corners and half_pixel_centers exclude each other")

@@ -6,9 +6,9 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.model import DTYPES, Tensor
+from cnnfast.formats.litert.model import DTYPES, LiteRtTensor
 from cnnfast.formats.litert.ranges import MOVES
-from cnnfast.formats.litert.registry import Call, operator
+from cnnfast.formats.litert.registry import OperatorCall, operator
 from cnnfast.formats.litert.rounding import truncated
 from cnnfast.ops import Array, Identity
 
@@ -24,7 +24,7 @@ COPIES = (
 CONVERSIONS = ("CAST", "QUANTIZE", "DEQUANTIZE")
 
 
-def check_types(call: Call) -> None:
+def check_types(call: OperatorCall) -> None:
     """Check that a result is of the type of what it is computed from, and that floats can stand for it.
 
     Raises
@@ -49,7 +49,7 @@ def check_types(call: Call) -> None:
 
 
 @operator("CAST")
-def _cast(call: Call) -> Value | Array:
+def _cast(call: OperatorCall) -> Value | Array:
     operand, before, after = call.operand(0), call.tensor(0), call.result()
     # LiteRT goes by the types of the tensors alone
     call.operator.options.without_effect("InDataType", "OutDataType")
@@ -66,7 +66,7 @@ def _cast(call: Call) -> Value | Array:
     return call.graph.each(call.name, Identity(), operand)
 
 
-def _holds(before: Tensor, after: Tensor) -> bool:
+def _holds(before: LiteRtTensor, after: LiteRtTensor) -> bool:
     """Tell whether every number of one type is one of another, floats of all sizes taken for equal."""
     if after.is_float:
         return before.is_float or before.dtype in DTYPES
@@ -74,7 +74,7 @@ def _holds(before: Tensor, after: Tensor) -> bool:
 
 
 @operator("QUANTIZE", "DEQUANTIZE")
-def _same_number(call: Call) -> Value | Array:
+def _same_number(call: OperatorCall) -> Value | Array:
     """Return what another type holds: the same number, since all of them are float here."""
     operand = call.operand(0)
     if isinstance(operand, Value):
@@ -83,7 +83,7 @@ def _same_number(call: Call) -> Value | Array:
     return _rounded(numbers, call.result()) if call.operator.kind == "QUANTIZE" else numbers
 
 
-def _rounded(numbers: Array, tensor: Tensor) -> Array:
+def _rounded(numbers: Array, tensor: LiteRtTensor) -> Array:
     """Return the numbers nearest to a constant's that a quantized tensor can hold."""
     limits = tensor.limits()
     if limits is None:

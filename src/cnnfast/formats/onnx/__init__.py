@@ -27,7 +27,7 @@ from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.formats.pixels import check_preprocess
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.ops import Shape
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float]
     from cnnfast.formats.onnx.external import Beside
     from cnnfast.formats.onnx.proto import load_model
     from cnnfast.formats.onnx.translate import translation
-    from cnnfast.formats.onnx.values import Images
+    from cnnfast.formats.onnx.values import OnnxImages
 
     with error_context(path):
         done, _ = translation(load_model(path), Beside.of(path), Said(input_shape))
-    held = {name: v.integers for name, v in done.values.items() if isinstance(v, Images) and v.integers}
+    held = {name: v.integers for name, v in done.values.items() if isinstance(v, OnnxImages) and v.integers}
     known = {name: (i.scale, i.zero) for name, i in held.items()}
     return {
         name: None if isinstance(scale, str) or isinstance(zero, str) else (scale, zero)
@@ -130,4 +130,13 @@ def _sniff(path: Path, head: bytes) -> bool:
     return looks_like_onnx(head)
 
 
-register(Format("onnx", "ONNX model", (".onnx",), _sniff, read))
+register(
+    ModelFormat(
+        "onnx",
+        "ONNX model",
+        (".onnx",),
+        _sniff,
+        read,
+        ("input_shape", "input_layout", "output", "classes", "preprocess"),
+    )
+)

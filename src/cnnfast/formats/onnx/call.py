@@ -12,10 +12,10 @@ from onnx import NodeProto
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.budget import Budget
+from cnnfast.formats.budget import ReadBudget
 from cnnfast.formats.onnx.external import Beside
 from cnnfast.formats.onnx.proto import plain
-from cnnfast.formats.onnx.values import Found, Images, Integers, Static, Value, whole
+from cnnfast.formats.onnx.values import FoundScale, Integers, OnnxImages, Static, Value, whole
 from cnnfast.ops import Array, Op, Shape
 
 
@@ -34,18 +34,18 @@ class Target(Protocol):
         """Add a constant and return its name."""
         ...
 
-    budget: Budget
+    budget: ReadBudget
 
 
 @frozen
-class Call:
+class NodeCall:
     """One node of the file.
 
     Attributes
     ----------
     node : NodeProto
     opset : int
-    inputs : tuple of Images, Static or None
+    inputs : tuple of OnnxImages, Static or None
         None where an optional input is left out.
     target : Target
     beside : Beside, optional
@@ -147,20 +147,20 @@ class Call:
             raise ModelFileError(f"{self.kind} has no input {index}")
         return value
 
-    def value(self, index: int) -> Images | Static:
+    def value(self, index: int) -> OnnxImages | Static:
         """Return an input that is computed, from the images or in advance."""
         value = self.given(index)
-        if isinstance(value, Found):
+        if isinstance(value, FoundScale):
             raise UnsupportedError(
                 f"input {index} is a scale or zero point found in the images; it is run where ConvInteger and "
                 "MatMulInteger take it and Mul brings it back"
             )
         return value
 
-    def images(self, index: int) -> Images:
+    def images(self, index: int) -> OnnxImages:
         """Return an input that must be computed from the images."""
         value = self.value(index)
-        if not isinstance(value, Images):
+        if not isinstance(value, OnnxImages):
             raise UnsupportedError(f"input {index} is a constant, not computed from the images")
         return value
 
@@ -213,32 +213,32 @@ class Call:
             return list(default)
         return whole(self.static(index))
 
-    def emit(self, op: Op, *inputs: Images | Array) -> Images:
+    def emit(self, op: Op, *inputs: OnnxImages | Array) -> OnnxImages:
         """Add an op to the network; arrays become its constants."""
         names = []
         integers = self._integers(op, inputs)
-        if moved := [value.at for value in inputs if isinstance(value, Images) and value.at]:
+        if moved := [value.at for value in inputs if isinstance(value, OnnxImages) and value.at]:
             raise UnsupportedError(
                 f"axis {moved[0]} counts the images there; Transpose, Gather, Slice, Split and Squeeze bring it back"
             )
-        if any(value.is_joined for value in inputs if isinstance(value, Images)):
+        if any(value.is_joined for value in inputs if isinstance(value, OnnxImages)):
             raise UnsupportedError(
                 "axis 0 counts the images and another axis together there; Reshape, Transpose, MatMul, Softmax and "
                 "arithmetic with a number are run"
             )
         for index, value in enumerate(inputs):
-            if isinstance(value, Images):
+            if isinstance(value, OnnxImages):
                 names.append(value.name)
                 continue
             role = (op.data + op.parameters)[min(index, len(op.data + op.parameters) - 1)].strip("?*")
             value = value if integers is None else integers.numbers(value)
             names.append(self.target.keep(value, f"{self.result}.{role}"))
         name = self.target.append(op, tuple(names), self.result)
-        return Images(name, self.target.shape_of(name), integers)
+        return OnnxImages(name, self.target.shape_of(name), integers)
 
-    def _integers(self, op: Op, inputs: Sequence[Images | Array]) -> Integers | None:
+    def _integers(self, op: Op, inputs: Sequence[OnnxImages | Array]) -> Integers | None:
         """Return what the integers of a result stand for: what those of all inputs do, if the op only selects."""
-        kinds = dict.fromkeys(value.integers for value in inputs if isinstance(value, Images))
+        kinds = dict.fromkeys(value.integers for value in inputs if isinstance(value, OnnxImages))
         if set(kinds) == {None} or not kinds:
             return None
         if len(kinds) > 1:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.budget import Budget
+from cnnfast.formats.budget import ReadBudget
 from cnnfast.formats.onnx.any_number import check_for_any_number
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.growth import FREE, cost
 from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import Static, whole
@@ -22,13 +22,13 @@ from cnnfast.ops import Array
 from cnnfast.ops.activation import erf, sigmoid
 from cnnfast.runtime.registry import Registry
 
-Fold = Callable[[Call, Sequence[Array]], Any]
+Fold = Callable[[NodeCall, Sequence[Array]], Any]
 
 FOLDS: Registry[str, Fold] = Registry("folds of ONNX")
 """What each operator makes of constants."""
 
 
-def fold(call: Call, budget: Budget) -> list[Static]:
+def fold(call: NodeCall, budget: ReadBudget) -> list[Static]:
     """Compute a node whose inputs are all constants.
 
     Raises
@@ -62,7 +62,7 @@ def fold(call: Call, budget: Budget) -> list[Static]:
     return [Static((a, b)) for a, b in zip(results[0], results[-1], strict=True)]
 
 
-def _ask(call: Call, arrays: Sequence[Array], budget: Budget) -> None:
+def _ask(call: NodeCall, arrays: Sequence[Array], budget: ReadBudget) -> None:
     """Ask for what a result will take, and for the work."""
     if call.kind in FREE:
         return
@@ -129,7 +129,7 @@ FOLDS |= {name: _simple(function) for name, function in ELEMENTWISE.items()}
 
 
 @folds("Max", "Min", "Sum")
-def _several(call: Call, arrays: Sequence[Array]) -> Array:
+def _several(call: NodeCall, arrays: Sequence[Array]) -> Array:
     function = {"Max": np.maximum, "Min": np.minimum, "Sum": np.add}[call.kind]
     result = arrays[0]
     for other in arrays[1:]:
@@ -138,7 +138,7 @@ def _several(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Clip")
-def _clip(call: Call, arrays: Sequence[Array]) -> Array:
+def _clip(call: NodeCall, arrays: Sequence[Array]) -> Array:
     if call.opset < 11:
         bounds = [np.asarray(call.bound("min", -math.inf)), np.asarray(call.bound("max", math.inf))]
         return np.asarray(np.minimum(np.maximum(arrays[0], bounds[0]), bounds[1])).astype(arrays[0].dtype)
@@ -147,7 +147,7 @@ def _clip(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Gemm")
-def _gemm(call: Call, arrays: Sequence[Array]) -> Array:
+def _gemm(call: NodeCall, arrays: Sequence[Array]) -> Array:
     a, b = (x.T if call.flag(name) else x for x, name in zip(arrays, ("transA", "transB"), strict=False))
     alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
     product = alpha * (a @ b)
@@ -157,7 +157,7 @@ def _gemm(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Softmax", "LogSoftmax")
-def _softmax(call: Call, arrays: Sequence[Array]) -> Array:
+def _softmax(call: NodeCall, arrays: Sequence[Array]) -> Array:
     x = arrays[0]
     axis = call.integer("axis", -1 if call.opset >= 13 else 1)
     axes = (axis,) if call.opset >= 13 else tuple(range(axis % x.ndim, x.ndim))
@@ -167,12 +167,12 @@ def _softmax(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Shape")
-def _shape(call: Call, arrays: Sequence[Array]) -> Array:
+def _shape(call: NodeCall, arrays: Sequence[Array]) -> Array:
     return np.array(arrays[0].shape, np.int64)[call.integer("start", 0) : call.optional_integer("end")]
 
 
 @folds("Cast", "CastLike")
-def _cast(call: Call, arrays: Sequence[Array]) -> Array:
+def _cast(call: NodeCall, arrays: Sequence[Array]) -> Array:
     call.ignore("saturate", "round_mode")
     if call.kind == "CastLike":
         if arrays[1].dtype not in DTYPES.values():
@@ -186,23 +186,23 @@ def _cast(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("ConstantOfShape")
-def _constant_of_shape(call: Call, arrays: Sequence[Array]) -> Array:
+def _constant_of_shape(call: NodeCall, arrays: Sequence[Array]) -> Array:
     value = call.attribute("value", np.zeros(1, np.float32))
     return np.full(whole(arrays[0]), np.asarray(value).reshape(-1)[0])
 
 
 @folds("Gather")
-def _gather(call: Call, arrays: Sequence[Array]) -> Array:
+def _gather(call: NodeCall, arrays: Sequence[Array]) -> Array:
     return np.take(arrays[0], arrays[1].astype(np.int64), axis=call.integer("axis", 0))
 
 
 @folds("Concat")
-def _concat(call: Call, arrays: Sequence[Array]) -> Array:
+def _concat(call: NodeCall, arrays: Sequence[Array]) -> Array:
     return np.concatenate(list(arrays), axis=call.integer("axis"))
 
 
 @folds("Reshape", "Flatten")
-def _reshape(call: Call, arrays: Sequence[Array]) -> Array:
+def _reshape(call: NodeCall, arrays: Sequence[Array]) -> Array:
     if call.kind == "Flatten":
         axis = call.integer("axis", 1)
         axis += arrays[0].ndim if axis < 0 else 0
@@ -214,12 +214,12 @@ def _reshape(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Transpose")
-def _transpose(call: Call, arrays: Sequence[Array]) -> Array:
+def _transpose(call: NodeCall, arrays: Sequence[Array]) -> Array:
     return arrays[0].transpose(call.attribute("perm", None))
 
 
 @folds("Unsqueeze")
-def _unsqueeze(call: Call, arrays: Sequence[Array]) -> Array:
+def _unsqueeze(call: NodeCall, arrays: Sequence[Array]) -> Array:
     axes = call.listed(1, "axes", 13)
     if len(axes) > 16:
         raise ModelFileError(f"Unsqueeze would make {len(axes)} axes")
@@ -227,13 +227,13 @@ def _unsqueeze(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Squeeze")
-def _squeeze(call: Call, arrays: Sequence[Array]) -> Array:
+def _squeeze(call: NodeCall, arrays: Sequence[Array]) -> Array:
     axes = call.listed(1, "axes", 13, ())
     return arrays[0].squeeze(tuple(axes) if axes else None)
 
 
 @folds("Slice")
-def _slice(call: Call, arrays: Sequence[Array]) -> Array:
+def _slice(call: NodeCall, arrays: Sequence[Array]) -> Array:
     starts, ends, axes, steps = slices(call, arrays[0].ndim)
     index = [slice(None)] * arrays[0].ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -243,7 +243,7 @@ def _slice(call: Call, arrays: Sequence[Array]) -> Array:
     return arrays[0][tuple(index)]
 
 
-def slices(call: Call, rank: int) -> tuple[list[int], list[int], list[int], list[int]]:
+def slices(call: NodeCall, rank: int) -> tuple[list[int], list[int], list[int], list[int]]:
     """Return starts, ends, axes and steps of a Slice on a value of ``rank`` axes."""
     starts, ends = call.listed(1, "starts", 10), call.listed(2, "ends", 10)
     axes = call.listed(3, "axes", 10, range(len(starts)))
@@ -256,7 +256,7 @@ def slices(call: Call, rank: int) -> tuple[list[int], list[int], list[int], list
 
 
 @folds("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean")
-def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
+def _reduce(call: NodeCall, arrays: Sequence[Array]) -> Array:
     kinds: dict[str, Any] = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
     function = kinds[call.kind[6:]]
     axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())
@@ -267,12 +267,12 @@ def _reduce(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("Split")
-def _split(call: Call, arrays: Sequence[Array]) -> list[Array]:
+def _split(call: NodeCall, arrays: Sequence[Array]) -> list[Array]:
     axis = call.integer("axis", 0)
     return np.split(arrays[0], np.cumsum(split_sizes(call, arrays[0].shape[axis]))[:-1], axis=axis)
 
 
-def split_sizes(call: Call, size: int) -> list[int]:
+def split_sizes(call: NodeCall, size: int) -> list[int]:
     """Return the sizes into which Split cuts an axis: those that it states, else equal ones but the last."""
     pieces = len(call.node.output)
     if call.integer("num_outputs", pieces) != pieces:
@@ -287,7 +287,7 @@ def split_sizes(call: Call, size: int) -> list[int]:
 
 
 @folds("DequantizeLinear")
-def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
+def _dequantize(call: NodeCall, arrays: Sequence[Array]) -> Array:
     result_is_real(call)
     zero = arrays[2] if len(arrays) > 2 else np.zeros_like(arrays[1])
     scale, zero = (along(call, part, arrays[0].ndim, call.integer("axis", 1)) for part in (arrays[1], zero))
@@ -295,7 +295,7 @@ def _dequantize(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 @folds("QuantizeLinear")
-def _quantize(call: Call, arrays: Sequence[Array]) -> Array:
+def _quantize(call: NodeCall, arrays: Sequence[Array]) -> Array:
     call.ignore("saturate", "precision")
     zero = quantized_zero(call, arrays[1])
     dtype = zero.dtype
@@ -305,7 +305,7 @@ def _quantize(call: Call, arrays: Sequence[Array]) -> Array:
     return integers.astype(dtype)
 
 
-def quantized_zero(call: Call, scale: Array) -> Array:
+def quantized_zero(call: NodeCall, scale: Array) -> Array:
     """Return the zero point of QuantizeLinear: its input, else 0 of the type that ``output_dtype`` states, or uint8."""
     stated = call.integer("output_dtype", 0)
     if stated and stated not in DTYPES:
@@ -318,14 +318,14 @@ def quantized_zero(call: Call, scale: Array) -> Array:
     return zero
 
 
-def result_is_real(call: Call) -> None:
+def result_is_real(call: NodeCall) -> None:
     """Refuse a DequantizeLinear whose result is to be anything but real numbers; all of these are float32 here."""
     kind = call.integer("output_dtype", 0)
     if kind and kind not in REAL:
         raise UnsupportedError(f"output_dtype {kind}")
 
 
-def along(call: Call, part: Array, rank: int, axis: int) -> Array:
+def along(call: NodeCall, part: Array, rank: int, axis: int) -> Array:
     """Return scales or zero points so that they broadcast along an axis of a quantized node."""
     if part.size == 1:
         return part.reshape(())

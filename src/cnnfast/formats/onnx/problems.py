@@ -9,7 +9,7 @@ from onnx import AttributeProto, NodeProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.proto import DOMAINS, plain
-from cnnfast.formats.onnx.values import Found, Images, Static, Unknown, Value
+from cnnfast.formats.onnx.values import FoundScale, OnnxImages, Static, Unknown, Value
 from cnnfast.formats.unsupported import ONNX_HINTS, UnsupportedReport, nearest
 from cnnfast.ops import Shape
 
@@ -93,12 +93,12 @@ class Problems:
 
 def supposed(node: NodeProto, inputs: Sequence[Value | Unknown | None]) -> list[Value | Unknown]:
     """Return what to take for the results of a node that is not run, so that what reads them can be looked at."""
-    shapes = [value.shape for value in inputs if isinstance(value, Images)]
+    shapes = [value.shape for value in inputs if isinstance(value, OnnxImages)]
     of_images = bool(shapes) or any(isinstance(value, Unknown) and value.of_images for value in inputs)
     results: list[Value | Unknown] = [Unknown(of_images=of_images) for _ in node.output]
     shape = _joined(shapes) if node.op_type in KEEP and node.domain in DOMAINS else None
     if shape is not None and node.output:
-        results[0] = Images(node.output[0], shape)
+        results[0] = OnnxImages(node.output[0], shape)
     return results
 
 
@@ -116,11 +116,11 @@ def called(node: NodeProto) -> str:
 
 def _shape_text(value: Value | Unknown | None) -> str:
     match value:
-        case Images():
+        case OnnxImages():
             return f"({', '.join(map(str, value.in_file('N')))})"
         case Static(pair=(a, _)):
             return f"constant {a.shape}"
-        case Found():
+        case FoundScale():
             return "a scale found in the images"
         case None:
             return "nothing"

@@ -10,10 +10,10 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
-from cnnfast.formats.budget import Budget
+from cnnfast.formats.budget import ReadBudget
 from cnnfast.formats.error_context import net
 from cnnfast.formats.onnx.attributes import check_all_read
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
 from cnnfast.formats.onnx.external import Beside, bytes_beside
 from cnnfast.formats.onnx.fold import FOLDS, fold
@@ -21,7 +21,7 @@ from cnnfast.formats.onnx.functions import written_out
 from cnnfast.formats.onnx.operators import OPERATORS
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
-from cnnfast.formats.onnx.values import Images, Static, Unknown, Value
+from cnnfast.formats.onnx.values import OnnxImages, Static, Unknown, Value
 from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
@@ -71,7 +71,7 @@ class Translation:
         model: ModelProto,
         beside: Beside | None,
         constant_inputs: Mapping[str, Array] | None = None,
-        budget: Budget | None = None,
+        budget: ReadBudget | None = None,
     ) -> None:
         self.graph = written_out(model)
         self.opset = _opset(model)
@@ -81,7 +81,7 @@ class Translation:
         self.problems = Problems(OPERATORS)
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._builder = GraphBuilder(self._reserved | {value.name for value in self.graph.input})
-        self.budget = budget or Budget(model.ByteSize() + bytes_beside(self.graph.initializer, beside))
+        self.budget = budget or ReadBudget(model.ByteSize() + bytes_beside(self.graph.initializer, beside))
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse weights")
         for tensor in self.graph.initializer:
@@ -114,10 +114,10 @@ class Translation:
         self.batch = entrance.batch
         self._builder.input(name, shape)
         if not entrance.is_nhwc:
-            self.values[name] = Images(name, shape, entrance.integers)
+            self.values[name] = OnnxImages(name, shape, entrance.integers)
             return
         permuted = self.append(Transpose((0, 2, 3, 1)), (name,), f"{name}.nhwc")
-        self.values[name] = Images(permuted, self._builder.shapes[permuted], entrance.integers)
+        self.values[name] = OnnxImages(permuted, self._builder.shapes[permuted], entrance.integers)
 
     def _output(self, name: str) -> str:
         value = self.values.get(name)
@@ -125,7 +125,7 @@ class Translation:
             raise ModelFileError(f"no node makes the output {name!r}")
         if isinstance(value, Unknown):
             raise UnsupportedError(f"the output {name!r} is a result that is not computed")
-        if not isinstance(value, Images):
+        if not isinstance(value, OnnxImages):
             raise UnsupportedError(f"the output {name!r} does not depend on the images")
         if value.at:
             raise UnsupportedError(f"axis {value.at} of the output {name!r} counts the images; it must be axis 0")
@@ -146,7 +146,7 @@ class Translation:
         if unknown := [value for value in inputs if isinstance(value, Unknown)]:
             self._behind(node, inputs, unknown)
             return
-        call = Call(
+        call = NodeCall(
             node, self.opset, tuple(inputs), self, self.beside, self.batch  # type: ignore[arg-type]
         )  # fmt: skip
         before = len(self._builder.nodes)
@@ -219,7 +219,7 @@ class Translation:
             )
         return self.values[name]
 
-    def _translated(self, call: Call) -> list[Value]:
+    def _translated(self, call: NodeCall) -> list[Value]:
         node = call.node
         if node.domain not in DOMAINS:
             raise UnsupportedError(f"operators of the domain {node.domain!r} are not known")
@@ -234,7 +234,7 @@ class Translation:
         results = OPERATORS[call.kind](call)
         return [results] if isinstance(results, Value) else list(results)
 
-    def _constant(self, call: Call) -> Static:
+    def _constant(self, call: NodeCall) -> Static:
         stated = [name for name in VALUES if any(a.name == name for a in call.node.attribute)]
         if len(stated) != 1:
             raise UnsupportedError(f"Constant has {stated or 'no value'}; one of {', '.join(VALUES)} is read")
@@ -256,7 +256,7 @@ class Translation:
     def _under(self, wanted: str, value: Value, places: Mapping[str, int], read: Collection[str]) -> Value:
         """Return a value under a name of the file, if its node is one of ``places`` and nothing reads it yet."""
         # inside of a branch others may use the name too
-        if wanted not in self._reserved or not isinstance(value, Images) or value.name in read:
+        if wanted not in self._reserved or not isinstance(value, OnnxImages) or value.name in read:
             return value
         if wanted in self._builder.shapes:
             return value

@@ -55,7 +55,7 @@ class Integers:
 
 
 @frozen
-class Images:
+class OnnxImages:
     """A value of the graph under construction.
 
     Attributes
@@ -79,17 +79,17 @@ class Images:
     is_joined: bool = False
 
     @property
-    def real(self) -> Images:
+    def real(self) -> OnnxImages:
         """The same value for an operator that has seen to the integers."""
         return replace(self, integers=None)
 
     @property
-    def in_front(self) -> Images:
+    def in_front(self) -> OnnxImages:
         """The same value for an operator that has seen to the axis of the images."""
         return replace(self, at=0)
 
     @property
-    def apart(self) -> Images:
+    def apart(self) -> OnnxImages:
         """The same value for an operator that has seen to the axis that images and heads share."""
         return replace(self, is_joined=False)
 
@@ -144,7 +144,7 @@ class Static:
 
 
 @frozen(eq=False)
-class Found:
+class FoundScale:
     """A scale or zero point that DynamicQuantizeLinear finds in the images; it is never computed, since it cancels out.
 
     Attributes
@@ -159,7 +159,7 @@ class Found:
     factor: Array | None
 
 
-Value = Images | Static | Found
+Value = OnnxImages | Static | FoundScale
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.pickles.inert import Global, Record, Storage, Stored
+from cnnfast.formats.pickles.inert import Global, Record, Storage, StoredTensor
 from cnnfast.formats.tensors import BFLOAT16, MAX_RANK
 
 LARGEST = 1 << 48
@@ -96,14 +96,14 @@ def _view(view: Any) -> tuple[int, int]:
     raise ModelFileError("its pickle is damaged: it describes a part of a storage as PyTorch does not")
 
 
-def tensor(storage: Any, offset: Any, size: Any, stride: Any, *how: Any) -> Stored | Record:
+def tensor(storage: Any, offset: Any, size: Any, stride: Any, *how: Any) -> StoredTensor | Record:
     """Return a view of a storage."""
     if not isinstance(storage, Storage):
         return _no_storage(storage)
     return _viewed(storage, storage.dtype, storage.kind, offset, size, stride)
 
 
-def tensor_with_dtype(storage: Any, offset: Any, size: Any, stride: Any, *how: Any) -> Stored | Record:
+def tensor_with_dtype(storage: Any, offset: Any, size: Any, stride: Any, *how: Any) -> StoredTensor | Record:
     """Return a view of a storage of bytes: how PyTorch writes what has no class of storage."""
     if not isinstance(storage, Storage):
         return _no_storage(storage)
@@ -117,7 +117,9 @@ def _no_storage(value: Any) -> Record:
     raise ValueError
 
 
-def _viewed(storage: Storage, dtype: np.dtype[Any] | None, kind: str, offset: Any, size: Any, stride: Any) -> Stored:
+def _viewed(
+    storage: Storage, dtype: np.dtype[Any] | None, kind: str, offset: Any, size: Any, stride: Any
+) -> StoredTensor:
     shape, strides = ((part,) if isinstance(part, int) else part for part in (size, stride))
     if not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError
@@ -125,7 +127,7 @@ def _viewed(storage: Storage, dtype: np.dtype[Any] | None, kind: str, offset: An
         raise ValueError
     if len(shape) > MAX_RANK:
         raise ModelFileError(f"a tensor of {len(shape)} axes; at most {MAX_RANK} are read")
-    return Stored(storage, dtype, kind, offset, shape, strides)
+    return StoredTensor(storage, dtype, kind, offset, shape, strides)
 
 
 def _is_size(value: Any) -> bool:
@@ -134,7 +136,7 @@ def _is_size(value: Any) -> bool:
 
 def parameter(data: Any, *how: Any) -> Any:
     """Return the tensor of a parameter."""
-    return data if isinstance(data, Stored | Record) else Record("torch.nn.parameter.Parameter")
+    return data if isinstance(data, StoredTensor | Record) else Record("torch.nn.parameter.Parameter")
 
 
 def subclass(function: Any, kind: Any, arguments: Any, *state: Any) -> Any:

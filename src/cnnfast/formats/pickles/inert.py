@@ -53,7 +53,7 @@ class Storage:
 
 
 @frozen
-class Stored:
+class StoredTensor:
     """A tensor: a view of a storage.
 
     Attributes

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.pickles.inert import Storage, Stored
+from cnnfast.formats.pickles.inert import Storage, StoredTensor
 from cnnfast.formats.tensors import widened
 from cnnfast.ops import Array
 
@@ -79,7 +79,7 @@ class Stream:
         return self._rows[storage.key]
 
 
-def read_tensors(named: Iterable[tuple[str, Stored]], storages: Storages, file_size: int) -> dict[str, Array]:
+def read_tensors(named: Iterable[tuple[str, StoredTensor]], storages: Storages, file_size: int) -> dict[str, Array]:
     """Return tensors as arrays, read-only; tensors that are the same view share one array.
 
     Raises
@@ -105,7 +105,7 @@ def read_tensors(named: Iterable[tuple[str, Stored]], storages: Storages, file_s
     return arrays
 
 
-def _checked(name: str, stored: Stored) -> np.dtype[Any]:
+def _checked(name: str, stored: StoredTensor) -> np.dtype[Any]:
     place = f"the tensor {name!r:.80} of shape {stored.shape}"
     if stored.dtype is None:
         raise ModelFileError(
@@ -117,7 +117,7 @@ def _checked(name: str, stored: Stored) -> np.dtype[Any]:
     return stored.dtype
 
 
-def _array(name: str, stored: Stored, dtype: np.dtype[Any], storages: Storages) -> Array:
+def _array(name: str, stored: StoredTensor, dtype: np.dtype[Any], storages: Storages) -> Array:
     if not stored.count:
         return _empty(name, stored, dtype)
     row = storages.row(stored.storage)
@@ -140,7 +140,7 @@ def _array(name: str, stored: Stored, dtype: np.dtype[Any], storages: Storages) 
     return array
 
 
-def _empty(name: str, stored: Stored, dtype: np.dtype[Any]) -> Array:
+def _empty(name: str, stored: StoredTensor, dtype: np.dtype[Any]) -> Array:
     if math.prod(size for size in stored.shape if size) > MAX_OF_NOTHING:
         raise ModelFileError(
             f"the tensor {name!r:.80} of shape {stored.shape} has no elements, and sizes beyond reason"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnfast.errors import UnsupportedError
-from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.formats.torch.values import TorchConstant, TorchImages
 from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.graph.passes import push_transposes
 from cnnfast.ops import Array, Op, Shape, Transpose
 
 
-class Builder:
+class TorchGraph:
     """Collects nodes and constants; a handler of `table.ATEN` appends what its node becomes.
 
     Attributes
@@ -26,22 +26,24 @@ class Builder:
         self.shapes: list[Shape] = []
         self.batch = batch
         self._builder = GraphBuilder()
-        self.source = Images(self._builder.input(name, shape), shape)
+        self.source = TorchImages(self._builder.input(name, shape), shape)
         self._wanted = ""
 
     def begin(self, name: str, shapes: list[Shape]) -> None:
         """Begin with the next node: its name, and the shapes that it returns."""
         self._wanted, self.shapes = name, shapes
 
-    def graph(self, output: Images) -> Graph:
+    def graph(self, output: TorchImages) -> Graph:
         """Return the graph that computes a value."""
         return push_transposes(self._builder.finish(output.name))
 
-    def stand_in(self, shape: Shape) -> Images:
+    def stand_in(self, shape: Shape) -> TorchImages:
         """Return a value for what cannot be computed, so that all nodes behind it are looked at too."""
-        return Images(self._builder.input(self._builder.fresh(f"{self._wanted}:unknown"), shape), shape)
+        return TorchImages(self._builder.input(self._builder.fresh(f"{self._wanted}:unknown"), shape), shape)
 
-    def emit(self, op: Op, *inputs: Images | Array, parameters: tuple[Constant | Array, ...] = ()) -> Images:
+    def emit(
+        self, op: Op, *inputs: TorchImages | Array, parameters: tuple[TorchConstant | Array, ...] = ()
+    ) -> TorchImages:
         """Append an op.
 
         Raises
@@ -51,23 +53,23 @@ class Builder:
         """
         name = self._name(op, parameters)
         roles = [role.rstrip("?") for role in op.parameters]
-        read = [v.name if isinstance(v, Images) else self._constant(f"{name}.constant", v) for v in inputs]
+        read = [v.name if isinstance(v, TorchImages) else self._constant(f"{name}.constant", v) for v in inputs]
         for role, parameter in zip(roles, parameters, strict=False):
-            array = parameter.array if isinstance(parameter, Constant) else parameter
+            array = parameter.array if isinstance(parameter, TorchConstant) else parameter
             read.append(self._constant(f"{name}.{role}", array))
-        return Images(self._builder.add(name, op, *read), self._builder.shapes[name])
+        return TorchImages(self._builder.add(name, op, *read), self._builder.shapes[name])
 
-    def permuted(self, x: Images, axes: Sequence[int]) -> Images:
+    def permuted(self, x: TorchImages, axes: Sequence[int]) -> TorchImages:
         """Return images with the axes of one in another order; where it can be, no element is moved in the end."""
         if tuple(axes) == tuple(range(len(x.shape))):
             return x
         name = self._builder.fresh(f"{self._wanted}:transpose")
         self._builder.add(name, Transpose((0, *(axis + 1 for axis in axes))), x.name)
-        return Images(name, self._builder.shapes[name])
+        return TorchImages(name, self._builder.shapes[name])
 
-    def _name(self, op: Op, parameters: tuple[Constant | Array, ...]) -> str:
+    def _name(self, op: Op, parameters: tuple[TorchConstant | Array, ...]) -> str:
         """Return the part of the module that the weights belong to, else the name of the node."""
-        layers = [p.layer for p in parameters if isinstance(p, Constant) and p.layer]
+        layers = [p.layer for p in parameters if isinstance(p, TorchConstant) and p.layer]
         wanted = layers[0] if layers else self._wanted
         return wanted if wanted not in self._builder.shapes else self._builder.fresh(f"{wanted}:{op.name}")
 
@@ -75,16 +77,16 @@ class Builder:
         return self._builder.constant(self._builder.fresh(wanted), array)
 
 
-def need_images(value: object) -> Images:
+def need_images(value: object) -> TorchImages:
     """Return a value that is computed from the images, or raise `UnsupportedError`."""
-    if not isinstance(value, Images):
+    if not isinstance(value, TorchImages):
         raise UnsupportedError("it needs a value that is computed from the images, but reads a constant")
     return value
 
 
-def need_constant(value: object, what: str) -> Constant:
+def need_constant(value: object, what: str) -> TorchConstant:
     """Return a constant, or raise `UnsupportedError`."""
-    if not isinstance(value, Constant):
+    if not isinstance(value, TorchConstant):
         raise UnsupportedError(f"its {what} is computed from the images; it must be a parameter or a buffer")
     return value
 

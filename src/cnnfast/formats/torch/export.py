@@ -14,7 +14,7 @@ from torch.utils import _pytree as tree
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats.torch.given import precision
-from cnnfast.formats.torch.values import Constant
+from cnnfast.formats.torch.values import TorchConstant
 from cnnfast.ops import Shape
 
 BATCHES = (13, 17)
@@ -23,7 +23,7 @@ them, so that what depends on their number shows."""
 
 
 @frozen
-class Step:
+class AtenNode:
     """One node.
 
     Attributes
@@ -65,15 +65,15 @@ class Exported:
         The nodes that are the images, and the scores.
     batch : int
         How many images it was traced with.
-    constants : dict of str to Constant
-    steps : list of Step
+    constants : dict of str to TorchConstant
+    steps : list of AtenNode
     """
 
     source: str
     result: str
     batch: int = BATCHES[0]
-    constants: dict[str, Constant] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    constants: dict[str, TorchConstant] = field(default_factory=dict)
+    steps: list[AtenNode] = field(default_factory=list)
 
 
 def export(module: torch.nn.Module, input_shape: Shape, batch: int = BATCHES[0]) -> Exported:
@@ -129,10 +129,10 @@ def _read(program: torch.export.ExportedProgram, batch: int) -> Exported:
     held = {**program.state_dict, **program.constants}
     for spec in signature.input_specs:
         if spec.kind != InputKind.USER_INPUT and spec.target in held:
-            exported.constants[spec.arg.name] = Constant(held[spec.target], spec.target)
+            exported.constants[spec.arg.name] = TorchConstant(held[spec.target], spec.target)
     for node in program.graph.nodes:
         if node.op == "call_function":
-            exported.steps.append(Step(node.name, node.target, _arguments(node), _shapes(node.meta.get("val"))))
+            exported.steps.append(AtenNode(node.name, node.target, _arguments(node), _shapes(node.meta.get("val"))))
     return exported
 
 
@@ -177,7 +177,7 @@ def leaves(arguments: dict[str, Any]) -> Sequence[Any]:
     return found
 
 
-def fold(step: Step, arguments: dict[str, Any]) -> Any:
+def fold(step: AtenNode, arguments: dict[str, Any]) -> Any:
     """Compute a node that reads constants only.
 
     Raises
@@ -187,13 +187,13 @@ def fold(step: Step, arguments: dict[str, Any]) -> Any:
     """
     if torch.Tag.nondeterministic_seeded in getattr(step.target, "tags", ()):
         raise UnsupportedError("it is random; the numbers of the trace would stay in the network")
-    tensors = tree.tree_map(lambda leaf: leaf.tensor if isinstance(leaf, Constant) else leaf, arguments)
+    tensors = tree.tree_map(lambda leaf: leaf.tensor if isinstance(leaf, TorchConstant) else leaf, arguments)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         result = step.target(**tensors) if hasattr(step.target, "_schema") else step.target(*tensors.values())
-    return tree.tree_map(lambda leaf: Constant(leaf) if isinstance(leaf, torch.Tensor) else leaf, result)
+    return tree.tree_map(lambda leaf: TorchConstant(leaf) if isinstance(leaf, torch.Tensor) else leaf, result)
 
 
-def filled(shape: Shape, value: float) -> Constant:
+def filled(shape: Shape, value: float) -> TorchConstant:
     """Return a constant of equal numbers."""
-    return Constant(torch.full(shape, value))
+    return TorchConstant(torch.full(shape, value))

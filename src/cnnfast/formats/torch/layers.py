@@ -10,9 +10,9 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.attention import product
-from cnnfast.formats.torch.builder import Builder, need_constant, need_images
+from cnnfast.formats.torch.builder import TorchGraph, need_constant, need_images
 from cnnfast.formats.torch.table import aten
-from cnnfast.formats.torch.values import Constant, Images
+from cnnfast.formats.torch.values import TorchConstant, TorchImages
 from cnnfast.formats.unsupported import ATEN_HINTS
 from cnnfast.ops import Array, BatchNorm, Conv2d, GroupNorm, LayerNorm, Linear, Reshape
 
@@ -21,15 +21,15 @@ Sizes = Sequence[int]
 
 @aten("conv2d")
 def conv2d(
-    b: Builder,
+    b: TorchGraph,
     input: object,
     weight: object,
-    bias: Constant | None,
+    bias: TorchConstant | None,
     stride: Sizes,
     padding: Sizes | str,
     dilation: Sizes,
     groups: int,
-) -> Images:
+) -> TorchImages:
     """``torch.nn.Conv2d``."""
     x, filters = need_images(input), need_constant(weight, "weight")
     if len(x.shape) != 3:
@@ -41,17 +41,17 @@ def conv2d(
 
 @aten("convolution")
 def convolution(
-    b: Builder,
+    b: TorchGraph,
     input: object,
     weight: object,
-    bias: Constant | None,
+    bias: TorchConstant | None,
     stride: Sizes,
     padding: Sizes,
     dilation: Sizes,
     transposed: bool,
     output_padding: Sizes,
     groups: int,
-) -> Images:
+) -> TorchImages:
     """Return a convolution of any rank, as programs of TorchScript hold it."""
     if transposed:
         raise UnsupportedError(f"it is transposed; {ATEN_HINTS['conv_transpose2d']}")
@@ -75,7 +75,7 @@ def _sides(padding: Sizes | str, kernel: Sizes, dilation: tuple[int, int]) -> tu
     return top, left, top, left
 
 
-def _given(*parameters: object) -> tuple[Constant, ...]:
+def _given(*parameters: object) -> tuple[TorchConstant, ...]:
     """Return the parameters up to the first that is left out."""
     given = []
     for parameter in parameters:
@@ -86,12 +86,12 @@ def _given(*parameters: object) -> tuple[Constant, ...]:
 
 
 @aten("linear")
-def linear(b: Builder, input: object, weight: object, bias: Constant | None = None) -> Images:
+def linear(b: TorchGraph, input: object, weight: object, bias: TorchConstant | None = None) -> TorchImages:
     """``torch.nn.Linear``: over the features, or over the channels of each pixel where they come last."""
     x, matrix = need_images(input), need_constant(weight, "weight")
     if len(x.shape) == 1:
         return b.emit(Linear(), x, parameters=_given(matrix, bias))
-    filters = Constant(matrix.tensor[:, :, None, None], matrix.name)
+    filters = TorchConstant(matrix.tensor[:, :, None, None], matrix.name)
     last = len(x.shape) - 1
     image = b.permuted(x, (last, *range(last)))
     if last != 2:
@@ -104,37 +104,37 @@ def linear(b: Builder, input: object, weight: object, bias: Constant | None = No
 
 
 @aten("addmm")
-def addmm(b: Builder, self: object, mat1: object, mat2: object, beta: float = 1, alpha: float = 1) -> Images:
+def addmm(b: TorchGraph, self: object, mat1: object, mat2: object, beta: float = 1, alpha: float = 1) -> TorchImages:
     """Return ``self + mat1 @ mat2`` with constants but for mat1: what a dense layer decomposes into."""
     if beta != 1 or alpha != 1:
         raise UnsupportedError(f"beta={beta} and alpha={alpha}; supported: 1 and 1")
     matrix, bias = need_constant(mat2, "second matrix"), need_constant(self, "bias")
-    return linear(b, mat1, Constant(matrix.tensor.t(), matrix.name), bias)
+    return linear(b, mat1, TorchConstant(matrix.tensor.t(), matrix.name), bias)
 
 
 @aten("mm", "matmul")
-def matmul(b: Builder, self: object, **other: Any) -> Images:
+def matmul(b: TorchGraph, self: object, **other: Any) -> TorchImages:
     """Return a product with a constant matrix."""
     (second,) = other.values()
-    if isinstance(second, Images):
+    if isinstance(second, TorchImages):
         return product(b, need_images(self), second)
     matrix = need_constant(second, "second matrix")
     if matrix.tensor.ndim != 2:
         raise UnsupportedError("a product with a constant that is no matrix")
-    return linear(b, self, Constant(matrix.tensor.t(), matrix.name))
+    return linear(b, self, TorchConstant(matrix.tensor.t(), matrix.name))
 
 
 @aten("_native_batch_norm_legit_no_training")
 def batch_norm(
-    b: Builder,
+    b: TorchGraph,
     input: object,
-    weight: Constant | None,
-    bias: Constant | None,
+    weight: TorchConstant | None,
+    bias: TorchConstant | None,
     running_mean: object,
     running_var: object,
     momentum: float,
     eps: float,
-) -> tuple[Images, None, None]:
+) -> tuple[TorchImages, None, None]:
     """``torch.nn.BatchNorm2d`` in evaluation."""
     x = need_images(input)
     mean, var = need_constant(running_mean, "mean"), need_constant(running_var, "variance")
@@ -145,14 +145,14 @@ def batch_norm(
 
 @aten("layer_norm")
 def layer_norm(
-    b: Builder,
+    b: TorchGraph,
     input: object,
     normalized_shape: Sizes,
-    weight: Constant | None,
-    bias: Constant | None,
+    weight: TorchConstant | None,
+    bias: TorchConstant | None,
     eps: float,
     cudnn_enable: bool,
-) -> Images:
+) -> TorchImages:
     """``torch.nn.LayerNorm`` over the last axes."""
     x = need_images(input)
     rank = len(x.shape)
@@ -160,7 +160,7 @@ def layer_norm(
     return b.emit(LayerNorm(axes, eps), x, parameters=_scale_and_shift(weight, bias, tuple(normalized_shape)))
 
 
-def _scale_and_shift(weight: Constant | None, bias: Constant | None, shape: tuple[int, ...]) -> Any:
+def _scale_and_shift(weight: TorchConstant | None, bias: TorchConstant | None, shape: tuple[int, ...]) -> Any:
     """Return what is given, with ones before a shift that stands alone."""
     if bias is None:
         return _given(weight)
@@ -170,14 +170,14 @@ def _scale_and_shift(weight: Constant | None, bias: Constant | None, shape: tupl
 
 @aten("group_norm")
 def group_norm(
-    b: Builder,
+    b: TorchGraph,
     input: object,
     num_groups: int,
-    weight: Constant | None,
-    bias: Constant | None,
+    weight: TorchConstant | None,
+    bias: TorchConstant | None,
     eps: float,
     cudnn_enabled: bool,
-) -> Images:
+) -> TorchImages:
     """``torch.nn.GroupNorm``."""
     x = need_images(input)
     return b.emit(GroupNorm(num_groups, eps), x, parameters=_scale_and_shift(weight, bias, x.shape[:1]))
@@ -185,17 +185,17 @@ def group_norm(
 
 @aten("instance_norm")
 def instance_norm(
-    b: Builder,
+    b: TorchGraph,
     input: object,
-    weight: Constant | None,
-    bias: Constant | None,
+    weight: TorchConstant | None,
+    bias: TorchConstant | None,
     running_mean: object,
     running_var: object,
     use_input_stats: bool,
     momentum: float,
     eps: float,
     cudnn_enabled: bool,
-) -> Images:
+) -> TorchImages:
     """``torch.nn.InstanceNorm2d``: statistics of each channel of each image, or running ones."""
     if not use_input_stats:
         return batch_norm(b, input, weight, bias, running_mean, running_var, momentum, eps)[0]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnfast.errors import UnsupportedError
-from cnnfast.formats.torch.builder import Builder, image_axis, need_constant, need_images
+from cnnfast.formats.torch.builder import TorchGraph, image_axis, need_constant, need_images
 from cnnfast.formats.torch.elementwise import binary
 from cnnfast.formats.torch.export import filled
 from cnnfast.formats.torch.table import aten
-from cnnfast.formats.torch.values import Behind, Constant, Images
+from cnnfast.formats.torch.values import Behind, TorchConstant, TorchImages
 from cnnfast.ops import Add, Array, Concat, Flatten, Pad, Reshape, Resize, Shape, Slice
 
 Sizes = Sequence[int]
 
 
 @aten("clone", "detach", "_to_copy", "type_as", "dropout")
-def identity(b: Builder, **arguments: object) -> object:
+def identity(b: TorchGraph, **arguments: object) -> object:
     """Return the input: copies, and what only training changes."""
     if arguments.get("train"):
         raise UnsupportedError("it drops elements at random although the module is in evaluation mode")
@@ -27,7 +27,7 @@ def identity(b: Builder, **arguments: object) -> object:
 
 
 @aten("view", "_unsafe_view", "squeeze", "unsqueeze")
-def reshape(b: Builder, self: object, **how: object) -> Images:
+def reshape(b: TorchGraph, self: object, **how: object) -> TorchImages:
     """Give each image another shape with its elements in the same order."""
     x, (target,) = need_images(self), b.shapes
     if target == x.shape:
@@ -36,13 +36,13 @@ def reshape(b: Builder, self: object, **how: object) -> Images:
 
 
 @aten("permute")
-def permute(b: Builder, self: object, dims: Sizes) -> Images | Behind:
+def permute(b: TorchGraph, self: object, dims: Sizes) -> TorchImages | Behind:
     """``torch.permute``."""
     return _reordered(b, self, dims)
 
 
 @aten("transpose")
-def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images | Behind:
+def transpose(b: TorchGraph, self: object, dim0: int, dim1: int) -> TorchImages | Behind:
     """``torch.transpose``."""
     rank = len(_inner(self).shape) + 1
     dims = list(range(rank))
@@ -51,12 +51,12 @@ def transpose(b: Builder, self: object, dim0: int, dim1: int) -> Images | Behind
 
 
 @aten("t")
-def turned(b: Builder, self: object) -> Images | Behind:
+def turned(b: TorchGraph, self: object) -> TorchImages | Behind:
     """Return a matrix with its axes exchanged; the images are one of them."""
     return _reordered(b, self, range(len(_inner(self).shape), -1, -1))
 
 
-def _inner(value: object) -> Images:
+def _inner(value: object) -> TorchImages:
     return value.images if isinstance(value, Behind) else need_images(value)
 
 
@@ -65,7 +65,7 @@ def _place(value: object) -> int:
     return value.at if isinstance(value, Behind) else 0
 
 
-def _reordered(b: Builder, value: object, order: Sizes) -> Images | Behind:
+def _reordered(b: TorchGraph, value: object, order: Sizes) -> TorchImages | Behind:
     x, at = _inner(value), _place(value)
     seen = [axis % (len(x.shape) + 1) for axis in order]
     moved = b.permuted(x, [axis - (axis > at) for axis in seen if axis != at])
@@ -73,7 +73,7 @@ def _reordered(b: Builder, value: object, order: Sizes) -> Images | Behind:
 
 
 @aten("channel_shuffle")
-def channel_shuffle(b: Builder, self: object, groups: int) -> Images:
+def channel_shuffle(b: TorchGraph, self: object, groups: int) -> TorchImages:
     """``torch.nn.ChannelShuffle``: the groups are dealt out like cards."""
     x = need_images(self)
     c, h, w = x.shape
@@ -81,7 +81,7 @@ def channel_shuffle(b: Builder, self: object, groups: int) -> Images:
 
 
 @aten("pixel_shuffle")
-def pixel_shuffle(b: Builder, self: object, upscale_factor: int) -> Images:
+def pixel_shuffle(b: TorchGraph, self: object, upscale_factor: int) -> TorchImages:
     """``torch.nn.PixelShuffle``: channels become pixels."""
     x, r = need_images(self), upscale_factor
     c, h, w = x.shape
@@ -89,21 +89,21 @@ def pixel_shuffle(b: Builder, self: object, upscale_factor: int) -> Images:
 
 
 @aten("pixel_unshuffle")
-def pixel_unshuffle(b: Builder, self: object, downscale_factor: int) -> Images:
+def pixel_unshuffle(b: TorchGraph, self: object, downscale_factor: int) -> TorchImages:
     """``torch.nn.PixelUnshuffle``: pixels become channels."""
     x, r = need_images(self), downscale_factor
     c, h, w = x.shape
     return _dealt(b, x, (c, h // r, r, w // r, r), (0, 2, 4, 1, 3))
 
 
-def _dealt(b: Builder, x: Images, apart: Shape, order: Sizes) -> Images:
+def _dealt(b: TorchGraph, x: TorchImages, apart: Shape, order: Sizes) -> TorchImages:
     """Take an image apart into more axes, permute those, and put it together again."""
     parts = b.permuted(b.emit(Reshape(apart), x), order)
     return b.emit(Reshape(b.shapes[0]), parts)
 
 
 @aten("slice")
-def slice_(b: Builder, self: object, dim: int, start: int | None, end: int | None, step: int) -> Images:
+def slice_(b: TorchGraph, self: object, dim: int, start: int | None, end: int | None, step: int) -> TorchImages:
     """``x[:, start:end:step]`` along one axis."""
     x = need_images(self)
     if dim % (len(x.shape) + 1) == 0 and b.shapes[0] == x.shape and (start or 0) == 0 and step == 1:
@@ -113,7 +113,7 @@ def slice_(b: Builder, self: object, dim: int, start: int | None, end: int | Non
     return _cut(b, x, axis, first, len(range(first, stop, step)), step)
 
 
-def _cut(b: Builder, x: Images, axis: int, first: int, count: int, step: int = 1) -> Images:
+def _cut(b: TorchGraph, x: TorchImages, axis: int, first: int, count: int, step: int = 1) -> TorchImages:
     """Take elements along an axis."""
     if count == x.shape[axis]:
         return x
@@ -123,13 +123,13 @@ def _cut(b: Builder, x: Images, axis: int, first: int, count: int, step: int = 1
 
 
 @aten("select")
-def select(b: Builder, self: object, dim: int, index: int) -> Images | Behind:
+def select(b: TorchGraph, self: object, dim: int, index: int) -> TorchImages | Behind:
     """``x[:, index]`` along one axis."""
     return _selected(b, self, dim, index)
 
 
 @aten("unbind")
-def unbind(b: Builder, self: object, dim: int = 0) -> tuple[Images | Behind, ...]:
+def unbind(b: TorchGraph, self: object, dim: int = 0) -> tuple[TorchImages | Behind, ...]:
     """``torch.unbind``: what ``q, k, v = …`` does."""
     x, at = _inner(self), _place(self)
     dim %= len(x.shape) + 1
@@ -137,7 +137,7 @@ def unbind(b: Builder, self: object, dim: int = 0) -> tuple[Images | Behind, ...
     return tuple(_selected(b, self, dim, index) for index in range(count or 1))
 
 
-def _selected(b: Builder, value: object, dim: int, index: int) -> Images | Behind:
+def _selected(b: TorchGraph, value: object, dim: int, index: int) -> TorchImages | Behind:
     x, at = _inner(value), _place(value)
     dim %= len(x.shape) + 1
     if dim == at:
@@ -150,7 +150,7 @@ def _selected(b: Builder, value: object, dim: int, index: int) -> Images | Behin
 
 
 @aten("split", "split_with_sizes")
-def split(b: Builder, self: object, dim: int = 0, **how: object) -> tuple[Images, ...]:
+def split(b: TorchGraph, self: object, dim: int = 0, **how: object) -> tuple[TorchImages, ...]:
     """``torch.split`` and ``torch.chunk``; how large the parts are, PyTorch has worked out."""
     x = need_images(self)
     axis, first, parts = image_axis(dim, len(x.shape)), 0, []
@@ -161,11 +161,11 @@ def split(b: Builder, self: object, dim: int = 0, **how: object) -> tuple[Images
 
 
 @aten("cat")
-def cat(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
+def cat(b: TorchGraph, tensors: Sequence[object], dim: int = 0) -> TorchImages:
     """``torch.cat``."""
-    images = [value for value in tensors if isinstance(value, Images)]
+    images = [value for value in tensors if isinstance(value, TorchImages)]
     rank = len(images[0].shape)
-    operands = [v if isinstance(v, Images) else _constant(v, rank) for v in tensors]
+    operands = [v if isinstance(v, TorchImages) else _constant(v, rank) for v in tensors]
     return b.emit(Concat(image_axis(dim, rank) + 1), *operands)
 
 
@@ -174,19 +174,19 @@ def _constant(value: object, rank: int) -> Array:
 
 
 @aten("zeros_like", "new_zeros")
-def zeros_like(b: Builder, **how: object) -> Constant:
+def zeros_like(b: TorchGraph, **how: object) -> TorchConstant:
     """Return zeros, of the shape that PyTorch has worked out."""
     return filled(b.shapes[0], 0.0)
 
 
 @aten("ones_like", "new_ones")
-def ones_like(b: Builder, **how: object) -> Constant:
+def ones_like(b: TorchGraph, **how: object) -> TorchConstant:
     """Return ones."""
     return filled(b.shapes[0], 1.0)
 
 
 @aten("stack")
-def stack(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
+def stack(b: TorchGraph, tensors: Sequence[object], dim: int = 0) -> TorchImages:
     """``torch.stack``."""
     axis = image_axis(dim, len(b.shapes[0]))
     values = [need_images(value) for value in tensors]
@@ -195,7 +195,7 @@ def stack(b: Builder, tensors: Sequence[object], dim: int = 0) -> Images:
 
 
 @aten("expand")
-def expand(b: Builder, self: object, size: Sizes, implicit: bool = False) -> Images:
+def expand(b: TorchGraph, self: object, size: Sizes, implicit: bool = False) -> TorchImages:
     """``torch.Tensor.expand``: repeat along axes of size 1."""
     x, (target,) = need_images(self), b.shapes
     if target == x.shape:
@@ -209,7 +209,7 @@ MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "cir
 
 
 @aten("pad")
-def pad(b: Builder, self: object, pad: Sizes, mode: str = "constant", value: float | None = 0) -> Images:
+def pad(b: TorchGraph, self: object, pad: Sizes, mode: str = "constant", value: float | None = 0) -> TorchImages:
     """``torch.nn.functional.pad``: the last axis comes first."""
     x = need_images(self)
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
@@ -227,7 +227,7 @@ def pad(b: Builder, self: object, pad: Sizes, mode: str = "constant", value: flo
 
 
 @aten("upsample_nearest2d")
-def upsample_nearest2d(b: Builder, **arguments: object) -> Images:
+def upsample_nearest2d(b: TorchGraph, **arguments: object) -> TorchImages:
     """``torch.nn.functional.interpolate`` in mode nearest."""
     height, width = _scales(arguments)
     op = Resize(b.shapes[0][1:], "nearest", "asymmetric", "floor", height, width)  # type: ignore[arg-type]
@@ -235,18 +235,18 @@ def upsample_nearest2d(b: Builder, **arguments: object) -> Images:
 
 
 @aten("upsample_bilinear2d")
-def upsample_bilinear2d(b: Builder, **arguments: object) -> Images:
+def upsample_bilinear2d(b: TorchGraph, **arguments: object) -> TorchImages:
     """``torch.nn.functional.interpolate`` in mode bilinear, without antialiasing."""
     return _interpolated(b, "linear", arguments)
 
 
 @aten("upsample_bicubic2d")
-def upsample_bicubic2d(b: Builder, **arguments: object) -> Images:
+def upsample_bicubic2d(b: TorchGraph, **arguments: object) -> TorchImages:
     """``torch.nn.functional.interpolate`` in mode bicubic, without antialiasing."""
     return _interpolated(b, "cubic", arguments)
 
 
-def _interpolated(b: Builder, mode: str, arguments: dict[str, object]) -> Images:
+def _interpolated(b: TorchGraph, mode: str, arguments: dict[str, object]) -> TorchImages:
     corners = bool(arguments.get("align_corners"))
     height, width = (0.0, 0.0) if corners else _scales(arguments)
     coordinates = "align_corners" if corners else "half_pixel"

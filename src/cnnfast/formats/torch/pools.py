@@ -7,10 +7,10 @@ from typing import Any
 
 from cnnfast import ops
 from cnnfast.errors import UnsupportedError
-from cnnfast.formats.torch.builder import Builder, image_axis, need_images
+from cnnfast.formats.torch.builder import TorchGraph, image_axis, need_images
 from cnnfast.formats.torch.layers import twice
 from cnnfast.formats.torch.table import aten
-from cnnfast.formats.torch.values import Images
+from cnnfast.formats.torch.values import TorchImages
 from cnnfast.ops import Op
 from cnnfast.ops.reduce import simplest
 
@@ -19,8 +19,8 @@ Sizes = Sequence[int]
 
 @aten("max_pool2d")
 def max_pool2d(
-    b: Builder, self: object, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
-) -> Images:
+    b: TorchGraph, self: object, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+) -> TorchImages:
     """``torch.nn.MaxPool2d``."""
     around = twice(padding) * 2
     op = ops.MaxPool(twice(kernel_size), twice(stride or kernel_size), around, twice(dilation), ceil_mode)
@@ -28,14 +28,14 @@ def max_pool2d(
 
 
 @aten("max_pool2d_with_indices")
-def max_pool2d_with_indices(b: Builder, **arguments: Any) -> tuple[Images, None]:
+def max_pool2d_with_indices(b: TorchGraph, **arguments: Any) -> tuple[TorchImages, None]:
     """Return a max-pool; where the largest elements were is not computed."""
     return max_pool2d(b, **arguments), None
 
 
 @aten("avg_pool2d")
 def avg_pool2d(
-    b: Builder,
+    b: TorchGraph,
     self: object,
     kernel_size: Sizes,
     stride: Sizes,
@@ -43,7 +43,7 @@ def avg_pool2d(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> Images:
+) -> TorchImages:
     """``torch.nn.AvgPool2d``."""
     if divisor_override is not None:
         raise UnsupportedError(f"divisor_override={divisor_override}; supported: None")
@@ -55,18 +55,18 @@ def avg_pool2d(
 
 
 @aten("adaptive_avg_pool2d")
-def adaptive_avg_pool2d(b: Builder, self: object, output_size: Sizes) -> Images:
+def adaptive_avg_pool2d(b: TorchGraph, self: object, output_size: Sizes) -> TorchImages:
     """``torch.nn.AdaptiveAvgPool2d``."""
     return _adaptive(b, need_images(self), ops.GlobalAvgPool(), ops.AvgPool)
 
 
 @aten("adaptive_max_pool2d")
-def adaptive_max_pool2d(b: Builder, self: object, output_size: Sizes) -> tuple[Images, None]:
+def adaptive_max_pool2d(b: TorchGraph, self: object, output_size: Sizes) -> tuple[TorchImages, None]:
     """``torch.nn.AdaptiveMaxPool2d``."""
     return _adaptive(b, need_images(self), ops.GlobalMaxPool(), ops.MaxPool), None
 
 
-def _adaptive(b: Builder, x: Images, whole: Op, pool: type[ops.AvgPool] | type[ops.MaxPool]) -> Images:
+def _adaptive(b: TorchGraph, x: TorchImages, whole: Op, pool: type[ops.AvgPool] | type[ops.MaxPool]) -> TorchImages:
     """Return a pool with windows from ``floor(i * H / OH)`` up to ``ceil((i + 1) * H / OH)``."""
     target = b.shapes[0][1:]
     if target == (1, 1):
@@ -83,46 +83,50 @@ def _adaptive(b: Builder, x: Images, whole: Op, pool: type[ops.AvgPool] | type[o
 
 
 def _part(
-    b: Builder, x: Images, axis: int, first: int, end: int, pool: type[ops.AvgPool] | type[ops.MaxPool]
-) -> Images:
+    b: TorchGraph, x: TorchImages, axis: int, first: int, end: int, pool: type[ops.AvgPool] | type[ops.MaxPool]
+) -> TorchImages:
     start, count, kernel = [0, 0, 0], list(x.shape), [1, 1]
     start[axis], count[axis], kernel[axis - 1] = first, end - first, end - first
     return b.emit(pool((kernel[0], kernel[1])), b.emit(ops.Slice(tuple(start), tuple(count)), x))
 
 
 @aten("mean")
-def mean(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
+def mean(
+    b: TorchGraph, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None
+) -> TorchImages:
     """``torch.mean`` over axes."""
     return _reduce(b, self, ops.ReduceMean, dim, keepdim)
 
 
 @aten("sum")
-def total(b: Builder, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None) -> Images:
+def total(
+    b: TorchGraph, self: object, dim: Sizes | None = None, keepdim: bool = False, dtype: object = None
+) -> TorchImages:
     """``torch.sum`` over axes."""
     return _reduce(b, self, ops.ReduceSum, dim, keepdim)
 
 
 @aten("amax")
-def amax(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
+def amax(b: TorchGraph, self: object, dim: Sizes = (), keepdim: bool = False) -> TorchImages:
     """``torch.amax`` over axes."""
     return _reduce(b, self, ops.ReduceMax, dim, keepdim)
 
 
 @aten("amin")
-def amin(b: Builder, self: object, dim: Sizes = (), keepdim: bool = False) -> Images:
+def amin(b: TorchGraph, self: object, dim: Sizes = (), keepdim: bool = False) -> TorchImages:
     """``torch.amin`` over axes."""
     return _reduce(b, self, ops.ReduceMin, dim, keepdim)
 
 
 @aten("max")
-def largest(b: Builder, self: object, dim: int | None = None, keepdim: bool = False) -> tuple[Images, None]:
+def largest(b: TorchGraph, self: object, dim: int | None = None, keepdim: bool = False) -> tuple[TorchImages, None]:
     """``torch.max`` along an axis; where the largest elements were is not computed."""
     if dim is None:
         raise UnsupportedError("the largest element of all images; supported: along an axis")
     return _reduce(b, self, ops.ReduceMax, (dim,), keepdim), None
 
 
-def _reduce(b: Builder, value: object, op: type[ops.Reduce], dims: Sizes | None, keep_dims: bool) -> Images:
+def _reduce(b: TorchGraph, value: object, op: type[ops.Reduce], dims: Sizes | None, keep_dims: bool) -> TorchImages:
     x = need_images(value)
     if not dims:
         raise UnsupportedError("it reduces all images to one number; supported: over the axes of each image")
@@ -131,17 +135,19 @@ def _reduce(b: Builder, value: object, op: type[ops.Reduce], dims: Sizes | None,
 
 
 @aten("softmax")
-def softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
+def softmax(b: TorchGraph, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> TorchImages:
     """``torch.softmax``."""
     return _along(b, self, ops.Softmax, dim)
 
 
 @aten("log_softmax")
-def log_softmax(b: Builder, self: object, dim: int, half_to_float: bool = False, dtype: object = None) -> Images:
+def log_softmax(
+    b: TorchGraph, self: object, dim: int, half_to_float: bool = False, dtype: object = None
+) -> TorchImages:
     """``torch.log_softmax``."""
     return _along(b, self, ops.LogSoftmax, dim)
 
 
-def _along(b: Builder, value: object, op: type[ops.Softmax] | type[ops.LogSoftmax], dim: int) -> Images:
+def _along(b: TorchGraph, value: object, op: type[ops.Softmax] | type[ops.LogSoftmax], dim: int) -> TorchImages:
     x = need_images(value)
     return b.emit(op(image_axis(dim, len(x.shape)) + 1), x)

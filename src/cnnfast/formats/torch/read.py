@@ -13,11 +13,21 @@ import cnnfast.formats.torch.pools  # noqa: F401  (each of the five enters its o
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats.model import Model
 from cnnfast.formats.torch.batch import check_alone, same_for_any
-from cnnfast.formats.torch.builder import Builder, need_images
-from cnnfast.formats.torch.export import BATCHES, Exported, Reference, Step, export, fold, leaves, references, resolve
+from cnnfast.formats.torch.builder import TorchGraph, need_images
+from cnnfast.formats.torch.export import (
+    BATCHES,
+    AtenNode,
+    Exported,
+    Reference,
+    export,
+    fold,
+    leaves,
+    references,
+    resolve,
+)
 from cnnfast.formats.torch.given import module_of
 from cnnfast.formats.torch.table import ATEN
-from cnnfast.formats.torch.values import Behind, Constant, Images
+from cnnfast.formats.torch.values import Behind, TorchConstant, TorchImages
 from cnnfast.formats.unsupported import UnsupportedReport, nearest
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
@@ -71,7 +81,7 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     UnsupportedError
         If some are not known, all of which are listed.
     """
-    builder = Builder(exported.source, input_shape, exported.batch)
+    builder = TorchGraph(exported.source, input_shape, exported.batch)
     known: dict[str, Any] = {exported.source: builder.source, **exported.constants}
     refused = UnsupportedReport(f"the {len(exported.steps)} nodes of this module")
     for step in exported.steps:
@@ -80,12 +90,12 @@ def graph_of(exported: Exported, input_shape: Shape) -> Graph:
     output = known.get(exported.result)
     if isinstance(output, Behind):
         raise UnsupportedError(f"what the module returns counts the images by axis {output.at}; they must come first")
-    if not isinstance(output, Images):
+    if not isinstance(output, TorchImages):
         raise UnsupportedError("what the module returns does not depend on the images")
     return builder.graph(output)
 
 
-def _result(builder: Builder, step: Step, known: dict[str, Any], refused: UnsupportedReport) -> Any:
+def _result(builder: TorchGraph, step: AtenNode, known: dict[str, Any], refused: UnsupportedReport) -> Any:
     arguments = resolve(step.arguments, known)
     if not any(_depends(known[name]) for name in references(step.arguments)):
         return _folded(builder, step, arguments, refused)
@@ -108,7 +118,7 @@ def _result(builder: Builder, step: Step, known: dict[str, Any], refused: Unsupp
         return _stand_in(builder, step)
 
 
-def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: UnsupportedReport) -> Any:
+def _folded(builder: TorchGraph, step: AtenNode, arguments: dict[str, Any], refused: UnsupportedReport) -> Any:
     try:
         return fold(step, arguments)
     except UnsupportedError as error:
@@ -118,10 +128,10 @@ def _folded(builder: Builder, step: Step, arguments: dict[str, Any], refused: Un
 
 def _depends(value: Any) -> bool:
     """Tell whether a value is computed from the images."""
-    return isinstance(value, Images | Behind) or (isinstance(value, tuple | list) and any(map(_depends, value)))
+    return isinstance(value, TorchImages | Behind) or (isinstance(value, tuple | list) and any(map(_depends, value)))
 
 
-def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
+def _translated(builder: TorchGraph, step: AtenNode, arguments: dict[str, Any]) -> Any:
     handler = ATEN.get(step.op)
     if handler is None:
         raise UnsupportedError(nearest("torch", step.op, ATEN))
@@ -137,7 +147,7 @@ def _translated(builder: Builder, step: Step, arguments: dict[str, Any]) -> Any:
         _check_batch(step.shapes[:1], builder.batch)
         raise
     for value, shape in zip(result if isinstance(result, tuple) else (result,), step.shapes, strict=False):
-        if value is None or isinstance(value, Constant):
+        if value is None or isinstance(value, TorchConstant):
             continue
         if isinstance(value, Behind):
             _check_behind(value, shape, builder.batch)
@@ -161,13 +171,13 @@ def _check_behind(value: Behind, shape: Shape, batch: int) -> None:
         raise UnsupportedError(f"it would give {inner} with the images counted by axis {value.at}, but is {shape}")
 
 
-def _stand_in(builder: Builder, step: Step) -> Any:
+def _stand_in(builder: TorchGraph, step: AtenNode) -> Any:
     """Return values of the right shape, so that what follows is looked at too."""
     values = tuple(builder.stand_in(shape[1:] or (1,)) for shape in step.shapes)
     return values[0] if len(values) == 1 else values
 
 
-def _row(step: Step, reason: str) -> str:
+def _row(step: AtenNode, reason: str) -> str:
     told = {n: v for n, v in step.arguments.items() if v is not None and not isinstance(v, Reference)}
     text = ", ".join([step.op, *(f"{name}={value!r:.60}" for name, value in told.items())])
     shape = str(("N", *step.shapes[0][1:])).replace("'", "") if step.shapes else "unknown"

@@ -12,7 +12,7 @@ from cnnfast.ops import Array, Shape
 
 
 @frozen
-class Images:
+class TorchImages:
     """A value that is computed from the images.
 
     Attributes
@@ -33,18 +33,18 @@ class Behind:
 
     Attributes
     ----------
-    images : Images
+    images : TorchImages
         Without the axis that counts them.
     at : int
         Where that axis stands, from 1.
     """
 
-    images: Images
+    images: TorchImages
     at: int
 
 
 @frozen(eq=False)
-class Constant:
+class TorchConstant:
     """A weight, a buffer, or what is computed from them.
 
     Attributes

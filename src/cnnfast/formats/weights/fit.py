@@ -22,7 +22,7 @@ IN_ORDER = "order"
 
 
 @frozen
-class Layout:
+class WeightLayout:
     """How a file lays out its weights.
 
     Attributes
@@ -103,14 +103,14 @@ class Match:
         return not (self.missing or self.misshaped or self.extra)
 
 
-def match(graph: Graph, tensors: Tensors, layout: Layout, rename: Mapping[str, str] | str | None = None) -> Match:
+def match(graph: Graph, tensors: Tensors, layout: WeightLayout, rename: Mapping[str, str] | str | None = None) -> Match:
     """Find the tensor of the file for each one that a graph wants.
 
     Parameters
     ----------
     graph : Graph
     tensors : mapping of str to array
-    layout : Layout
+    layout : WeightLayout
     rename : mapping of str to str, or "order", optional
         Layer in the file → layer of the graph; or take the tensors as they come.
 
@@ -202,7 +202,7 @@ def _renamed(tensors: Tensors, rename: Mapping[str, str]) -> dict[str, str]:
     return known
 
 
-def filled(graph: Graph, tensors: Tensors, layout: Layout, found: Mapping[str, str]) -> Graph:
+def filled(graph: Graph, tensors: Tensors, layout: WeightLayout, found: Mapping[str, str]) -> Graph:
     """Return the graph with the tensors of a complete `Match` as its weights."""
     constants = dict(graph.constants)
     for want in wanted(graph):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from cnnfast.architectures import ARCHITECTURES, build
 from cnnfast.formats.weights.expected import Wanted, wanted
-from cnnfast.formats.weights.fit import FILTERS, IN_ORDER, Layout, Match, Tensors, layers_of, match
+from cnnfast.formats.weights.fit import FILTERS, IN_ORDER, Match, Tensors, WeightLayout, layers_of, match
 from cnnfast.graph import Graph
 from cnnfast.ops import Shape
 
@@ -17,7 +17,7 @@ LONGEST = 10
 """Rows of each list; the rest is counted."""
 
 
-def explanation(graph: Graph, tensors: Tensors, layout: Layout, mismatch: Match, others: Tensors) -> str:
+def explanation(graph: Graph, tensors: Tensors, layout: WeightLayout, mismatch: Match, others: Tensors) -> str:
     """Return what does not fit, a line each, and what would; ``others`` are tensors that are no floats."""
     lines = [f"the tensors do not fit the architecture ({_ends(graph)})"]
     lines += _choice(mismatch) or _advice(graph, tensors, layout)
@@ -57,21 +57,21 @@ def _listed(title: str, rows: Iterable[str]) -> list[str]:
     return [f"{title}:", *(f"  {row}" for row in rows[:LONGEST]), *more] if rows else []
 
 
-def _missing(want: Wanted, tensors: Tensors, layout: Layout, mismatch: Match) -> str:
+def _missing(want: Wanted, tensors: Tensors, layout: WeightLayout, mismatch: Match) -> str:
     alike = [name for name in mismatch.extra if tensors[name].shape == layout.shape(want)]
     near = difflib.get_close_matches(want.name, alike or mismatch.extra, n=1, cutoff=0.3)
     return f"{want.name} {layout.shape(want)}" + (f", nearest: {near[0]} {tensors[near[0]].shape}" if near else "")
 
 
-def _misshaped(want: Wanted, tensors: Tensors, layout: Layout, mismatch: Match) -> str:
+def _misshaped(want: Wanted, tensors: Tensors, layout: WeightLayout, mismatch: Match) -> str:
     name = mismatch.found[want.constant]
     return f"{name} {tensors[name].shape}, expected {layout.shape(want)}"
 
 
-def _advice(graph: Graph, tensors: Tensors, layout: Layout) -> list[str]:
+def _advice(graph: Graph, tensors: Tensors, layout: WeightLayout) -> list[str]:
     """Return the options with which the file would fit, else the architecture that comes nearest."""
     for name in (layout.filters, *(name for name in FILTERS if name != layout.filters)):
-        other = Layout(name, layout.flatten)
+        other = WeightLayout(name, layout.flatten)
         for rename in (None, IN_ORDER):
             if match(graph, tensors, other, rename).is_complete:
                 return [_recipe(graph, tensors, layout, other, rename)]
@@ -79,7 +79,7 @@ def _advice(graph: Graph, tensors: Tensors, layout: Layout) -> list[str]:
     return [f"the architecture that comes nearest is {near}"] if near else []
 
 
-def _recipe(graph: Graph, tensors: Tensors, layout: Layout, other: Layout, rename: str | None) -> str:
+def _recipe(graph: Graph, tensors: Tensors, layout: WeightLayout, other: WeightLayout, rename: str | None) -> str:
     options, reasons = [], []
     if other.filters != layout.filters:
         options.append(f'layout="{other.filters}"')

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
-from cnnfast.formats.pickles.inert import Record, Stored
+from cnnfast.formats.pickles.inert import Record, StoredTensor
 
 NESTS = (
     *("state_dict", "model_state_dict", "model", "model_state", "net", "net_state_dict", "network", "module", "state"),
@@ -27,12 +27,12 @@ WAY_OUT = (
 
 
 @frozen
-class Found:
+class FoundTensors:
     """A state dict of a checkpoint.
 
     Attributes
     ----------
-    named : dict of str to Stored
+    named : dict of str to StoredTensor
         Its tensors.
     place : tuple of str
         The keys that lead to it.
@@ -40,12 +40,12 @@ class Found:
         Other keys that lead to one, and were not taken.
     """
 
-    named: dict[str, Stored]
+    named: dict[str, StoredTensor]
     place: tuple[str, ...]
     beside: list[str]
 
 
-def state_dict(content: Any, key: str | None = None) -> Found:
+def state_dict(content: Any, key: str | None = None) -> FoundTensors:
     """Return the state dict of what ``torch.save`` wrote.
 
     Parameters
@@ -67,7 +67,7 @@ def state_dict(content: Any, key: str | None = None) -> Found:
     for _ in range(DEEPEST):
         inner = _inner(content, place)
         if inner is None:
-            return Found(dict(_named(content)), place, beside)
+            return FoundTensors(dict(_named(content)), place, beside)
         beside += [".".join((*place, name)) for name, _ in inner[1:]]
         place, content = (*place, inner[0][0]), inner[0][1]
     raise ModelFileError(f"its state dict lies under more than {DEEPEST} keys; name them with key=")
@@ -81,7 +81,7 @@ def _inner(content: Any, place: tuple[str, ...]) -> list[tuple[str, Any]] | None
         raise ModelFileError(_no_mapping(content, place))
     if known := [(name, content[name]) for name in NESTS if _holds(content.get(name))]:
         return known
-    ranks = [len(value.shape) for value in content.values() if isinstance(value, Stored)]
+    ranks = [len(value.shape) for value in content.values() if isinstance(value, StoredTensor)]
     if max(ranks, default=0) > 1:
         return None
     other = [(name, value) for name, value in content.items() if isinstance(name, str) and _is_other(name, value)]
@@ -105,7 +105,7 @@ def _holds(value: Any, depth: int = DEEPEST) -> bool:
         value = value[0]
     if not isinstance(value, Mapping):
         return False
-    if any(isinstance(name, str) and isinstance(inner, Stored) for name, inner in value.items()):
+    if any(isinstance(name, str) and isinstance(inner, StoredTensor) for name, inner in value.items()):
         return True
     return depth > 0 and any(name in NESTS and _holds(inner, depth - 1) for name, inner in _by_text(value))
 
@@ -114,9 +114,9 @@ def _by_text(content: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in content.items() if isinstance(name, str))
 
 
-def _named(content: Mapping[Any, Any]) -> Iterator[tuple[str, Stored]]:
+def _named(content: Mapping[Any, Any]) -> Iterator[tuple[str, StoredTensor]]:
     for name, value in content.items():
-        if isinstance(value, Stored):
+        if isinstance(value, StoredTensor):
             yield str(name), value
         elif isinstance(value, Record) and value.name.startswith(("torch._utils._rebuild", "torch.storage on")):
             raise ModelFileError(f"the tensor {name!r:.80} is made by {value.name:.80}; only plain ones are read")
@@ -132,7 +132,7 @@ def _follow(content: Any, key: str) -> Any:
         for name in sorted((name for name in content if isinstance(name, str)), key=len, reverse=True):
             if key == name:
                 return content[name]
-            if key.startswith(f"{name}.") and not isinstance(content[name], Stored):
+            if key.startswith(f"{name}.") and not isinstance(content[name], StoredTensor):
                 return _follow(content[name], key[len(name) + 1 :])
         if under := {n[len(key) + 1 :]: v for n, v in _by_text(content) if n.startswith(f"{key}.")}:
             return under

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from cnnfast.architectures import ARCHITECTURES, build, find
 from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats.model import Model
 from cnnfast.formats.weights.expected import last_dense
-from cnnfast.formats.weights.fit import IN_ORDER, Layout, Tensors, filled, match
+from cnnfast.formats.weights.fit import IN_ORDER, Tensors, WeightLayout, filled, match
 from cnnfast.formats.weights.mismatch import explanation, likeness, nearest
 from cnnfast.formats.weights.skeleton import skeleton
 from cnnfast.graph import Graph
@@ -29,7 +30,7 @@ ALIKE = 0.5
 
 
 @frozen
-class Options:
+class WeightOptions:
     """What the user says about a file of weights.
 
     Attributes
@@ -45,7 +46,7 @@ class Options:
         A rule, or the name of one of `cnnfast.images.preprocess.MODES`.
     layout : {"oihw", "ohwi", "hwio"}
     flatten : {"chw", "hwc"}, optional
-        See `Layout`.
+        See `WeightLayout`.
     rename : mapping of str to str, or "order", optional
         Layers of the file → layers of the architecture; or take them as they come.
     key : str, optional
@@ -65,7 +66,7 @@ class Options:
     ignore_unexpected: bool = False
 
     def __post_init__(self) -> None:
-        Layout(self.layout, self.flatten)
+        WeightLayout(self.layout, self.flatten)
         check_preprocess(self.preprocess)
         if isinstance(self.architecture, str):
             find(self.architecture)
@@ -102,7 +103,11 @@ class Options:
         return build(architecture, shape, count)
 
 
-def model_of(tensors: Tensors, options: Options, path: Path, source: str) -> Model:
+WEIGHT_OPTIONS = tuple(field.name for field in fields(WeightOptions))
+"""What the readers of weights take besides the path."""
+
+
+def model_of(tensors: Tensors, options: WeightOptions, path: Path, source: str) -> Model:
     """Return the network that the options name, with the weights of a file.
 
     Where they name none, one is taken whose names and shapes are those of the file, if they tell it from all others.
@@ -115,7 +120,7 @@ def model_of(tensors: Tensors, options: Options, path: Path, source: str) -> Mod
         If an option is not what it may be.
     """
     floats, others = _by_kind(tensors)
-    layout = Layout(options.layout, options.flatten)
+    layout = WeightLayout(options.layout, options.flatten)
     notes = {"source": source}
     graph = options.graph(floats)
     if graph is None:
@@ -132,7 +137,7 @@ def model_of(tensors: Tensors, options: Options, path: Path, source: str) -> Mod
     return Model(filled(graph, floats, layout, found.found), rule, classes, notes=notes | _told(ignored))
 
 
-def _recognized(tensors: Tensors, layout: Layout, options: Options, path: Path) -> tuple[str, Graph]:
+def _recognized(tensors: Tensors, layout: WeightLayout, options: WeightOptions, path: Path) -> tuple[str, Graph]:
     fitting = []
     for name, architecture in ARCHITECTURES.items():
         if architecture.distinct and likeness(tensors, name) >= ALIKE:
@@ -163,7 +168,7 @@ def _told(ignored: Sequence[str]) -> dict[str, str]:
     return {"left out": text}
 
 
-def _no_architecture(tensors: Tensors, path: Path, key: str | None, layout: Layout) -> str:
+def _no_architecture(tensors: Tensors, path: Path, key: str | None, layout: WeightLayout) -> str:
     near = nearest(tensors)
     advice = (
         f'its shapes are most like those of architecture="{near}"'

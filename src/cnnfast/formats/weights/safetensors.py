@@ -12,8 +12,8 @@ from cnnfast.errors import ModelFileError
 from cnnfast.formats import native, tensors
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import Format, register
-from cnnfast.formats.weights.read import Options, model_of
+from cnnfast.formats.registry import ModelFormat, register
+from cnnfast.formats.weights.read import WEIGHT_OPTIONS, WeightOptions, model_of
 from cnnfast.ops import Array, Shape
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def read(
     ConfigError
         If an option is not what it may be.
     """
-    options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
+    chosen = architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected
+    options = WeightOptions(*chosen)
     with error_context(path):
         return model_of(load(Path(path), key), options, Path(path), f"safetensors, {name_of(path)}")
 
@@ -80,4 +81,8 @@ def _sniff(path: Path, head: bytes) -> bool:
     return 2 <= length <= tensors.MAX_HEADER and head[8:9] == b"{" and not native.FORMAT.sniff(path, head)
 
 
-FORMAT = register(Format("safetensors", "weights in a safetensors file of others", (".safetensors",), _sniff, read))
+FORMAT = register(
+    ModelFormat(
+        "safetensors", "weights in a safetensors file of others", (".safetensors",), _sniff, read, WEIGHT_OPTIONS
+    )
+)

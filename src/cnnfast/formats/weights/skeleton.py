@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass
-class Chain:
+class SkeletonChain:
     """Layers one after the other, and those that have no place in it."""
 
     parts: list[Part] = field(default_factory=list)
@@ -125,9 +125,9 @@ def _parts(tensors: Tensors, filters: str) -> list[Part]:
     return parts
 
 
-def _chained(parts: Sequence[Part]) -> Chain:
+def _chained(parts: Sequence[Part]) -> SkeletonChain:
     """Put layers one after the other wherever their sizes allow it; containers may sort them by name."""
-    chain, left = Chain(), list(parts)
+    chain, left = SkeletonChain(), list(parts)
     while (following := _next(chain, left)) is not None:
         chain.parts.append(following)
         left.remove(following)
@@ -138,7 +138,7 @@ def _chained(parts: Sequence[Part]) -> Chain:
     return chain
 
 
-def _next(chain: Chain, left: Sequence[Part]) -> Part | None:
+def _next(chain: SkeletonChain, left: Sequence[Part]) -> Part | None:
     kinds = ("batch norm", "norm", "conv", "dense")
     for kind in kinds:
         for part in left:
@@ -147,7 +147,7 @@ def _next(chain: Chain, left: Sequence[Part]) -> Part | None:
     return None
 
 
-def _follows(chain: Chain, part: Part) -> bool:
+def _follows(chain: SkeletonChain, part: Part) -> bool:
     before = [other for other in chain.parts if other.kind in ("conv", "dense")]
     if not before:
         return part.kind in ("conv", "dense")
@@ -161,7 +161,7 @@ def _follows(chain: Chain, part: Part) -> bool:
     return part.shape[1] == count if before[-1].kind == "dense" else part.shape[1] % count == 0
 
 
-def _guess(chain: Chain) -> Guess:
+def _guess(chain: SkeletonChain) -> Guess:
     """Return a size of the image, padding and pools with which the dense layer reads what it should."""
     convs = chain.convs
     first = convs[0].shape[1] if convs else 0
@@ -202,7 +202,7 @@ def _pools(kernels: Sequence[int], size: int, same: bool, wanted: int) -> list[b
     return search(0, size)
 
 
-def _lines(chain: Chain, guess: Guess, filters: str) -> tuple[list[str], set[str]]:
+def _lines(chain: SkeletonChain, guess: Guess, filters: str) -> tuple[list[str], set[str]]:
     lines: list[str] = []
     used: set[str] = set()
 
@@ -231,7 +231,7 @@ def _lines(chain: Chain, guess: Guess, filters: str) -> tuple[list[str], set[str
     return lines, used
 
 
-def _flatten(add: Callable[[str, str], None], chain: Chain, guess: Guess) -> None:
+def _flatten(add: Callable[[str, str], None], chain: SkeletonChain, guess: Guess) -> None:
     channels, features = chain.features or (1, 1)
     if features == channels:
         add("GlobalAvgPool()", "")

@@ -16,9 +16,9 @@ from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
 from cnnfast.formats.pickles.container import DAMAGE, MAGIC, ZIP, opened
 from cnnfast.formats.pickles.storages import read_tensors
-from cnnfast.formats.registry import Format, register
+from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.formats.weights.nests import WAY_OUT, state_dict
-from cnnfast.formats.weights.read import Options, model_of
+from cnnfast.formats.weights.read import WEIGHT_OPTIONS, WeightOptions, model_of
 from cnnfast.ops import Array, Shape
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def read(
     ConfigError
         If an option is not what it may be.
     """
-    options = Options(architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected)
+    chosen = architecture, input_shape, classes, preprocess, layout, flatten, rename, key, ignore_unexpected
+    options = WeightOptions(*chosen)
     with error_context(path):
         arrays, place = load(Path(path), key)
         return model_of(arrays, options, Path(path), f"PyTorch state dict, {name_of(path)}{place}")
@@ -110,4 +111,8 @@ def _sniff(path: Path, head: bytes) -> bool:
     return any(name.endswith(("/data.pkl", "/archive_format")) or name == "data.pkl" for name in names)
 
 
-FORMAT = register(Format("torch", "a state dict of PyTorch", (".pth", ".pt", ".th", ".bin", ".ckpt"), _sniff, read))
+FORMAT = register(
+    ModelFormat(
+        "torch", "a state dict of PyTorch", (".pth", ".pt", ".th", ".bin", ".ckpt"), _sniff, read, WEIGHT_OPTIONS
+    )
+)

@@ -11,13 +11,13 @@ from onnx import TensorProto
 
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.proto import DTYPES, REAL
-from cnnfast.formats.onnx.values import Images, Static
+from cnnfast.formats.onnx.values import OnnxImages, Static
 from cnnfast.ops import Array, Op
 
-PLAIN: dict[str, Callable[[Call], Op]] = {
+PLAIN: dict[str, Callable[[NodeCall], Op]] = {
     "Sigmoid": lambda call: ops.Sigmoid(),
     "Tanh": lambda call: ops.Tanh(),
     "HardSwish": lambda call: ops.HardSwish(),
@@ -42,20 +42,20 @@ PLAIN: dict[str, Callable[[Call], Op]] = {
 
 
 @operator(*PLAIN)
-def plain(call: Call) -> Images:
+def plain(call: NodeCall) -> OnnxImages:
     """Emit the op of `PLAIN`."""
     return call.emit(PLAIN[call.kind](call), call.images(0))
 
 
 @operator("Relu")
-def relu(call: Call) -> Images:
+def relu(call: NodeCall) -> OnnxImages:
     """Take what is not negative; of integers (from opset 14 on), what does not lie below the integer 0."""
     x = call.images(0)
     return call.emit(ops.Relu(), x) if x.integers is None else call.emit(ops.Maximum(), x, np.zeros((), np.int64))
 
 
 @operator("Dropout")
-def dropout(call: Call) -> Images:
+def dropout(call: NodeCall) -> OnnxImages:
     """Do nothing: elements are dropped in training only."""
     if call.has(2) and call.static(2).any():
         raise UnsupportedError("training_mode")
@@ -64,7 +64,7 @@ def dropout(call: Call) -> Images:
 
 
 @operator("Cast", "CastLike")
-def cast(call: Call) -> Images:
+def cast(call: NodeCall) -> OnnxImages:
     """Do nothing to real numbers, since all arithmetic is in float32; make integers of the file real numbers."""
     kind = call.integer("to") if call.kind == "Cast" else _kind_of(call.value(1))
     if kind not in REAL:
@@ -80,12 +80,12 @@ def cast(call: Call) -> Images:
     return call.emit(ops.Identity(), y) if y.name == x.name else y
 
 
-def _kind_of(value: Images | Static) -> int:
+def _kind_of(value: OnnxImages | Static) -> int:
     dtype = value.pair[0].dtype if isinstance(value, Static) else value.integers and value.integers.dtype
     return TensorProto.FLOAT if dtype is None else next((k for k, d in DTYPES.items() if d == dtype), 0)
 
 
-def numbers(call: Call, x: Images) -> Images:
+def numbers(call: NodeCall, x: OnnxImages) -> OnnxImages:
     """Emit the integers of the file as numbers; real numbers stay what they are."""
     integers = x.integers
     if integers is None or integers.is_raw:
@@ -97,14 +97,14 @@ def numbers(call: Call, x: Images) -> Images:
 
 
 @operator("Selu")
-def selu(call: Call) -> Images:
+def selu(call: NodeCall) -> OnnxImages:
     """``gamma * elu(x)``."""
     alpha, gamma = call.real("alpha", 1.67326319217681884765625), call.real("gamma", 1.05070102214813232421875)
     return call.emit(ops.Mul(), call.emit(ops.Elu(alpha), call.images(0)), np.asarray(gamma))
 
 
 @operator("Celu")
-def celu(call: Call) -> Images:
+def celu(call: NodeCall) -> OnnxImages:
     """``alpha * elu(x / alpha)``."""
     alpha = call.real("alpha", 1.0)
     if alpha == 0:
@@ -114,7 +114,7 @@ def celu(call: Call) -> Images:
 
 
 @operator("Swish")
-def swish(call: Call) -> Images:
+def swish(call: NodeCall) -> OnnxImages:
     """``x * sigmoid(alpha * x)``."""
     x, alpha = call.images(0), call.real("alpha", 1.0)
     if alpha == 1:
@@ -123,7 +123,7 @@ def swish(call: Call) -> Images:
 
 
 @operator("Neg", "Reciprocal")
-def opposite(call: Call) -> Images:
+def opposite(call: NodeCall) -> OnnxImages:
     """``-x`` and ``1 / x``."""
     x = call.images(0)
     if call.kind == "Neg":
@@ -132,7 +132,7 @@ def opposite(call: Call) -> Images:
 
 
 @operator("Pow")
-def power(call: Call) -> Images:
+def power(call: NodeCall) -> OnnxImages:
     """Raise to a constant power that products, quotients and roots can make."""
     x = call.images(0)
     exponent = call.number(1) if call.static(1).size == 1 else math.nan
@@ -151,7 +151,7 @@ def power(call: Call) -> Images:
 
 
 @operator("PRelu")
-def prelu(call: Call) -> Images:
+def prelu(call: NodeCall) -> OnnxImages:
     """Multiply what is negative by a slope: one, one for each channel, or one for each element."""
     x, value = call.images(0), call.value(1)
     if isinstance(value, Static):
@@ -160,7 +160,7 @@ def prelu(call: Call) -> Images:
             return call.emit(ops.PRelu(), x, slope.reshape(1))
         if slope.ndim == len(x.shape) and slope.size == slope.shape[0] == x.shape[0]:
             return call.emit(ops.PRelu(), x, slope.reshape(-1))
-        factor: Images | Array = slope
+        factor: OnnxImages | Array = slope
     else:
         factor = value
     zero = np.asarray(0.0)
@@ -169,7 +169,7 @@ def prelu(call: Call) -> Images:
 
 
 @operator("Clip")
-def clip(call: Call) -> Images:
+def clip(call: NodeCall) -> OnnxImages:
     """Limit from both sides, from one, or from none."""
     x = call.images(0)
     if call.opset < 11:
@@ -185,7 +185,7 @@ LARGEST = float(np.finfo(np.float32).max)
 """What exporters write for a bound that is none."""
 
 
-def clipped(call: Call, x: Images, low: float, high: float) -> Images:
+def clipped(call: NodeCall, x: OnnxImages, low: float, high: float) -> OnnxImages:
     """Emit a clip; a bound that is infinite, or as good as, is left out."""
     if math.isnan(low) or math.isnan(high):
         raise ModelFileError(f"the bounds of Clip are {low} and {high}")

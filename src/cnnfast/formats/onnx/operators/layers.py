@@ -8,21 +8,21 @@ from dataclasses import replace
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
-from cnnfast.formats.onnx.values import Images, Static
+from cnnfast.formats.onnx.values import OnnxImages, Static
 from cnnfast.ops import Add, Array, Conv2d, Flatten, Linear, MatMul, Mul, Reshape, Transpose
 
 
 @operator("Conv")
-def conv(call: Call) -> Images:
+def conv(call: NodeCall) -> OnnxImages:
     """Convolve images with constant weights, over one axis or two."""
     bias = (real(call.static(2)),) if call.has(2) else ()
     return convolved(call, call.images(0), real(call.static(1)), bias)
 
 
-def convolved(call: Call, x: Images, weight: Array, bias: tuple[Array, ...]) -> Images:
+def convolved(call: NodeCall, x: OnnxImages, weight: Array, bias: tuple[Array, ...]) -> OnnxImages:
     """Emit a convolution with the attributes of a node."""
     rank = len(x.shape)
     if weight.ndim != rank + 1:
@@ -38,7 +38,7 @@ def convolved(call: Call, x: Images, weight: Array, bias: tuple[Array, ...]) -> 
 
 
 @operator("Gemm")
-def gemm(call: Call) -> Images:
+def gemm(call: NodeCall) -> OnnxImages:
     """Multiply rows of features by a constant matrix, then add a constant or another value."""
     x, alpha, beta = call.images(0), call.real("alpha", 1.0), call.real("beta", 1.0)
     if call.flag("transA"):
@@ -58,24 +58,24 @@ def gemm(call: Call) -> Images:
 
 
 @operator("MatMul")
-def matmul(call: Call) -> Images:
+def matmul(call: NodeCall) -> OnnxImages:
     """Multiply by a constant matrix, from the right or the left, or the matrices of two values of each image."""
     a, b = call.value(0), call.value(1)
-    if isinstance(b, Static) and isinstance(a, Images) and all(size == 1 for size in b.pair[0].shape[:-2]):
+    if isinstance(b, Static) and isinstance(a, OnnxImages) and all(size == 1 for size in b.pair[0].shape[:-2]):
         return multiplied(call, a, real(b.array))
-    rank = max(len(value.shape) for value in (a, b) if isinstance(value, Images))
-    if any(isinstance(value, Images) and len(value.shape) != rank for value in (a, b)) or rank < 2:
+    rank = max(len(value.shape) for value in (a, b) if isinstance(value, OnnxImages))
+    if any(isinstance(value, OnnxImages) and len(value.shape) != rank for value in (a, b)) or rank < 2:
         raise UnsupportedError("values of so few or of different axes would set images against matrices")
-    images = [value for value in (a, b) if isinstance(value, Images)]
+    images = [value for value in (a, b) if isinstance(value, OnnxImages)]
     # images that share an axis with heads are as many matrices
     if is_joined := all(value.is_joined for value in images) and len({value.shape[0] for value in images}) == 1:
-        a, b = (value.apart if isinstance(value, Images) else value for value in (a, b))
+        a, b = (value.apart if isinstance(value, OnnxImages) else value for value in (a, b))
     return replace(call.emit(MatMul(), *(_matrices(value, rank) for value in (a, b))), is_joined=is_joined)
 
 
-def _matrices(value: Images | Static, rank: int) -> Images | Array:
+def _matrices(value: OnnxImages | Static, rank: int) -> OnnxImages | Array:
     """Return a value, or a constant with as many axes as one image has."""
-    if isinstance(value, Images):
+    if isinstance(value, OnnxImages):
         return value
     array = real(value.of_one_image(rank))
     if array.ndim < 2:
@@ -83,7 +83,7 @@ def _matrices(value: Images | Static, rank: int) -> Images | Array:
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
-def multiplied(call: Call, x: Images, matrix: Array) -> Images:
+def multiplied(call: NodeCall, x: OnnxImages, matrix: Array) -> OnnxImages:
     """Emit the product of the last axis of images with a constant matrix (K, O)."""
     if matrix.ndim == 1 and len(x.shape) > 1:
         columns = multiplied(call, x, matrix[:, None])
@@ -97,7 +97,7 @@ def multiplied(call: Call, x: Images, matrix: Array) -> Images:
     return _of_every_pixel(call, x, matrix)
 
 
-def _of_every_pixel(call: Call, x: Images, matrix: Array) -> Images:
+def _of_every_pixel(call: NodeCall, x: OnnxImages, matrix: Array) -> OnnxImages:
     """Emit a product along the last axis as a 1x1 convolution; transposes that meet their opposite vanish later."""
     *rest, features = x.shape
     last = len(x.shape)

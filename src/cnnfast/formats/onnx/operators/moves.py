@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.fold import slices, split_sizes
 from cnnfast.formats.onnx.operators.arithmetic import operand
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.shapes import reshaped
-from cnnfast.formats.onnx.values import Images, Static, whole
+from cnnfast.formats.onnx.values import OnnxImages, Static, whole
 from cnnfast.ops import Concat, Identity, Pad, Reshape, Shape, Slice, Transpose
 
 PAD_MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "wrap": "wrap"}
@@ -21,17 +21,17 @@ MAX_PIECES = 64
 
 
 @operator("Concat")
-def concat(call: Call) -> Images:
+def concat(call: NodeCall) -> OnnxImages:
     """Join values along an axis."""
     values = [call.value(i) for i in range(len(call.inputs))]
-    rank = max(len(v.shape) for v in values if isinstance(v, Images))
+    rank = max(len(v.shape) for v in values if isinstance(v, OnnxImages))
     op = Concat(call.axis(call.integer("axis"), rank))
     parts = [operand(v, rank) for v in values if not (isinstance(v, Static) and 0 in v.pair[0].shape)]
     return call.emit(op, *parts)
 
 
 @operator("Split")
-def split(call: Call) -> list[Images]:
+def split(call: NodeCall) -> list[OnnxImages]:
     """Cut along an axis."""
     x = call.images(0)
     axis = call.axis(call.integer("axis", 0), len(x.shape), x.at)
@@ -45,7 +45,7 @@ def split(call: Call) -> list[Images]:
 
 
 @operator("Slice")
-def slice_(call: Call) -> Images:
+def slice_(call: NodeCall) -> OnnxImages:
     """Take a part of each image."""
     x = call.images(0)
     taken: dict[int, range] = {}
@@ -61,7 +61,7 @@ def slice_(call: Call) -> Images:
     return replace(cut(call, x.in_front, taken), at=x.at)
 
 
-def cut(call: Call, x: Images, taken: dict[int, range]) -> Images:
+def cut(call: NodeCall, x: OnnxImages, taken: dict[int, range]) -> OnnxImages:
     """Emit a slice of some axes, counted from N = 0."""
     ranges = [taken.get(axis, range(size)) for axis, size in enumerate(x.shape, 1)]
     if any(len(r) == 0 for r in ranges):
@@ -71,7 +71,7 @@ def cut(call: Call, x: Images, taken: dict[int, range]) -> Images:
 
 
 @operator("Gather")
-def gather(call: Call) -> Images:
+def gather(call: NodeCall) -> OnnxImages:
     """Take elements of one axis by constant numbers."""
     x = call.images(0)
     axis = call.axis(call.integer("axis", 0), len(x.shape), x.at)
@@ -107,7 +107,7 @@ def _runs(wanted: list[int]) -> list[range]:
 
 
 @operator("Pad")
-def pad(call: Call) -> Images:
+def pad(call: NodeCall) -> OnnxImages:
     """Surround each image; negative amounts cut it."""
     x = call.images(0)
     rank = len(x.shape) + 1
@@ -129,7 +129,7 @@ def pad(call: Call) -> Images:
     return padded(call, _cropped(call, x, around[1:]), [(max(a, 0), max(b, 0)) for a, b in around[1:]], mode, value)
 
 
-def _cropped(call: Call, x: Images, around: Sequence[tuple[int, int]]) -> Images:
+def _cropped(call: NodeCall, x: OnnxImages, around: Sequence[tuple[int, int]]) -> OnnxImages:
     if all(min(pair) >= 0 for pair in around):
         return x
     taken = {
@@ -139,7 +139,7 @@ def _cropped(call: Call, x: Images, around: Sequence[tuple[int, int]]) -> Images
     return cut(call, x, taken)
 
 
-def padded(call: Call, x: Images, around: Sequence[tuple[int, int]], mode: str, value: float) -> Images:
+def padded(call: NodeCall, x: OnnxImages, around: Sequence[tuple[int, int]], mode: str, value: float) -> OnnxImages:
     """Emit a pad of images of one to three axes."""
     if not any(map(any, around)):
         return call.emit(Identity(), x)
@@ -154,7 +154,7 @@ def padded(call: Call, x: Images, around: Sequence[tuple[int, int]], mode: str, 
 
 
 @operator("DepthToSpace", "SpaceToDepth")
-def depth_to_space(call: Call) -> Images:
+def depth_to_space(call: NodeCall) -> OnnxImages:
     """Move channels to pixels, or pixels to channels."""
     x, b = call.images(0), call.integer("blocksize")
     if len(x.shape) != 3 or b < 1:
@@ -169,7 +169,7 @@ def depth_to_space(call: Call) -> Images:
     return _turned(call, x, (c // (b * b), b, b, h, w), (0, 1, 4, 2, 5, 3), result)
 
 
-def _turned(call: Call, x: Images, apart: Shape, order: Shape, result: Shape) -> Images:
+def _turned(call: NodeCall, x: OnnxImages, apart: Shape, order: Shape, result: Shape) -> OnnxImages:
     if min(apart) < 1:
         raise ModelFileError(f"{call.kind} does not fit images of shape {x.shape}")
     return call.emit(Reshape(result), call.emit(Transpose(order), call.emit(Reshape(apart), x)))

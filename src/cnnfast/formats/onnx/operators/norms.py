@@ -9,15 +9,15 @@ import numpy as np
 
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.layers import real
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Array, Op
 
 
 @operator("BatchNormalization")
-def batch_norm(call: Call) -> Images:
+def batch_norm(call: NodeCall) -> OnnxImages:
     """Normalize with the statistics of training."""
     if call.flag("training_mode") or (call.opset < 9 and not call.flag("spatial", True)):
         raise UnsupportedError("training_mode, or statistics for each pixel")
@@ -32,7 +32,7 @@ def batch_norm(call: Call) -> Images:
 
 
 @operator("InstanceNormalization", "GroupNormalization")
-def group_norm(call: Call) -> Images:
+def group_norm(call: NodeCall) -> OnnxImages:
     """Normalize each channel, or groups of them, with the statistics of each image."""
     x, parameters = call.images(0), [real(call.static(i)) for i in (1, 2)]
     call.ignore("stash_type")
@@ -47,7 +47,7 @@ def group_norm(call: Call) -> Images:
     return call.emit(ops.Reshape(x.shape), call.emit(op, flat, *parameters))
 
 
-def _by_channel(call: Call, part: Array, groups: int, channels: int) -> Array:
+def _by_channel(call: NodeCall, part: Array, groups: int, channels: int) -> Array:
     """Return a number for each channel, from one for each group."""
     if groups < 1 or channels % groups or part.shape != (groups,):
         raise ModelFileError(f"{groups} groups of {channels} channels, with parameters of shape {part.shape}")
@@ -55,7 +55,7 @@ def _by_channel(call: Call, part: Array, groups: int, channels: int) -> Array:
 
 
 @operator("RMSNormalization")
-def rms_norm(call: Call) -> Images:
+def rms_norm(call: NodeCall) -> OnnxImages:
     """Divide the last axes of each image by the root of their mean square."""
     x = call.images(0)
     call.ignore("stash_type")
@@ -66,7 +66,7 @@ def rms_norm(call: Call) -> Images:
 
 
 @operator("LayerNormalization")
-def layer_norm(call: Call) -> list[Images]:
+def layer_norm(call: NodeCall) -> list[OnnxImages]:
     """Normalize the last axes of each image; mean and inverse deviation are results too, if asked for."""
     x = call.images(0)
     call.ignore("stash_type")
@@ -87,7 +87,7 @@ def layer_norm(call: Call) -> list[Images]:
 
 
 @operator("MeanVarianceNormalization")
-def mean_variance(call: Call) -> Images:
+def mean_variance(call: NodeCall) -> OnnxImages:
     """Normalize over some axes of each image."""
     x = call.images(0)
     axes = tuple(call.axis(axis, len(x.shape)) for axis in call.integers("axes", (0, 2, 3)))
@@ -95,7 +95,7 @@ def mean_variance(call: Call) -> Images:
 
 
 @operator("LpNormalization")
-def lp_norm(call: Call) -> Images:
+def lp_norm(call: NodeCall) -> OnnxImages:
     """Divide by the sum of absolute values, or by the root of the energy, along one axis."""
     x = call.images(0)
     axis = call.axis(call.integer("axis", -1), len(x.shape))
@@ -109,14 +109,14 @@ def lp_norm(call: Call) -> Images:
 
 
 @operator("LRN")
-def lrn(call: Call) -> Images:
+def lrn(call: NodeCall) -> OnnxImages:
     """Divide by the energy of neighbor channels."""
     op = ops.Lrn(call.integer("size"), call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0))
     return call.emit(op, call.images(0))
 
 
 @operator("Softmax", "LogSoftmax")
-def softmax(call: Call) -> Images:
+def softmax(call: NodeCall) -> OnnxImages:
     """Turn scores into probabilities along one axis; before opset 13, along all axes from one on."""
     x = call.images(0)
     kind: type[Op] = ops.Softmax if call.kind == "Softmax" else ops.LogSoftmax

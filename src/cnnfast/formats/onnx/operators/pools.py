@@ -7,16 +7,16 @@ import math
 import numpy as np
 
 from cnnfast.errors import UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
 from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Abs, AvgPool, MaxPool, Mul, Op, ReduceMax, ReduceMean, ReduceSum, Sqrt
 from cnnfast.ops.reduce import simplest
 
 
 @operator("MaxPool", "AveragePool")
-def pool(call: Call) -> Images:
+def pool(call: NodeCall) -> OnnxImages:
     """Take the largest or the mean of each window."""
     rank = len(call.images(0).shape)
     x = with_rows(call, call.images(0))
@@ -35,7 +35,7 @@ def pool(call: Call) -> Images:
 
 
 @operator("LpPool", "GlobalLpPool")
-def lp_pool(call: Call) -> Images:
+def lp_pool(call: NodeCall) -> OnnxImages:
     """Take the sum of absolute values, or the root of the energy, of each window or channel."""
     x, power = call.images(0), call.integer("p", 2)
     if power not in (1, 2) or call.integer("ceil_mode", 0):
@@ -53,7 +53,7 @@ def lp_pool(call: Call) -> Images:
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
-def global_pool(call: Call) -> Images:
+def global_pool(call: NodeCall) -> OnnxImages:
     """Take the mean or the largest of each channel."""
     x = call.images(0)
     if len(x.shape) < 2:

@@ -12,17 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.fold import along, quantized_zero, result_is_real
 from cnnfast.formats.onnx.operators.elements import clipped, numbers
 from cnnfast.formats.onnx.operators.layers import convolved, multiplied
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Found, Images, Integers, Value
+from cnnfast.formats.onnx.values import FoundScale, Integers, OnnxImages, Value
 from cnnfast.ops import Array, Mul, Sub
 
 
 @operator("QuantizeLinear")
-def quantize(call: Call) -> Images:
+def quantize(call: NodeCall) -> OnnxImages:
     """Limit to the range of the integers."""
     # there is one scale, and neither floats of eight bits nor arithmetic in any type but float32
     call.ignore("axis", "saturate", "precision")
@@ -30,21 +30,21 @@ def quantize(call: Call) -> Images:
 
 
 @operator("DequantizeLinear")
-def dequantize(call: Call) -> Images:
+def dequantize(call: NodeCall) -> OnnxImages:
     """Do nothing to a value that is real already; make an input of the network real."""
     x = call.images(0)
     result_is_real(call)
-    if isinstance(call.given(1), Found):
+    if isinstance(call.given(1), FoundScale):
         return _found_again(call, x)
     scale = call.static(1)
     return dequantized(call, x, scale, call.static(2) if call.has(2) else np.zeros(scale.shape, np.uint8))
 
 
-def _found_again(call: Call, x: Images) -> Images:
+def _found_again(call: NodeCall, x: OnnxImages) -> OnnxImages:
     scale, zero = call.given(1), call.given(2) if call.has(2) else None
     if (
         x.integers is None
-        or not (isinstance(scale, Found) and isinstance(zero, Found))
+        or not (isinstance(scale, FoundScale) and isinstance(zero, FoundScale))
         or not (scale.source == zero.source == x.integers.scale == x.integers.zero)
         or not (scale.factor is not None and scale.factor.size == 1 and scale.factor.reshape(-1)[0] == 1)
     ):
@@ -52,7 +52,7 @@ def _found_again(call: Call, x: Images) -> Images:
     return x.real
 
 
-def dequantized(call: Call, x: Images, scale: Array, zero: Array) -> Images:
+def dequantized(call: NodeCall, x: OnnxImages, scale: Array, zero: Array) -> OnnxImages:
     """Emit ``(integer - zero) * scale``, as far as the numbers that the integers stand for are not that already."""
     if x.integers is None:
         raise UnsupportedError("its input holds real numbers, not integers")
@@ -69,7 +69,7 @@ def dequantized(call: Call, x: Images, scale: Array, zero: Array) -> Images:
 
 
 @operator("QLinearConv")
-def conv(call: Call) -> Images:
+def conv(call: NodeCall) -> OnnxImages:
     """Convolve: inputs x, its scale and zero point, the same of the weights, scale and zero point of y, bias."""
     x, scale, weight = dequantized(call, call.images(0), call.static(1), call.static(2)), call.static(4), call.static(3)
     scales, zeros = (
@@ -85,7 +85,7 @@ def conv(call: Call) -> Images:
 
 
 @operator("QLinearMatMul")
-def matmul(call: Call) -> Images:
+def matmul(call: NodeCall) -> OnnxImages:
     """Multiply: inputs a and b, each with scale and zero point, scale and zero point of y."""
     x = dequantized(call, call.images(0), call.static(1), call.static(2))
     matrix = call.static(3)
@@ -102,7 +102,7 @@ def _meaning(dtype: np.dtype[np.generic], scale: Array, zero: Array) -> Integers
     return Integers(dtype, float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0]))
 
 
-def _limited(call: Call, x: Images, scale: Array, zero: Array) -> Images:
+def _limited(call: NodeCall, x: OnnxImages, scale: Array, zero: Array) -> OnnxImages:
     """Emit the limits of the integers, and note what they stand for."""
     if scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu" or zero.dtype.itemsize > 2:
         raise UnsupportedError(f"scales of shape {scale.shape} and integers of type {zero.dtype}; one scale is run")
@@ -115,20 +115,20 @@ def _limited(call: Call, x: Images, scale: Array, zero: Array) -> Images:
 
 
 @operator("DynamicQuantizeLinear")
-def dynamic(call: Call) -> list[Value]:
+def dynamic(call: NodeCall) -> list[Value]:
     """Do nothing: the range of the integers is that of the numbers, whatever it is."""
     x, name = call.images(0), call.result
     if x.integers is not None:
         raise UnsupportedError(f"its input holds {x.integers}, not real numbers")
     return [
         replace(x, integers=Integers(np.dtype(np.uint8), name, name)),
-        Found(name, np.ones((), np.float32)),
-        Found(name, None),
+        FoundScale(name, np.ones((), np.float32)),
+        FoundScale(name, None),
     ]
 
 
 @operator("ConvInteger", "MatMulInteger")
-def of_integers(call: Call) -> Images:
+def of_integers(call: NodeCall) -> OnnxImages:
     """Multiply integers: what comes out stands for numbers of the scale that came in, with the zero point 0."""
     weight = call.static(1).astype(np.float64)
     if call.has(3):
@@ -141,14 +141,14 @@ def of_integers(call: Call) -> Images:
     return replace(y, integers=Integers(np.dtype(np.int32), scale))
 
 
-def _without_zero(call: Call, x: Images) -> tuple[Images, float | str]:
+def _without_zero(call: NodeCall, x: OnnxImages) -> tuple[OnnxImages, float | str]:
     """Return the numbers that the integers minus input 2 stand for, and their scale."""
     held = x.integers
     if held is None:
         raise UnsupportedError("its input holds real numbers, not integers")
     zero = call.given(2) if call.has(2) else None
     if isinstance(held.scale, str):
-        if not isinstance(zero, Found) or zero.factor is not None or zero.source != held.zero:
+        if not isinstance(zero, FoundScale) or zero.factor is not None or zero.source != held.zero:
             raise UnsupportedError("its zero point is not that of the node that made the integers")
         return x.real, held.scale
     origin = call.static(2) if zero is not None else np.zeros((), np.uint8)

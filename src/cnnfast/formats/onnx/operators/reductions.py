@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cnnfast.errors import UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Abs, Exp, Identity, Log, Mul, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Sqrt
 from cnnfast.ops.reduce import Reduce, simplest
 
@@ -26,7 +26,7 @@ PLAIN = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
 
 
 @operator(*KINDS)
-def reduce(call: Call) -> Images:
+def reduce(call: NodeCall) -> OnnxImages:
     """Reduce over axes of each image."""
     x = call.images(0)
     axes = call.listed(1, "axes", 13 if call.kind == "ReduceSum" else 18, ())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.values import Value
 from cnnfast.runtime.registry import Registry
 
-Operator = Callable[[Call], Value | Sequence[Value]]
+Operator = Callable[[NodeCall], Value | Sequence[Value]]
 
 OPERATORS: Registry[str, Operator] = Registry("operators of ONNX")
 """Every operator that may read images, by its name in ONNX."""

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import BATCHES, Images, Static, whole
+from cnnfast.formats.onnx.values import BATCHES, OnnxImages, Static, whole
 from cnnfast.ops import Resize
 
 NAMES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
 
 
 @operator("Upsample", "Resize")
-def resize(call: Call) -> Images:
+def resize(call: NodeCall) -> OnnxImages:
     """Interpolate each channel at another resolution."""
     x = call.images(0)
     if len(x.shape) != 3:
@@ -41,7 +41,7 @@ def resize(call: Call) -> Images:
     return replace(y, integers=x.integers)
 
 
-def _coordinates(call: Call) -> dict[str, Any]:
+def _coordinates(call: NodeCall) -> dict[str, Any]:
     """Return where pixels lie, as `Resize` says it; before opset 11 there was no choice."""
     if call.kind == "Upsample" or call.opset < 11:
         return dict(coordinates="asymmetric", rounding="floor")
@@ -52,7 +52,7 @@ def _coordinates(call: Call) -> dict[str, Any]:
     return dict(coordinates=where, rounding=call.text("nearest_mode", "round_prefer_floor"), **flags)
 
 
-def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]:
+def _sizes(call: NodeCall, x: OnnxImages) -> tuple[tuple[int, int], tuple[float, float]]:
     """Return the new height and width, and the scales where they are given (else 0)."""
     index = 1 if call.kind == "Upsample" or call.opset < 11 else 2
     axes = [axis % 4 for axis in call.integers("axes", range(4))]
@@ -72,7 +72,7 @@ def _sizes(call: Call, x: Images) -> tuple[tuple[int, int], tuple[float, float]]
     return (height, width), by_axis
 
 
-def _given_sizes(call: Call) -> list[int]:
+def _given_sizes(call: NodeCall) -> list[int]:
     """Return the sizes that a node states; the first may be the number of images."""
     value = call.value(3)
     if not isinstance(value, Static):
@@ -83,7 +83,7 @@ def _given_sizes(call: Call) -> list[int]:
     return a
 
 
-def _by_sizes(call: Call, x: Images, given: dict[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:
+def _by_sizes(call: NodeCall, x: OnnxImages, given: dict[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:
     if given.get(1, x.shape[0]) != x.shape[0]:
         raise UnsupportedError(f"sizes {list(given.values())}: only height and width may change")
     wanted = [given.get(axis, x.shape[axis - 1]) for axis in (2, 3)]

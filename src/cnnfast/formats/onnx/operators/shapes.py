@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
+from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.operators.registry import operator
-from cnnfast.formats.onnx.values import BATCHES, Images, Static
+from cnnfast.formats.onnx.values import BATCHES, OnnxImages, Static
 from cnnfast.ops import Add, Flatten, Identity, Reshape, Shape, Transpose
 
 
 @operator("Shape", "Size")
-def shape(call: Call) -> Static:
+def shape(call: NodeCall) -> Static:
     """Return the shape of images as a constant that depends on N."""
     x = call.images(0)
     pair = [np.array(x.in_file(n), np.int64) for n in BATCHES]
@@ -26,7 +26,7 @@ def shape(call: Call) -> Static:
 
 
 @operator("Reshape")
-def reshape(call: Call) -> Images:
+def reshape(call: NodeCall) -> OnnxImages:
     """Give each image another shape; the images must stay apart."""
     x = call.images(0)
     if call.opset < 5:
@@ -39,7 +39,7 @@ def reshape(call: Call) -> Images:
     return replace(reshaped(call, x.apart, target), is_joined=is_joined)
 
 
-def _target(call: Call, x: Images, target: list[int], images: int, keep_zeros: bool) -> tuple[Shape, bool]:
+def _target(call: NodeCall, x: OnnxImages, target: list[int], images: int, keep_zeros: bool) -> tuple[Shape, bool]:
     """Return the shape of one image that a target for N images means, and whether its first axis is joined with N."""
     if not all(size >= -1 for size in target) or target.count(-1) > 1 or len(target) > 16:
         raise ModelFileError(f"the shape {target} of Reshape is none")
@@ -64,7 +64,7 @@ def _target(call: Call, x: Images, target: list[int], images: int, keep_zeros: b
     raise UnsupportedError(f"the shape {target} for {images} images of shape {x.shape} mixes the images")
 
 
-def reshaped(call: Call, x: Images, target: Shape) -> Images:
+def reshaped(call: NodeCall, x: OnnxImages, target: Shape) -> OnnxImages:
     """Emit a reshape, by its simplest name."""
     if target == x.shape:
         return call.emit(Identity(), x)
@@ -76,7 +76,7 @@ def reshaped(call: Call, x: Images, target: Shape) -> Images:
 
 
 @operator("Flatten")
-def flatten(call: Call) -> Images:
+def flatten(call: NodeCall) -> OnnxImages:
     """Lay each image out as one row."""
     x = call.images(0)
     axis = call.integer("axis", 1)
@@ -87,7 +87,7 @@ def flatten(call: Call) -> Images:
 
 
 @operator("Squeeze")
-def squeeze(call: Call) -> Images:
+def squeeze(call: NodeCall) -> OnnxImages:
     """Drop axes of size 1."""
     x = call.images(0)
     given = call.listed(1, "axes", 13, ())
@@ -101,7 +101,7 @@ def squeeze(call: Call) -> Images:
 
 
 @operator("Unsqueeze")
-def unsqueeze(call: Call) -> Images:
+def unsqueeze(call: NodeCall) -> OnnxImages:
     """Insert axes of size 1."""
     x = call.images(0)
     given = call.listed(1, "axes", 13)
@@ -114,7 +114,7 @@ def unsqueeze(call: Call) -> Images:
 
 
 @operator("Transpose")
-def transpose(call: Call) -> Images:
+def transpose(call: NodeCall) -> OnnxImages:
     """Reorder the axes of each image."""
     x = call.images(0)
     axes = len(x.in_file("N"))
@@ -130,7 +130,7 @@ def transpose(call: Call) -> Images:
 
 
 @operator("Expand")
-def expand(call: Call) -> Images:
+def expand(call: NodeCall) -> OnnxImages:
     """Repeat along axes of size 1."""
     x = call.images(0)
     shapes = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.call import Call
-from cnnfast.formats.onnx.values import Images
+from cnnfast.formats.onnx.call import NodeCall
+from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Reshape, Shape
 from cnnfast.ops.reshape import same_padding
 
@@ -22,7 +22,7 @@ class Window:
     padding: tuple[int, int, int, int]
 
 
-def with_rows(call: Call, x: Images) -> Images:
+def with_rows(call: NodeCall, x: OnnxImages) -> OnnxImages:
     """Return images (C, H, W); those of one axis, (C, W), become one row high."""
     if len(x.shape) == 2:
         return call.emit(Reshape((x.shape[0], 1, x.shape[1])), x)
@@ -31,12 +31,12 @@ def with_rows(call: Call, x: Images) -> Images:
     return x
 
 
-def without_rows(call: Call, y: Images, rank: int) -> Images:
+def without_rows(call: NodeCall, y: OnnxImages, rank: int) -> OnnxImages:
     """Return images of as many axes as before `with_rows`."""
     return call.emit(Reshape((y.shape[0], y.shape[2])), y) if rank == 2 else y
 
 
-def window(call: Call, kernel: tuple[int, ...], x: Shape) -> Window:
+def window(call: NodeCall, kernel: tuple[int, ...], x: Shape) -> Window:
     """Return the window of a node over images of shape ``x``, (C, H, W)."""
     axes = len(kernel)
     stride, dilation = (call.integers(name, (1,) * axes) for name in ("strides", "dilations"))
@@ -58,7 +58,7 @@ def window(call: Call, kernel: tuple[int, ...], x: Shape) -> Window:
 
 
 def _padding(
-    call: Call, pads: tuple[int, int, int, int], x: Shape, kernel: Pair, stride: Pair, dilation: Pair
+    call: NodeCall, pads: tuple[int, int, int, int], x: Shape, kernel: Pair, stride: Pair, dilation: Pair
 ) -> tuple[int, int, int, int]:
     mode = call.text("auto_pad", "NOTSET")
     if mode == "NOTSET":
