@@ -143,8 +143,10 @@ class ChwnLowering(Lowering):
         key : object
             What it depends on.
         """
+        # not self: the lowering would keep itself and the whole graph alive by what it has made
+        constant = self.graph.constants[name]
         return self.once(
-            lambda: Packed(lambda: packed(arrange(self.float32(name))), size * FLOAT), "arranged", name, *key
+            lambda: Packed(lambda: packed(arrange(packed(constant))), size * FLOAT), "arranged", name, *key
         )
 
     def per_channel(self, name: str, channels: int) -> Packed | Array:
