@@ -114,7 +114,7 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description="Measure load and plan time against the number of nodes.")
     parser.add_argument("--nodes", type=int, nargs="+", default=NODES)
-    parser.add_argument("--rounds", type=int, default=3, help="the fastest of so many counts")
+    parser.add_argument("--rounds", type=int, default=3, help="the fastest of this many counts")
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print(f"{'':10}{'':10}{'nodes':>8}{'load, s':>10}{'plan, s':>10}{'µs/node':>10}")

@@ -1,4 +1,4 @@
-"""Cats against dogs from nothing: 2,000 pictures, scaled features, and views that are sheared, zoomed and flipped.
+"""Cats against dogs from scratch: 2,000 pictures, scaled features, and views that are sheared, zoomed and flipped.
 
 python examples/cats_dogs.py DATA    # a folder with training_set and test_set, each with a folder of pictures a class
 """

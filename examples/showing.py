@@ -20,7 +20,7 @@ def arguments(description: str, data: str, epochs: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", type=Path, help=data)
     parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
-    parser.add_argument("--limit", type=int, help="learn from at most so many images")
+    parser.add_argument("--limit", type=int, help="learn from at most this many images")
     parser.add_argument("--plots", type=Path, default=Path(), help="folder for the pictures")
     return parser.parse_args()
 

@@ -64,7 +64,7 @@ def test_rows_that_are_images() -> None:
     model = CNNClassifier(epochs=2, random_state=0)
     rows = clone(model).set_params(image_shape=(8, 8)).fit(images.reshape(300, 64), labels)
     assert (rows.predict_proba(images.reshape(300, 64)) == model.fit(images, labels).predict_proba(images)).all()
-    with pytest.raises(CnnfastError, match="are no images of shape"):
+    with pytest.raises(CnnfastError, match="are not images of shape"):
         clone(model).set_params(image_shape=(8, 9)).fit(images.reshape(300, 64), labels)
 
 

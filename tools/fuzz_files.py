@@ -63,7 +63,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Read random files that are whole but say odd things.")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; all by default")
     parser.add_argument("--seconds", type=float, default=120, help="for all kinds together (default: %(default)s)")
-    parser.add_argument("--files", type=int, default=sys.maxsize, help="end a kind after so many")
+    parser.add_argument("--files", type=int, default=sys.maxsize, help="end a kind after this many files")
     parser.add_argument("--seed", type=int, help="of the first file; by default a new one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="kinds that run at a time")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)

@@ -87,7 +87,7 @@ def images() -> np.ndarray:
 
 
 def takes_bytes(model: Any) -> bool:
-    """Tell whether the preprocessing is part of the network; the others get bytes from -1 to 1."""
+    """Return whether the preprocessing is part of the network; the others get bytes from -1 to 1."""
     return any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in model.layers[:3])
 
 
@@ -105,7 +105,7 @@ def scores_of(model: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def same_graphs(first: Any, second: Any) -> bool:
-    """Tell whether two graphs have the same nodes and the same bits in their constants."""
+    """Return whether two graphs have the same nodes and the same bits in their constants."""
     return (
         first.nodes == second.nodes
         and first.constants.keys() == second.constants.keys()
@@ -156,7 +156,7 @@ def same_winners(scores: np.ndarray, wanted: np.ndarray) -> int:
 
 
 def passed(result: dict[str, Any]) -> bool:
-    """Tell whether a result is within the bounds, and whether it says anything: images must have different winners."""
+    """Return whether a result is within the bounds and means something: images must have different winners."""
     close = result["scores"] <= BOUND and result["probabilities"] <= BOUND
     first = result["top-1"] == result["top-1 of differences"] == IMAGES
     return close and first and result["same graph"] and result["winners"] > 4

@@ -1,6 +1,6 @@
 """An engine in a process of its own: it sleeps on a pipe, and runs only when it is asked to.
 
-Engines share no thread pool, memory allocator or OpenMP library this way, and one that fails takes nobody along.
+Engines share no thread pool, memory allocator or OpenMP library this way, and one that fails does not end the others.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Worker:
         return Ready(best, *found[best], refused)
 
     def time(self, batch: int, seconds: float) -> list[float]:
-        """Return the time of each call, repeated for so many seconds but at least once."""
+        """Return the time of each call, repeated for that many seconds but at least once."""
         return _times(*self._ready[batch], seconds)
 
     def forget(self) -> None:

@@ -50,7 +50,7 @@ class ConfigError(CnnfastError, ValueError):
 
 
 class TrainingError(CnnfastError, ArithmeticError):
-    """Training that went astray: the loss is no number any more. ``network`` is the last good one, or None."""
+    """Training that went astray: the loss is no longer a number. ``network`` is the last good one, or None."""
 
     def __init__(self, message: str, network: object = None) -> None:
         super().__init__(message)

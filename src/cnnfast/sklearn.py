@@ -134,7 +134,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return images (N, H, W, C), or rows (N, F)."""
         if X.ndim == 2 and self.image_shape is not None:
             if int(np.prod(self.image_shape)) != X.shape[1]:
-                raise InputError(f"rows have {X.shape[1]} numbers, which are no images of shape {self.image_shape}")
+                raise InputError(f"rows have {X.shape[1]} numbers, which are not images of shape {self.image_shape}")
             X = X.reshape(len(X), *self.image_shape)
         if X.ndim == 3:
             X = X[..., None]

@@ -80,7 +80,7 @@ def test_resumed_file_is_the_same(
     assert Network.load(two).input_shape == (1, 16, 16)
     refused = run(*words, "--out", two)
     assert refused.status == 2
-    assert "say --resume to go on with it, or --force to start afresh" in refused.err
+    assert "use --resume to continue it, or --force to start over" in refused.err
     assert run(*words, "--out", two, "--resume").status == 0
     weights = [Network.load(path).graph.constants for path in (one, two)]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])

@@ -127,7 +127,7 @@ def test_a_pipe_is_never_opened(tmp_path, name):
 
 def test_unknown_kind_lists_the_known_ones(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(DataError, match=r"notes.txt: is no data set.*CIFAR-10.*MNIST.*NumPy.*folder"):
+    with pytest.raises(DataError, match=r"notes.txt: is not a data set.*CIFAR-10.*MNIST.*NumPy.*folder"):
         open_dataset(tmp_path / "notes.txt")
 
 

@@ -301,7 +301,7 @@ def test_pictures_that_do_not_fit_are_refused_when_the_network_is_made(shape: tu
         Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels=channels))
 
 
-# Floats that nobody has preprocessed ----------------------------------------------------------------------------------
+# Floats that have not been preprocessed -----------------------------------------------------------------------------
 
 RULES = {
     "0 to 1": Preprocess((H, W)),

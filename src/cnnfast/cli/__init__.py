@@ -34,14 +34,14 @@ from cnnfast.images.pictures.pixels import get_max_pixels, set_max_pixels
 
 COMMANDS = {
     "find": "find the pictures of a class among many",
-    "classify": "say what each picture shows",
+    "classify": "print what each picture shows",
     "evaluate": "measure how often a network is right, on labeled images",
-    "train": "train a network on labeled images, from nothing or on top of another",
+    "train": "train a network on labeled images, from scratch or on top of another",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
     "convert": "read a model file of any known format and write it as cnnfast's own",
-    "compare": "run two networks, or one and its original engine, side by side, and say where they part",
+    "compare": "run two networks, or one and its original engine, side by side, and show where they differ",
     "download": "fetch a data set",
     "demo": "find the cats in a few real photographs",
     "info": "show versions, CPU, instruction set and threads, and who decided them",

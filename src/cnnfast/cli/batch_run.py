@@ -88,7 +88,7 @@ def run_task(args: argparse.Namespace, net: Network, judge: Task) -> int:
 class _Sweep:
     def __init__(self, args: argparse.Namespace, net: Network, judge: Task) -> None:
         if args.resume and args.out is None:
-            raise ConfigError("--resume goes on with the rows of an earlier run, so it needs --out FILE")
+            raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
         self.sources: list[Inputs] = open_inputs(args.paths, args.split)
@@ -134,7 +134,7 @@ class _Sweep:
             if name != row.picture:
                 raise ConfigError(
                     f"{out.path}: cannot be resumed, because its row {done + 1} is about {row.picture}, where the "
-                    f"paths now have {name or 'nothing'}; name the same paths, or start afresh with --force"
+                    f"paths now have {name or 'nothing'}; name the same paths, or start over with --force"
                 )
             self._count(row)
             done += 1
@@ -193,7 +193,7 @@ class _Sweep:
         else:
             words = [word for word in self.args.words if word not in ("--resume", "--force")]
             again = shlex.join(["cnnfast", words[0], "--resume", *words[1:]])
-            log(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; go on with:", f"  {again}")
+            log(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; continue with:", f"  {again}")
         return INTERRUPTED
 
     def _conclude(self, progress: Progress) -> None:

@@ -19,13 +19,11 @@ from cnnfast.network.records import shortest
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add_sweep(parser)
-    parser.add_argument(
-        "--top", type=options.positive, default=1, metavar="K", help="how many labels a picture (default: 1)"
-    )
+    parser.add_argument("--top", type=options.positive, default=1, metavar="K", help="labels per picture (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say what each picture shows."""
+    """Print what each picture shows."""
     net = load(args.model, args)
     names = class_names(net)
     if args.top > len(names):

@@ -97,7 +97,7 @@ def _print_speed(net: Network, images: Array, args: argparse.Namespace) -> None:
 
 
 def _tiles(pictures: Sequence[Known], probabilities: Array, cats: Array, names: Sequence[str]) -> list[Tile]:
-    """Return the tiles, the surest cat first."""
+    """Return the tiles, the most confident cat first."""
     tiles = []
     for i in np.argsort(-cats, kind="stable"):
         known, best = pictures[i], int(probabilities[i].argmax())

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=options.positive, metavar="N", help="only N images: of each class its share, spread evenly"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="draw the surest mistakes, as .png or .html")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="draw the most confident mistakes, as .png or .html"
+    )
     options.add_split(parser)
     options.add_max_pixels(parser)
     options.add_json(parser)

@@ -111,7 +111,7 @@ def _as_png(picture: Array) -> bytes:
 
 
 def _as_folder_name(label: str) -> str:
-    """Return a class as the name of one folder, whatever somebody has called it."""
+    """Return a class as the name of one folder, whatever it is called."""
     name = "".join("_" if c in "/\\:\0" else c for c in label)
     return f"_{name}" if name.startswith(".") else name
 

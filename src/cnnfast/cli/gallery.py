@@ -11,7 +11,7 @@ from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
 
 MAX_TILES = 96
-"""More nobody looks at, and memory must stay constant."""
+"""More are not looked at, and memory must stay constant."""
 
 
 class Gallery:
@@ -34,7 +34,7 @@ class Gallery:
         self._seen = 0
 
     def add(self, tile: Tile) -> None:
-        """Offer a picture; the surest ones are kept."""
+        """Offer a picture; the most confident ones are kept."""
         if isinstance(tile.picture, np.ndarray) and tile.picture.dtype != np.uint8:
             return
         # The number decides between equals, so that tiles are never compared: the earlier picture stays.
@@ -46,8 +46,8 @@ class Gallery:
             heapq.heappushpop(self._heap, entry)
 
     def write(self, title: str) -> str:
-        """Draw the sheet, the surest picture first, and return a line that says so."""
+        """Draw the sheet, the most confident picture first, and return a line that says so."""
         tiles = [tile for _, _, tile in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
-        shown = f"; the {len(tiles)} surest of {self._seen:,} are shown" if self._seen > len(tiles) else ""
+        shown = f"; the {len(tiles)} most confident of {self._seen:,} are shown" if self._seen > len(tiles) else ""
         contact_sheet(tiles, self._path, title + shown)
         return f"contact sheet: {self._path}{shown}"

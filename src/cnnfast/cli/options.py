@@ -11,7 +11,7 @@ from cnnfast.runtime import shipped
 MODEL = f"a shipped network ({', '.join(shipped.list_models())}), or a model file of any known format"
 """What may be named as a network."""
 
-LABELED = "images with labels: a folder of pictures for each class, CIFAR-10, MNIST, or an .npz"
+LABELED = "images with labels: one folder of pictures per class, CIFAR-10, MNIST, or an .npz"
 """What may be named as something to learn from or to measure with."""
 
 
@@ -30,7 +30,7 @@ def add_preprocess(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--preprocess",
         choices=MODES,
-        help="how a picture becomes the input of a network that does not say so itself: raw (0 to 255), 1/255 (0 to "
+        help="how a picture becomes the input of a network that does not specify it: raw (0 to 255), 1/255 (0 to "
         "1), tf (-1 to 1), or what preprocess_input of keras.applications calls torch and caffe",
     )
 
@@ -80,10 +80,10 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     shelf = parser.add_mutually_exclusive_group()
     shelf.add_argument("--copy-to", type=Path, metavar="DIR", help="copy the pictures there; nothing is overwritten")
     shelf.add_argument("--link-to", type=Path, metavar="DIR", help="make symbolic links to the pictures there")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write a row for every image, as .csv or .jsonl")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write one row per image, as .csv or .jsonl")
     existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="go on where an interrupted run left --out")
-    existing.add_argument("--force", action="store_true", help="start --out afresh if it exists")
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted run that wrote --out")
+    existing.add_argument("--force", action="store_true", help="replace --out if it exists")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw a contact sheet, as .png or .html")
     add_split(parser)
     add_max_pixels(parser)

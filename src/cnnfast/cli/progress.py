@@ -1,4 +1,4 @@
-"""What a run says on stderr: a bar while it goes on, what could not be read, and how fast it was."""
+"""What a run prints on stderr: a bar while it runs, what could not be read, and how fast it was."""
 
 from __future__ import annotations
 

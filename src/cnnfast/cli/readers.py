@@ -47,7 +47,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     file.add_argument(
         "--ignore-unexpected", action="store_true", default=None, help="leave out tensors that no layer expects"
     )
-    file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one a line")
+    file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one per line")
     common.add_preprocess(file)
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")
     file.add_argument("--resize", choices=RESIZES, help="how pictures are fitted")
@@ -109,7 +109,7 @@ def _rename(words: list[str]) -> dict[str, str] | str:
 
 
 def labels(text: str) -> list[str]:
-    """Return the labels of a file, one a line, or of a text with commas.
+    """Return the labels of a file, one per line, or of a text with commas.
 
     Examples
     --------

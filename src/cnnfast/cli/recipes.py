@@ -29,7 +29,7 @@ CONVERT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; what is not said is as in `Recipe`."""
     parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
-    parser.add_argument("--batch", type=options.positive, metavar="N", help="images a step (128)")
+    parser.add_argument("--batch", type=options.positive, metavar="N", help="images per step (128)")
     parser.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="default: %(default)s")
     parser.add_argument(
         "--learning-rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001, muon 0.02)"
@@ -107,7 +107,7 @@ def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
     Raises
     ------
     ConfigError
-        For an unknown name, or a value that is no number or out of range.
+        For an unknown name, or a value that is not a number or out of range.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def parse_augment(text: str) -> tuple[Augmentation, ...]:
     Raises
     ------
     ConfigError
-        For an unknown name, or a value that is no number or out of range.
+        For an unknown name, or a value that is not a number or out of range.
 
     Examples
     --------

@@ -35,7 +35,7 @@ class RowFormat(Protocol):
         ...
 
     def is_whole(self, record: bytes) -> bool:
-        """Tell whether some lines are a whole record."""
+        """Return whether some lines are a whole record."""
         ...
 
     def decode(self, record: bytes) -> Row:
@@ -59,7 +59,7 @@ class Csv:
         return self._record([_defused(row.picture), *map(_csv_text, cells), _defused(row.error or "")])
 
     def is_whole(self, record: bytes) -> bool:
-        """Tell whether the line end is outside of quotes."""
+        """Return whether the line end is outside of quotes."""
         return record.endswith(b"\n") and record.count(b'"') % 2 == 0
 
     def decode(self, record: bytes) -> Row:
@@ -122,11 +122,11 @@ class Jsonl:
         record = {"picture": row.picture, **values}
         try:
             return (json.dumps(record, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # The name of the file is no text.
+        except UnicodeEncodeError:  # The name of the file is not text.
             return (json.dumps(record) + "\n").encode()
 
     def is_whole(self, record: bytes) -> bool:
-        """Tell whether the line is whole."""
+        """Return whether the line is whole."""
         return record.endswith(b"\n")
 
     def decode(self, record: bytes) -> Row:

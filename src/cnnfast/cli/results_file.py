@@ -1,7 +1,7 @@
-"""The file of ``--out``: a row an image, in order, so that a run can be interrupted anywhere and resumed.
+"""The file of ``--out``: one row per image, in order, so that a run can be interrupted anywhere and resumed.
 
 Rows hold nothing that differs from run to run, so a resumed file equals that of an undisturbed run byte for byte. What
-the rows depend on (network, command, options) stands beside them in ``FILE.run.json``, and must agree to resume.
+the rows depend on (network, command, options) is stored next to them in ``FILE.run.json``, and must agree to resume.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RowFile:
     ConfigError
         If the suffix is unknown, or the existing file is refused or was written with other settings.
     OutputError
-        If there is no folder to write it into, or the path is of something that is no file.
+        If there is no folder to write it into, or the path is of something that is not a file.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RowFile:
         self._settings = settings
         self._file: BinaryIO | None = None
         if self._target.exists() and not (resume or force):
-            raise ConfigError(f"{path}: exists already; say --resume to go on with it, or --force to start it afresh")
+            raise ConfigError(f"{path}: exists already; use --resume to continue it, or --force to start over")
         self._continues = resume and self._target.exists()
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class RowFile:
                 self._refuse_saved_by_another(record)
                 raise ConfigError(
                     f"{self.path}: its first line is {record[:80]!r}, but rows of this run begin with "
-                    f"{self._layout.header()!r}; start afresh with --force"
+                    f"{self._layout.header()!r}; start over with --force"
                 )
             end += len(record)
         # A row that a kill has torn in the middle is written again.
@@ -97,7 +97,7 @@ class RowFile:
         if self._continues:
             self._file = self._target.open("ab")
             return
-        # In this order: rows must never stand beside the settings of another run, whenever a kill comes.
+        # In this order: rows must never be next to the settings of another run, whenever a kill comes.
         self._target.unlink(missing_ok=True)
         with replacing(self._sidecar) as file:
             file.write((json.dumps(self._settings, indent=2, ensure_ascii=False) + "\n").encode())
@@ -125,14 +125,14 @@ class RowFile:
             row = self._layout.decode(record)
         except (ValueError, csv.Error) as error:
             raise ConfigError(
-                f"{self.path}: record {number + 1} is damaged ({error}): {record[:80]!r}; start afresh with --force"
+                f"{self.path}: record {number + 1} is damaged ({error}): {record[:80]!r}; start over with --force"
             ) from None
         written = self._layout.encode(row)
         if written != record:
             self._refuse_saved_by_another(record)
             raise ConfigError(
                 f"{self.path}: record {number + 1} has been changed: cnnfast would write {written!r:.200}, but it is "
-                f"{record!r:.200}; start afresh with --force"
+                f"{record!r:.200}; start over with --force"
             )
         return row
 
@@ -142,7 +142,7 @@ class RowFile:
         if record.startswith(BOM_UTF8) or record.endswith(b"\r\n"):
             raise ConfigError(
                 f"{self.path}: cannot be resumed, because another program has saved it since: it has {found}, and "
-                "cnnfast writes UTF-8 with line feeds alone; put the original back, or start afresh with --force"
+                "cnnfast writes UTF-8 with line feeds alone; put the original back, or start over with --force"
             )
 
     def _check_settings(self) -> None:
@@ -153,7 +153,7 @@ class RowFile:
         except (OSError, ValueError):
             raise ConfigError(
                 f"{self.path}: cannot be resumed, because {self._sidecar.name}, which says how it was made, is missing "
-                "or damaged; start afresh with --force"
+                "or damaged; start over with --force"
             ) from None
         now = json.loads(json.dumps(self._settings))
         different = [key for key in {**now, **earlier} if now.get(key) != earlier.get(key) and key not in INFORMATIVE]
@@ -161,5 +161,5 @@ class RowFile:
             key = different[0]
             raise ConfigError(
                 f"{self.path}: cannot be resumed, because it was made with {key} = {earlier.get(key)!r}, and now "
-                f"{key} = {now.get(key)!r}; use the same options, or start afresh with --force"
+                f"{key} = {now.get(key)!r}; use the same options, or start over with --force"
             )

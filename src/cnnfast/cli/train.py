@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
-    begins.add_argument("--base", metavar="MODEL", help="a trained network to go on from; other classes get a new head")
+    begins.add_argument("--base", metavar="MODEL", help="a trained network to start from; other classes get a new head")
     frozen = parser.add_mutually_exclusive_group()
     frozen.add_argument("--freeze", action="store_true", help="with --base: train only the head")
     frozen.add_argument("--freeze-up-to", metavar="LAYER", help="with --base: train only what comes after this layer")
@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--license", metavar="TEXT", help="license of the weights, stated in the model file")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
     existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
-    existing.add_argument("--force", action="store_true", help="start afresh where an earlier run has left its folder")
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    existing.add_argument("--force", action="store_true", help="start over where an earlier run has left its folder")
     parser.add_argument("--save-plots", type=Path, metavar="DIR", help="draw what `cnnfast plot` draws")
     options.add_max_pixels(parser)
     options.add_threads(parser)
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     check_target(args.out)
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):
-        raise ConfigError(f"{folder}: holds an earlier run; say --resume to go on with it, or --force to start afresh")
+        raise ConfigError(f"{folder}: holds an earlier run; use --resume to continue it, or --force to start over")
     failures = Failures()
     with threads_or_default(args.threads):
         setup = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save_plots is not None:
         log(*map(str, plot.draw(folder, args.save_plots)))
     if fitted.ended == ends.INTERRUPTED:
-        log(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume goes on")
+        log(f"interrupted after epoch {len(fitted.history)}; {args.out} holds its weights; --resume continues")
         return INTERRUPTED
     return SOME_FAILED if failures.count else OK
 

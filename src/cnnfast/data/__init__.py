@@ -75,7 +75,7 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
         format_ = next((f for f in FORMATS.values() if f.recognize(path)), None)
         if format_ is None:
             kinds = "; ".join(f.looks_like for f in FORMATS.values())
-            raise DataError(f"{path}: is no data set of a known kind; known are: {kinds}")
+            raise DataError(f"{path}: is not a data set of a known kind; known are: {kinds}")
         dataset = format_.open(path, split)
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error}") from error

@@ -26,7 +26,7 @@ Records = npt.NDArray[np.uint8]
 
 
 def recognize(path: Path) -> bool:
-    """Tell whether a path is a ``.bin`` file, or a folder with one of the official files."""
+    """Return whether a path is a ``.bin`` file, or a folder with one of the official files."""
     if path.is_file():
         return path.suffix.lower() == ".bin"
     folder = _folder(path)

@@ -19,7 +19,7 @@ SPLITS = {
 
 
 def recognize(path: Path) -> bool:
-    """Tell whether a folder holds folders and no pictures of its own."""
+    """Return whether a folder holds folders and no pictures of its own."""
     if not path.is_dir():
         return False
     suffixes = picture_suffixes()

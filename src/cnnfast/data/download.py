@@ -1,8 +1,8 @@
 """Fetching CIFAR-10 and MNIST from their homes, checked, resumable, and into place only when complete.
 
 A file arrives as ``NAME.part``. An interruption leaves that, and the next call asks for the rest. When all bytes are
-there the checksum is compared: if it is wrong the file becomes ``NAME.bad``, so that the next call starts afresh.
-The homes state MD5 sums; they tell damage in transit, and are no defense against somebody who wants to deceive.
+there the checksum is compared: if it is wrong the file becomes ``NAME.bad``, so that the next call starts over.
+The homes state MD5 sums; they tell damage in transit, and are not a defense against deliberate tampering.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _default_cache() -> Path:
 
 @contextmanager
 def _naming_failures(home: str) -> Iterator[None]:
-    again = "run it again to go on from there"
+    again = "run it again to continue from there"
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -172,7 +172,7 @@ def _fetch(home: str, remote: Remote, folder: Path) -> Path:
 
 
 def _receive(url: str, remote: Remote, part: Path) -> None:
-    """Append to ``part`` what it lacks; start afresh where the server does not send from the middle."""
+    """Append to ``part`` what it lacks; start over where the server does not send from the middle."""
     have = part.stat().st_size if part.is_file() else 0
     if have > remote.size:
         part.unlink()

@@ -23,7 +23,7 @@ SPLITS = {"train": "train", "test": "t10k|test"}
 
 
 def recognize(path: Path) -> bool:
-    """Tell whether a file has the magic number or the name of an idx file, or a folder holds such images."""
+    """Return whether a file has the magic number or the name of an idx file, or a folder holds such images."""
     if path.is_dir():
         return any(_find(path, split) for split in SPLITS)
     if re.search(r"idx\d-ubyte(\.gz)?$", path.name):

@@ -42,7 +42,7 @@ class StoredArray:
 
 
 def recognize(path: Path) -> bool:
-    """Tell whether a path is a ``.npy`` or ``.npz`` file."""
+    """Return whether a path is a ``.npy`` or ``.npz`` file."""
     return path.is_file() and path.suffix.lower() in (".npy", ".npz")
 
 

@@ -11,7 +11,7 @@ from cnnfast.images.pictures.files import find_pictures, picture_suffixes
 
 
 def recognize(path: Path) -> bool:
-    """Tell whether a path is a folder, or a file with a suffix of a picture format."""
+    """Return whether a path is a folder, or a file with a suffix of a picture format."""
     return path.is_dir() or path.suffix.lower() in picture_suffixes()
 
 

@@ -23,7 +23,7 @@ NEAR = 2
 """… and values outside of `InputRules.bounds`."""
 
 FAR = 8
-"""Floats are refused that lie outside of what a picture can become by more than so many times the range of that."""
+"""Floats are refused that lie outside of what a picture can become by more than this many times its range."""
 
 _Chw = tuple[int, int, int]
 

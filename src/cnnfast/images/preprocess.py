@@ -1,7 +1,7 @@
 """How pictures become the numbers a network was trained on.
 
 A `Preprocess` is the whole rule: the size, the order of the channels, how a picture of another size is fitted, and the
-affine map from a byte to a value. It is stored in the model file, so that nobody has to remember it.
+affine map from a byte to a value. It is stored in the model file, so that it need not be remembered.
 """
 
 from __future__ import annotations
@@ -130,10 +130,10 @@ class Preprocess:
         return (self.channel_count, *self.size)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether pictures can be given to a network that takes images of this shape.
+        """Return whether pictures can be given to a network that takes images of this shape.
 
         That is so for the `shape` of the pictures, and for gray ones also where only axes of size 1 are missing or
-        others, and where the rows of pixels follow each other as one row. Of colored ones nobody could say whether
+        others, and where the rows of pixels follow each other as one row. Of colored ones it is unknown whether
         the colors of a pixel stand side by side in such a row.
 
         Examples

@@ -102,7 +102,7 @@ def _numbers(op: Op, parameter: str, value: object) -> Array:
         if array.dtype.kind in "fiub":
             return constant(array)
         said = f"{array.dtype}, such as {quoted(value)}"
-    # whoever has the array protocol may raise what he likes
+    # an array protocol may raise anything
     except Exception:
         said = quoted(value)
     raise GraphError(f"the {parameter} of {op.name} must be an array of numbers, but is {said}")

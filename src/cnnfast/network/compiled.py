@@ -120,7 +120,7 @@ def _compiled(network: Any, options: Mapping[str, Any]) -> Compiled:
 
 
 MAX_IMAGES = 1 << 31
-"""Of a batch: the memory that results of more would take is nobody's."""
+"""Of a batch: results of more would not fit into any memory."""
 
 
 def checked_batch(batch: object) -> int:

@@ -49,7 +49,7 @@ class NetworkCalls(NetworkFacts):
             What to do with floats that are not finite.
         outliers : {"raise", "accept"}
             What to do with floats far outside of what the preprocessing makes of a picture, such as pixels of 0 to 255
-            that nobody has preprocessed. Without preprocessing any float is taken.
+            that have not been preprocessed. Without preprocessing any float is taken.
         threads : int, optional
             By default what `cnnfast.get_num_threads` says.
         out : float32 array (N, ...), optional
@@ -279,7 +279,7 @@ class NetworkCalls(NetworkFacts):
         ------
         StreamResult
             ``(item, label, probabilities, error)`` for each image, in order. An image that cannot be read or computed
-            has an error, `PictureError` or `InputError`, and the stream goes on.
+            has an error, `PictureError` or `InputError`, and the stream continues.
 
         Raises
         ------
@@ -344,7 +344,7 @@ class NetworkCalls(NetworkFacts):
         Raises
         ------
         ConfigError
-            If ``batch`` is no integer from 1 up, or ``threads`` no number of threads.
+            If ``batch`` is not an integer from 1 up, or ``threads`` is not a number of threads.
         UnsupportedError
             For probabilities of a network with a single output, which are made of its result; say ``raw=True``.
 

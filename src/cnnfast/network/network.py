@@ -226,7 +226,7 @@ class Network(NetworkSurgery):
     def explain(self, *, small_batch: bool = False) -> str:
         """Return how the network runs: the kernel of each step and why it was chosen.
 
-        With ``small_batch`` it is how images that fill no group run one at a time; the results are the same to the bit.
+        With ``small_batch`` it is how images that do not fill a group run; the results are bit-identical.
 
         Examples
         --------

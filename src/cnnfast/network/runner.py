@@ -72,7 +72,7 @@ class Runner:
         return self.entry_for(0)
 
     def entry_for(self, batch: int) -> Entry:
-        """Return the short way for so many images, or for any number if it is 0."""
+        """Return the short way for that many images, or for any number if it is 0."""
         piece = -(-self._images_a_piece // 64) * 64
         pixels, bounds = self._affine(), self.rules.bounds
         return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, piece, batch, np.ndarray, _empty)

@@ -203,7 +203,7 @@ class Pipeline(Generic[Item]):
             if trouble:
                 raise trouble[0]
         except BaseException:
-            # as by Ctrl-C, or because nobody wants more: what is being computed is of no use any more
+            # as by Ctrl-C, or because the rest is not wanted: what is being computed is of no use
             computer.shutdown(wait=False, cancel_futures=True)
             for thread in computer._threads:
                 while thread.is_alive():

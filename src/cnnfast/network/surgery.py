@@ -96,14 +96,14 @@ def _is_dense(part: object) -> bool:
 
 
 def with_mirror(graph: Graph) -> Graph:
-    """Return the graph that computes the scores of each image and of its mirror image, and goes on with their mean.
+    """Return the graph that computes the scores of each image and of its mirror image, and continues with their mean.
 
     A softmax or sigmoid at the end stays there.
 
     Raises
     ------
     GraphError
-        If the input is no image, or there are several inputs or outputs.
+        If the input is not an image, or there are several inputs or outputs.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(next(iter(graph.inputs.values()))) != 3:
         raise GraphError("only a network of one image, (C, H, W), and one output has a mirrored twin")

@@ -105,7 +105,7 @@ class Subject:
 
 
 def climb(subject: Subject, threads: int, seconds: float) -> Iterator[LadderResult]:
-    """Run every rung for so many seconds, the slowest first.
+    """Run every rung for ``seconds``, the slowest first.
 
     Raises
     ------

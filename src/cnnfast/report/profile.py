@@ -39,7 +39,7 @@ class Line:
 
 
 def profile(plan: Plan, images: Array, pixels: tuple[Array, Array] | None, seconds: float) -> list[Line]:
-    """Time each step of a plan over one group of images for so many seconds, and sum the steps of each node.
+    """Time each step of a plan over one group of images for ``seconds``, and sum the steps of each node.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class Tile:
     found : bool
         Whether the picture is framed as found.
     wanted : bool, optional
-        Whether it should have been found; None where nobody knows.
+        Whether it should have been found; None where it is unknown.
     truth : str, optional
         What it really shows, where that is known; shown instead of the name.
     """

@@ -75,7 +75,7 @@ def check_range(name: str, value: float, above: float | None = None, below: floa
 
 
 def is_whole(value: object) -> bool:
-    """Tell whether a value is an integer of Python, NumPy or another library, and neither a bool nor an array."""
+    """Return whether a value is an integer of Python, NumPy or another library, and neither a bool nor an array."""
     if isinstance(value, bool | np.bool_ | np.ndarray):
         return False
     try:
@@ -109,7 +109,7 @@ def instance(what: str, value: object, kind: type[Kind], hint: str, error: type[
 
 
 def listed(what: str, value: object, error: type[CnnfastError] = ConfigError) -> list[Any]:
-    """Return the items of an iterable, or raise the error; a text or a mapping is no list of things.
+    """Return the items of an iterable, or raise the error; a text or a mapping is not a list of things.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def listed(what: str, value: object, error: type[CnnfastError] = ConfigError) ->
         raise error(f"{what} must be a list, but is {quoted(value)}")
     try:
         return list(value)  # type: ignore[call-overload,no-any-return]  # that is the question
-    # whoever has an iterator of his own may raise what he likes
+    # an iterator may raise anything
     except Exception as cause:
         raise error(f"{what} must be a list, but is {quoted(value)}") from cause
 
@@ -150,7 +150,7 @@ def many(what: str, value: object, error: type[CnnfastError] = ConfigError) -> I
     try:
         if not isinstance(value, single) and not hasattr(value, "read"):
             return iter(value)  # type: ignore[call-overload,no-any-return]  # that is the question
-    # whoever has attributes and an iterator of his own may raise what he likes
+    # attributes and iterators may raise anything
     except Exception:
         pass
     raise error(f"{what} must be several, such as a list, but is {quoted(value)}; put a single one into [ ]")

@@ -48,7 +48,7 @@ def set_num_threads(n: int | None) -> None:
     Raises
     ------
     ConfigError
-        If ``n`` is no integer from 1 to 4096.
+        If ```` is not an integer from 1 to 4096.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def threads(n: int) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        If ``n`` is no integer from 1 to 4096.
+        If ```` is not an integer from 1 to 4096.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def _outside(fresh: bool = False) -> tuple[int, str]:
 
 
 def _limited(number: int, who: str) -> tuple[int, str]:
-    """Take away what somebody has taken from OpenMP since it was loaded."""
+    """Take away what other code has taken from OpenMP since it was loaded."""
     left = kernels.max_threads()
     if left < number and left != _UNLIMITED:
         return left, "a limit of OpenMP, as threadpoolctl sets"
@@ -264,4 +264,4 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 _UNLIMITED = openmp_setting() or max(kernels.max_threads(), len(_affinity()))
-"""How many threads OpenMP would use if nobody had told it a number."""
+"""How many threads OpenMP would use if it had not been told a number."""

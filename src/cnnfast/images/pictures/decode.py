@@ -93,7 +93,7 @@ def read_pictures(
     Raises
     ------
     ConfigError
-        If ``workers`` is no integer from 1 to 4096.
+        If ```` is not an integer from 1 to 4096.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def _open(picture: Picture) -> IO[bytes]:
         return _in_memory(bytes(picture), "<bytes>")
     if isinstance(picture, str | os.PathLike):
         return _open_path(os.fspath(picture))
-    # what is no path and no bytes is anybody's code
+    # what is neither a path nor bytes may run any code
     try:
         read = getattr(picture, "read", None)
         name = _name_of(picture)

@@ -110,7 +110,7 @@ def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[Path, bool]]:
 
 
 def _may_be_entered(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder; one that cannot be looked at counts as one, so that entering it says why."""
+    """Return whether an entry is a folder; one that cannot be looked at counts as one, so that entering it says why."""
     try:
         return entry.is_dir()
     except OSError:

@@ -1,4 +1,4 @@
-"""How many pixels are decoded: at most so many of one picture, and so many of all that are decoded at once.
+"""How many pixels are decoded: a limit for one picture, and one for all that are decoded at once.
 
 A picture of a few bytes may have millions of pixels, and each takes several bytes while it is decoded. Threads share
 one budget, so that memory depends neither on what the files say nor on how many threads there are. A picture larger
@@ -38,7 +38,7 @@ def set_max_pixels(n: int | None) -> None:
     Raises
     ------
     ConfigError
-        If ``n`` is no integer from 1 to 2**40.
+        If ```` is not an integer from 1 to 2**40.
 
     Examples
     --------
@@ -90,9 +90,9 @@ class PixelBudget:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Wait until so many pixels are free, or all of them, and hold them in a ``with`` block.
+        """Wait until that many pixels are free, or all of them, and hold them in a ``with`` block.
 
-        The block frees what it has decoded before it ends; where that was large, the system has it before others go on.
+        The block frees what it has decoded before it ends; where that was large, the system gets it back first.
         """
         ticket = object()
         with self._changed:
