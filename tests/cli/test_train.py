@@ -13,8 +13,9 @@ from cli.conftest import Result
 from PIL import Image
 from train import bars
 
-from cnnfast import Network, OutputError, TrainingError
+from cnnfast import Network, OutputError, Preprocess, TrainingError
 from cnnfast.cli.train import save_trained
+from cnnfast.layers import Flatten, Linear, Relu
 from cnnfast.train.trainer import Trainer
 
 FAST = ("--epochs", 3, "--batch", 20, "--learning-rate", 0.02)
@@ -224,6 +225,7 @@ def test_divergence_leaves_the_last_good_weights(
         (("--architecture", "lenet", "--learning-rate", "-1"), "learning_rate must be a number above 0"),
         (("--architecture", "lenet", "--epochs", "0"), "must be an integer from 1 up"),
         (("--base", "mnist-mlp", "--size", "16"), "leave --size out"),
+        (("--architecture", "lenet", "--preprocess", "raw"), "--preprocess belongs to --base"),
         ((), "one of the arguments --architecture --base is required"),
     ],
 )
@@ -234,6 +236,21 @@ def test_words_that_make_no_sense(
     assert result.status == 2
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_base_that_does_not_say_how_a_picture_becomes_its_input(
+    data: Path, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    base, out = tmp_path / "base.safetensors", tmp_path / "n.safetensors"
+    net = Network.build([Flatten(), Linear(9), Relu(), Linear(2)], (1, 16, 16), classes=["a", "b"])
+    net.save(base)
+    refused = run("train", data, "--base", base, "--out", out, *FAST)
+    assert refused.status == 2
+    assert "--preprocess raw" in refused.err
+    taken = run("train", data, "--base", base, "--preprocess", "1/255", "--out", out, *FAST)
+    assert taken.status == 0, taken.err
+    assert Network.load(out).preprocess == Preprocess((16, 16), channels="gray")
+    assert f"network: {out}" in taken.err
 
 
 def test_an_empty_class(tmp_path: Path, run: Callable[..., Result]) -> None:

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to start from; other classes get a new head")
+    options.add_preprocess(parser)
     frozen = parser.add_mutually_exclusive_group()
     frozen.add_argument("--freeze", action="store_true", help="with --base: train only the head")
     frozen.add_argument("--freeze-up-to", metavar="LAYER", help="with --base: train only what comes after this layer")
@@ -74,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--freeze belongs to --base: a new network has nothing worth keeping")
     if args.init is not None and args.base is not None:
         raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
+    if args.preprocess is not None and args.base is None:
+        raise ConfigError("--preprocess belongs to --base: a new network scales its input by the images")
     # a run of hours must not end at a name
     check_target(args.out)
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
@@ -81,7 +84,11 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{folder}: holds an earlier run; use --resume to continue it, or --force to start over")
     failures = Failures()
     with threads_or_default(args.threads):
-        setup = begin(args.data, args.architecture, args.base, args.size, recipe.seed, args.init or INITS[0], failures)
+        setup = begin(
+            *(args.data, args.architecture, args.base, args.preprocess, args.size, recipe.seed),
+            args.init or INITS[0],
+            failures,
+        )
         if args.batch_norm:
             setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))
         examples = setup.examples
@@ -111,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         net = _named(fitted.network, args)
         save_trained(net, args.out)
         _measure(net, fitted.validation, setup, folder, failures)
-    log(*failures.lines())
+    log(*failures.lines(), f"network: {args.out}", f"history and checkpoint: {folder}")
     if args.save_plots is not None:
         log(*map(str, plot.draw(folder, args.save_plots)))
     if fitted.ended == ends.INTERRUPTED:

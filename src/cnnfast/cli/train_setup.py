@@ -49,6 +49,7 @@ def begin(
     data: str,
     architecture: str | None,
     base: str | None,
+    preprocess_name: str | None,
     size: int | None,
     seed: int,
     start: str,
@@ -65,7 +66,12 @@ def begin(
     """
     dataset = open_dataset(data, split="train")
     if base is not None:
-        return _on_top(dataset, data, base, size, seed, failures)
+        net = Network.load(base) if preprocess_name is None else Network.load(base, preprocess=preprocess_name)
+        if net.preprocess is None:
+            raise ConfigError(f"{base}: {UNSAID}")
+        if size is not None and (size, size) != net.preprocess.size:
+            raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
+        return _on_top(net, net.preprocess, dataset, data, seed, failures)
     assert architecture is not None
     preprocess = _preprocess(dataset, architecture, size)
     examples = _load(dataset, preprocess, failures)
@@ -80,13 +86,10 @@ def begin(
     return TrainSetup(net, examples, data, None)
 
 
-def _on_top(dataset: Dataset, data: str, base: str, size: int | None, seed: int, failures: Failures) -> TrainSetup:
-    net = Network.load(base)
-    if net.preprocess is None:
-        raise ConfigError(f"{base}: {UNSAID} of cnnfast convert")
-    if size is not None and (size, size) != net.preprocess.size:
-        raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
-    examples = _load(dataset, net.preprocess, failures)
+def _on_top(
+    net: Network, preprocess: Preprocess, dataset: Dataset, data: str, seed: int, failures: Failures
+) -> TrainSetup:
+    examples = _load(dataset, preprocess, failures)
     names = examples.classes or tuple(map(str, range(examples.class_count)))
     order = _same_classes(names, [str(name) for name in net.classes_])
     if order is not None:
