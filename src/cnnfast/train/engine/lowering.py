@@ -39,9 +39,10 @@ from cnnfast.train.engine.packing import (
 
 
 @frozen
-class Norm:
-    """A batch-norm between two phases: which node, in which direction, and the value that holds its sums."""
+class PhaseEnd:
+    """The end of a phase: after how many steps, and the batch-norm that follows, with the value that holds its sums."""
 
+    steps: int
     node: str
     backward: bool
     sums: str
@@ -59,9 +60,8 @@ class TrainingLowering(ChwnLowering):
         What fills the memory that steps read parameters from, before each step of training.
     transposes : dict of str to (str, int)
         Weights that pass gradients back: the parameter that they are made of, and the groups of its layer.
-    cuts : list of (number of steps, Norm)
-        Where phases end.
-    seconds : dict of int to str
+    phase_ends : list of PhaseEnd
+    second_results : dict of int to str
         A second result of a step, by its number: a value, or the gradient of a parameter.
     buffers : dict of str to dict of str to array
         What each batch-norm hands from one phase to the next.
@@ -79,15 +79,15 @@ class TrainingLowering(ChwnLowering):
         How far behind the start of its first operand a step reads.
     epilogues : dict of str to Epilogue
         What each layer does before it stores its result.
-    cheap : dict of str to Node
+    recomputed : dict of str to Node
         Values that are computed again on the way back, with the batch-norm that makes them.
     """
 
     arrays: Mapping[str, Array] = field(default_factory=dict)
     packers: list[Packer] = field(default_factory=list)
     transposes: dict[str, tuple[str, int]] = field(default_factory=dict)
-    cuts: list[tuple[int, Norm]] = field(default_factory=list)
-    seconds: dict[int, str] = field(default_factory=dict)
+    phase_ends: list[PhaseEnd] = field(default_factory=list)
+    second_results: dict[int, str] = field(default_factory=dict)
     buffers: dict[str, dict[str, Array]] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
     contributions: dict[str, int] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class TrainingLowering(ChwnLowering):
     dropouts: list[str] = field(default_factory=list)
     shifts: dict[int, int] = field(default_factory=dict)
     epilogues: dict[str, Epilogue] = field(default_factory=dict)
-    cheap: dict[str, Node] = field(default_factory=dict)
+    recomputed: dict[str, Node] = field(default_factory=dict)
 
     def forward(self, op: Op, site: NodeIO) -> None:
         """Emit an op by the rules of prediction."""
@@ -153,9 +153,9 @@ class TrainingLowering(ChwnLowering):
         self.shapes[name] = transposed_shape(self.shapes[weight], groups)
         return name
 
-    def cut(self, norm: Norm) -> None:
-        """End a phase."""
-        self.cuts.append((len(self.steps), norm))
+    def end_phase(self, node: str, backward: bool, sums: str) -> None:
+        """End a phase: the next one begins when a batch-norm has the sums over the whole batch."""
+        self.phase_ends.append(PhaseEnd(len(self.steps), node, backward, sums))
 
     def rename(self, value: str, like: str) -> None:
         """Give a value the shape and the halo of another one."""
@@ -238,16 +238,16 @@ class TrainingLowering(ChwnLowering):
         self.emit(site, "affine_activate", reads, ints=ints, parameters=(self.buffers[node.name]["front"],))
         self.clear_halo(node.name, target)
         if len(reads) == 1:
-            self.cheap[target] = node
+            self.recomputed[target] = node
 
-    def seen(self, value: str) -> str:
+    def for_backward(self, value: str) -> str:
         """Return what holds a value on the way back: a batch-norm's result is computed again rather than kept."""
-        if value not in self.cheap:
+        if value not in self.recomputed:
             return value
-        again = f"{value}:{len(self.cuts)}"
+        again = f"{value}:{len(self.phase_ends)}"
         if again not in self.shapes:
             self.rename(again, value)
-            self.normalize(self.cheap[value], again)
+            self.normalize(self.recomputed[value], again)
         return again
 
     def is_active(self, value: str) -> bool:

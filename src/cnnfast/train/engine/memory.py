@@ -17,7 +17,7 @@ from cnnfast.plan.step import Step
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.train.engine.backward import LIVE
 from cnnfast.train.engine.base import Engine
-from cnnfast.train.engine.lowering import KEYS, Norm, TrainingLowering, grad
+from cnnfast.train.engine.lowering import KEYS, PhaseEnd, TrainingLowering, grad
 from cnnfast.train.engine.packing import Packer
 
 TARGETS, LOSS = "targets", "loss"
@@ -77,7 +77,7 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
     offsets, p, flat = _partial_offsets(low, a + m)
     for name in {*scratch, *own} - set(low.partials):
         offsets[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)
-    for index, name in low.seconds.items():
+    for index, name in low.second_results.items():
         workspaces[index] = offsets[name]
     program = kernels.Program(
         _program_steps(low, steps, offsets, workspaces),
@@ -87,7 +87,7 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
         kernels.lanes(),
         kernels.lanes(),
     )
-    norms = {index: _norm_fields(low, engine, norm, offsets) for index, (_, norm) in enumerate(low.cuts)}
+    norms = {index: _norm_fields(low, engine, end, offsets) for index, end in enumerate(low.phase_ends)}
     described = [(first, last, norms.get(index)) for index, (first, last) in enumerate(phases)]
     training = kernels.Training(program, described, (a, m, p), flat.size, engine.batch, threads, offsets[LIVE])
     _bind_gradients(low, engine, flat, a + m, offsets)
@@ -95,7 +95,7 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
 
 
 def _phases(low: TrainingLowering) -> list[tuple[int, int]]:
-    ends = [count for count, _ in low.cuts]
+    ends = [end.steps for end in low.phase_ends]
     return list(zip([0, *ends], [*ends, len(low.steps)], strict=True))
 
 
@@ -106,7 +106,7 @@ def _kept(low: TrainingLowering, steps: list[Step], phases: list[tuple[int, int]
         for step in steps[first:last]:
             for name in (*step.reads(), step.result):
                 seen.setdefault(root(name, low.aliases), set()).add(number)
-    return {name for name, numbers in seen.items() if len(numbers) > 1} | {norm.sums for _, norm in low.cuts}
+    return {name for name, numbers in seen.items() if len(numbers) > 1} | {end.sums for end in low.phase_ends}
 
 
 def _partial_offsets(low: TrainingLowering, start: int) -> tuple[dict[str, int], int, Array]:
@@ -145,14 +145,14 @@ def _input(low: TrainingLowering, graph: Graph, name: str, offsets: Mapping[str,
     return (as_chw(shape), offsets[name], *input_strides(low.strides(name), shape)[:2])
 
 
-def _norm_fields(low: TrainingLowering, engine: Engine, norm: Norm, offsets: Mapping[str, int]) -> dict[str, Any]:
-    node = engine.graph.by_name[norm.node]
+def _norm_fields(low: TrainingLowering, engine: Engine, end: PhaseEnd, offsets: Mapping[str, int]) -> dict[str, Any]:
+    node = engine.graph.by_name[end.node]
     names = ("scale", "shift", "running_mean", "running_var")
     assert isinstance(node.op, BatchNorm)
     shape = low.shapes[node.name]
     fields: dict[str, Any] = {name: engine.parameters[v] for name, v in zip(names, node.inputs[1:], strict=True)}
-    fields |= low.buffers[norm.node]
-    fields |= dict(backward=norm.backward, C=shape[0], count=int(np.prod(shape[1:])), sums=offsets[norm.sums])
+    fields |= low.buffers[end.node]
+    fields |= dict(backward=end.backward, C=shape[0], count=int(np.prod(shape[1:])), sums=offsets[end.sums])
     fields |= dict(eps=node.op.eps, momentum=engine.momentum)
     return fields | {f"d{k}": engine.gradients.get(v) for k, v in zip(names[:2], node.inputs[1:3], strict=True)}
 

@@ -16,7 +16,7 @@ from cnnfast.plan.offsets import Halo
 from cnnfast.train.engine.backward import LIVE, gradient_halo, rule, tile_halo
 from cnnfast.train.engine.base import Engine
 from cnnfast.train.engine.fusion import epilogues
-from cnnfast.train.engine.lowering import KEYS, Norm, TrainingLowering, grad
+from cnnfast.train.engine.lowering import KEYS, TrainingLowering, grad
 from cnnfast.train.engine.memory import LOSS, TARGETS, TrainingPlan, placed
 
 
@@ -38,7 +38,7 @@ def make_training_plan(engine: Engine, threads: int) -> TrainingPlan:
             _forward(low, node, engine)
     reads = (output, TARGETS, LIVE)
     low.rename(grad(output), output)
-    low.seconds[len(low.steps)] = LOSS
+    low.second_results[len(low.steps)] = LOSS
     low.emit(NodeIO("loss", reads, grad(output)), engine.loss.name, reads, ints=dict(K=engine.classes))
     _backward(low, engine)
     return placed(low, engine, threads)
@@ -134,6 +134,6 @@ def _norm(low: TrainingLowering, node: Node) -> None:
     sums = f"{node.name}:sums"
     low.shapes[sums] = (channels, 2)
     low.emit(NodeIO(node.name, (x,), sums), "moments", (x,), ints=low.window(x, x))
-    low.cut(Norm(node.name, False, sums))
+    low.end_phase(node.name, False, sums)
     low.buffers[node.name] = {name: np.zeros((channels, 4), np.float32) for name in ("front", "back")}
     low.normalize(node, low.stored(node.name))

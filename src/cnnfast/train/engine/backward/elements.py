@@ -18,7 +18,7 @@ def _activation(low: TrainingLowering, op: Activation, site: NodeIO) -> None:
         low.started.add(x)
         return
     act, floats = activation_options(op)
-    known = low.seen(node.name if isinstance(op, BY_RESULT) else x)
+    known = low.for_backward(node.name if isinstance(op, BY_RESULT) else x)
 
     def emit(target: str, add: bool) -> None:
         ints = low.rows_of(target, known, dy, target) | dict(act=act)
@@ -43,7 +43,7 @@ def _prelu(low: TrainingLowering, op: PRelu, site: NodeIO) -> None:
         ints = low.window(x, x, dy, target) | dict(slope_c=0 if shared else 1)
         if low.is_active(slope):
             low.partial(slope)
-            low.seconds[len(low.steps)] = grad(slope)
+            low.second_results[len(low.steps)] = grad(slope)
         low.emit(
             NodeIO(node.name, (x, dy), target),
             "leaky_back",

@@ -9,7 +9,7 @@ from cnnfast.ops import BatchNorm
 from cnnfast.plan.lowering import NodeIO
 from cnnfast.train.engine.backward.elements import is_masked
 from cnnfast.train.engine.backward.rules import LIVE, parts_of, rule
-from cnnfast.train.engine.lowering import Norm, TrainingLowering, grad
+from cnnfast.train.engine.lowering import TrainingLowering, grad
 
 
 @rule(BatchNorm)
@@ -24,7 +24,7 @@ def _batch_norm(low: TrainingLowering, op: BatchNorm, site: NodeIO) -> None:
     reader = low.graph.only_readers.get(node.name)
     ints = low.window(x, x, dy) | dict(relu=int(reader is not None and is_masked(low, reader)))
     low.emit(NodeIO(node.name, (x, dy), sums), "norm_sums", (x, dy), ints=ints, parameters=(buffers["front"],))
-    low.cut(Norm(node.name, True, sums))
+    low.end_phase(node.name, True, sums)
 
     def emit(target: str, add: bool) -> None:
         reads = (x, dy, LIVE)

@@ -24,7 +24,7 @@ def _pool(low: TrainingLowering, op: MaxPool | AvgPool, site: NodeIO) -> None:
 
 
 def _pool_back(low: TrainingLowering, node: Node, op: Op, target: str, ints: dict[str, int]) -> None:
-    x, dy = low.seen(node.inputs[0]), grad(node.name)
+    x, dy = low.for_backward(node.inputs[0]), grad(node.name)
     for prefix, value in (("x", x), ("y", node.name), ("dy", dy), ("dx", target)):
         own = low.strides(value) if len(low.shapes[value]) == 3 else (1, 1, 1)
         ints = ints | {f"{prefix}_c": own[0], f"{prefix}_r": own[1]}

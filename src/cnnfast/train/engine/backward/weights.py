@@ -31,7 +31,7 @@ def emit_dense_weight(low: TrainingLowering, node: Node) -> None:
     x, weight = node.inputs[:2]
     low.partial(weight)
     outputs, features = low.shapes[weight]
-    reads, lanes = (low.seen(x), grad(node.name)), kernels.lanes()
+    reads, lanes = (low.for_backward(x), grad(node.name)), kernels.lanes()
     ints, workspace = dict(F=features, O=outputs), (features // lanes + 1) * lanes + outputs
     low.emit(NodeIO(node.name, reads, grad(weight)), "dense_weight:outer", reads, ints=ints, workspace=workspace)
 
@@ -41,7 +41,7 @@ def emit_weight(low: TrainingLowering, op: Conv2d, node: Node) -> None:
     x, weight = node.inputs[:2]
     low.partial(weight)
     emit = _winograd_weight if by_winograd(op, low.shapes[weight], low.shapes[node.name]) else _direct_weight
-    emit(low, op, node, low.seen(x))
+    emit(low, op, node, low.for_backward(x))
 
 
 def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> None:
