@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, InputError
+from cnnfast.images import fields
 from cnnfast.runtime.arguments import instance, quoted, shape_of
 
 Array = np.ndarray[Any, Any]
@@ -41,10 +42,6 @@ UNSAID = (
     "or preprocess=cnnfast.Preprocess(...); on the command line --preprocess raw, 1/255 or tf"
 )
 """About a network without preprocessing; a wrong guess would be believed, so none is made."""
-
-MAX_SIDE = 1 << 16
-MAX_PIXELS = 1 << 26
-"""Limits of ``size``: a damaged model file must not make one picture fill the memory."""
 
 
 @frozen
@@ -92,14 +89,14 @@ class Preprocess:
     background: tuple[int, int, int] = (255, 255, 255)
 
     def __post_init__(self) -> None:
-        self._set("size", _size(self.size))
-        _one_of("channels", self.channels, tuple(CHANNELS))
-        _one_of("resize", self.resize, RESIZES)
-        _one_of("interpolation", self.interpolation, INTERPOLATIONS)
-        self._set("scale", _number("scale", self.scale))
-        self._set("mean", _per_channel("mean", self.mean, self.channel_count))
-        self._set("std", _per_channel("std", self.std, self.channel_count))
-        self._set("background", _color(self.background))
+        self._set("size", fields.size(self.size))
+        fields.one_of("channels", self.channels, tuple(CHANNELS))
+        fields.one_of("resize", self.resize, RESIZES)
+        fields.one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        self._set("scale", fields.number("scale", self.scale))
+        self._set("mean", fields.per_channel("mean", self.mean, self.channel_count))
+        self._set("std", fields.per_channel("std", self.std, self.channel_count))
+        self._set("background", fields.color(self.background))
         self._check_affine()
 
     def _set(self, name: str, value: object) -> None:
@@ -303,47 +300,3 @@ def check_preprocess(preprocess: object) -> None:
     is_name = isinstance(preprocess, str) and preprocess in MODES
     if not (preprocess is None or isinstance(preprocess, Preprocess) or is_name):
         raise ConfigError(f"preprocess must be a Preprocess or one of {', '.join(MODES)}, but is {quoted(preprocess)}")
-
-
-def _size(value: object) -> tuple[int, int]:
-    if isinstance(value, list | tuple) and len(value) == 2 and all(_is_int(side) for side in value):
-        height, width = int(value[0]), int(value[1])
-        if 1 <= min(height, width) <= max(height, width) <= MAX_SIDE and height * width <= MAX_PIXELS:
-            return height, width
-    raise ConfigError(
-        f"size of the preprocessing must be (H, W), each from 1 to {MAX_SIDE} and together at most "
-        f"{MAX_PIXELS} pixels, but is {quoted(value)}; for a square too both are given, as in size=(32, 32)"
-    )
-
-
-def _one_of(name: str, value: object, choices: Sequence[str]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name} of the preprocessing must be one of {', '.join(choices)}, but is {quoted(value)}")
-
-
-def _number(name: str, value: object) -> float:
-    # math.isfinite, not a cast: an int of a thousand digits is valid JSON and overflows a float.
-    try:
-        if isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-    except (OverflowError, TypeError):
-        pass
-    raise ConfigError(f"{name} of the preprocessing must be a finite number, but is {quoted(value)}")
-
-
-def _per_channel(name: str, value: object, count: int) -> tuple[float, ...]:
-    values = value if isinstance(value, list | tuple) else [value]
-    if len(values) not in (1, count):
-        raise ConfigError(f"{name} of the preprocessing must have 1 or {count} values, but has {len(values)}")
-    numbers = tuple(_number(name, v) for v in values)
-    return numbers * count if len(numbers) == 1 else numbers
-
-
-def _color(value: object) -> tuple[int, int, int]:
-    if isinstance(value, list | tuple) and len(value) == 3 and all(_is_int(v) and 0 <= v <= 255 for v in value):
-        return int(value[0]), int(value[1]), int(value[2])
-    raise ConfigError(f"background of the preprocessing must be three integers from 0 to 255, but is {quoted(value)}")
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
