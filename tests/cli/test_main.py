@@ -68,7 +68,7 @@ def test_wrong_usage_is_status_2(words, run):
     [
         (("find", "lion", "{album}", "--model", "{model}"), "no class 'lion'; its classes are: red, green, blue"),
         (("find", "red", "{album}/none", "--model", "{model}"), "no such file or folder"),
-        (("find", "red", "{album}", "--model", "{album}"), "no model file"),
+        (("find", "red", "{album}", "--model", "{album}"), "not a model file"),
         (("find", "red", "{album}", "--model", "{model}", "--resume"), "--out"),
         (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),
         (("find", "red", "{album}", "--model", "{model}", "--report", "x.pdf"), ".png or .html"),
@@ -79,7 +79,7 @@ def test_wrong_usage_is_status_2(words, run):
         (("evaluate", "{model}", "{album}"), "none of the network's"),
         (("convert", "{model}", "{model}"), "exists already"),
         (("convert", "{model}", "x.onnx"), ".safetensors"),
-        (("summary", "{album}"), "no model file"),
+        (("summary", "{album}"), "not a model file"),
     ],
 )
 def test_a_mistake_of_the_user_is_one_line_and_status_2(words, said, run, album, model):

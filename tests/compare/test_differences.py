@@ -1,4 +1,4 @@
-"""Where two sides part: which layers belong together, and how far apart they lie."""
+"""Where two sides part: which layers belong together, and how far apart they are."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from cnnfast.ops import Add, AvgPool, Clip, Conv2d, Flatten, Linear, Softmax
 
 
 def small_model(seed: int = 0) -> Model:
-    """Return a model that is no chain, with two dtypes and text beyond ASCII."""
+    """Return a model that is not a chain, with two dtypes and text beyond ASCII."""
     rng = np.random.default_rng(seed)
     nodes = (
         Node("conv", Conv2d(padding=1), ("image", "w", "b")),

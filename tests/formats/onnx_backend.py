@@ -38,7 +38,7 @@ class CnnfastBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """Tell whether models run on a device: only the CPU."""
+        """Return whether models run on a device: only the CPU."""
         return device == "CPU"
 
     @classmethod
@@ -122,12 +122,9 @@ class Prepared(BackendRep):
         for node in self.model.graph.node:
             translation.step(node)
         values = [translation.values.get(v.name) for v in self.model.graph.output]
-        if translation.problems:
-            raise UnsupportedError(translation.problems.report())
+        translation.problems.raise_if_any()
         if not all(isinstance(v, Static) and v.is_fixed for v in values):
-            raise UnsupportedError(
-                translation.problems.report() if translation.problems else "an output that is no constant"
-            )
+            raise UnsupportedError("an output that is not a constant")
         return [v.array for v in values if isinstance(v, Static)]
 
 

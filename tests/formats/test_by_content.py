@@ -68,5 +68,5 @@ def test_what_is_no_model_is_told_what_was_tried(content: bytes, tmp_path: Path)
         pytest.skip(f"the reader that recognizes it is not installed: {message}")
     assert isinstance(caught.value, ModelFileError)
     assert message.startswith(f"{path}: ")
-    if "no model file that cnnfast knows" in message:
+    if "not a model file that cnnfast knows" in message:
         assert all(name in message for name in FORMATS)

@@ -17,7 +17,7 @@ FILES = {
     # 878 with the 8-bit arithmetic that its authors measured; here the weights are those of 8 bits, the rest is float
     "mlperftiny_resnet8_cifar10_int8.tflite": ("tflite", None, 882),
 }
-"""The package that its reader needs, what a byte means where the file does not say, and how many of 1,000 are right."""
+"""The package that its reader needs, what a byte means where the file is silent, and how many of 1,000 are right."""
 
 
 @pytest.fixture(scope="module")

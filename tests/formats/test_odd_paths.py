@@ -1,4 +1,4 @@
-"""Paths that are no text, lead nowhere, or to what is no file: an error that says so at once, or the network."""
+"""Paths that are no text, lead nowhere, or to what is not a file: an error that says so at once, or the network."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ def test_a_layer_of_cs61c_that_is_no_file(make: Callable[[Path], None], layer: s
     make(path / layer)
     with pytest.raises(CnnfastError):
         Network.load(path)
-    with pytest.raises(ModelFileError, match=r"it is no file|cannot be read"):
+    with pytest.raises(ModelFileError, match=r"it is not a file|cannot be read"):
         FORMATS["cs61c"].read(path)

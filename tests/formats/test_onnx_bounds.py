@@ -147,7 +147,7 @@ def test_an_option_allows_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_constant_is_not_copied(tmp_path: Path) -> None:
-    """Weights as they lie in the file serve the network: two names of one tensor are one piece of memory."""
+    """Weights as they are in the file serve the network: two names of one tensor are one piece of memory."""
     weights = {"w": np.ones((4, 4), np.float32)}
     graph = read(tmp_path, model([node("Add", "x w", "a"), node("Mul", "a w")], ("N", 4, 4), weights)).graph  # type: ignore[attr-defined]
     first, second = graph.constants.values()

@@ -281,7 +281,7 @@ def test_no_input_at_all(tmp_path: Path) -> None:
 def test_images_of_other_elements_are_refused_by_name(tmp_path: Path) -> None:
     proto = model([node("Cast", "x", "y", to=TensorProto.FLOAT)], kind=TensorProto.INT64)
     with pytest.raises(
-        UnsupportedError, match=r"the input 'x' is no tensor of floats or bytes.*INT64.*float32 or uint8"
+        UnsupportedError, match=r"the input 'x' is not a tensor of floats or bytes.*INT64.*float32 or uint8"
     ):
         Network.load(saved(proto, tmp_path))
 

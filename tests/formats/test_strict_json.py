@@ -15,8 +15,8 @@ def test_plain_json_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "no proper JSON"),
-        ('{"a": 1', "no proper JSON"),
+        ("", "not proper JSON"),
+        ('{"a": 1', "not proper JSON"),
         ('{"a": 1, "a": 2}', "'a' appears twice"),
         ('{"x": {"a": 1, "b": 2, "b": 3}}', "'b' appears twice"),
         ("[NaN]", "NaN is not a number"),
@@ -25,7 +25,7 @@ def test_plain_json_is_read() -> None:
         ("[" + "1" * 20 + "]", "integer of 20 digits"),
         ("[" + "1" * 100_000 + "]", "integer of 100000 digits"),
         ("[[[[[]]]]]", "5 lists and objects; at most 4"),
-        ("{} {}", "no proper JSON"),
+        ("{} {}", "not proper JSON"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(text: str, rule: str) -> None:
@@ -35,6 +35,6 @@ def test_what_breaks_a_rule_is_refused(text: str, rule: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_deep_nesting_is_an_error_and_no_crash(opening: str) -> None:
-    with pytest.raises(ModelFileError, match=r"nested too deeply|no proper JSON"):
+    with pytest.raises(ModelFileError, match=r"nested too deeply|not proper JSON"):
         parse(opening * 100_000, "text", 200_000)
     assert sys.getrecursionlimit() < 100_000

@@ -111,7 +111,7 @@ def entry(**changes: object) -> dict[str, Any]:
         (b"{}", "belong to no tensor"),
         (b'{"x": 1, "x": 2}', "'x' appears twice"),
         (b'{"\xc3\xa9": 1}', "ASCII"),
-        (b"", "no proper JSON"),
+        (b"", "not proper JSON"),
     ],
 )
 def test_damage_is_named(header: object, rule: str) -> None:

@@ -117,7 +117,7 @@ def test_each_is_named_with_the_way_out(kind: str, name: str, tmp_path: Path) ->
     path.write_bytes(content)
     with pytest.raises(ModelFileError) as caught:
         Network.load(path)
-    assert str(caught.value).startswith(f"{path}: this is no model file that cnnfast reads, but ")
+    assert str(caught.value).startswith(f"{path}: this is not a model file that cnnfast reads, but ")
     assert what in str(caught.value)
     assert advice in str(caught.value)
 
@@ -234,8 +234,8 @@ def test_a_list_of_members_that_would_fill_the_memory_is_not_read(tmp_path: Path
         ({"coremldata.bin": b"x"}, "a compiled Core ML model"),
         ({"a.onnx": b"\x08\x08\x12\x07pytorch:\x00", "b.txt": b"words"}, "a folder that holds a.onnx: name one"),
         ({"onnx/a.onnx": b"\x08\x08\x12\x07pytorch:\x00", "b.txt": b"w"}, "a folder that holds onnx/a.onnx: name one"),
-        ({"b.txt": b"words", "Manifest.json": b"{}"}, "no model file that cnnfast knows"),
-        ({}, "no model file that cnnfast knows"),
+        ({"b.txt": b"words", "Manifest.json": b"{}"}, "not a model file that cnnfast knows"),
+        ({}, "not a model file that cnnfast knows"),
     ],
 )
 def test_folders_are_told_by_what_lies_in_them(members: dict[str, bytes], match: str, tmp_path: Path) -> None:

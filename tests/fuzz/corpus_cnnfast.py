@@ -15,7 +15,7 @@ from cnnfast.formats.digest import PREFIX
 
 
 def seeds() -> list[bytes]:
-    """Return two files of a network that is no chain, and one of a network of integers."""
+    """Return two files of a network that is not a chain, and one of a network of integers."""
     with tempfile.TemporaryDirectory() as folder:
         integers = Path(folder) / "integers.safetensors"
         save(integer_model(), integers)

@@ -1,4 +1,4 @@
-"""Weights in safetensors files of others."""
+"""Weights in third-party safetensors files."""
 
 from __future__ import annotations
 

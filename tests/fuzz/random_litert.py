@@ -1,6 +1,6 @@
 """Files of LiteRT that a stranger might write: whole flatbuffers of a few operators with random options and shapes.
 
-Damage to bytes rarely gets past the first check; here every offset is right, and what is wrong is what the file says.
+Damage to bytes rarely gets past the first check; here every offset is right, and what is wrong is what the file states.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files of ONNX that a stranger might write: whole messages of a few operators with random attributes and constants.
 
-Damage to bytes rarely gets past the first check; here the message is whole, and what is wrong is what the file says.
+Damage to bytes rarely gets past the first check; here the message is whole, and what is wrong is what the file states.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from fuzz.corpora import corpora
 from fuzz.limits import try_to_read
 
 FOUND = {
-    "a name that is no text": ("onnx", lambda content: content.replace(b"\n\x05value", b"\n\x05\xffalue")),
-    "an operator that is no text": ("onnx", lambda content: content.replace(b"Constant", b"Const\xffnt")),
+    "a name that is not a text": ("onnx", lambda content: content.replace(b"\n\x05value", b"\n\x05\xffalue")),
+    "an operator that is not a text": ("onnx", lambda content: content.replace(b"Constant", b"Const\xffnt")),
 }
 """The corpus, and what has been done to each of its seeds."""
 

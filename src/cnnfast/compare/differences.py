@@ -1,4 +1,4 @@
-"""Which layer of one side is which of the other, and how far apart they lie."""
+"""Which layer of one side is which of the other, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cnnfast.ops import Array, Shape
 
 @frozen
 class Difference:
-    """How far two results lie apart.
+    """How far two results are apart.
 
     Attributes
     ----------

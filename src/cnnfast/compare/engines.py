@@ -77,7 +77,7 @@ def _channels_last(images: Array, shape: Sequence[object]) -> Array:
 class OnnxRuntime(Backend):
     """onnxruntime on an ONNX file; every value of the file is an output.
 
-    Integers are compared as the real numbers that they stand for, and left out where nothing says what these are.
+    Integers are compared as the real numbers that they stand for, and left out where nothing states what these are.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,8 +147,8 @@ class OnnxRuntime(Backend):
                 real[name] = result if known == (1.0, 0.0) else ((result - zero) * scale).astype(np.float32)
         if self.output not in real:
             raise ConfigError(
-                f"{self.title} gives integers of type {results[self.output].dtype}, and nothing in the file says which "
-                "real numbers they stand for; compare a file whose output is real"
+                f"{self.title} gives integers of type {results[self.output].dtype}, and nothing in the file states "
+                "which real numbers they stand for; compare a file whose output is real"
             )
         return real
 
@@ -232,7 +232,7 @@ class Torch(Backend):
         self.layers: dict[str, tuple[str, Shape]] = {OUTPUT: ("module", ())}
 
     def _load(self, path: Path) -> Any:
-        reason = "it is no zip archive"
+        reason = "it is not a zip archive"
         # asked first, because PyTorch prints pages about a file that is none
         if zipfile.is_zipfile(path):
             try:

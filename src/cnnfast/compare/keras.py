@@ -74,7 +74,7 @@ class Keras(Backend):
 def _tensors(keras: Any, model: Any) -> Iterator[tuple[str, Any, str]]:
     """Yield the layers of a model that are called once and give one result, with it and their class.
 
-    Those of a model inside stand behind its name and a slash.
+    Those of a model inside come after its name and a slash.
     """
     calls = list(_calls(model))
     often = Counter(id(layer) for layer, *_ in calls)

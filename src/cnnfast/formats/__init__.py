@@ -89,10 +89,10 @@ def detect(path: str | os.PathLike[str]) -> ModelFormat:
             return entry
     what = what_it_is(path, head)
     if what is not None:
-        raise ModelFileError(f"{path}: this is no model file that cnnfast reads, but {what}")
+        raise ModelFileError(f"{path}: this is not a model file that cnnfast reads, but {what}")
     known = "; ".join(f"{entry.name} ({entry.description}: {', '.join(entry.suffixes)})" for entry in formats)
     start = f"it starts with {head[:16]!r}" if head else "it is a folder"
-    raise ModelFileError(f"{path}: this is no model file that cnnfast knows ({start}); it reads: {known}")
+    raise ModelFileError(f"{path}: this is not a model file that cnnfast knows ({start}); it reads: {known}")
 
 
 def _head(path: Path) -> bytes:

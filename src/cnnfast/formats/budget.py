@@ -22,7 +22,7 @@ class ReadBudget:
     Parameters
     ----------
     file_bytes : int
-        The size of the file, weights that lie beside it included.
+        The size of the file, weights that are beside it included.
     most : int, optional
         Bytes beyond that; by default ``CNNFAST_MAX_BYTES``, or 1 GiB.
 
@@ -42,15 +42,20 @@ class ReadBudget:
         self._counted: dict[int, Array] = {}
 
     def ask(self, count: int, what: str) -> None:
-        """Raise `UnsupportedError` if so many bytes are not left."""
+        """Raise `UnsupportedError` if that many bytes are not left."""
         if count > self.left:
             raise UnsupportedError(
                 f"{what} would take {count} bytes; {self.left} are left of what reading may take, the file's size and "
                 f"{self.most}. Set CNNFAST_MAX_BYTES to allow more"
             )
 
+    def spend(self, count: int, what: str) -> None:
+        """Take bytes off; raise `UnsupportedError` if that many are not left."""
+        self.ask(count, what)
+        self.left -= count
+
     def ask_work(self, count: int, what: str) -> None:
-        """Take work off; raise `UnsupportedError` if so much is not left."""
+        """Take work off; raise `UnsupportedError` if that much is not left."""
         if count > self.work:
             raise UnsupportedError(f"{what} would be computed from {count} elements; {self.work} are left")
         self.work -= count
@@ -59,8 +64,7 @@ class ReadBudget:
         """Count the buffer of an array, unless it has been counted before."""
         owner = _owner(array)
         if id(owner) not in self._counted:
-            self.ask(owner.nbytes, what)
-            self.left -= owner.nbytes
+            self.spend(owner.nbytes, what)
             self._counted[id(owner)] = owner
 
     def give(self, array: Array) -> None:

@@ -85,7 +85,7 @@ class ImageGraph:
         self._transposed: dict[str, tuple[Value, tuple[int, ...]]] = {}
         """What each transpose reads, and its axes without that of the images."""
         self.rows: dict[str, Shape] = {}
-        """Flattened images whose elements lie in another order than in the file, with their `Value.volume`."""
+        """Flattened images whose elements are in another order than in the file, with their `Value.volume`."""
 
     def input(self, name: str, shape: Shape) -> Value:
         """Declare the input of the graph."""
@@ -325,7 +325,7 @@ class ImageGraph:
         return self.add(name, op, *(self._with_rank(name, v, rank) for v in (a, b)), volume=volume)
 
     def _with_rank(self, name: str, v: Value | Array, rank: int) -> Value | Array:
-        """Return an operand with as many axes as the others: those that it lacks stand in front, as sizes of 1."""
+        """Return an operand with as many axes as the others: those that it lacks come first, as sizes of 1."""
         if isinstance(v, Value):
             return (
                 v

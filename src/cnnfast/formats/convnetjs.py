@@ -1,6 +1,6 @@
 """Networks of ConvNetJS, as its ``net.toJSON()`` writes them.
 
-A volume of ConvNetJS lies in memory as (H, W, C): index ``((sx * y) + x) * depth + d``. Filters become (OC, C, KH, KW),
+A volume of ConvNetJS is in memory as (H, W, C): index ``((sx * y) + x) * depth + d``. Filters become (OC, C, KH, KW),
 and the columns of a dense layer are put into the order C, H, W. Weights stay float64.
 """
 
@@ -167,7 +167,7 @@ def _conv(chain: LayerChain, name: str, layer: Layer) -> None:
 
 
 def _pool(chain: LayerChain, name: str, layer: Layer) -> None:
-    # As in ConvNetJS, the last window is the last that fits, and what lies outside the image never wins.
+    # As in ConvNetJS, the last window is the last that fits, and what is outside the image never wins.
     kernel = _integer(layer, "sy", least=1), _integer(layer, "sx", least=1)
     stride, pad = _integer(layer, "stride", least=1, default=2), _integer(layer, "pad", least=0, default=0)
     chain.add(name, MaxPool(kernel, (stride, stride), (pad, pad, pad, pad)))

@@ -93,7 +93,7 @@ def _values(path: Path, header: str) -> tuple[list[int], Array]:
     """Return the sizes of the first line and the numbers of the others."""
     if path.exists() and not path.is_file():
         # a device has no size and may have no end
-        raise ModelFileError("it is no file")
+        raise ModelFileError("it is not a file")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ModelFileError(f"the file has {size} bytes; at most {MAX_BYTES} are allowed")

@@ -1,4 +1,4 @@
-"""A model as JSON, all but its tensors: what stands in the metadata of a model file."""
+"""A model as JSON, all but its tensors: what is in the metadata of a model file."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _preprocess(value: object) -> Any:
         return None
     from cnnfast.images.preprocess import Preprocess
 
-    return Preprocess.from_dict(value)  # type: ignore[arg-type]  # it refuses what is no mapping
+    return Preprocess.from_dict(value)  # type: ignore[arg-type]  # it refuses what is not a mapping
 
 
 def _classes(value: object) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Where a file has the channels of its images, as far as the user says it."""
+"""Where a file has the channels of its images, as far as the user specifies it."""
 
 from __future__ import annotations
 

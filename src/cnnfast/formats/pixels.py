@@ -1,4 +1,4 @@
-"""How bytes become the input of a network whose file does not say so in words."""
+"""How bytes become the input of a network whose file does not state so in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOVES = Concat | Dropout | Flatten | Identity | Pad | Reshape | Resize | Slice 
 def with_pixels(
     graph: Graph, preprocess: Preprocess | str | None, byte: tuple[float, float] | None = None
 ) -> tuple[Graph, Preprocess | None]:
-    """Return the graph and the rule that makes its input of bytes, or None where nothing says what a byte means.
+    """Return the graph and the rule that makes its input of bytes, or None where nothing states what a byte means.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def with_pixels(
 
 
 def _scales_later(graph: Graph) -> bool:
-    """Tell whether the input is scaled behind ops that only move or resize it."""
+    """Return whether the input is scaled behind ops that only move or resize it."""
     (value,) = graph.inputs
     while readers := graph.consumers[value]:
         node = readers[0]

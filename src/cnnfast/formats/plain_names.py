@@ -8,7 +8,7 @@ from cnnfast.formats.tensors import MAX_NAME, METADATA, is_name
 from cnnfast.graph import Graph, Node
 
 KEPT = MAX_NAME - 32
-"""Of a name that is too long, so many characters stay; a number may follow."""
+"""Of a name that is too long, that many characters stay; a number may follow."""
 
 
 def with_plain_names(graph: Graph) -> Graph:

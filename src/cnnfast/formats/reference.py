@@ -1,4 +1,4 @@
-"""A model file as others may read it again: what a pickled network says instead of its weights."""
+"""A model file as another process may read it again: what a pickled network says instead of its weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FileReference:
     shipped: str | None = None
 
     def is_current(self) -> bool:
-        """Tell whether the file is still there and has not been touched."""
+        """Return whether the file is still there and has not been touched."""
         try:
             return _state(self.path) == self.state
         except OSError:

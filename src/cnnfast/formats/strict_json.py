@@ -47,7 +47,7 @@ def parse(text: str, what: str, max_containers: int) -> Any:
     except RecursionError:
         raise ModelFileError(f"the {what} is nested too deeply") from None
     except ValueError as error:
-        raise ModelFileError(f"the {what} is no proper JSON: {error}") from None
+        raise ModelFileError(f"the {what} is not proper JSON: {error}") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Reading takes no memory besides the header: tensors are read-only views of the buffer. The package ``safetensors`` is
 the second opinion of the tests, not used here, for three reasons: it writes metadata in an order that changes from run
-to run, it copies what it reads, and it says neither tensor nor byte when a file is damaged.
+to run, it copies what it reads, and it names neither tensor nor byte when a file is damaged.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ ALL_DTYPES: Dtypes = DTYPES | {
     **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
     "BOOL": np.dtype("?"),
 }
-"""What others may write."""
+"""What third-party files may hold."""
 NARROW = ("F8_", "F6_", "F4", "I4", "U4", "C64", "C128")
 """How the codes of what the container may hold and NumPy does not begin: floats of 8, 6 and 4 bits, pairs of 4 bits."""
 
 
 @frozen
 class TensorEntry:
-    """One tensor of the header: where it lies, counted from the end of the header."""
+    """One tensor of the header: where it is, counted from the end of the header."""
 
     name: str
     dtype: np.dtype[Any]
@@ -106,7 +106,7 @@ def bytes_of(path: Path, least: int, mapped: bool = False) -> np.ndarray[Any, np
     Raises
     ------
     ModelFileError
-        If it is no file or shorter than ``least`` bytes.
+        If it is not a file or shorter than ``least`` bytes.
     """
     if path.exists() and not path.is_file():
         raise ModelFileError("not a file")
@@ -156,7 +156,7 @@ def read_header(data: Array, foreign: bool = False) -> tuple[dict[str, Any], int
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise ModelFileError(f"the header is no UTF-8 text: {error.reason} at byte {8 + error.start}") from None
+        raise ModelFileError(f"the header is not UTF-8 text: {error.reason} at byte {8 + error.start}") from None
     header = parse(text, "header", MAX_CONTAINERS)
     if not isinstance(header, dict):
         raise ModelFileError(f"the header must be a JSON object, but is a {type(header).__name__}")
@@ -171,7 +171,7 @@ def unpack(data: Array, foreign: bool = False) -> tuple[dict[str, str], dict[str
     data : uint8 array
         The whole file, in memory or mapped.
     foreign : bool
-        Whether others wrote it: then there may be more dtypes (`ALL_DTYPES`), and text beyond ASCII.
+        Whether it is a third-party file: then there may be more dtypes (`ALL_DTYPES`), and text beyond ASCII.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def widened(array: Array) -> Array:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a text may be a name: it can be printed, and is not too long."""
+    """Return whether a text may be a name: it can be printed, and is not too long."""
     return 0 < len(name) <= MAX_NAME and name.isprintable()
 
 

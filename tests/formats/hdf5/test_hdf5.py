@@ -133,7 +133,7 @@ def test_many_attributes_and_a_header_in_several_blocks() -> None:
         (lambda f: f.create_dataset("x", data=np.zeros(3, bool)), "must hold numbers, but holds enumerations"),
         (lambda f: f.create_dataset("x", data=np.zeros(3, "f16")), "must hold numbers, but holds floats with 15 bits"),
         (lambda f: f.create_dataset("x", data=h5py.Empty("f4")), "must hold numbers, but holds nothing"),
-        (lambda f: f.create_dataset("x", (3,), "f4", external=[("o", 0, 12)]), "lies in another file"),
+        (lambda f: f.create_dataset("x", (3,), "f4", external=[("o", 0, 12)]), "is in another file"),
         (lambda f: f.create_dataset("x", (3,), "f4"), "needs 12 bytes, but .* are stored"),
         (lambda f: f.create_dataset("x", (30, 3), "f4", chunks=(2, 2)), "0 elements in the file, but needs 90"),
         (lambda f: f.create_dataset("x", data=np.ones(9), chunks=(3,), compression="lzf"), "filter 32000"),
@@ -155,7 +155,7 @@ def test_newer_layouts_are_named(options: dict[str, Any]) -> None:
 
 def whole() -> bytes:
     def fill(file: Any) -> None:
-        file.attrs["config"] = "a text that lies in a heap"
+        file.attrs["config"] = "a text that is in a heap"
         for index in range(20):
             file[f"group/layer{index}/x"] = np.ones(5, np.float32)
         file.create_dataset("packed", data=np.arange(500.0), chunks=(50,), compression="gzip", shuffle=True)

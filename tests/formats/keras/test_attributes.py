@@ -28,7 +28,7 @@ RECORDED = json.loads((Path(__file__).parent / "configs.json").read_text())
 """What ``get_config()`` of Keras 3.15 gives for each layer, without what says nothing about what it computes."""
 
 IDENTITIES = {kind for kind, reader in LAYERS.items() if reader.__name__ == "_only_in_training"}
-"""Layers that do nothing in prediction, whatever their config says."""
+"""Layers that do nothing in prediction, whatever their config states."""
 
 ALIASES = {
     "Convolution2D", "SeparableConvolution2D", "MaxPool2D", "AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D",

@@ -1,4 +1,4 @@
-"""Channels first, channels last, and both in one network: what each layer says about itself is what counts."""
+"""Channels first, channels last, and both in one network: what each layer states about itself is what counts."""
 
 from __future__ import annotations
 

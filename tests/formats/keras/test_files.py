@@ -150,7 +150,7 @@ def with_weights(index: int, *weights: Any) -> list[dict[str, Any]]:
         (changed(2, use_bias=False), r"needs the weights kernel, but .* holds 2"),
         (changed(2, padding=7), "padding must be one of"),
         (changed(3, axis=[1]), "batch_norm needs an input of shape"),
-        (changed(2, filters=5), r"kernel is of shape \(3, 3, 3, 4\), but the config says \(3, 3, any, 5\)"),
+        (changed(2, filters=5), r"kernel is of shape \(3, 3, 3, 4\), but the config states \(3, 3, any, 5\)"),
         (changed(3, epsilon="x"), "epsilon must be a finite number"),
         (changed(1, scale="x"), "scale must be finite numbers"),
         (changed(0, batch_shape=[None, 0, 5, 3]), "every size must be a positive integer"),
@@ -284,7 +284,7 @@ def test_a_zip_that_expands_is_refused(tmp_path: Path) -> None:
 
 
 def repacked(*before: tuple[str, bytes], prefix: str = "", order: int = 1) -> bytes:
-    """Return a ``.keras`` file that somebody has packed anew: compressed, with other members in front."""
+    """Return a ``.keras`` file that somebody has packed again: compressed, with other members in front."""
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(keras_bytes(layers()))) as old, zipfile.ZipFile(stream, "w", 8) as new:
         for name, content in before:
@@ -321,7 +321,7 @@ def test_other_zip_files_are_not_of_keras(tmp_path: Path) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("a/config.json", "{}")
         archive.writestr("a/data.bin", b"config.json metadata.json model.weights.h5")
-    with pytest.raises(ModelFileError, match=r"\bzip\b|no model file"):
+    with pytest.raises(ModelFileError, match=r"\bzip\b|not a model file"):
         load_model(write(tmp_path / "model", stream.getvalue()))
 
 

@@ -81,7 +81,7 @@ def test_what_both_read_gives_the_same_numbers(tmp_path: Path) -> None:
         images, theirs = found
         mine = ours(read_model(path), images)
         assert mine.squeeze().shape == theirs.squeeze().shape, f"seed {seed}"
-        # what is no number stays none here, while LiteRT's maximum passes it over
+        # what is not a number stays none here, while LiteRT's maximum passes it over
         finite = np.isfinite(theirs.reshape(mine.shape)) & np.isfinite(mine)
         scale = np.abs(theirs).max(initial=1e-3, where=np.isfinite(theirs))
         difference = np.abs(mine - theirs.reshape(mine.shape)).max(initial=0, where=finite)

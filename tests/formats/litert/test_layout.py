@@ -1,4 +1,4 @@
-"""Files made from PyTorch take N, C, H, W and turn it first: they are recognized, or the user says it."""
+"""Files made from PyTorch take N, C, H, W and turn it first: they are recognized, or the user specifies it."""
 
 from __future__ import annotations
 

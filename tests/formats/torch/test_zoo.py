@@ -1,4 +1,4 @@
-"""The families of image classifiers, read from modules: they say what PyTorch says."""
+"""The families of image classifiers, read from modules: they say what PyTorch states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnnfast import from_torch  # noqa: E402
 from cnnfast.ops import Transpose  # noqa: E402
 
 OF_SCALE = 1e-4
-"""How far outputs may lie apart, as a part of the largest."""
+"""How far outputs may be apart, as a part of the largest."""
 
 
 def assert_alike(ours: np.ndarray, theirs: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The same families by way of ONNX, with both exporters of PyTorch: the file says what the module says."""
+"""The same families by way of ONNX, with both exporters of PyTorch: the file states what the module says."""
 
 from __future__ import annotations
 

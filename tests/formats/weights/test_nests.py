@@ -1,4 +1,4 @@
-"""Where in a checkpoint the weights lie: found where it can be told, named where it cannot."""
+"""Where in a checkpoint the weights are: found where it can be told, named where it cannot."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_load_weights(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="key must be a text"):
         load_weights(tmp_path / "a.pth", key=3)
     (tmp_path / "model.json").write_text("{")
-    with pytest.raises(ModelFileError, match=r"no model file that cnnfast knows|damaged"):
+    with pytest.raises(ModelFileError, match=r"not a model file that cnnfast knows|damaged"):
         load_weights(tmp_path / "model.json")
     Network.load("mnist-mlp").save(tmp_path / "own.safetensors")
     assert load_weights(tmp_path / "own.safetensors")

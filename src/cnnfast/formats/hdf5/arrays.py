@@ -24,7 +24,7 @@ CHECKSUM = 4
 
 @frozen
 class Chunk:
-    """A stored part of an array: where it lies, how large it is there, which filters it skips, where it belongs."""
+    """A stored part of an array: where it is, how large it is there, which filters it skips, where it belongs."""
 
     at: int
     size: int
@@ -38,20 +38,20 @@ def read_array(data: Data, found: list[Message], what: str) -> Array:
     Raises
     ------
     ModelFileError
-        If it is damaged, holds no numbers, lies in other files, or states more elements than it stores.
+        If it is damaged, holds no numbers, is in other files, or states more elements than it stores.
     UnsupportedError
         If it is compressed in a way that Keras never uses.
     """
     if any(message.kind == EXTERNAL for message in found):
-        raise ModelFileError(f"{what} lies in another file")
+        raise ModelFileError(f"{what} is in another file")
     kind = read_type(data, only(found, TYPE, "a type").at)
     shape = read_shape(data, only(found, SPACE, "a shape").at)
     if shape is None or not kind.numbers:
         raise ModelFileError(f"{what} must hold numbers, but holds {'nothing' if shape is None else kind.name}")
-    layout = only(found, LAYOUT, "where it lies")
+    layout = only(found, LAYOUT, "where it is")
     version, way = data.number(layout.at, 1), data.number(layout.at + 1, 1)
     if version != 3 or way > CHUNKED:
-        reason = "lies in another file, or" if way == 3 else "is"
+        reason = "is in another file, or" if way == 3 else "is"
         raise ModelFileError(f"{what} {reason} stored in layout {version}, which is newer or older than Keras writes")
     needed = math.prod(shape) * kind.size
     if way == CHUNKED:

@@ -34,7 +34,7 @@ class Hdf5Attributes:
         return None
 
     def _name(self, message: Message) -> tuple[str, list[int]]:
-        """Return the name, and where type, shape and elements lie."""
+        """Return the name, and where type, shape and elements are."""
         data, at = self._data, message.at
         version = data.number(at, 1)
         if version not in (1, 2, 3) or (version > 1 and data.number(at + 1, 1)) or message.is_shared:

@@ -26,7 +26,7 @@ class File:
     Raises
     ------
     ModelFileError
-        If it is no HDF5 file; later, if what is asked for is damaged.
+        If it is not an HDF5 file; later, if what is asked for is damaged.
     UnsupportedError
         If it is of a layout that Keras never writes.
     """

@@ -12,11 +12,11 @@ SOFT = 2
 """How a table marks a link that is a path."""
 
 Links = dict[str, int | None]
-"""Names and where the headers of the objects lie; None stands for a link that is no object of this file."""
+"""Names and where the headers of the objects lie; None stands for a link that is not an object of this file."""
 
 
 def links(data: Data, found: list[Message]) -> Links | None:
-    """Return what the object with these messages holds, or None if it is no group."""
+    """Return what the object with these messages holds, or None if it is not a group."""
     if not any(message.kind in (TABLE, LINK, LINK_INFO) for message in found):
         return None
     result: Links = {}
@@ -44,7 +44,7 @@ def _in_tables(data: Data, tree: int, heap: int) -> Iterator[tuple[str, int | No
             offset, place = data.numbers(entry, 2)
             kind = data.number(entry + 16, 4)
             if offset >= size:
-                raise ModelFileError(f"the name of an entry at byte {entry} of HDF5 lies outside of its heap")
+                raise ModelFileError(f"the name of an entry at byte {entry} of HDF5 is outside of its heap")
             yield data.text(names + offset), None if kind == SOFT else place
 
 

@@ -11,12 +11,12 @@ ATTRIBUTE, CONTINUATION, TABLE, ATTRIBUTE_INFO = 0x0C, 0x10, 0x11, 0x15
 """Kinds of messages."""
 
 SHARED = 2
-"""The flag of a message that lies somewhere else."""
+"""The flag of a message that is somewhere else."""
 
 
 @frozen
 class Message:
-    """What one message is, and where it lies."""
+    """What one message is, and where it is."""
 
     kind: int
     at: int

@@ -45,9 +45,9 @@ class Type:
     size : int
         Bytes.
     numbers : str
-        What NumPy calls it, "bfloat16", or "" where it is no number.
+        What NumPy calls it, "bfloat16", or "" where it is not a number.
     is_text, is_variable : bool
-        A text of ``size`` bytes, or one that lies in the heap.
+        A text of ``size`` bytes, or one that is in the heap.
     """
 
     name: str

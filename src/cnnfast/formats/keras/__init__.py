@@ -38,7 +38,7 @@ def read(
         How a picture becomes the input, as a rule or as the name of one of `images.preprocess.MODES`. By default
         Rescaling and Normalization at the start of the network where it has them, bytes as they are where its input
         is of integers, and what Teachable Machine does for a file of its. All other networks take floats until they
-        are told: no file says whether its network was trained on 0 to 255, 0 to 1, -1 to 1, or on what
+        are told: no file states whether its network was trained on 0 to 255, 0 to 1, -1 to 1, or on what
         ``preprocess_input`` makes ("tf", "torch", "caffe").
     input_shape : (C, H, W), optional
         Of one image, for a network that takes images of any size.

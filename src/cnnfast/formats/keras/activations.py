@@ -1,4 +1,4 @@
-"""Activations of Keras, wherever they stand: as layers, as attributes of layers, and as functions of keras.ops."""
+"""Activations of Keras, wherever they are: as layers, as attributes of layers, and as functions of keras.ops."""
 
 from __future__ import annotations
 
@@ -88,5 +88,5 @@ def name_of(value: Any) -> str:
         inner = value.get("config")
         value = inner if isinstance(inner, str) else value.get("class_name")
     if not isinstance(value, str):
-        raise UnsupportedError(f"activation={value!r:.40}, which is no name of an activation")
+        raise UnsupportedError(f"activation={value!r:.40}, which is not a name of an activation")
     return value

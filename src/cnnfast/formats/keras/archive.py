@@ -41,12 +41,12 @@ class Archive:
 
 
 def sniff(path: Path, head: bytes) -> bool:
-    """Tell whether a file is HDF5, or a zip with a member of Keras's anywhere."""
+    """Return whether a file is HDF5, or a zip with a member of Keras's anywhere."""
     return head.startswith(SIGNATURE) or (head.startswith(ZIP) and _is_of_keras(path, head))
 
 
 def _is_of_keras(path: Path, head: bytes) -> bool:
-    """Look at the first member, which is one of Keras's unless somebody packed the file anew, then at all of them."""
+    """Look at the first member, which is one of Keras's unless the file was packed again, then at all of them."""
     first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     if first.decode("ascii", "replace") in (CONFIG, METADATA, WEIGHTS):
         return True
@@ -60,7 +60,7 @@ def _is_of_keras(path: Path, head: bytes) -> bool:
 
 
 def _lists(directory: bytes, name: str) -> bool:
-    """Tell whether the directory of a zip lists a member of a name, in whatever folder."""
+    """Return whether the directory of a zip lists a member of a name, in whatever folder."""
     wanted = name.encode()
     at = directory.find(ENTRY)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""Attributes of a layer, as they stand in the file: each is taken by a function that checks it, none is left over."""
+"""Attributes of a layer, as they are in the file: each is taken by a function that checks it, none is left over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_b
 
 
 def is_silent(key: str) -> bool:
-    """Tell whether an attribute says nothing about what a layer computes, whichever layer it is.
+    """Return whether an attribute says nothing about what a layer computes, whichever layer it is.
 
     Examples
     --------
@@ -31,10 +31,10 @@ def is_silent(key: str) -> bool:
 
 
 class LayerAttributes:
-    """What the config of a layer says.
+    """What the config of a layer states.
 
     Each method raises `ModelFileError` for a value that Keras never writes, and `UnsupportedError` for one that cnnfast
-    does not run. What has been asked for is remembered, so that `check_rest` can refuse what nobody asked for.
+    does not run. What has been asked for is remembered, so that `check_rest` can refuse what nothing asked for.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class LayerAttributes:
         self.ignore(*self._config)
 
     def check_rest(self) -> None:
-        """Raise `UnsupportedError` if the file states an attribute that nobody asked for; null states nothing."""
+        """Raise `UnsupportedError` if the file states an attribute that nothing asked for; null states nothing."""
         self._check_dtype()
         rest = {key: value for key, value in self._config.items() if value is not None and not is_silent(key)}
         left = [f"{key:.40}={value!r:.60}" for key, value in rest.items() if key not in self._asked]

@@ -63,7 +63,7 @@ class KerasLayer:
     module : str
         Where the class is defined; Keras 3 has classes of one name in several modules.
     config : dict
-        Its attributes, as they stand in the file.
+        Its attributes, as they are in the file.
     calls : tuple of Arguments
     model : KerasModel or None
         For a layer that is a model.
@@ -205,7 +205,7 @@ def _tensors(value: object, what: str) -> tuple[KerasTensor, ...]:
 
 
 def _is_tensor(value: object) -> bool:
-    """Tell whether a value is [layer, call, output], which Keras 2 extends by keyword arguments."""
+    """Return whether a value is [layer, call, output], which Keras 2 extends by keyword arguments."""
     return (
         isinstance(value, list)
         and 3 <= len(value) <= 4

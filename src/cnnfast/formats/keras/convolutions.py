@@ -43,7 +43,7 @@ def _kernel(array: Array, stated: Sequence[int | None]) -> Array:
         )
     if any(said not in (None, size) for said, size in zip(stated, array.shape, strict=True)):
         said = ", ".join("any" if size is None else str(size) for size in stated)
-        raise ModelFileError(f"the kernel is of shape {array.shape}, but the config says ({said})")
+        raise ModelFileError(f"the kernel is of shape {array.shape}, but the config states ({said})")
     return array
 
 

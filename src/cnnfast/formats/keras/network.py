@@ -125,7 +125,7 @@ def _read(layer: KerasLayer, version: int, is_listed: bool) -> Apply:
 
 
 def is_channels_last(model: KerasModel) -> bool:
-    """Tell whether the images that enter a model have their channels last.
+    """Return whether the images that enter a model have their channels last.
 
     The first layer that says so decides; those of another opinion get their images transposed.
     """
@@ -143,7 +143,7 @@ def is_channels_last(model: KerasModel) -> bool:
 
 
 def takes_integers(model: KerasModel) -> bool:
-    """Tell whether the input is of integers, as bytes are."""
+    """Return whether the input is of integers, as bytes are."""
     name = model.inputs[0].layer
     dtype = next((layer.config.get("dtype") for layer in model.layers if layer.name == name), None)
     return isinstance(dtype, str) and dtype.startswith(("int", "uint"))
@@ -209,7 +209,7 @@ class _Builder:
         operands = [_operand(argument, values) for argument in arguments.unrolled()]
         if layer.model is not None:
             if not all(v is None or isinstance(v, Value) for v in operands):
-                raise UnsupportedError("a model is called on what is no value")
+                raise UnsupportedError("a model is called on what is not a value")
             return self.run(layer.model, weights.inside(layer), f"{name}/", operands)
         named = {key: _operand(v, values) if isinstance(v, KerasTensor) else v for key, v in arguments.named.items()}
         if id(layer) in self._refused or any(v is None for v in (*operands, *named.values())):

@@ -157,7 +157,7 @@ def _resized(
         return x
     if mode == "nearest":
         return graph.add(name, Resize(target, "nearest", "half_pixel", "round_prefer_ceil"), x)
-    # with antialiasing all backends leave out what lies beyond the edge
+    # with antialiasing all backends leave out what is beyond the edge
     return graph.add(name, Resize(target, "linear", antialias=antialias, exclude_outside=antialias), x)
 
 

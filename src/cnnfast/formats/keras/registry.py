@@ -66,7 +66,7 @@ class LayerCall:
         return self.named.get(key, default)
 
     def check_rest(self) -> None:
-        """Raise `UnsupportedError` for keyword arguments that nobody asked for."""
+        """Raise `UnsupportedError` for keyword arguments that nothing asked for."""
         left = [key for key in self.named if key not in self.asked]
         check_arguments({key: self.named[key] for key in left})
 

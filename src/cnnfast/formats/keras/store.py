@@ -22,7 +22,7 @@ class Store:
         self._file = File(content)
 
     def has_group(self, path: str) -> bool:
-        """Tell whether there is a group."""
+        """Return whether there is a group."""
         return self._file.names(path) is not None
 
     def names(self, path: str) -> list[str]:
@@ -35,7 +35,7 @@ class Store:
         Raises
         ------
         ModelFileError
-            If it is not there, holds no numbers, lies in other files, or states more elements than it stores.
+            If it is not there, holds no numbers, is in other files, or states more elements than it stores.
         """
         return self._file.array(path)
 

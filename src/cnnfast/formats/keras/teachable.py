@@ -19,7 +19,7 @@ RULE = Preprocess(size=(224, 224), resize="crop", interpolation="lanczos", scale
 
 
 def is_teachable_machine(model: KerasModel, shape: Shape) -> bool:
-    """Tell whether a model that takes images of a shape (C, H, W) was made by Teachable Machine."""
+    """Return whether a model that takes images of a shape (C, H, W) was made by Teachable Machine."""
     parts = [layer for layer in model.layers if layer.kind != "InputLayer"]
     if shape != INPUT or len(parts) != 2 or any(layer.model is None for layer in parts):
         return False
@@ -37,7 +37,7 @@ def is_teachable_machine(model: KerasModel, shape: Shape) -> bool:
 
 
 def _told(layer: KerasLayer) -> tuple[str, object, object, object]:
-    """Return what a dense layer says about itself, the number of classes left out."""
+    """Return what a dense layer states about itself, the number of classes left out."""
     activation = layer.config.get("activation")
     units = None if activation == "softmax" else layer.config.get("units")
     return layer.kind, units, activation, layer.config.get("use_bias", True)

@@ -1,4 +1,4 @@
-"""Where the weights of a layer lie: ``.h5`` files name places after layers, ``.keras`` files after classes."""
+"""Where the weights of a layer are: ``.h5`` files name places after layers, ``.keras`` files after classes."""
 
 from __future__ import annotations
 

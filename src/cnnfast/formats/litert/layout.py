@@ -21,12 +21,12 @@ IN_PLACE = frozenset(
 
 
 def has_channels_first(model: LiteRtModel, input_layout: str | None) -> bool:
-    """Tell whether the input of a model is N, C, H, W: as the user says, else by what the model does to it first.
+    """Return whether the input of a model is N, C, H, W: as the user specifies, else by what the model does first.
 
     Raises
     ------
     ConfigError
-        If the user says it of an input that is no image.
+        If the user specifies it of an input that is not an image.
     """
     tensor = model.tensors[model.inputs[0]]
     if len(tensor.shape) != 4:
@@ -41,7 +41,7 @@ def has_channels_first(model: LiteRtModel, input_layout: str | None) -> bool:
 
 
 def _is_turned(model: LiteRtModel) -> bool:
-    """Tell whether everything that reads the images brings their second axis to the end."""
+    """Return whether everything that reads the images brings their second axis to the end."""
     images, ends = {model.inputs[0]}, []
     for operator in model.operators:
         if images.isdisjoint(operator.inputs):

@@ -9,11 +9,16 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
+from cnnfast.formats.budget import ReadBudget
 from cnnfast.formats.litert.options import OperatorOptions
 from cnnfast.ops import Array, Shape
 
-EXPANSION = 16
-"""How many times the file's size its constants may take in memory: int8 becomes float32, and buffers are shared."""
+EXPANSION = 8
+"""How many times the file's size its constants take as float32 where all of them are of 4 bits and none is shared.
+
+A buffer may be shared by thousands of constants, each of which becomes an array of its own; so what they take beyond
+that is bounded by what reading may take at all.
+"""
 
 DTYPES = {
     "FLOAT32": "<f4",
@@ -71,7 +76,7 @@ class LiteRtTensor:
         return self.scales.size > 0
 
     def has_grid_of(self, other: LiteRtTensor) -> bool:
-        """Tell whether equal integers stand for equal numbers in another tensor, as far as LiteRT looks."""
+        """Return whether equal integers stand for equal numbers in another tensor, as far as LiteRT looks."""
         if self.scales.size != other.scales.size or self.scales.size == 0:
             return self.scales.size == other.scales.size
         (scales, zeros), (scales_, zeros_) = self.grid(), other.grid()
@@ -139,7 +144,10 @@ class LiteRtModel:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     size: int
-    _used: int = field(default=0)
+    _budget: ReadBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._budget = ReadBudget(EXPANSION * self.size)
 
     def array(self, index: int) -> Array | None:
         """Return a constant as the numbers that it stands for, None for a value that is computed.
@@ -149,7 +157,7 @@ class LiteRtModel:
         ModelFileError
             If it does not have the bytes that its shape needs.
         UnsupportedError
-            If it is of a type that cnnfast does not read.
+            If it is of a type that cnnfast does not read, or the constants so far take too much memory.
         """
         tensor = self.tensors[index]
         if tensor.buffer is None:
@@ -160,9 +168,8 @@ class LiteRtModel:
                 f"tensor {tensor.name!r}: {tensor.dtype} of shape {tensor.shape} takes {needed} bytes, but its buffer "
                 f"has {tensor.buffer.size}"
             )
-        self._used += max(needed, 4 * math.prod(tensor.shape)) + 8 * tensor.scales.size
-        if self._used > EXPANSION * self.size:
-            raise ModelFileError(f"its constants take more than {EXPANSION} times the {self.size} bytes of the file")
+        taken = max(needed, 4 * math.prod(tensor.shape)) + 8 * tensor.scales.size
+        self._budget.spend(taken, f"the constant {tensor.name!r:.200}")
         raw = _integers_of_4_bits(tensor) if tensor.dtype == "INT4" else tensor.buffer.view(DTYPES[tensor.dtype])
         raw = raw.reshape(tensor.shape)
         return _dequantized(tensor, raw) if tensor.is_quantized else raw

@@ -1,4 +1,4 @@
-"""The options of an operator, and which of them a reader asked for: what nobody asked for must have its default."""
+"""The options of an operator, and which of them a reader asked for: what nothing asked for must have its default."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OperatorOptions:
     table : str
         Its name in the schema, "" for none.
     fields, defaults : mapping of str to number or tuple
-        What the file says, and what each field is where it says nothing.
+        What the file states, and what each field is where it says nothing.
     unknown : int
         How many fields the file states that this version of the schema does not know.
 
@@ -84,7 +84,7 @@ class OperatorOptions:
         return self._fields[field]
 
     def has(self, field: str) -> bool:
-        """Tell whether its table has a field."""
+        """Return whether its table has a field."""
         return field in self._fields
 
     def without_effect(self, *fields: str) -> None:
@@ -92,7 +92,7 @@ class OperatorOptions:
         self._used.update(fields)
 
     def check_all_used(self) -> None:
-        """Raise `UnsupportedError` for a field that nobody asked for and that differs from its default."""
+        """Raise `UnsupportedError` for a field that nothing asked for and that differs from its default."""
         if self._unknown:
             raise UnsupportedError(
                 f"its {self.table} have {self._unknown} fields that are newer than the package tflite; "

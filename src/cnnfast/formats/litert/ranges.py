@@ -26,7 +26,7 @@ MOVES = (
 """Operators whose results are among their inputs."""
 
 MEANS = ("AVERAGE_POOL_2D", "MEAN", "RESIZE_BILINEAR")
-"""Operators whose results lie between their inputs."""
+"""Operators whose results are between their inputs."""
 
 SAME = ("QUANTIZE", "DEQUANTIZE", "CAST")
 """Operators that keep a number, or bring it nearer to zero."""

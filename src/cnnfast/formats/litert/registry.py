@@ -61,11 +61,11 @@ class OperatorCall:
         return self.model.tensors[self.model.inputs[0]].shape[0]
 
     def tensor(self, index: int) -> LiteRtTensor:
-        """Return what the file says about an input."""
+        """Return what the file states about an input."""
         return self.model.tensors[self.operator.inputs[index]]
 
     def result(self, index: int = 0) -> LiteRtTensor:
-        """Return what the file says about an output."""
+        """Return what the file states about an output."""
         return self.model.tensors[self.operator.outputs[index]]
 
     def operand(self, index: int) -> Value | Array:
@@ -102,7 +102,7 @@ class OperatorCall:
         return self.array(index) if index < len(inputs) and inputs[index] != -1 else None
 
     def check_all_read(self) -> None:
-        """Raise `ModelFileError` for inputs and options that nobody asked for, since they might change the result."""
+        """Raise `ModelFileError` for inputs and options that nothing asked for, since they might change the result."""
         self.operator.options.check_all_used()
         unread = [i for i, tensor in enumerate(self.operator.inputs) if tensor != -1 and i not in self.read]
         if unread:

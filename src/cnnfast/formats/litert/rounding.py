@@ -15,7 +15,7 @@ def floor(graph: ImageGraph, name: str, x: Value) -> Value:
 
 
 def truncated(graph: ImageGraph, name: str, x: Value) -> Value:
-    """Append ``x`` without what stands behind the decimal point."""
+    """Append ``x`` without what is behind the decimal point."""
     sign = graph.each(f"{name}/side", Sign(), x)
     size = floor(graph, f"{name}/size", graph.each(f"{name}/absolute", Abs(), x))
     return graph.pair(name, Mul(), sign, size)

@@ -28,7 +28,7 @@ def _reshape(call: OperatorCall) -> Value:
 
 
 def _check_stated(call: OperatorCall, x: Value) -> None:
-    """Raise an error if what the operator says and the shape that the file states for its result are not the same."""
+    """Raise an error if what the operator states and the shape that the file states for its result are not the same."""
     found = call.result().shape
     stated = _STATED[call.operator.kind](call, [call.images, *x.shape])
     if stated is None:

@@ -67,7 +67,7 @@ def _cast(call: OperatorCall) -> Value | Array:
 
 
 def _holds(before: LiteRtTensor, after: LiteRtTensor) -> bool:
-    """Tell whether every number of one type is one of another, floats of all sizes taken for equal."""
+    """Return whether every number of one type is one of another, floats of all sizes taken for equal."""
     if after.is_float:
         return before.is_float or before.dtype in DTYPES
     return before.dtype in DTYPES and np.can_cast(DTYPES[before.dtype], DTYPES[after.dtype])

@@ -9,7 +9,7 @@
     fold.py       operators on constants: NumPy, with a budget
     operators/    one file for each family of operators: what each becomes in ops of cnnfast
     layout.py     N, C, H, W or N, H, W, C? What the file does to its images shows it
-    ends.py       the one input and the one output; what the user says where the file leaves them open
+    ends.py       the one input and the one output; what the user specifies where the file leaves them open
     translate.py  walks the nodes; gathers everything that is not supported
 
 Nothing of a file is executed, and the `onnx` package is imported when a file is read, not before.
@@ -48,7 +48,7 @@ def read(
     Parameters
     ----------
     path : path-like
-        Weights may lie in other files beside it (external data).
+        Weights may be in other files beside it (external data).
     input_shape : (C, H, W) or (F,), optional
         Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
     input_layout : {"nchw", "nhwc"}, optional
@@ -71,7 +71,7 @@ def read(
     Raises
     ------
     ModelFileError
-        If the file is damaged, or leaves the input's shape open and ``input_shape`` does not say it.
+        If the file is damaged, or leaves the input's shape open and ``input_shape`` does not state it.
     UnsupportedError
         If it holds operators that cnnfast does not run, all of which are listed.
     ConfigError

@@ -39,7 +39,7 @@ def check_for_any_number(kind: str, columns: Sequence[tuple[Array, ...]]) -> Non
 
 
 def _meet(a: tuple[Array, ...], b: tuple[Array, ...], only_whole: bool) -> bool:
-    """Tell whether two straight lines meet at a number of images from 1 up."""
+    """Return whether two straight lines meet at a number of images from 1 up."""
     if not (a[0].shape == a[1].shape and b[0].shape == b[1].shape):
         return True
     if not fit_together(a[0], b[0]):
@@ -53,7 +53,7 @@ def _meet(a: tuple[Array, ...], b: tuple[Array, ...], only_whole: bool) -> bool:
 
 
 def fit_together(a: Array, b: Array) -> bool:
-    """Tell whether two arrays can be broadcast to one shape."""
+    """Return whether two arrays can be broadcast to one shape."""
     try:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -62,7 +62,7 @@ def fit_together(a: Array, b: Array) -> bool:
 
 
 def _divides(a: tuple[Array, ...], b: tuple[Array, ...]) -> bool:
-    """Tell whether integers that depend on the number of images are divided without a rest."""
+    """Return whether integers that depend on the number of images are divided without a rest."""
     if a[0].dtype.kind not in "iu" or any((y == 0).any() for y in b):
         return True
     if not all(fit_together(x, y) for x, y in zip(a, b, strict=True)):

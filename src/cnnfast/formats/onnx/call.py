@@ -49,7 +49,7 @@ class NodeCall:
         None where an optional input is left out.
     target : Target
     beside : Beside, optional
-        Where external data may lie.
+        Where external data may be.
     batch : int, optional
         The number of images that the file was made for, if it states one.
     read : set of str
@@ -137,7 +137,7 @@ class NodeCall:
         return value
 
     def has(self, index: int) -> bool:
-        """Tell whether an optional input is there."""
+        """Return whether an optional input is there."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def given(self, index: int) -> Value:

@@ -1,4 +1,4 @@
-"""The one input and the one output of a network: which they are, and what the user says where a file leaves it open."""
+"""The one input and the one output of a network: which they are, and what the user adds where a file leaves it open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_LISTED = 20
 
 @frozen
 class Said:
-    """What the user says about a file.
+    """What the user specifies about a file.
 
     Attributes
     ----------
@@ -179,9 +179,9 @@ def entrance(graph: GraphProto, value: ValueInfoProto, said: Said) -> Entrance:
     Raises
     ------
     ModelFileError
-        If its sizes are open and the user does not say them, or what the user says does not fit.
+        If its sizes are open and the user does not specify them, or what the user specifies does not fit.
     UnsupportedError
-        If it is no tensor of floats or bytes.
+        If it is not a tensor of floats or bytes.
     """
     check_layout(said.input_layout)
     sizes = _declared(value)
@@ -202,7 +202,7 @@ def entrance(graph: GraphProto, value: ValueInfoProto, said: Said) -> Entrance:
 
 
 def _shape_of_one(name: str, sizes: list[int | str], own: list[int | str], given: Shape | None) -> Shape:
-    """Return the shape of one image: what the file has, in the order C, H, W, or what the user says."""
+    """Return the shape of one image: what the file has, in the order C, H, W, or what the user specifies."""
     if given is not None:
         shape = tuple(given)
         fits = len(own) == len(shape) and all(isinstance(o, str) or o == s for o, s in zip(own, shape, strict=True))
@@ -232,8 +232,8 @@ def _declared(value: ValueInfoProto) -> list[int | str]:
     if value.type.WhichOneof("value") != "tensor_type" or kind not in IMAGE_TYPES:
         known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else str(kind)
         raise UnsupportedError(
-            f"the input {value.name!r} is no tensor of floats or bytes (its elements are {known}); export the network "
-            "with an input of float32 or uint8"
+            f"the input {value.name!r} is not a tensor of floats or bytes (its elements are {known}); export the "
+            "network with an input of float32 or uint8"
         )
     return _sizes(value)
 
@@ -243,7 +243,7 @@ def _sizes(value: ValueInfoProto) -> list[int | str]:
 
 
 def takes_bytes(graph: GraphProto, name: str) -> bool:
-    """Tell whether an input of the file holds bytes."""
+    """Return whether an input of the file holds bytes."""
     return any(v.name == name and v.type.tensor_type.elem_type == TensorProto.UINT8 for v in graph.input)
 
 

@@ -1,4 +1,4 @@
-"""Weights of an ONNX file that lie in other files beside it; nothing else is ever opened."""
+"""Weights of an ONNX file that are in other files beside it; nothing else is ever opened."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ EXTERNAL = TensorProto.EXTERNAL
 
 @frozen
 class Beside:
-    """Where the other files of a model may lie: beside its name, and beside the file that the name links to.
+    """Where the other files of a model may be: beside its name, and beside the file that the name links to.
 
     The cache of the Hugging Face hub keeps names as links into a folder of contents, ``../../blobs/<hash>``; the
-    weights lie there too, under a link of their own beside the model's.
+    weights are there too, under a link of their own beside the model's.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Beside:
 
     @classmethod
     def of(cls, model: Path) -> Beside:
-        """Return what lies beside a file."""
+        """Return what is beside a file."""
         return cls(tuple(dict.fromkeys((model.parent.resolve(), model.resolve().parent))))
 
     def file(self, location: str) -> Path:
@@ -40,29 +40,29 @@ class Beside:
         Raises
         ------
         ModelFileError
-            If it would lie elsewhere, by its name or by a link; or if it is missing or no file.
+            If it would be elsewhere, by its name or by a link; or if it is missing or no file.
         """
         if not _is_plain(location):
             raise ModelFileError(_elsewhere(location))
         try:
             found = [path for folder in self.folders if (path := (folder / location).resolve()).exists()]
             if not found:
-                raise ModelFileError(f"lies in {location!r}, which is missing; it must lie beside the model")
+                raise ModelFileError(f"is in {location!r}, which is missing; it must be beside the model")
             if not any(found[0].is_relative_to(folder) for folder in self.folders):
                 raise ModelFileError(_elsewhere(location))
             if not found[0].is_file():
-                raise ModelFileError(f"lies in {location!r}, which is no file")
+                raise ModelFileError(f"is in {location!r}, which is not a file")
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, ModelFileError):
                 raise
             # a loop of links, a name with a zero byte, a name that is too long
-            raise ModelFileError(f"lies in {location!r:.200}, which cannot be looked at: {error}") from error
+            raise ModelFileError(f"is in {location!r:.200}, which cannot be looked at: {error}") from error
         _check_content(found[0], location)
         return found[0]
 
 
 def bytes_beside(tensors: Iterable[TensorProto], beside: Beside | None) -> int:
-    """Return the size of all files beside a model in which its tensors lie, each counted once."""
+    """Return the size of all files beside a model in which its tensors are, each counted once."""
     stated = {e.value for t in tensors for e in t.external_data if e.key == "location" and t.data_location == EXTERNAL}
     total = 0
     if beside is None:
@@ -77,16 +77,16 @@ def bytes_beside(tensors: Iterable[TensorProto], beside: Beside | None) -> int:
 
 
 def _is_plain(location: str) -> bool:
-    """Tell whether a name leads downwards only, on every system."""
+    """Return whether a name leads downwards only, on every system."""
     names = (PurePosixPath(location), PureWindowsPath(location))
     return bool(location) and not any(name.anchor or ".." in name.parts for name in names)
 
 
 def _elsewhere(location: str) -> str:
-    return f"lies in the file {location!r:.200}; external data must lie in the folder of the model"
+    return f"is in the file {location!r:.200}; external data must be in the folder of the model"
 
 
 def _check_content(path: Path, location: str) -> None:
     with path.open("rb") as file:
         if file.read(len(LFS)) == LFS:
-            raise ModelFileError(f"lies in {location!r}, which is {lfs_advice()}")
+            raise ModelFileError(f"is in {location!r}, which is {lfs_advice()}")

@@ -14,7 +14,7 @@ from cnnfast.ops import Array
 
 MAX_AXES = 16
 NONE = 1 << 62
-"""More than anybody has."""
+"""More than any machine has."""
 
 FREE = ("Identity", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split", "Shape", "Size")
 """Operators that only look at an array in another way."""

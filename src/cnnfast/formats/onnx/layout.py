@@ -1,4 +1,4 @@
-"""Which axis of the images counts the channels: no ONNX file says so, but what a file does to its images shows it.
+"""Which axis of the images counts the channels: no ONNX file states so, but what a file does to its images shows it.
 
 The images are followed through every operator that leaves their axes in place, until one tells: a convolution or a pool
 takes N, C, H, W, and a transpose that brings the last axis to the front had N, H, W, C before it.
@@ -36,7 +36,7 @@ IN_PLACE = frozenset(
 """Operators whose results have the axes of the images where the images have them."""
 
 MAX_SIZES = 8
-"""A constant with more elements is no shape of an image."""
+"""A constant with more elements is not a shape of an image."""
 
 
 def layout_of(graph: GraphProto, name: str, sizes: Sequence[int | str]) -> str | None:

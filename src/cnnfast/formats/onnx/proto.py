@@ -32,7 +32,7 @@ DOMAINS = ("", "ai.onnx")
 INTEGERS = (
     TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16, TensorProto.INT32, TensorProto.BOOL
 )  # fmt: skip
-"""Kinds of tensor whose elements stand in ``int32_data``, as numbers."""
+"""Kinds of tensor whose elements are in ``int32_data``, as numbers."""
 
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 """Kinds whose bits stand there."""
@@ -62,7 +62,7 @@ REAL = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.
 def load_model(path: Path) -> onnx.ModelProto:
     """Return the message of a file; external data is not touched yet."""
     if path.stat().st_size > MAX_BYTES:
-        raise ModelFileError("the file is larger than 2 GiB, which no ONNX file is; large weights lie in other files")
+        raise ModelFileError("the file is larger than 2 GiB, which no ONNX file is; large weights are in other files")
     return parse_model(path.read_bytes())
 
 
@@ -71,7 +71,7 @@ def parse_model(data: bytes) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
-        raise ModelFileError(f"this is no ONNX file, or a damaged one: {error}") from error
+        raise ModelFileError(f"this is not an ONNX file, or a damaged one: {error}") from error
     if not model.HasField("graph"):
         raise ModelFileError("this ONNX file holds no graph")
     _check_names(model.graph)
@@ -89,11 +89,11 @@ def _check_names(graph: onnx.GraphProto) -> None:
                 _check_names(attribute.g)
     for text in texts:
         if not isinstance(text, str):
-            raise ModelFileError(f"a name is {text!r:.80}, which is no UTF-8 text")
+            raise ModelFileError(f"a name is {text!r:.80}, which is not UTF-8 text")
 
 
 def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
-    """Return a tensor of the file as an array; ``beside`` is where external data may lie."""
+    """Return a tensor of the file as an array; ``beside`` is where external data may be."""
     kind = tensor.data_type
     if kind not in DTYPES:
         known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
@@ -106,14 +106,14 @@ def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
     count = math.prod(shape)
     if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:
         # nothing of it need be in the file, if one of the sizes is 0
-        raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; no file holds so many elements")
+        raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; no file holds that many elements")
     if tensor.data_location == TensorProto.EXTERNAL:
         flat = _external(tensor, DTYPES[kind], count, beside)
     elif tensor.HasField("raw_data"):
         flat = _whole(tensor, np.frombuffer(tensor.raw_data, np.uint8), DTYPES[kind], count)
     else:
         flat = _typed(tensor, count)
-    # bfloat16 is no type that NumPy computes with
+    # bfloat16 is not a type that NumPy computes with
     return (flat.astype(np.float32) if kind == TensorProto.BFLOAT16 else flat).reshape(shape)
 
 
@@ -127,7 +127,7 @@ def _whole(tensor: TensorProto, raw: Array, dtype: np.dtype[Any], count: int) ->
 
 
 def _typed(tensor: TensorProto, count: int) -> Array:
-    """Return elements that stand in the message as numbers."""
+    """Return elements that are in the message as numbers."""
     kind = tensor.data_type
     values: Sequence[Any]
     if kind in INTEGERS or kind in HALVES:
@@ -151,12 +151,12 @@ def _typed(tensor: TensorProto, count: int) -> Array:
 
 
 def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, beside: Beside | None) -> Array:
-    """Read a tensor from another file, which must lie beside the model."""
+    """Read a tensor from another file, which must be beside the model."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     place = f"tensor {tensor.name!r}"
     if beside is None:
-        raise ModelFileError(f"{place} lies in the file {location!r}, but the model has no folder")
+        raise ModelFileError(f"{place} is in the file {location!r}, but the model has no folder")
     try:
         path = beside.file(location)
     except ModelFileError as error:
@@ -168,7 +168,7 @@ def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, beside: Bes
     size = path.stat().st_size
     if offset < 0 or length != count * dtype.itemsize or offset + length > size:
         raise ModelFileError(
-            f"{place} of shape {tuple(tensor.dims)} lies at bytes {offset} to {offset + length} of "
+            f"{place} of shape {tuple(tensor.dims)} is at bytes {offset} to {offset + length} of "
             f"{location!r}, which has {size}; it needs {count * dtype.itemsize}"
         )
     with path.open("rb") as file:

@@ -20,7 +20,7 @@ NEWEST_IR = 64
 
 
 def looks_like_onnx(head: bytes) -> bool:
-    """Tell whether a file that starts with these bytes is an ONNX model.
+    """Return whether a file that starts with these bytes is an ONNX model.
 
     Examples
     --------

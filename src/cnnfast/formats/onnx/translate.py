@@ -38,14 +38,14 @@ def translated(model: ModelProto, beside: Beside | None, said: Said | None = Non
     ----------
     model : ModelProto
     beside : Beside, optional
-        Where external data may lie.
+        Where external data may be.
     said : Said, optional
-        What the user says about it.
+        What the user specifies about it.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, or leaves open what the user does not say.
+        If the file is damaged, or leaves open what the user does not specify.
     UnsupportedError
         If operators are not supported; all of them are listed.
     """
@@ -168,7 +168,7 @@ class Translation:
         self._bind(node, self._named(node, results, before))
 
     def _refuse(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], why: str) -> None:
-        """Note a node that is not run, and go on with what its results would be like."""
+        """Note a node that is not run, and continue with what its results would be like."""
         self.problems.add(node, inputs, why)
         self._bind(node, supposed(node, inputs))
 

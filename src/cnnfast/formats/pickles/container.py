@@ -92,7 +92,7 @@ def _stream(data: Array) -> Saved:
     seen: dict[str, Storage] = {}
 
     def meet(identity: Any) -> object:
-        # of a part of a storage the whole is what lies in the file
+        # of a part of a storage the whole is what is in the file
         whole = storage_of(identity[:5] if isinstance(identity, tuple) else identity)
         if isinstance(whole, Storage):
             seen.setdefault(whole.key, whole)

@@ -32,7 +32,7 @@ class Machine:
     at : int
         Where it begins.
     persistent : callable (object) -> object
-        What stands for an object that lies outside the pickle.
+        What stands for an object that is outside the pickle.
 
     Attributes
     ----------

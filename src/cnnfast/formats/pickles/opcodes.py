@@ -108,7 +108,7 @@ def text_float(m: Machine) -> None:
     try:
         m.push(float(line))
     except ValueError:
-        raise m.damaged(f"{line[:40]!r} is no number") from None
+        raise m.damaged(f"{line[:40]!r} is not a number") from None
 
 
 @_step(b"I", b"L")
@@ -120,7 +120,7 @@ def text_integer(m: Machine) -> None:
     elif line.removeprefix("-").isdecimal() and len(line) < 40:
         m.push(int(line))
     else:
-        raise m.damaged(f"{line[:40]!r} is no integer")
+        raise m.damaged(f"{line[:40]!r} is not an integer")
 
 
 @_step(b"V")
@@ -130,7 +130,7 @@ def line_of_text(m: Machine) -> None:
     try:
         m.push(line.encode("latin-1").decode("raw-unicode-escape"))
     except UnicodeError:
-        raise m.damaged(f"{line[:40]!r} is no text") from None
+        raise m.damaged(f"{line[:40]!r} is not a text") from None
 
 
 @_step(b"S")
@@ -230,7 +230,7 @@ def text_memo(m: Machine) -> None:
     keeps = m.data[m.at - 1] == ord("p")
     line = m.line()
     if not line.isdecimal() or len(line) > 10:
-        raise m.damaged(f"{line[:40]!r} is no number of a kept value")
+        raise m.damaged(f"{line[:40]!r} is not a number of a kept value")
     (m.remember if keeps else m.recall)(int(line))
 
 
@@ -251,7 +251,7 @@ def global_by_stack(m: Machine) -> None:
     """Name a class or function by two texts."""
     name, module = m.pop(), m.pop()
     if not isinstance(name, str) or not isinstance(module, str) or len(name) + len(module) > LONGEST_KEY:
-        raise m.damaged("the name of a class is no text")
+        raise m.damaged("the name of a class is not a text")
     m.push(m.named(f"{module}.{name}"))
 
 
@@ -294,12 +294,12 @@ def _made(m: Machine, function: Any, arguments: Iterable[Any] | Any) -> Any:
 
 @_step(b"b")
 def build(m: Machine) -> None:
-    """Drop what an instance would be filled with; dictionaries and tensors have attributes that nobody needs."""
+    """Drop what an instance would be filled with; dictionaries and tensors have attributes that nothing needs."""
     m.pop()
     m.top  # noqa: B018  (there must be one)
 
 
 @_step(b"Q")
 def persistent(m: Machine) -> None:
-    """Stand for an object that lies outside the pickle."""
+    """Stand for an object that is outside the pickle."""
     m.push(m.persistent(m.pop()))

@@ -21,7 +21,7 @@ SMALL = 1 << 20
 
 
 class Storages(Protocol):
-    """Where the bytes of a storage lie."""
+    """Where the bytes of a storage are."""
 
     big_endian: bool
 
@@ -60,7 +60,7 @@ class Members:
 
 
 class Stream:
-    """Storages that lie behind a pickle, each after the number of its elements.
+    """Storages that are behind a pickle, each after the number of its elements.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@
 `given`          what the user hands over → a module in evaluation mode
 `multihead`      attention layers of PyTorch, written out
 `export`         a module → the nodes of ATen, functional, for a batch of images
-`values`         what a node stands for: images, or a constant; and how images lie
+`values`         what a node stands for: images, or a constant; and how images are
 `builder`        the graph under construction
 `table`          the list of ATen ops that are known, and the error for all others
 `layers`         convolutions, dense layers, normalization

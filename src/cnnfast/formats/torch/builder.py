@@ -17,7 +17,7 @@ class TorchGraph:
     Attributes
     ----------
     shapes : list of tuple
-        What the present node returns, as PyTorch says: the shape of one image for each result.
+        What the present node returns, as PyTorch states: the shape of one image for each result.
     batch : int
         How many images PyTorch was given.
     """

@@ -120,7 +120,7 @@ def matmul(b: TorchGraph, self: object, **other: Any) -> TorchImages:
         return product(b, need_images(self), second)
     matrix = need_constant(second, "second matrix")
     if matrix.tensor.ndim != 2:
-        raise UnsupportedError("a product with a constant that is no matrix")
+        raise UnsupportedError("a product with a constant that is not a matrix")
     return linear(b, self, TorchConstant(matrix.tensor.t(), matrix.name))
 
 

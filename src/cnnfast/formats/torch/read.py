@@ -1,4 +1,4 @@
-"""Walks the nodes of a module; all that is not supported is gathered and told at once."""
+"""Walks the nodes of a module; all that is not supported is gathered and reported at once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_module(
     GraphError
         If it does not take images of that shape.
     ConfigError
-        If it is no module, or one without numbers.
+        If it is not a module, or one without numbers.
     """
     shape = tuple(input_shape)
     ours = module_of(module, shape, BATCHES[0])
@@ -127,7 +127,7 @@ def _folded(builder: TorchGraph, step: AtenNode, arguments: dict[str, Any], refu
 
 
 def _depends(value: Any) -> bool:
-    """Tell whether a value is computed from the images."""
+    """Return whether a value is computed from the images."""
     return isinstance(value, TorchImages | Behind) or (isinstance(value, tuple | list) and any(map(_depends, value)))
 
 
@@ -154,7 +154,7 @@ def _translated(builder: TorchGraph, step: AtenNode, arguments: dict[str, Any]) 
             continue
         _check_batch([shape], builder.batch)
         if need_images(value).shape != shape[1:]:
-            raise UnsupportedError(f"it would give {value.shape}, but PyTorch says {shape[1:]}")
+            raise UnsupportedError(f"it would give {value.shape}, but PyTorch states {shape[1:]}")
     return result
 
 
@@ -165,7 +165,7 @@ def _check_batch(shapes: Sequence[Shape], batch: int) -> None:
 
 
 def _check_behind(value: Behind, shape: Shape, batch: int) -> None:
-    """Check that images whose number stands behind have the shape that PyTorch says."""
+    """Check that images whose number comes later have the shape that PyTorch states."""
     inner = value.images.shape
     if (*inner[: value.at], batch, *inner[value.at :]) != shape:
         raise UnsupportedError(f"it would give {inner} with the images counted by axis {value.at}, but is {shape}")

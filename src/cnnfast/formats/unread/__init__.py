@@ -5,7 +5,7 @@
     binaries.py   networks of other engines, by their first bytes
     pickles.py    objects of Python; nothing of them is loaded
     archives.py   archives and compressed files, by what they hold
-    folders.py    folders, by what lies in them
+    folders.py    folders, by what is in them
 
 All judge by content; what a file is called is never asked. `what_it_is` is asked when no reader knows a file.
 """

@@ -20,7 +20,7 @@ MODELS = (
     *(".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".safetensors", ".pth", ".pt", ".ckpt", ".json", ".pb", ".pkl"),
     *(".mlmodel", ".caffemodel", ".param", ".xml", ".bin", ".joblib", ".npz"),
 )
-"""How files are called that somebody may mean; members are listed by their names, as no content is unpacked."""
+"""How files are called that a user may mean; members are listed by their names, as no content is unpacked."""
 
 
 def described(path: Path, head: bytes, inside: Callable[[bytes], str | None]) -> str | None:

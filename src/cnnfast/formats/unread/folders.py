@@ -1,4 +1,4 @@
-"""Folders, by what lies in them; and files of bare weights, by the file beside them that says what they are."""
+"""Folders, by what is in them; and files of bare weights, by the file beside them that says what they are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MARKS = {"Manifest.json": b"com.apple.CoreML"}
 
 
 def described(folder: Path) -> str | None:
-    """Return what a folder is, or which models lie in it."""
+    """Return what a folder is, or which models are in it."""
     for name, (kind, advice) in ADVICE.items():
         if MARKS.get(name, b"") in _head(folder / name) and (folder / name).is_file():
             return kind + advice.replace("FOLDER", str(folder))
@@ -71,7 +71,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def companion(path: Path) -> str | None:
-    """Return what a file of bare weights belongs to: the network that lies beside it under the same name."""
+    """Return what a file of bare weights belongs to: the network that is beside it under the same name."""
     for other in (path.with_suffix(".xml"), path.with_suffix(".param"), path.with_name("model.json")):
         head = _head(other) if other != path else b""
         for kind in KINDS:

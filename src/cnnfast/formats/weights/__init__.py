@@ -4,7 +4,7 @@
 `expected`      what a graph wants to be called in a file: names, shapes, layouts
 `fit`           tensors → the constants of a graph
 `mismatch`        what to say when they do not fit, with the nearest guess
-`nests`         where in a checkpoint the state dict lies
+`nests`         where in a checkpoint the state dict is
 `skeleton`      tensors → the text of a network that they might belong to
 `load`          `cnnfast.load_weights`: the tensors alone
 `read`          tensors and the user's options → a `Model`; what both formats share

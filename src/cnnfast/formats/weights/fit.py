@@ -85,9 +85,9 @@ class Match:
     extra : list of str
         Tensors of the file that nothing wants.
     beside : list of str
-        Tensors under another prefix than the only one under which all that is wanted lies: a loss, a metric.
+        Tensors under another prefix than the only one under which all that is wanted is: a loss, a metric.
     prefixes : list of str
-        Where all that is wanted lies several times.
+        Where all that is wanted is several times.
     """
 
     found: dict[str, str] = field(default_factory=dict)

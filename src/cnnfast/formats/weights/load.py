@@ -20,7 +20,7 @@ def load_weights(path: str | os.PathLike[str], key: str | None = None) -> dict[s
     path : path-like
         What ``torch.save`` wrote of a state dict or a checkpoint, or a safetensors file.
     key : str, optional
-        Where in the file they lie: keys of a checkpoint with dots between, or what the names begin with.
+        Where in the file they are: keys of a checkpoint with dots between, or what the names begin with.
 
     Returns
     -------

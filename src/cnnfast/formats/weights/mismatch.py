@@ -98,7 +98,7 @@ def _recipe(graph: Graph, tensors: Tensors, layout: WeightLayout, other: WeightL
 def nearest(tensors: Tensors) -> str | None:
     """Return the architecture whose shapes are most like those of a file, if one is at all alike.
 
-    Filters may lie in any layout, and the number of classes and the size of the image may differ.
+    Filters may be in any layout, and the number of classes and the size of the image may differ.
     """
     scores = {name: likeness(tensors, name) for name in ARCHITECTURES}
     best = max(scores, key=lambda name: scores[name], default=None)

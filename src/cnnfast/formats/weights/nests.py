@@ -1,4 +1,4 @@
-"""Where in a checkpoint the state dict lies."""
+"""Where in a checkpoint the state dict is."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def state_dict(content: Any, key: str | None = None) -> FoundTensors:
     content : object
         Of a `cnnfast.formats.pickles.container.Saved`.
     key : str, optional
-        Where it lies: keys with dots between, or what the names begin with.
+        Where it is: keys with dots between, or what the names begin with.
 
     Raises
     ------
     ModelFileError
-        If there is none, or it cannot be told which of several.
+        If there is none, or it cannot be determined which of several.
     """
     place: tuple[str, ...] = ()
     beside: list[str] = []
@@ -70,7 +70,7 @@ def state_dict(content: Any, key: str | None = None) -> FoundTensors:
             return FoundTensors(dict(_named(content)), place, beside)
         beside += [".".join((*place, name)) for name, _ in inner[1:]]
         place, content = (*place, inner[0][0]), inner[0][1]
-    raise ModelFileError(f"its state dict lies under more than {DEEPEST} keys; name them with key=")
+    raise ModelFileError(f"its state dict is under more than {DEEPEST} keys; name them with key=")
 
 
 def _inner(content: Any, place: tuple[str, ...]) -> list[tuple[str, Any]] | None:
@@ -100,7 +100,7 @@ def _is_other(name: str, value: Any) -> bool:
 
 
 def _holds(value: Any, depth: int = DEEPEST) -> bool:
-    """Tell whether something is a state dict, or leads to one."""
+    """Return whether something is a state dict, or leads to one."""
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
     if not isinstance(value, Mapping):
@@ -123,7 +123,7 @@ def _named(content: Mapping[Any, Any]) -> Iterator[tuple[str, StoredTensor]]:
 
 
 def _follow(content: Any, key: str) -> Any:
-    """Return what lies under a key; where there is none, the tensors whose names begin with it."""
+    """Return what is under a key; where there is none, the tensors whose names begin with it."""
     if isinstance(content, list | tuple) and key.partition(".")[0].isdecimal():
         first, _, rest = key.partition(".")
         if int(first) < len(content):

@@ -31,7 +31,7 @@ ALIKE = 0.5
 
 @frozen
 class WeightOptions:
-    """What the user says about a file of weights.
+    """What the user specifies about a file of weights.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class WeightOptions:
     rename : mapping of str to str, or "order", optional
         Layers of the file → layers of the architecture; or take them as they come.
     key : str, optional
-        Where the weights lie: keys of a checkpoint with dots between, or what the names of the tensors begin with.
+        Where the weights are: keys of a checkpoint with dots between, or what the names of the tensors begin with.
     ignore_unexpected : bool
         Leave out tensors that the architecture has no place for; all that it does expect must still be there.
     """
@@ -81,7 +81,7 @@ class WeightOptions:
             raise ConfigError(f"ignore_unexpected must be True or False, but is {self.ignore_unexpected!r:.80}")
 
     def _graph(self) -> object:
-        """Return the graph of an architecture that is no name; a `Network` is known by its graph."""
+        """Return the graph of an architecture that is not a name; a `Network` is known by its graph."""
         return getattr(self.architecture, "graph", self.architecture)
 
     def graph(self, tensors: Tensors) -> Graph | None:
@@ -184,7 +184,7 @@ def _no_architecture(tensors: Tensors, path: Path, key: str | None, layout: Weig
 
 
 def _class_count(tensors: Tensors, architecture: str) -> int | None:
-    """Return how many outputs the last dense layer of the file has, if that layer can be told."""
+    """Return how many outputs the last dense layer of the file has, if that layer can be determined."""
     last = last_dense(build(architecture))
     for name, array in tensors.items():
         if last is not None and array.ndim == 1 and any(f".{name}".endswith(f".{known}") for known in last.names):

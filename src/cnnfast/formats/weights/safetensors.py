@@ -1,4 +1,4 @@
-"""safetensors files that others wrote: tensors by name, and no network."""
+"""Third-party safetensors files: tensors by name, and no network."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def _sniff(path: Path, head: bytes) -> bool:
 
 FORMAT = register(
     ModelFormat(
-        "safetensors", "weights in a safetensors file of others", (".safetensors",), _sniff, read, WEIGHT_OPTIONS
+        "safetensors", "weights in a third-party safetensors file", (".safetensors",), _sniff, read, WEIGHT_OPTIONS
     )
 )

@@ -65,7 +65,7 @@ class SkeletonChain:
 
 @dataclass
 class Guess:
-    """What the file does not say.
+    """What the file does not state.
 
     Attributes
     ----------

@@ -61,7 +61,7 @@ def read(
 
 
 def load(path: Path, key: str | None = None) -> tuple[dict[str, Array], str]:
-    """Return the tensors of a state dict, and where in the file they lie.
+    """Return the tensors of a state dict, and where in the file they are.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _check_program(path: Path) -> None:
 
 
 def _names(path: Path) -> list[str]:
-    """Return the members of a zip archive; none of what is no readable one."""
+    """Return the members of a zip archive; none if it is not a readable archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()

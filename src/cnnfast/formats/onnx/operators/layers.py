@@ -79,7 +79,7 @@ def _matrices(value: OnnxImages | Static, rank: int) -> OnnxImages | Array:
         return value
     array = real(value.of_one_image(rank))
     if array.ndim < 2:
-        raise UnsupportedError(f"a constant of shape {array.shape}, which is no matrix")
+        raise UnsupportedError(f"a constant of shape {array.shape}, which is not a matrix")
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 

@@ -42,7 +42,7 @@ def resize(call: NodeCall) -> OnnxImages:
 
 
 def _coordinates(call: NodeCall) -> dict[str, Any]:
-    """Return where pixels lie, as `Resize` says it; before opset 11 there was no choice."""
+    """Return where pixels are, as `Resize` says it; before opset 11 there was no choice."""
     if call.kind == "Upsample" or call.opset < 11:
         return dict(coordinates="asymmetric", rounding="floor")
     where = call.text("coordinate_transformation_mode", "half_pixel")
