@@ -177,10 +177,17 @@ def test_two_epochs_show_both_sides_of_every_image() -> None:
     [lambda: Shift(0), lambda: Cutout(-1), lambda: Zoom(1.0), lambda: Shear(0), lambda: Crop(1), lambda: Rotate(-5)],
 )
 def test_out_of_range(make: Any) -> None:
-    with pytest.raises(ConfigError, match="must be a number"):
+    with pytest.raises(ConfigError, match=r"must be an? (number|integer)"):
         make()
 
 
 def test_a_shift_across_the_whole_image_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"below the side of the images, 7, but is 7"):
         Shift(7).apply(images("uint8"), numbers(2))
+
+
+@pytest.mark.parametrize("kind", [Shift, Cutout])
+def test_pixels_are_whole(kind: type) -> None:
+    with pytest.raises(ConfigError, match=r"must be an integer from 1 up, but is 1\.5"):
+        kind(1.5)
+    assert type(next(iter(vars(kind(np.int64(2))).values()))) is int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -445,3 +446,59 @@ def test_pictures_that_cannot_be_read_are_said(tmp_path: Path) -> None:
 def test_a_path_is_no_data_set() -> None:
     with pytest.raises(InputError, match=r"cnnfast.open_dataset\('photos', split='train'\)"):
         fit(bars.network(), "photos", RECIPE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"optimizer": "adamw"}, r"optimizer must be one of SGD, .*, as in optimizer=AdamW\(\), but is 'adamw'"),
+        ({"optimizer": AdamW}, "optimizer must be one of .*, but is the class AdamW"),
+        ({"schedule": "cosine"}, r"schedule must be one of .*, as in schedule=Cosine\(\), but is 'cosine'"),
+        ({"averaging": "ema"}, "averaging must be one of EMA, SWA, Lookahead"),
+        ({"loss": "mse"}, "loss must be one of SoftmaxCrossEntropy"),
+        ({"stopping": 5}, r"stopping must be one of EarlyStopping, as in stopping=EarlyStopping\(\), but is 5"),
+        ({"epochs": 2.5}, "epochs must be an integer from 1 up, but is 2.5"),
+    ],
+    ids=str,
+)
+def test_a_recipe_refuses_what_would_fail_later(settings: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        Recipe(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("labels", "hint"),
+    [
+        (np.array(["a", "b", "c"]), "classes.index"),
+        (np.eye(3, dtype=int), "argmax"),
+        (np.zeros((3, 1), int), "reshape"),
+        (np.zeros(3), "astype"),
+    ],
+    ids=["names", "one-hot", "a column", "floats"],
+)
+def test_labels_of_another_form_are_refused_with_the_way_out(labels: np.ndarray, hint: str) -> None:
+    with pytest.raises(DataError, match=hint):
+        Examples(np.zeros((3, 4), np.float32), labels)
+
+
+@pytest.mark.parametrize(
+    ("images", "hint"),
+    [(np.zeros((3, 8, 8), np.uint8), r"images\[..., None\]"), (np.zeros((3, 8, 8, 1), np.int64), "np.uint8")],
+    ids=["without channels", "integers"],
+)
+def test_images_of_another_form_are_refused_with_the_way_out(images: np.ndarray, hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        Examples(images, np.zeros(3, int))
+
+
+def test_images_with_channels_first_are_refused_with_the_way_out() -> None:
+    images, labels = data()
+    with pytest.raises(InputError, match=r"images.transpose\(0, 2, 3, 1\)"):
+        fit(bars.network(), (images.transpose(0, 3, 1, 2), labels), RECIPE)
+
+
+def test_numbers_of_numpy_are_those_of_python(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=np.int64(1), batch=np.int32(16), optimizer=AdamW(learning_rate=np.float32(0.5)))  # type: ignore[arg-type]
+    assert recipe == Recipe(epochs=1, batch=16, optimizer=AdamW(learning_rate=0.5))
+    fit(bars.network(), data(), recipe, run_dir=tmp_path)
+    assert json.loads(json.dumps(recipe.to_dict()))["optimizer"]["learning_rate"] == 0.5

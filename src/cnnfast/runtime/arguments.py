@@ -5,9 +5,9 @@ A wrong value is an error of ours that names the argument, never a traceback fro
 
 from __future__ import annotations
 
+import math
 import operator
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,11 +67,24 @@ def whole(name: str, value: object, least: int, most: int = LARGEST, error: type
 def check_range(name: str, value: float, above: float | None = None, below: float | None = None) -> None:
     """Raise `ConfigError` unless ``value`` is a finite number: from 0 or above ``above``, and below ``below``."""
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    number = number and abs(value) <= sys.float_info.max
+    number = number and _is_finite(value)
     if not number or (value < 0 if above is None else value <= above) or (below is not None and value >= below):
         low = "from 0" if above is None else f"above {above:g}"
         high = "" if below is None else f" and below {below:g}"
         raise ConfigError(f"{name} must be a number {low}{high}, but is {quoted(value)}")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(float(value))
+    # a Python integer may be larger than any float
+    except OverflowError:
+        return False
+
+
+def set_whole(settings: object, name: str, least: int, called: str = "") -> None:
+    """Make a field of frozen settings a Python int of a range, or raise `ConfigError`."""
+    object.__setattr__(settings, name, whole(called or name, getattr(settings, name), least))
 
 
 def is_whole(value: object) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import check_range
+from cnnfast.runtime.arguments import check_range, set_whole
 from cnnfast.train import rng
 from cnnfast.train.affine_augment import Crop, Rotate, Shear, Warp, Zoom, resample
 
@@ -82,7 +82,7 @@ class Shift:
     max_shift: int = 1
 
     def __post_init__(self) -> None:
-        check_range("shift", self.max_shift, above=0)
+        set_whole(self, "max_shift", 1, called="shift")
 
     def apply(self, images: Array, draws: Array) -> Array:
         """Return images, moved down and right by the two numbers."""
@@ -151,7 +151,7 @@ class Cutout:
     side: int = 8
 
     def __post_init__(self) -> None:
-        check_range("cutout", self.side, above=0)
+        set_whole(self, "side", 1, called="cutout")
 
     def apply(self, images: Array, draws: Array) -> Array:
         """Return images with a square covered, its center given by the two numbers."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import check_range
+from cnnfast.runtime.arguments import check_range, set_whole
 
 State = dict[str, Array]
 
@@ -137,7 +137,7 @@ class Lookahead:
     decay: float = 0.95
 
     def __post_init__(self) -> None:
-        check_range("every", self.every, above=0)
+        set_whole(self, "every", 1)
         check_range("decay", self.decay, below=1)
 
     def share(self, step: int, steps: int, done: int | None, epochs: int) -> float | None:

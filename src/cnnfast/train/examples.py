@@ -93,12 +93,21 @@ def _images(images: object, name: str) -> Array:
     if array.dtype not in (np.uint8, np.float32) or array.ndim not in (2, 4):
         raise InputError(
             f"{name}: images to learn from must be uint8 or floats, of shape (N, H, W, C) or rows (N, F), but are "
-            f"{array.dtype} of shape {array.shape}"
+            f"{array.dtype} of shape {array.shape}{_image_hint(array)}"
         )
     if array.dtype == np.float32 and not np.isfinite(array).all():
         first = np.argwhere(~np.isfinite(array))[0]
         raise InputError(f"{name}: image {first[0]} has a value that is not finite, at {first[1:].tolist()}")
     return array
+
+
+def _image_hint(array: Array) -> str:
+    """Return what to do about an array that is almost one of images."""
+    if array.ndim == 3:
+        return "; gray images need an axis for their channel: images[..., None]"
+    if array.dtype.kind in "iu" and array.ndim in (2, 4):
+        return "; pixels from 0 to 255 are given as np.asarray(images, np.uint8)"
+    return ""
 
 
 def _array(value: object, what: str, error: type[CnnfastError]) -> Array:
@@ -117,8 +126,21 @@ def _labels(labels: object, name: str) -> Array:
         return array.astype(np.float32)
     raise DataError(
         f"{name}: labels must be the numbers of classes (N,), or probabilities (N, K), but are {array.dtype} of shape "
-        f"{array.shape}"
+        f"{array.shape}{_label_hint(array)}"
     )
+
+
+def _label_hint(array: Array) -> str:
+    """Return what to do about an array that is almost one of labels."""
+    if array.ndim == 1 and array.dtype.kind in "UO":
+        return "; names become numbers by [classes.index(name) for name in names]"
+    if array.ndim == 1 and array.dtype.kind in "bf":
+        return "; labels.astype(int) makes numbers of them"
+    if array.ndim == 2 and array.shape[1] == 1:
+        return "; labels.reshape(-1) brings them into one axis"
+    if array.ndim == 2 and array.dtype.kind in "iub":
+        return "; one-hot labels become numbers by labels.argmax(axis=1)"
+    return ""
 
 
 def check_classes(examples: Examples, classes: int) -> None:

@@ -241,9 +241,10 @@ def _check_images(examples: Examples, net: Network) -> None:
     shape, images = net.input_shape, examples.images
     wanted = (shape[1], shape[2], shape[0]) if len(shape) == 3 else shape
     if images.shape[1:] != wanted:
+        hint = "; images.transpose(0, 2, 3, 1) puts the channels last" if images.shape[1:] == shape else ""
         raise InputError(
             f"{examples.name}: the images have the shape (N, {', '.join(map(str, images.shape[1:]))}), but the network "
-            f"takes (N, {', '.join(map(str, wanted))})"
+            f"takes (N, {', '.join(map(str, wanted))}){hint}"
         )
     if images.dtype == np.uint8 and net.preprocess is None:
         raise InputError(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+import numpy as np
+
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError
-from cnnfast.runtime.arguments import check_range, listed, one_of, quoted
+from cnnfast.runtime.arguments import check_range, listed, one_of, quoted, set_whole
 from cnnfast.train.augment import AUGMENTATIONS, Augmentation
-from cnnfast.train.averaging import Averaging
-from cnnfast.train.losses import Loss
-from cnnfast.train.optimizers import AdamW, Optimizer
-from cnnfast.train.schedules import OneCycle, Schedule
+from cnnfast.train.averaging import AVERAGES, Averaging
+from cnnfast.train.losses import LOSSES, Loss
+from cnnfast.train.optimizers import OPTIMIZERS, AdamW, Optimizer
+from cnnfast.train.schedules import SCHEDULES, OneCycle, Schedule
 
 MONITORED = ("val_loss", "val_accuracy")
 
@@ -46,7 +49,7 @@ class EarlyStopping:
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
-        check_range("patience", self.patience, above=0)
+        set_whole(self, "patience", 1)
         check_range("min_delta", self.min_delta)
         one_of("monitor", self.monitor, MONITORED)
 
@@ -116,9 +119,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, minimum in (("epochs", 1), ("batch", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 1 << 63:
-                raise ConfigError(f"{name} must be an integer from {minimum} up, but is {quoted(value)}")
+            set_whole(self, name, minimum)
+        _check_kind("optimizer", self.optimizer, OPTIMIZERS)
+        _check_kind("schedule", self.schedule, SCHEDULES)
+        _check_kind("loss", self.loss, LOSSES, optional=True)
+        _check_kind("averaging", self.averaging, AVERAGES, optional=True)
+        _check_kind("stopping", self.stopping, {"": EarlyStopping}, optional=True)
         check_range("label_smoothing", self.label_smoothing, below=1)
         if self.clip_norm is not None:
             check_range("clip_norm", self.clip_norm, above=0)
@@ -133,7 +139,18 @@ class Recipe:
         return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
+def _check_kind(name: str, value: object, known: Mapping[str, type], optional: bool = False) -> None:
+    if type(value) in known.values() or (optional and value is None):
+        return
+    names = [kind.__name__ for kind in known.values()]
+    meant = known[value].__name__ if isinstance(value, str) and value in known else names[0]
+    given = f"the class {value.__name__}" if isinstance(value, type) else quoted(value)
+    raise ConfigError(f"{name} must be one of {', '.join(names)}, as in {name}={meant}(), but is {given}")
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if dataclasses.is_dataclass(value):

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import check_range
+from cnnfast.runtime.arguments import check_range, set_whole
 from cnnfast.train.optimizers.base import Pace
 from cnnfast.train.optimizers.descent import SGD, Adam, AdamW, Companions
 
@@ -75,7 +75,7 @@ class Muon(Companions):
         check_range("learning_rate", self.learning_rate, above=0)
         check_range("momentum", self.momentum, below=1)
         check_range("weight_decay", self.weight_decay)
-        check_range("rounds", self.rounds, above=0)
+        set_whole(self, "rounds", 1)
 
     def update(self, weight: Array, gradient: Array, slots: Mapping[str, Array], pace: Pace, decays: bool) -> None:
         """Change a weight and its momentum in place."""
