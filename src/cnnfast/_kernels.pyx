@@ -46,7 +46,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 11
+INTERFACE = 12
 """What steps, tables and packed weights mean. ``runtime/dispatch.py`` states the same number; both grow with every change."""
 
 cdef enum:

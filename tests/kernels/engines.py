@@ -16,7 +16,7 @@ from cnnfast.runtime.dispatch import kernels
 ENGINES = ["nchw", *(f"{layout}-{isa}" for layout in ("chwn", "nchwc") for isa in kernels.supported_isas())]
 
 FUSED = [isa for isa in kernels.supported_isas() if isa not in ("sse2", "portable")]
-"""Instruction sets with a fused multiply-add: their results are equal to the bit."""
+"""Instruction sets with a fused multiply-add: their results are bit-identical."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def run(engine: str, graph: Graph, feed: list[np.ndarray], threads: int = 1) -> 
 
 
 def has_kernels(engine: str, graph: Graph) -> bool:
-    """Tell whether an engine runs a graph: channels in the lanes have no kernel for some ops that a batch has."""
+    """Return whether an engine runs a graph: channels in the lanes have no kernel for some ops that a batch has."""
     with using(engine) as layout:
         try:
             make_plan(graph, layout)

@@ -1,4 +1,4 @@
-"""The floating-point mode: denormals are flushed inside of a call, and nobody outside of it notices."""
+"""The floating-point mode: denormals are flushed inside of a call, and unchanged outside of it."""
 
 from __future__ import annotations
 

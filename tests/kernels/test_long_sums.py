@@ -48,7 +48,7 @@ def test_off_by_at_most_a_millionth(name: str, pixels: str, engine: str) -> None
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("op", [GlobalAvgPool(), AvgPool(224), ReduceMean((2, 3)), ReduceSum((1, 2, 3))], ids=str)
 def test_infinity_stays_infinity(op: Op, engine: str) -> None:
-    """What rounding loses of it is no number, and must not count."""
+    """What rounding loses of it is not a number, and must not count."""
     graph = net(("y", op, "x"), x=(1, 224, 224))
     with using(engine) as layout:
         plan_of(graph, layout)

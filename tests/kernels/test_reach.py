@@ -49,7 +49,7 @@ def plans_by_kernel() -> dict[str, tuple[Plan, int]]:
 
 
 def moves_nothing(step: Step, name: str) -> bool:
-    """Tell whether a number is the distance along an axis of one element, or of a residual that is not there."""
+    """Return whether a number is the distance along an axis of one element, or of a residual that is not there."""
     g, vector = step.ints, kernels.lanes() if kernels.KERNELS[step.kernel].layout == "nchwc" else 1
     if name.startswith("r_"):
         return len(step.operands) == 1
@@ -76,7 +76,7 @@ def changed(plan: Plan, index: int, **changes: object) -> Plan:
 
 
 def refused(plan: Plan) -> bool:
-    """Tell whether the program of a plan is refused."""
+    """Return whether the program of a plan is refused."""
     try:
         plan.program  # noqa: B018
     except ValueError as error:
@@ -139,7 +139,7 @@ def test_an_arena_that_ends_too_early(layout: str) -> None:
 
 @pytest.mark.parametrize("field", ["act", "which", "how", "pool", "resume"])
 def test_a_number_that_chooses_nothing(field: str) -> None:
-    """There are so many activations, functions and reductions, and no other number stands for one of them."""
+    """There are that many activations, functions and reductions, and no other number stands for one of them."""
     tried = 0
     for plan, index in plans_by_kernel().values():
         ints = plan.steps[index].ints

@@ -82,3 +82,10 @@ def test_every_register_tile_is_called() -> None:
     called = "".join(file.read_text() for file in SOURCE.glob("kernels/*.pxi"))
     for name in names:
         assert re.search(rf"\.{name}\b", called), f"{name} is called by no layer loop"
+
+
+def test_intrinsics_are_in_the_headers_of_instruction_sets_alone() -> None:
+    """Everything else is written over GNU vector types; what differs has a name there."""
+    for path in sorted((SOURCE / "csrc").rglob("*.inc")):
+        text = path.read_text()
+        assert not re.search(r"\b_mm\d*_|__m\d+|\bv\w+q_f32\b|__AVX|__SSE|__aarch64__|__x86_64__", text), path

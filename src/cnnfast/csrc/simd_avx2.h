@@ -1,6 +1,7 @@
 /* AVX2 with FMA: 8 floats, 16 registers. */
 #include <immintrin.h>
 #define LANES 8
+#define REGISTERS 16
 #define TILE_OC 3   /* 3 x 4 accumulators, 3 weights, 1 input */
 #define DENSE_OC 12
 #define TILE_PIXELS 6   /* 6 x 2 accumulators, 2 weights, 1 input, with channels in the lanes */
@@ -20,7 +21,29 @@ static inline vec vselect(ivec mask, vec a, vec b) {
     return (vec)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
 }
 static inline vec vsqrt(vec a) { return (vec)_mm256_sqrt_ps((__m256)a); }
-/* so many bytes as there are lanes, as floats */
+/* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) {
     return (vec)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+#define HAVE_BLOCK16 1
+typedef struct block16 { __m128i row[8]; } block16;
+
+/* transpose 8 x 16 bytes: images side by side into images in the lanes, see load.inc; two positions, of 8 lanes each,
+   share a register */
+static inline __attribute__((always_inline)) block16 transposed(const unsigned char *const *rows, long at) {
+    block16 a, b;
+    for (int l = 0; l < 8; l++) a.row[l] = _mm_loadu_si128((const __m128i *)(rows[l] + at));
+    for (int step = 0; step < 3; step++) {
+        for (int i = 0; i < 4; i++) {
+            b.row[2 * i] = _mm_unpacklo_epi8(a.row[i], a.row[i + 4]);
+            b.row[2 * i + 1] = _mm_unpackhi_epi8(a.row[i], a.row[i + 4]);
+        }
+        a = b;
+    }
+    return a;
+}
+static inline __attribute__((always_inline)) vec widened(const block16 *b, int i) {
+    const __m128i half = i % 2 ? _mm_srli_si128(b->row[i / 2], 8) : b->row[i / 2];
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(half));
 }

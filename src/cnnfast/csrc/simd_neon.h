@@ -1,6 +1,7 @@
 /* NEON on aarch64: 4 floats, 32 registers. */
 #include <arm_neon.h>
 #define LANES 4
+#define REGISTERS 32
 #define TILE_OC 4
 #define DENSE_OC 16
 #define TILE_PIXELS 8
@@ -15,5 +16,5 @@ static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
 static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
 static inline vec vsqrt(vec a) { return (vec)vsqrtq_f32((float32x4_t)a); }
-/* so many bytes as there are lanes, as floats */
+/* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }

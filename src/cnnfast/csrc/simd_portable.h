@@ -1,5 +1,6 @@
 /* Any other CPU: 4 floats by GNU vector types alone, so its bits may differ from those of a CPU with FMA. */
 #define LANES 4
+#define REGISTERS 16
 #define TILE_OC 3
 #define DENSE_OC 12
 #define TILE_PIXELS 6
@@ -18,5 +19,5 @@ static inline vec vsqrt(vec a) {
     for (int l = 0; l < LANES; l++) y[l] = __builtin_sqrtf(a[l]);
     return y;
 }
-/* so many bytes as there are lanes, as floats */
+/* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }

@@ -6,6 +6,11 @@
    the instruction set; with one Winograd tile eight chains of additions hide the latency everywhere. */
 #define SINGLE_OC 8
 
+/* With channels in the lanes, vectors of output channels of a register tile: TILE_VECTORS (with TILE_PIXELS positions) is that
+   of the instruction set; with one position, and with fewer than four Winograd tiles, there is room for these. */
+#define DENSE_VECTORS 8
+#define FEW_TILES_VECTORS 4
+
 /* What is done to a result before it is stored: activation, with its attributes. The names and their order are those of
    ACTIVATIONS in src/cnnfast/plan/chwn/values.py; a test compares them, and a program takes no number beyond the last. */
 enum activation {
@@ -44,7 +49,7 @@ typedef struct conv_args {
     float *y;            /* first output channel of the block */
     long y_channel;
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
-    int resume;          /* whether the sums go on from what y holds instead of the bias */
+    int resume;          /* whether the sums continue from what y holds instead of the bias */
     epilogue end;
 } conv_args;
 
@@ -129,7 +134,7 @@ typedef struct pixel_args {
     long K;
     const float *w;      /* (K, vectors) */
     const float *bias;   /* (vectors,) */
-    long vectors;        /* 1 .. TILE_VECTORS, with one position 1 .. 8 */
+    long vectors;        /* 1 .. TILE_VECTORS, with one position 1 .. DENSE_VECTORS */
     const int *x_offsets;     /* (positions,) scalars */
     const int *y_offsets;     /* (positions,), or (positions / 4,) with pool */
     long positions;      /* a multiple of 4 with pool */
@@ -160,7 +165,7 @@ typedef struct products_args {
     long C, T;
     const float *u;      /* (C, vectors) transformed weights of a block of output channels */
     const float *first;  /* (vectors,) where the sums start, or NULL for zeros */
-    long vectors;        /* 1 .. 4 */
+    long vectors;        /* 1 .. FEW_TILES_VECTORS */
     float *m;            /* (vectors, T) */
 } products_args;
 

@@ -1,23 +1,23 @@
-/* Threads share the steps of one image. The parts of a step are claimed one after the other by whoever comes, and all wait
-   until those are done before they go on: a thread that the system does not let run holds nobody up unless it is in the
+/* Threads share the steps of one image. The parts of a step are claimed one after the other by any thread that is free, and all wait
+   until those are done before they continue: a thread that the system does not let run delays no other unless it is in the
    middle of a part. They spin for some microseconds, which is what a step lasts, and then let others run in between. */
 #pragma once
 
 #include <sched.h>
 
-typedef struct turn {
+typedef struct claim {
     int claimed, done;
     char apart[56]; /* a cache line for each step */
-} turn;
+} claim;
 
 enum { SPINS = 4000 };
 
-static inline int turn_claim(turn *t) { return __atomic_fetch_add(&t->claimed, 1, __ATOMIC_RELAXED); }
+static inline int claim_part(claim *t) { return __atomic_fetch_add(&t->claimed, 1, __ATOMIC_RELAXED); }
 
-static inline void turn_finish(turn *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
+static inline void finish_part(claim *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
 
-/* Wait for so many spins, then let others run; tell whether all parts are done. */
-static inline int turn_wait(const turn *t, int parts, int spins) {
+/* Wait for that many spins, then let others run; return whether all parts are done. */
+static inline int wait_for_parts(const claim *t, int parts, int spins) {
     for (int spin = 0; __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < parts; spin++) {
         if (spin >= spins) return sched_yield(), 0;
 #if defined(__x86_64__)

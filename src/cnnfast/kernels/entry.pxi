@@ -58,7 +58,7 @@ cdef class Entry:
     bounds : (float, float) or None
         Between which floats must lie; None if they may be anything.
     piece : int
-        After so many images for each thread Python may handle a signal, such as that of Ctrl-C.
+        After that many images for each thread Python may handle a signal, such as that of Ctrl-C.
     batch : int
         The only number of images that is taken, or 0 for any.
     array : type
@@ -101,7 +101,7 @@ cdef class Entry:
             self._source.factor, self._source.shift = <float*>&factor[0], <float*>&shift[0]
 
     def run(self, images, layout, int checks, int threads, out):
-        """Return the results for a batch or for one image, or None if this is no usual case.
+        """Return the results for a batch or for one image, or None if this is not a usual case.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ cdef class Entry:
     def axes(self, shape, strides, layout, bint is_bytes):
         """Return where the images of an array are: N and the bytes from one image, channel, row and column to the next.
 
-        None if these are no images for this network.
+        None if these are not images for this network.
         """
         cdef Geometry geometry
         cdef Py_ssize_t[4] sizes, steps

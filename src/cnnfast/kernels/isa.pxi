@@ -81,3 +81,11 @@ def tile_channels():
     """
     isa = _csrc.cnnfast_active()
     return isa.tile_oc, isa.dense_oc, isa.single_oc
+
+
+def tile_vectors():
+    """Return the most vectors of output channels of a register tile, with channels in the lanes.
+
+    Of several positions, of a single one, and of fewer than four Winograd tiles; blocks are as for `tile_channels`.
+    """
+    return _csrc.cnnfast_active().tile_vectors, _csrc.DENSE_VECTORS, _csrc.FEW_TILES_VECTORS

@@ -4,13 +4,13 @@
 
 
 cdef enum:
-    FEW_POSITIONS = 64                     # up to so many, threads divide a layer by output channels
+    FEW_POSITIONS = 64                     # up to that many, threads divide a layer by output channels
     FEW_TILES = 16
     POSITIONS_PER_CHECK = 4096            # positions between two looks at signals, a multiple of every tile
 
 
 cdef inline Py_ssize_t vectors_of(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
-    # how many vectors hold so many channels
+    # how many vectors hold that many channels
     return (channels + lanes - 1) // lanes
 
 
@@ -20,7 +20,7 @@ cdef inline Py_ssize_t share_of(Py_ssize_t count, Py_ssize_t part, Py_ssize_t pa
 
 
 cdef inline Py_ssize_t first_of(const Context* ctx, Py_ssize_t count, Py_ssize_t unit) noexcept nogil:
-    # where the part begins that is computed here, of so many items
+    # where the part begins that is computed here, of that many items
     return share_of(count, ctx.part, ctx.parts, unit)
 
 

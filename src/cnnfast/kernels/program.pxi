@@ -8,11 +8,11 @@ cdef enum:
 
 
 cdef extern from "work_claim.h" nogil:
-    ctypedef struct turn:
+    ctypedef struct claim:
         pass
-    int turn_claim(turn* t)
-    void turn_finish(turn* t)
-    int turn_wait(const turn* t, int parts, int spins)
+    int claim_part(claim* t)
+    void finish_part(claim* t)
+    int wait_for_parts(const claim* t, int parts, int spins)
     const int SPINS
 
 
@@ -49,7 +49,7 @@ cdef class Program:
         Floats in an element: 1 for layout nchw, else what `lanes` returns.
     group : int
         Images in a group: the lanes for layout chwn<L>, else 1.
-    few : callable () -> (Program, cost) or None, optional
+    small_batch : callable () -> (Program, cost) or None, optional
         Makes the program that computes the same for one image at a time, and says what an image costs there, where a
         group costs 1 here; None if there is no such program. Called at the first batch smaller than a group.
     work : float
@@ -61,20 +61,20 @@ cdef class Program:
     cdef Py_ssize_t _lanes
     cdef Py_ssize_t _group
     cdef object _make_steps
-    cdef object _make_few
-    cdef Program _few
-    cdef double _few_cost
+    cdef object _make_small_batch
+    cdef Program _small_batch
+    cdef double _small_batch_cost
     cdef double _work
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
     cdef tuple _outputs
 
-    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1, few=None,
-                  double work=0):
+    def __cinit__(self, steps, Py_ssize_t arena, inputs, outputs, Py_ssize_t lanes=1, Py_ssize_t group=1,
+                  small_batch=None, double work=0):
         self._lanes = lanes
         self._group = group
-        self._make_few = few
+        self._make_small_batch = small_batch
         self._work = work
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
@@ -192,40 +192,40 @@ cdef class Program:
     cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                          Py_ssize_t N, int threads) except -1:
         # N images: whole groups here, and those that are left here or one at a time, whichever is faster
-        cdef Source[MAX_ENDS] few_sources
-        cdef Sink[MAX_ENDS] few_sinks
+        cdef Source[MAX_ENDS] rest_sources
+        cdef Sink[MAX_ENDS] rest_sinks
         cdef Py_ssize_t left = N % self._group, whole = N - left
         cdef int i
-        if left == 0 or not self._takes_few(whole // self._group, left, threads):
+        if left == 0 or not self._prefers_small_batch(whole // self._group, left, threads):
             return self._run_all(sources, n_sources, sinks, n_sinks, N, threads)
         if whole:
             self._run_all(sources, n_sources, sinks, n_sinks, whole, threads)
         for i in range(n_sources):
-            few_sources[i] = sources[i]
-            few_sources[i].data += whole * sources[i].stride[0]
-            _place_source(&few_sources[i], self._few._inputs[i], self._few._lanes)
+            rest_sources[i] = sources[i]
+            rest_sources[i].data += whole * sources[i].stride[0]
+            _place_source(&rest_sources[i], self._small_batch._inputs[i], self._small_batch._lanes)
         for i in range(n_sinks):
-            few_sinks[i] = sinks[i]
-            few_sinks[i].data += whole * sinks[i].count
-            few_sinks[i].src = self._few._outputs[i][1] * self._few._lanes
-        return self._few._run_all(few_sources, n_sources, few_sinks, n_sinks, left, threads)
+            rest_sinks[i] = sinks[i]
+            rest_sinks[i].data += whole * sinks[i].count
+            rest_sinks[i].src = self._small_batch._outputs[i][1] * self._small_batch._lanes
+        return self._small_batch._run_all(rest_sources, n_sources, rest_sinks, n_sinks, left, threads)
 
-    cdef bint _takes_few(self, Py_ssize_t groups, Py_ssize_t left, int threads) except -1:
+    cdef bint _prefers_small_batch(self, Py_ssize_t groups, Py_ssize_t left, int threads) except -1:
         # whether images that fill no group are faster one at a time: what counts is the thread with the most work
         cdef double together, apart
-        if self._make_few is not None and groups == 0:
-            make, self._make_few = self._make_few, None
+        if self._make_small_batch is not None and groups == 0:
+            make, self._make_small_batch = self._make_small_batch, None
             made = make()
             if made is not None:
-                self._few_cost = made[1]
-                self._few = made[0]
+                self._small_batch_cost = made[1]
+                self._small_batch = made[0]
                 del made, make
-                self._few._trim()
-        if self._few is None:
+                self._small_batch._trim()
+        if self._small_batch is None:
             return False
         threads = max(threads, 1)
         together = (groups + 1 + threads - 1) // threads
-        apart = (groups + threads - 1) // threads + (left + threads - 1) // threads * self._few_cost
+        apart = (groups + threads - 1) // threads + (left + threads - 1) // threads * self._small_batch_cost
         return apart < together
 
     cdef int _run_all(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
@@ -243,7 +243,7 @@ cdef class Program:
         threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
         threads = affordable(threads)
         shares = min(shares, threads)
-        block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(turn))
+        block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(claim))
         arenas = <float*>block.data
         begin_call(&call)
         with nogil:
@@ -269,17 +269,17 @@ cdef class Program:
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                           Py_ssize_t group, Py_ssize_t N, float* arenas, int threads,
                           call_state* call) noexcept nogil:
-        # all values lie in the first arena; the others are workspaces, and behind them are the turns of load and steps
-        cdef turn* turns = <turn*>(arenas + threads * self._arena)
+        # all values lie in the first arena; the others are workspaces, and behind them are the claims of load and steps
+        cdef claim* claims = <claim*>(arenas + threads * self._arena)
         cdef int i
-        memset(turns, 0, (self._count + 1) * sizeof(turn))
+        memset(claims, 0, (self._count + 1) * sizeof(claim))
         with parallel(num_threads=threads):
-            self._share(sources, n_sources, group, N, arenas, turns, openmp.omp_get_thread_num(), threads, call)
+            self._share(sources, n_sources, group, N, arenas, claims, openmp.omp_get_thread_num(), threads, call)
         for i in range(n_sinks):
             self._store(&sinks[i], group, N, arenas)
 
     cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
-                     turn* turns, int thread, int parts, call_state* call) noexcept nogil:
+                     claim* claims, int thread, int parts, call_state* call) noexcept nogil:
         # What one thread does: it claims parts of each step as long as there are any. In a call that stops it continues
         # to claim, so that none waits for ever, but computes nothing.
         cdef Py_ssize_t i, known = 0
@@ -289,27 +289,27 @@ cdef class Program:
         cdef floating_mode before = floating_begin()
         ctx.isa, ctx.arena, ctx.thread_arena = self._isa, arenas, arenas + thread * self._arena
         help_call(call)
-        if turn_claim(&turns[0]) == 0:
+        if claim_part(&claims[0]) == 0:
             for i in range(n_sources):
                 self._load(&sources[i], group, N, arenas)
-            turn_finish(&turns[0])
+            finish_part(&claims[0])
         for i in range(self._count):
             step = &self._steps[i]
             while step.needs_barrier and known <= i:
                 others = parts if known and self._steps[known - 1].splits else 1
                 spins = SPINS
-                while not turn_wait(&turns[known], others, spins):
+                while not wait_for_parts(&claims[known], others, spins):
                     spins = 0
                     must_stop()
                 known += 1
             ctx.parts = parts if step.splits else 1
-            part = turn_claim(&turns[i + 1])
+            part = claim_part(&claims[i + 1])
             while part < ctx.parts:
                 if not must_stop():
                     ctx.part = part
                     step.run(step, &ctx)
-                turn_finish(&turns[i + 1])
-                part = turn_claim(&turns[i + 1])
+                finish_part(&claims[i + 1])
+                part = claim_part(&claims[i + 1])
         help_call(NULL)
         floating_end(before)
 

@@ -1,8 +1,8 @@
 # What a step can touch, from its geometry alone: the net below the planner. Kernels check nothing, so a program asks
 # here, once, when it is made. Each rule names the first element and the one behind the last that a kernel reads or
-# writes of its operands (x0, x1, x2), result (y) and workspace (work), in words of four bytes from where they begin, and
-# how many words it reads of its parameters (p0, p1) and entries of its tables (t0 ... t4). The record of every kernel
-# names its rule; the fields of `g` are those of the struct that the kernel reads.
+# writes of its operands (x0, x1, x2), result (y) and workspace (work), in words of four bytes from where each begins,
+# and how many words it reads of its parameters (p0, p1) and entries of its tables (t0 ... t4). The record of every
+# kernel names its rule; the fields of `g` are those of the struct that the kernel reads.
 
 
 class Fields:

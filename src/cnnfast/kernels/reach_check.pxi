@@ -27,8 +27,8 @@ cdef check_reach(Kernel kernel, ints, operands, parameters, tables, dst, workspa
             elif name[0] == "x" and int(name[1]) >= len(operands) and name == "x0":
                 raise ValueError("its operand is missing")
     except ValueError as error:
-        raise ValueError(f"a step of kernel {kernel.name} does not fit: {error}. The plan is wrong, which is a fault of "
-                         "cnnfast: please report it, with the network") from None
+        raise ValueError(f"a step of kernel {kernel.name} does not fit: {error}. The plan is wrong, which is a fault "
+                         "of cnnfast: please report it, with the network") from None
 
 
 cdef dict _TOUCHED = {"y": "its result", "work": "its workspace"}

@@ -137,7 +137,7 @@ def _tabled_result(r, channels, stride, y_offsets, r_offsets, residual):
 
 
 def _positions(r, unit, block):
-    """Return the entries of the tables of a layer: whole tiles of ``unit`` positions, in blocks of so many."""
+    """Return the entries of the tables of a layer: whole tiles of ``unit`` positions, in blocks of that many."""
     g = r.g
     if g.positions % unit or block % unit or block < unit:
         raise ValueError(f"{g.positions} positions in blocks of {block} are not whole tiles")
@@ -264,7 +264,7 @@ def _nchwc_affine(r):
 
 def _output_vectors(r, channels):
     """Return how many vectors of output channels there are; they are computed in blocks of as many as a tile has."""
-    if not 1 <= r.g.vectors <= 8:
+    if not 1 <= r.g.vectors <= _csrc.DENSE_VECTORS:
         raise ValueError(f"blocks of {r.g.vectors} vectors")
     return r.vectors(channels)
 

@@ -52,7 +52,7 @@ class PlanBudget:
         return cls(most + sum({id(array): array.nbytes for array in graph.constants.values()}.values()))
 
     def ask(self, count: int, what: str) -> None:
-        """Raise `BudgetError` if so many bytes more would be too many."""
+        """Raise `BudgetError` if that many bytes more would be too many."""
         if self.taken + count > self.limit:
             raise BudgetError(
                 f"{what} would take {_amount(self.taken + count)} for activations, packed weights and tables; at most "

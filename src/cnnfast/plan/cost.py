@@ -1,4 +1,4 @@
-"""What a step costs, roughly: to choose between two plans that give the same bits, never between algorithms.
+"""What a step costs, roughly: to choose between two plans that give bit-identical results, never between algorithms.
 
 The unit is a multiply-add of a vector.
 """
@@ -13,7 +13,7 @@ from cnnfast.plan.step import Step
 from cnnfast.runtime.dispatch import kernels
 
 MOVE = 2
-"""Of a vector that is read and written by a step that is no layer with weights."""
+"""Of a vector that is read and written by a step that is not a layer with weights."""
 
 ELEMENT = 4
 """Of an element that is moved by itself."""

@@ -75,7 +75,7 @@ def _reduce(lowering: Either, op: ops.Reduce, site: NodeIO) -> None:
 
 
 def emit_reduce(lowering: Either, op: ops.Reduce, site: NodeIO, shape: Shape) -> None:
-    """Emit a reduction of a value that takes so many elements of the arena along its axes."""
+    """Emit a reduction of a value that takes that many elements of the arena along its axes."""
     kept, reduced, order = _axes(shape, op.axes)
     if len(lowering.shapes[site.result]) == len(shape):
         y = lowering.strides(site.result)
@@ -168,7 +168,7 @@ def _resize(lowering: Either, op: ops.Resize, site: NodeIO) -> None:
 
 
 def emit_resize(lowering: Either, op: ops.Resize, site: NodeIO, shape: Shape) -> None:
-    """Emit an interpolation of a value that takes so many elements of the arena along its axes."""
+    """Emit an interpolation of a value that takes that many elements of the arena along its axes."""
     c, h, w = shape
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
     (rows, row_weights), (cols, col_weights) = op.taps(h, 0), op.taps(w, 1)

@@ -72,7 +72,7 @@ class Lowering:
         return made
 
     def is_left_out(self, node: str) -> bool:
-        """Tell whether a node is computed as a part of another one, so that its value never exists as a whole."""
+        """Return whether a node is computed as a part of another one, so that its value never exists as a whole."""
         return False
 
     @property

@@ -64,7 +64,7 @@ def pixel_offsets(
 
 
 def position_block(vectors: int, lanes: int) -> int:
-    """Return how many positions go through all output channels together, if each reads so many vectors anew.
+    """Return how many positions go through all output channels together, if each reads that many vectors.
 
     Examples
     --------

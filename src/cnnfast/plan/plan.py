@@ -83,7 +83,7 @@ class Plan:
 
     @cached_property
     def small_batch(self) -> Plan | None:
-        """The plan that computes the same, to the bit, for one image at a time; None where there is no such plan."""
+        """The plan that computes bit-identical results for one image at a time; None where there is no such plan."""
         if self.layout != "chwn":
             return None
         try:
@@ -125,11 +125,11 @@ class Plan:
 
     def program_with(
         self,
-        few: Callable[[], tuple[Any, float] | None] | None = None,
+        small_batch: Callable[[], tuple[Any, float] | None] | None = None,
         work: float | None = None,
         steps: Callable[[], list[Any]] | None = None,
     ) -> Any:
-        """Return a program with another way for few images, or that takes its work for more or less than it is.
+        """Return a program with another program for a small batch, or that takes its work for more or less than it is.
 
         With ``steps`` it asks for them when it runs its first group.
         """
@@ -139,7 +139,7 @@ class Plan:
             work = total_work(self.steps) if self.layout == "nchwc" else 0
         try:
             return kernels.Program(
-                steps or self.packed_steps(), self.arena, inputs, outputs, self.lanes, self.group, few, work
+                steps or self.packed_steps(), self.arena, inputs, outputs, self.lanes, self.group, small_batch, work
             )
         except ValueError as error:
             raise GraphError(str(error)) from error

@@ -34,12 +34,12 @@ class Programs:
     def make(self) -> Any:
         """Return the program; it packs no weights yet."""
         plan = self._latest = make_plan(self._graph)
-        return plan.program_with(self._few, steps=self._steps)
+        return plan.program_with(self._small_batch, steps=self._steps)
 
     def _steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None
         return plan.packed_steps()
 
-    def _few(self) -> tuple[Any, float] | None:
+    def _small_batch(self) -> tuple[Any, float] | None:
         plan, self._latest = self.plan(), None
         return plan.small_batch_program()

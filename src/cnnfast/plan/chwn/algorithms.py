@@ -52,7 +52,7 @@ def emit_direct(
     why: str,
     resume: bool = False,
 ) -> None:
-    """Emit a direct convolution at the positions of its tables; with ``resume`` the sums go on from the result."""
+    """Emit a direct convolution at the positions of its tables; with ``resume`` the sums continue from the result."""
     act, floats = activation_options(epilogue.activation)
     ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume))
     lowering.emit(
@@ -70,7 +70,7 @@ def pixel_table(
     whole_tiles: bool = True,
     unit: int = 1,
 ) -> Array:
-    """Return where each output pixel's first input lies, in so many units; convolutions alike share the table."""
+    """Return where each output pixel's first input lies, in that many units; convolutions alike share the table."""
 
     def make() -> Array:
         offsets = pixel_offsets(op, oh, ow, x, quads(oh, ow) if in_quads else None, whole_tiles)

@@ -39,7 +39,7 @@ class WholeGraph(ChwnLowering):
         return frozenset().union(*(chain.inner for chain in self.chains.values()))
 
     def is_left_out(self, node: str) -> bool:
-        """Tell whether a node is computed as a part of another one."""
+        """Return whether a node is computed as a part of another one."""
         return node in self.inner
 
     def lower(self, op: Op, site: NodeIO) -> None:

@@ -1,4 +1,4 @@
-"""Images in the lanes: the rules of all ops that are no layer with a matrix of weights."""
+"""Images in the lanes: the rules of all ops that are not layers with a matrix of weights."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class ChwnLowering(Lowering):
         self.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
 
     def is_constant(self, operand: str | Array) -> TypeGuard[str]:
-        """Tell whether an operand is the name of a constant."""
+        """Return whether an operand is the name of a constant."""
         return isinstance(operand, str) and operand in self.graph.constants
 
     def in_lanes(self, name: str) -> Array:
@@ -188,7 +188,7 @@ class ChwnLowering(Lowering):
         return dict(C=whole[0], H=whole[1], W=whole[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
     def same_place(self, site: NodeIO) -> bool:
-        """Tell whether a result could lie where its first operand lies."""
+        """Return whether a result could lie where its first operand lies."""
         return self.halo(site.inputs[0]) == self.halo(site.result)
 
 

@@ -12,29 +12,18 @@ from cnnfast.plan.chwn.algorithms import pixel_table, tiles_of
 from cnnfast.plan.fused_layers import Sums
 from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.nchwc.values import NchwcLowering
-from cnnfast.plan.offsets import pixel_offsets, tap_offsets, tap_offsets_nchwc
+from cnnfast.plan.offsets import TILE, pixel_offsets, tap_offsets, tap_offsets_nchwc
 from cnnfast.plan.pack import pack_vectors, pack_winograd_vectors
 from cnnfast.plan.step import Packed
 from cnnfast.runtime.dispatch import kernels
-
-DENSE_VECTORS = 8
-"""Vectors of output channels in a register tile of one position."""
-
-FEW_TILES_VECTORS = 4
-"""The same for Winograd with fewer than four tiles."""
 
 RUN_BYTES = 1 << 19
 """What the transformed inputs and outputs of a run of Winograd tiles may take: they stay in the second-level cache."""
 
 SMALL_WEIGHTS = 1 << 18
-"""Up to so many bytes weights stay in the second-level cache, and short runs keep all else in the first."""
+"""Up to that many bytes weights stay in the second-level cache, and short runs keep all else in the first."""
 
 SHORT_RUN = 8
-
-
-def _tile_vectors() -> int:
-    """Return the vectors of output channels in a register tile of several positions: TILE_VECTORS in csrc/."""
-    return 3 if kernels.tile_channels()[0] > 3 else 2
 
 
 def _direct(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
@@ -45,14 +34,16 @@ def _direct(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     x_offsets, y_offsets, r_offsets = _positions(lowering, sums, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(x_offsets))
-    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=_tile_vectors())
+    ints |= dict(
+        pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=kernels.tile_vectors()[0]
+    )
     lowering.emit_nchwc(
         site,
         "conv2d:direct",
         sums.reads,
         ints=ints,
         floats=sums.floats,
-        parameters=(_vectors_of(lowering, site.inputs[1], _tile_vectors()), _bias(lowering, sums, site)),
+        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[0]), _bias(lowering, sums, site)),
         tables=(tap_offsets_nchwc(op, c, kh, kw, x, lanes), x_offsets, y_offsets, r_offsets),
         reason=sums.why,
     )
@@ -104,7 +95,7 @@ def _bias(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> Array:
 
 
 def _positions(lowering: NchwcLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
-    """Return where each position reads, in so many units, and where it writes and finds its residual, in vectors."""
+    """Return where each position reads, in that many units, and where it writes and finds its residual, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
     shrink = 2 if sums.pool else 1
 
@@ -141,9 +132,9 @@ def _dense(lowering: NchwcLowering, sums: Sums, site: NodeIO, weight: Shape, tap
         site,
         "dense:direct",
         sums.reads,
-        ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=DENSE_VECTORS),
+        ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=kernels.tile_vectors()[1]),
         floats=sums.floats,
-        parameters=(_vectors_of(lowering, site.inputs[1], DENSE_VECTORS), _bias(lowering, sums, site)),
+        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[1]), _bias(lowering, sums, site)),
         tables=(taps,),
         reason=sums.why,
     )
@@ -156,7 +147,8 @@ def _winograd(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
     r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
     tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r), whole_tiles=False)
     count, lanes = len(tiles.x_offsets), kernels.lanes()
-    most = _tile_vectors() if count >= 4 else FEW_TILES_VECTORS
+    several, _, few_tiles = kernels.tile_vectors()
+    most = several if count >= TILE else few_tiles
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)

@@ -1,6 +1,6 @@
 """Lowers a graph to kernels for one image with channels in the lanes, layout nchw<L>c.
 
-Every sum has the same products in the same order as with images in the lanes, so results are the same to the bit.
+Every sum has the same products in the same order as with images in the lanes, so results are bit-identical.
 """
 
 from __future__ import annotations
