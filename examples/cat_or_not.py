@@ -1,6 +1,6 @@
 """Cat or not: conv, ReLU, conv, ReLU, pool, ReLU, conv, ReLU, pool, dense.
 
-python examples/cat_or_not.py train_catvnoncat.h5     # 209 photos of 64x64 pixels; the 50 of test_… beside it
+python examples/cat_or_not.py train_catvnoncat.h5     # 209 photos of 64x64 pixels; next to it, the 50 of test_…
 python examples/cat_or_not.py cifar-10-batches-bin    # the 5,000 cats of CIFAR-10, and as many other images
 """
 

@@ -24,7 +24,7 @@ SHOWN = (100, 1_000, 10_000, 20_000)
 """The plot has all sizes."""
 
 CAPTION = """\
-Seconds of processor time to load + to plan, the fastest of three, {cpu}, beside other work; commit
+Seconds of processor time to load + to plan, the fastest of three, {cpu}, on a busy machine; commit
 {commit}. A file of more than 20,000 nodes is refused."""
 
 

@@ -12,7 +12,7 @@ from peer_figures import MANY, OURS, Figures, load
 
 CAPTION = """\
 Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each
-peer counts at its own best batch size, which stands in brackets; cnnfast at the slower of its two. The last column:
+peer counts at its own best batch size (in brackets), cnnfast at the slower of its two. The last column:
 cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core; commit {commit},
 {day}; {peers}. How it is measured: [benchmarking](benchmarking.md)."""
 

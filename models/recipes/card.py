@@ -129,7 +129,7 @@ def card(name, network, matrix, digest, size, run, remark):
 
 
 def main():
-    """Evaluate a model file and write what was found beside it."""
+    """Evaluate a model file and write the result next to it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
