@@ -1,9 +1,9 @@
-"""The ladder of the README: one network in ever faster ways, round after round, each way once a round.
+"""The ladder of docs/performance.md: one network in ever faster ways, round after round, each way once a round.
 
     python bench/ladder.py --network n1 --rounds 15
 
 Each way is checked against the reference before any is timed. The rungs are those of bench_networks.py. Writes
-bench/results/ladder.json, from which tools/ladder_table.py and tools/ladder_plot.py make the README's table and plot.
+bench/results/ladder.json, from which tools/ladder_table.py and tools/ladder_plot.py make what that page shows.
 """
 
 from __future__ import annotations
