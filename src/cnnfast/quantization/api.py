@@ -39,7 +39,7 @@ def quantize(
     images : array-like
         100 to 500 of the kind that the network will see; as for `Network.forward`.
     labels : sequence, optional
-        The class of each image, as a number or as it stands in `Network.classes_`. With labels, layers go back to
+        The class of each image, as a number or as an element of `Network.classes_`. With labels, layers return to
         float, the most sensitive first, until no more than ``max_loss`` is lost on these images.
     layout : {"nchw", "nhwc"}, optional
         Of ``images``.
@@ -65,6 +65,7 @@ def quantize(
 
     Examples
     --------
+    >>> import numpy as np
     >>> net = Network.load("mnist-mlp")
     >>> digits = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
     >>> result = quantize(net, digits)
