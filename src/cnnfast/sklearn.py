@@ -48,14 +48,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         One of `cnnfast.architectures.ARCHITECTURES`. "auto" is a small convolutional network for images of at least 8×8
         pixels, and a dense one with a hidden layer of 64 for smaller ones and for rows.
     recipe : Recipe, optional
-        How it is trained; `epochs`, `batch` and `random_state` override it where they are given.
+        How it is trained; `epochs`, `batch` and `random_state` override it where they are set.
     epochs, batch : int, optional
     image_shape : (H, W) or (H, W, C), optional
         What each row is, for tools that only pass rows; without it rows are features.
     random_state : int, RandomState or None
         As everywhere in scikit-learn: None takes another seed each time.
     threads : int, optional
-        By default what `cnnfast.get_num_threads` says; no result depends on it.
+        By default `cnnfast.get_num_threads`; no result depends on it.
 
     Attributes
     ----------

@@ -5,7 +5,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 
 ==========  ==========================================================================
 `find`      and `classify`: what to say about an image; the run itself is `sweep`
-`readers`   what the user says about a model file that does not say it itself
+`readers`   what the user states about a model file that does not state it itself
 `inputs`    paths of the command line → images, one after the other
 `rows`      the file of ``--out``: written, and read again by ``--resume``
 `records`   one row of it, as CSV or JSON
@@ -123,7 +123,7 @@ def _run(argv: list[str]) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
         if name == chosen == argv[0] and "--" not in argv:
-            # Options may stand between paths, as other programs let them; argparse loses what is behind a `--` then.
+            # Options may come between paths, as in other programs; argparse would then lose what follows a `--`.
             args = command.parse_intermixed_args(argv[1:])
             break
     else:
@@ -145,7 +145,7 @@ def _complain(text: str) -> int:
 
 
 def _tolerate_any_name() -> None:
-    """Let names of files through that are no text; a run must not end because of one."""
+    """Let file names that are not valid text through; a run must not end because of one."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             is_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"

@@ -19,7 +19,7 @@ from cnnfast.runtime.threads import decide
 RUNG = "{:<38}{:>8}{:>12}{:>12}{:>10}{:>10}{:>9}{:>13}"
 NODE = ("layer", "result", "µs/image", "share", "GFLOP/s", "% peak", "kernels")
 LEFT = (0, 1, 6)
-"""Columns of text; numbers stand to the right."""
+"""Columns of text, aligned left; numbers are aligned right."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how long each way is repeated, once at least (default: %(default)s)",
     )
-    parser.add_argument("--layers", action="store_true", help="only say where the time goes, layer by layer")
+    parser.add_argument("--layers", action="store_true", help="only show where the time goes, layer by layer")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +82,7 @@ def _print_ladder(subject: Subject, results: Iterable[LadderResult], peak: float
         print(RUNG.format(*cells).rstrip(), flush=True)
     print("images/s: of the fastest run. GFLOP/s: all convolutions counted as direct, so Winograd may exceed the peak.")
     few = min(FEW, len(subject.images))
-    print(f"difference: the largest from NumPy in float64, over {few} images. NumPy has threads of its own.")
+    print(f"difference: the largest from NumPy in float64, over {few} images. NumPy uses its own threads.")
 
 
 def _ratio(value: float) -> str:

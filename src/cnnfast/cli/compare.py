@@ -1,4 +1,4 @@
-"""``cnnfast compare A B``: do two networks say the same, and if not, where do they part?"""
+"""``cnnfast compare A B``: do two networks give the same answers, and if not, where do they begin to differ?"""
 
 from __future__ import annotations
 
@@ -107,11 +107,11 @@ def _check_options(args: argparse.Namespace, *sources: str) -> None:
     """Refuse what is said about neither of the two files."""
     taken = {name for source in sources for name in detect(find(source)).options}
     if strange := [name for name in readers.reading(args) if name not in taken]:
-        raise ConfigError(f"--{strange[0].replace('_', '-')} says nothing about {' or '.join(sources)}")
+        raise ConfigError(f"--{strange[0].replace('_', '-')} has no meaning for {' or '.join(sources)}")
 
 
 def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | None) -> Array:
-    """Return pixels (N, H, W, C), or floats (N, C, H, W) where no network says how pixels become values."""
+    """Return pixels (N, H, W, C), or floats (N, C, H, W) where no network has a preprocessing."""
     if args.data is None:
         rng = np.random.default_rng(0)
         count = args.images or RANDOM

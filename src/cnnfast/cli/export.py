@@ -37,7 +37,7 @@ class Shelf:
     Raises
     ------
     ConfigError
-        If the folder lies inside of what is searched, or images without a file are to be linked or copied.
+        If the folder is inside one that is searched, or if images without a file are to be linked or copied.
     """
 
     def __init__(self, folder: Path, link: bool, paths: Sequence[str], sources: Sequence[Inputs]) -> None:
@@ -120,7 +120,7 @@ def _check_outside(folder: Path, paths: Sequence[str]) -> None:
     for path in map(Path, paths):
         if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
             raise ConfigError(
-                f"{folder}: lies inside of {path}, so the copies would be searched too; name a folder outside of it"
+                f"{folder}: is inside {path}, so the copies would be searched too; name a folder outside of it"
             )
 
 

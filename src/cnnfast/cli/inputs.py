@@ -20,7 +20,7 @@ from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.stream import Answer, decode
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
-"""Data sets whose images are no picture files; all else that a path names is read as pictures."""
+"""Data sets whose images are not picture files; anything else that a path names is read as pictures."""
 
 CHUNK = 256
 
@@ -82,7 +82,7 @@ class PictureInputs:
 
 @frozen
 class DatasetInputs:
-    """A data set whose images lie in an array."""
+    """A data set whose images are in an array."""
 
     path: Path
     dataset: Dataset

@@ -14,7 +14,7 @@ from cnnfast.runtime import shipped
 
 
 def load(model: str, args: argparse.Namespace) -> Network:
-    """Load the network of a command, with what the user says about its pictures."""
+    """Load the network of a command, with the user's options for pictures."""
     return Network.load(model) if args.preprocess is None else Network.load(model, preprocess=args.preprocess)
 
 
@@ -24,7 +24,7 @@ def class_names(net: Network) -> list[str]:
     Raises
     ------
     UnsupportedError
-        If it gives several answers for each image, or nothing says where its classes are.
+        If it gives several answers for each image, or it is unknown which axis has its classes.
     """
     if net.answer_shape:
         raise UnsupportedError(

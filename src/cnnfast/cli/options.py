@@ -48,7 +48,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 
 def add_max_pixels(parser: argparse.ArgumentParser) -> None:
-    """Add ``--max-pixels``; `cnnfast.cli.main` does what it says."""
+    """Add ``--max-pixels``; `cnnfast.cli.main` applies it."""
     parser.add_argument(
         "--max-pixels",
         type=positive,

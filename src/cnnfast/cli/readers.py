@@ -1,4 +1,4 @@
-"""What a model file does not say and the user must: the options that `convert` and `compare` have in common."""
+"""What a model file does not state and the user must: the options that `convert` and `compare` have in common."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     file.add_argument(
         "--rename", action="append", metavar="THEIRS=OURS", help="a layer of a file of weights; or order, as they come"
     )
-    file.add_argument("--key", metavar="KEY.…", help="where in a checkpoint the weights lie, or how their names begin")
+    file.add_argument("--key", metavar="KEY.…", help="where a checkpoint holds the weights, or how their names begin")
     file.add_argument(
         "--ignore-unexpected", action="store_true", default=None, help="leave out tensors that no layer expects"
     )
@@ -70,7 +70,7 @@ def numbers(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 
 def reading(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the user says to the reader of a file."""
+    """Return the options for the reader of a file."""
     options = {name: getattr(args, name) for name in READING if getattr(args, name) is not None}
     if "rename" in options:
         options["rename"] = _rename(options["rename"])
@@ -78,7 +78,7 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Network:
-    """Load a network with what the user says about it; ``lenient`` drops what the reader of its format does not take.
+    """Load a network with the user's options; ``lenient`` drops what the reader of its format does not take.
 
     Raises
     ------

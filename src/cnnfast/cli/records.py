@@ -102,7 +102,7 @@ def _as_meant(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote as RFC 4180 says; the csv module of Python 3.11 leaves a bare carriage return unquoted."""
+    """Quote as RFC 4180 specifies; the csv module of Python 3.11 leaves a bare carriage return unquoted."""
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
 
 

@@ -2,8 +2,8 @@
 
 ======================  ==========================================================================================
 `base`                  `Dataset`, `Batch`, and the list of kinds
-`arrays`, `files`       the two sources of images: an array in a file, or a file an image
-`cifar10`, `idx`, …      one file a kind; to add one, write such a file and register it here
+`arrays`, `files`       the two sources of images: an array in a file, or one file per image
+`cifar10`, `idx`, …      one file per kind; to add one, write such a file and register it here
 `labels`                finding a data set's classes among the network's
 `download`              fetching CIFAR-10 and MNIST from their homes
 ======================  ==========================================================================================

@@ -1,4 +1,4 @@
-"""Images that lie in a file as one array, read a piece at a time."""
+"""Images that a file holds as one array, read a piece at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_IMAGES = 1 << 26
 """No compressed file may promise more: its labels alone would take half a gigabyte."""
 
 MAX_DEFLATE_RATIO = 1032
-"""Deflate cannot shrink by more than this: a header that promises more lies."""
+"""Deflate cannot shrink by more than this: a header that promises more is wrong."""
 
 
 @frozen(eq=False)

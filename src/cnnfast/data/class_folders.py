@@ -19,7 +19,7 @@ SPLITS = {
 
 
 def recognize(path: Path) -> bool:
-    """Return whether a folder holds folders and no pictures of its own."""
+    """Return whether a folder holds folders and no pictures directly."""
     if not path.is_dir():
         return False
     suffixes = picture_suffixes()

@@ -29,7 +29,7 @@ class FileSource:
         """Yield all pictures in order, ``size`` at a time."""
         if preprocess is None:
             raise ConfigError(
-                "picture files differ in size; say with preprocess=Preprocess(size=(H, W)) what to fit them to"
+                "picture files differ in size; state with preprocess=Preprocess(size=(H, W)) what to fit them to"
             )
         with closing(read_pictures(self.paths, preprocess)) as pictures:
             for start in range(0, len(self.paths), size):

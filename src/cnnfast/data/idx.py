@@ -37,7 +37,7 @@ def recognize(path: Path) -> bool:
 
 
 def open_idx(path: Path, split: str) -> Dataset:
-    """Open a file of images, with the labels beside it if there are any, or a split in a folder.
+    """Open a file of images, with the labels next to it if there are any, or a split in a folder.
 
     Raises
     ------
@@ -65,8 +65,8 @@ def _find(folder: Path, split: str) -> Path | None:
 
 def _labels_beside(images: Path) -> Path | None:
     name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
-    beside = [images.with_name(name), images.with_name(name + ".gz")]
-    return next((p for p in beside if p.is_file() and p != images), None)
+    candidates = [images.with_name(name), images.with_name(name + ".gz")]
+    return next((p for p in candidates if p.is_file() and p != images), None)
 
 
 def _open(file: Path) -> IO[bytes]:
@@ -127,7 +127,7 @@ def _labels(file: Path, count: int, images: Path) -> Labels:
 def _check_end(file: Path, stream: IO[bytes]) -> None:
     # Reading past the last byte also makes gzip compare its checksum.
     if stream.read(1):
-        raise DataError(f"{file}: holds more data than its header says; the file is damaged")
+        raise DataError(f"{file}: holds more data than its header states; the file is damaged")
 
 
 FORMAT = DatasetFormat(

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.data.base import Dataset
 from cnnfast.errors import DataError
 
-# From strict to lenient: folders are called "Cats" where the network says "cat".
+# From strict to lenient: folders may be called "Cats" where the network has "cat".
 SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
     str.casefold,

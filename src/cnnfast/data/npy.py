@@ -49,7 +49,7 @@ def recognize(path: Path) -> bool:
 def open_npy(path: Path, split: str) -> Dataset:
     """Open images of shape (N, H, W) or (N, H, W, C), with labels and classes where the file has them.
 
-    Labels are the array ``labels`` of an npz, and for ``images.npy`` the file ``labels.npy`` beside it.
+    Labels are the array ``labels`` of an npz, and for ``images.npy`` the file ``labels.npy`` next to it.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _members(path: Path, split: str) -> tuple[StoredArray, StoredArray | None, S
 
 @contextmanager
 def _open(file: Path, member: str | None) -> Iterator[tuple[IO[bytes], int]]:
-    """Open the bytes of an npy, and say how many there are."""
+    """Open the bytes of an npy, and return how many there are."""
     if member is None:
         with open(file, "rb") as stream:
             yield stream, file.stat().st_size

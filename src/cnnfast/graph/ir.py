@@ -177,7 +177,7 @@ def _check_names(graph: Graph) -> None:
 def check_name_is_free(name: str, taken: Container[str]) -> None:
     """Raise `GraphError` if a value has that name already."""
     if name in taken:
-        raise GraphError(f"two values are named {name!r}; every input, constant and node needs a name of its own")
+        raise GraphError(f"two values are named {name!r}; every input, constant and node needs its own name")
 
 
 def _sorted(graph: Graph) -> tuple[Node, ...]:

@@ -1,1 +1,1 @@
-"""What a network is given: arrays and pictures, and how they become the numbers that it was trained on."""
+"""What a network takes: arrays and pictures, and how they become the numbers that it was trained on."""

@@ -23,7 +23,7 @@ NEAR = 2
 """… and values outside of `InputRules.bounds`."""
 
 FAR = 8
-"""Floats are refused that lie outside of what a picture can become by more than this many times its range."""
+"""Floats are refused if they exceed the range that a picture can have by more than this many times that range."""
 
 _Chw = tuple[int, int, int]
 
@@ -42,7 +42,7 @@ class InputRules:
     picture : (C, H, W), optional
         Of a picture, where pictures are taken.
     bounds : (float, float), optional
-        Between which floats must lie, unless they are accepted as they are.
+        The range that floats must be in, unless they are accepted as they are.
     """
 
     shape: tuple[int, ...]
@@ -209,7 +209,7 @@ def _about_far(part: Array, first: int, far: Array, bounds: tuple[float, float])
     return (
         f"{_place(part, first, far)}, but this network's preprocessing turns pictures into values from "
         f"{low + margin:.4g} to {high - margin:.4g}. Give pixels of 0 to 255 as uint8 (.astype('uint8')), which it "
-        "preprocesses, or floats that are preprocessed as net.preprocess says, or say outliers='accept'"
+        "preprocesses, or floats that are preprocessed as net.preprocess describes, or outliers='accept'"
     )
 
 

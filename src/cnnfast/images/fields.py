@@ -1,4 +1,4 @@
-"""Checks of the fields of a `Preprocess`: each returns what is kept, or says what is wrong."""
+"""Checks of the fields of a `Preprocess`: each returns the value to keep, or says what is wrong."""
 
 from __future__ import annotations
 

@@ -129,9 +129,9 @@ class Preprocess:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Return whether pictures can be given to a network that takes images of this shape.
 
-        That is so for the `shape` of the pictures, and for gray ones also where only axes of size 1 are missing or
-        others, and where the rows of pixels follow each other as one row. Of colored ones it is unknown whether
-        the colors of a pixel stand side by side in such a row.
+        They can if it is the `shape` of the pictures. Gray pictures also fit if only axes of size 1 differ, or if the
+        network takes all rows of pixels as one. For colored pictures it would be unknown whether such a row holds
+        the colors of each pixel next to each other.
 
         Examples
         --------
@@ -256,7 +256,7 @@ class Preprocess:
 
 
 def rule_of(preprocess: Preprocess | str | None, shape: tuple[int, ...]) -> Preprocess | None:
-    """Return a rule that is given as one, or by the name of one of `MODES` for images of a shape.
+    """Return a rule that is passed as it is, or by its name in `MODES` for images of a shape.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Layers, for people who write a network down: with their weights, or with their sizes alone.
 
-A list of layers is a chain; `Residual`, `Gate` and `Branches` hold lists of their own. Layers that are given sizes get
+A list of layers is a chain; `Residual`, `Gate` and `Branches` hold their own lists. Layers made with sizes get
 random weights from `cnnfast.Network.build`:
 
 >>> from cnnfast import Network
@@ -10,7 +10,7 @@ random weights from `cnnfast.Network.build`:
 >>> net.graph.constants["conv2d_1.weight"].shape
 (8, 3, 3, 3)
 
-Layers that are given arrays have the weights already:
+Layers made with arrays have their weights already:
 
 >>> import numpy as np
 >>> net = Network.from_layers(

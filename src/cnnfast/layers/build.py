@@ -99,7 +99,7 @@ def build_graph(layers: Sequence[AnyLayer], input_shape: Shape) -> Graph:
     if fresh:
         raise GraphError(
             f"{min(fresh)!r} has sizes, but no weights; Network.build(layers, ...) makes them at random, and layers "
-            "such as Conv2d(weight, bias) are given theirs"
+            "such as Conv2d(weight, bias) have theirs already"
         )
     return graph
 

@@ -1,6 +1,6 @@
 """Layers whose weights follow from the value that they meet: ``Conv2d(16, 3)``, ``Linear(10)``, ``BatchNorm()``.
 
-`cnnfast.layers` makes them where it is given numbers instead of arrays; `cnnfast.Network.build` makes their weights.
+`cnnfast.layers` makes them where it gets numbers instead of arrays; `cnnfast.Network.build` makes their weights.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def from_torch(
     GraphError
         If it does not take images of that shape, or labels or preprocessing do not fit.
     ConfigError
-        If no input shape is given, what is given is not a module or is on the meta device, or PyTorch is not installed.
+        If the input shape is missing, the object is not a module or is on the meta device, or PyTorch is not installed.
 
     Examples
     --------

@@ -51,7 +51,7 @@ class NetworkCalls(NetworkFacts):
             What to do with floats far outside of what the preprocessing makes of a picture, such as pixels of 0 to 255
             that have not been preprocessed. Without preprocessing any float is taken.
         threads : int, optional
-            By default what `cnnfast.get_num_threads` says.
+            By default `cnnfast.get_num_threads`.
         out : float32 array (N, ...), optional
             Contiguous memory for the result, which is then the array that is returned.
 
@@ -103,7 +103,7 @@ class NetworkCalls(NetworkFacts):
         InputError
             As for `forward`.
         UnsupportedError
-            If nothing says where the classes are; see `classes_`.
+            If it is unknown which axis has the classes; see `classes_`.
 
         Examples
         --------
@@ -271,7 +271,7 @@ class NetworkCalls(NetworkFacts):
         outliers : {"raise", "accept"}
             As for `forward`, of float arrays.
         threads : int, optional
-            Threads that compute; by default what `cnnfast.get_num_threads` says.
+            Threads that compute; by default `cnnfast.get_num_threads`.
         workers : int, optional
             Threads that decode; by default as many.
 
@@ -330,7 +330,7 @@ class NetworkCalls(NetworkFacts):
         batch : int
             Number of images of every call.
         threads : int, optional
-            By default what `cnnfast.get_num_threads` says now.
+            By default the present `cnnfast.get_num_threads`.
         layout, nan_policy, outliers
             As for `forward`.
         raw : bool

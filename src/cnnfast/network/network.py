@@ -43,7 +43,7 @@ class Network(NetworkSurgery):
         ----------
         source : str or path-like
         **options
-            What the file does not say and its format asks for: ``classes``, ``preprocess``, ``input_shape``,
+            What the file lacks and its format needs: ``classes``, ``preprocess``, ``input_shape``,
             ``input_layout``, ``output``, ``architecture`` for a state dict; see docs/model-file.md and the page of the
             format.
 
@@ -120,12 +120,12 @@ class Network(NetworkSurgery):
         license: str | None = None,
         seed: int = 0,
     ) -> Network:
-        """Build a network that has learned nothing yet from layers that are given sizes alone; see `cnnfast.layers`.
+        """Build an untrained network from layers with sizes but without weights; see `cnnfast.layers`.
 
         Parameters
         ----------
         layers : sequence of layers
-            Such as ``Conv2d(16, 3, padding="same")`` and ``Linear(10)``; those that are given arrays keep them.
+            Such as ``Conv2d(16, 3, padding="same")`` and ``Linear(10)``; those made with arrays keep them.
         input_shape, classes, preprocess, license
             As for `from_layers`.
         seed : int

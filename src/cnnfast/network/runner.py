@@ -91,14 +91,14 @@ class Runner:
         return self._run_long(images, layout, checks, of_call(threads), out) if result is None else result
 
     def _run_long(self, images: object, layout: str | None, checks: int, threads: int, out: Array | None) -> Array:
-        """Bring what an `Entry` does not take into a form that it takes, or say what is wrong with it."""
+        """Bring what an `Entry` does not take into a form that it takes, or raise an error that says what is wrong."""
         batch = as_images(images, self.rules, self.entry.axes, layout)
         if batch.dtype == np.uint8 and self._preprocess is None:
             raise InputError(NO_PREPROCESSING)
         shape = (len(batch), *self.result)
         result = np.empty(shape, np.float32) if out is None else check_out(out, shape)
         if np.may_share_memory(result, batch):
-            raise InputError("out and images overlap in memory; give out memory of its own")
+            raise InputError("out and images overlap in memory; pass an out with separate memory")
         rows = np.asarray(result)
         for part in self._parts(len(batch), threads):
             values = as_kernel_input(batch[part])

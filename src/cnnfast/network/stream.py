@@ -50,7 +50,7 @@ class _Fields(NamedTuple):
 
 
 class StreamResult(_Fields):
-    """What `Network.stream` says about one image: ``item, label, probabilities, error``.
+    """What `Network.stream` yields for one image: ``item, label, probabilities, error``.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ def results_of(
 
 
 def decode(item: object, preprocess: Preprocess) -> Answer:
-    """Return an image as the network takes it, (H, W, C), or the error that says why not.
+    """Return an image as the network takes it, (H, W, C), or the error that explains why not.
 
     Examples
     --------

@@ -215,8 +215,8 @@ class NetworkSurgery(NetworkCalls):
         """
         if self.answer_shape:
             raise UnsupportedError(
-                f"this network gives answers of shape {self.answer_shape} for each image; only one that gives a single "
-                "answer has a mirrored twin, because those of a mirror image may stand elsewhere"
+                f"this network gives answers of shape {self.answer_shape} for each image; only a network with a single "
+                "answer has a mirrored twin, because the answers for a mirror image may be in other places"
             )
         return self._made_of(with_mirror(self.graph), self.class_names)
 
@@ -228,7 +228,7 @@ class NetworkSurgery(NetworkCalls):
         layer: str | None = None,
         seed: int = 0,
     ) -> Self:
-        """Return the network with a new end, which knows nothing yet and is to be trained; see `cnnfast.train.fit`.
+        """Return the network with a new, untrained end; see `cnnfast.train.fit`.
 
         Parameters
         ----------

@@ -77,7 +77,7 @@ class Op:
         if self.keeps_dtype and data == {"uint8"}:
             return "uint8"
         for wrong in sorted(data - {"float32"}):
-            raise GraphError(f"{self.name} reads float32, but is given {wrong}; put a dequantize in between")
+            raise GraphError(f"{self.name} reads float32, but gets {wrong}; put a dequantize in between")
         return "float32"
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -117,7 +117,7 @@ class Op:
             raise GraphError(f"{self.name} takes the inputs ({names}) but has {count}")
 
     def is_data_input(self, index: int) -> bool:
-        """Tell whether input ``index`` is an activation (True) or a parameter (False)."""
+        """Return whether input ``index`` is an activation (True) or a parameter (False)."""
         return self.data[0].startswith("*") or index < len(self.data)
 
 
@@ -137,7 +137,7 @@ OpType = TypeVar("OpType", bound=type[Op])
 
 
 def register(cls: OpType) -> OpType:
-    """Enter an op class into `OPS` under its name; from then on its attributes are of the kinds that its fields say."""
+    """Enter an op class into `OPS` under its name; from then on its attributes have the types of its fields."""
     return register_in(OPS, cls)
 
 
@@ -167,11 +167,11 @@ _KINDS = {
     "tuple[int, int]": "one or two integers",
     "tuple[int, int, int, int]": "one, two or four integers",
 }
-"""What a field of an op may be annotated with, and how an error calls it."""
+"""What a field of an op may be annotated with, and what errors call it."""
 
 
 def _is_of(kind: str, value: object) -> bool:
-    """Tell whether a value may be given for a field; what is in a range is for the op to say."""
+    """Return whether a value has the type of a field; the op itself checks ranges."""
     if kind == "bool":
         return isinstance(value, bool | np.bool_)
     if kind == "float":
@@ -184,7 +184,7 @@ def _is_of(kind: str, value: object) -> bool:
 
 
 def decode_op(name: object, attributes: object) -> Op:
-    """Build an op from its name and its attributes as they stand in a file; everything is checked.
+    """Build an op from its name and its attributes as a file has them; everything is checked.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _decode_value(op: str, key: str, value: object, kind: str) -> object:
 
 
 def _is_finite(value: int | float) -> bool:
-    """Tell whether a number is one as a float too: `math.isfinite` raises OverflowError for a huge integer."""
+    """Return whether a number is finite as a float: `math.isfinite` raises OverflowError for a huge integer."""
     return abs(value) <= sys.float_info.max
 
 

@@ -1,7 +1,7 @@
-"""Functions of one element that no layer takes into its own step: what other ops are put together from.
+"""Functions of one element that are not fused into layers: the parts that other ops are made of.
 
-All of them keep the shape, (N, ...), and propagate NaN. Where a function of one element is the usual activation behind
-a convolution it stands in ``activation.py``.
+All of them keep the shape, (N, ...), and propagate NaN. The usual activations behind a convolution are in
+``activation.py``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from cnnfast.ops.windows import windows
 
 @frozen
 class _Pool(Op):
-    """What max-pool and average-pool share: the window and where it may lie.
+    """What max-pool and average-pool share: the window and where it may be.
 
     With ``ceil_mode`` a last window that starts inside the image or its top-left padding, and reaches beyond the
     padded image, counts too: the rule of ONNX and PyTorch.
@@ -37,7 +37,7 @@ class _Pool(Op):
             if self.padding[axis] >= span or self.padding[axis + 2] >= span:
                 raise GraphError(
                     f"padding {self.padding} of {self.name} must be smaller than the window {self._span()}, "
-                    "or a window would lie in the padding alone"
+                    "or a window could be in the padding alone"
                 )
 
     def _span(self) -> tuple[int, int]:

@@ -117,7 +117,7 @@ class Transpose(_Move):
     Raises
     ------
     GraphError
-        If ``order`` is no permutation of the axes or moves N.
+        If ``order`` is not a permutation of the axes, or moves N.
 
     Notes
     -----
@@ -155,7 +155,7 @@ class Transpose(_Move):
 @register
 @frozen
 class Pad(_Move):
-    """Surround each image with a constant or with pixels of its own.
+    """Surround each image with a constant or with its own pixels.
 
     Shapes: x (N, C, H, W), y (N, CF + C + CB, PT + H + PB, PL + W + PR).
 
@@ -215,7 +215,7 @@ class Pad(_Move):
         return front + c + back, top + h + bottom, left + w + right
 
     def adds_zeros_around_pixels(self) -> bool:
-        """Tell whether this is what convolutions call padding."""
+        """Return whether this is what convolutions call padding."""
         return self.mode == "constant" and self.value == 0 and self.channels == (0, 0)
 
     def reference(self, *inputs: Array) -> Array:
@@ -238,7 +238,7 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
 
 
 def moves_nothing(op: Op, before: Shape, after: Sequence[int]) -> bool:
-    """Tell whether an op leaves every image as it was, in shape and in content."""
+    """Return whether an op leaves every image as it was, in shape and in content."""
     if isinstance(op, Transpose):
         return op.order == tuple(range(len(op.order)))
     if isinstance(op, Slice):

@@ -29,7 +29,7 @@ class Resize(Op):
     size : int or (OH, OW)
     mode : {"nearest", "linear", "cubic"}
     coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric"}
-        Where output pixel i lies in the input, for a scale s = OH / H: ``(i + 1/2) / s - 1/2``;
+        Where output pixel i is in the input, for a scale s = OH / H: ``(i + 1/2) / s - 1/2``;
         ``i * (H - 1) / (s * H - 1)``; ``i / s``; as the first, but 0 where OH is 1; as the first,
         and moved so that the middle stays the middle where OH is not s * H.
     rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}

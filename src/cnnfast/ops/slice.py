@@ -23,7 +23,7 @@ class Slice(Op):
     Raises
     ------
     GraphError
-        If the numbers of axes differ, a count is below 1, a step is 0, or an element lies outside.
+        If the numbers of axes differ, a count is below 1, a step is 0, or an element is outside the image.
 
     Notes
     -----

@@ -2,7 +2,7 @@
 
 A depthwise network has channels of very different ranges in one value, and all of them share one scale. Between two
 layers a channel may be divided by any positive number, if the weights that read it are multiplied by the same: Nagel
-et al., 2019. What lies in between must let a positive factor pass.
+et al., 2019. Everything in between must commute with a positive factor.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def candidates(found: Distribution) -> dict[str, Grid]:
 
 
 def _percentiles(found: Distribution, percent: float) -> tuple[float, float]:
-    """Return between which numbers so many of the elements lie, as many being cut off at either end."""
+    """Return the range that holds that percentage of the elements, with as many cut off at either end."""
     share = np.cumsum(found.counts) / found.counts.sum()
     edges = np.linspace(found.low, found.high, len(share) + 1)
     cut = (100 - percent) / 200

@@ -24,7 +24,7 @@ class Distribution:
     low, high : float
         The smallest and the largest.
     counts : int array (BINS,)
-        How many lie in each of as many equal parts of that range.
+        How many are in each of `BINS` equal parts of that range.
     mean, peak : float64 array (C,)
         Of each channel, the mean and the largest magnitude.
     """

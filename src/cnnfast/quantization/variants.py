@@ -24,7 +24,7 @@ MOST_ELEMENTS = 1 << 27
 
 
 def scores_of(graph: Graph) -> Graph:
-    """Return a graph without the softmax or sigmoid at its end: errors of scores say more than of probabilities."""
+    """Return a graph without the softmax or sigmoid at its end: errors of scores tell more than of probabilities."""
     (output,) = graph.outputs
     last = graph.by_name.get(output)
     if last is None or not isinstance(last.op, Softmax | LogSoftmax | Sigmoid) or last.inputs[0] not in graph.by_name:
@@ -95,7 +95,7 @@ def _few(graph: Graph, images: Array) -> Array:
 
 
 def evenly(images: int, count: int) -> Array:
-    """Return the numbers of so many images, evenly distributed over all."""
+    """Return the numbers of ``count`` images, evenly distributed over all."""
     return np.linspace(0, images - 1, count).astype(np.int64)
 
 

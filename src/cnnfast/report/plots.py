@@ -39,7 +39,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
         for (name, values), color in zip(curves.items(), (BLUE, ORANGE), strict=False):
             marker = "o" if len(values) <= 30 else None
             axes.plot(epochs, values, color=color, label=name, marker=marker, markersize=3.5, linewidth=1.6)
-            # The higher of the two figures stands above its end, the other below: they never cover each other.
+            # The figure of the higher curve goes above its end, the other below: they never overlap.
             place = "bottom" if values is highest else "top"
             digits = f"{values[-1]:.1f}%" if key == "accuracy" else f"{values[-1]:.3f}"
             axes.annotate(digits, (epochs[-1], values[-1]), (5, 0), textcoords="offset points", color=color, va=place)

@@ -1,4 +1,4 @@
-"""A contact sheet: pictures in a grid, each with what the network says about it."""
+"""A contact sheet: pictures in a grid, each with the network's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIXES = (".png", ".html")
 
 
 def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str = "") -> None:
-    """Write a sheet of pictures: a PNG, or an HTML page with the pictures inside, as the suffix says.
+    """Write a sheet of pictures: a PNG, or an HTML page with the pictures inside, depending on the suffix.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One picture of a contact sheet: what it says, and how it is framed."""
+"""One picture of a contact sheet: its text and its frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers may pass: each check returns what was given, of the type that is expected, or says why it cannot.
+"""What callers may pass: each check returns the argument as the expected type, or raises an error that says why not.
 
 A wrong value is an error of ours that names the argument, never a traceback from inside. A long one is quoted in part.
 """
@@ -30,7 +30,7 @@ def quoted(value: object) -> str:
     """
     try:
         text = repr(value)
-    # a repr may be anybody's code
+    # a repr may be third-party code
     except Exception:
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:80]}…"

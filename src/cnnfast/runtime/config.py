@@ -7,8 +7,8 @@
 
 ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` are OpenMP's own; where neither is set, its threads hardly spin.
 
-docs/threading.md says how the number of threads is decided. What only tests, the build or benchmarks read is listed in
-CONTRIBUTING.md, docs/sanitizers-and-aarch64.md and docs/benchmarking.md.
+docs/threading.md describes how the number of threads is decided. Variables that only tests, the build or benchmarks
+read are listed in CONTRIBUTING.md, docs/sanitizers-and-aarch64.md and docs/benchmarking.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def forced_isa() -> str | None:
 
 
 def thread_setting() -> tuple[int, str] | None:
-    """Return the number of threads that the environment asks for, and the variable that says so.
+    """Return the number of threads that the environment asks for, and the variable that does so.
 
     Raises
     ------

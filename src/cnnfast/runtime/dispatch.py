@@ -21,8 +21,8 @@ def _check_interface() -> None:
     built = getattr(kernels, "INTERFACE", 0)
     if built != INTERFACE:
         raise ConfigError(
-            f"{kernels.__file__}: these compiled kernels have interface {built}, but the Python code beside them needs "
-            f"{INTERFACE}; build them again (python setup.py build_ext --inplace) or install cnnfast again"
+            f"{kernels.__file__}: these compiled kernels have interface {built}, but the Python code next to them "
+            f"needs {INTERFACE}; build them again (python setup.py build_ext --inplace) or install cnnfast again"
         )
 
 

@@ -1,7 +1,7 @@
 """Random numbers that depend on nothing but the seed, the epoch, and what they are for.
 
-Philox is a function of a key and a counter (Salmon, Moraes, Dror and Shaw 2011), and every use in every epoch has a key
-of its own.
+Philox is a function of a key and a counter (Salmon, Moraes, Dror and Shaw 2011), and every use in every epoch has its
+own key.
 """
 
 from __future__ import annotations

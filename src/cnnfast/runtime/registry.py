@@ -1,4 +1,4 @@
-"""How things that are listed somewhere get into their list: each in a file of its own, each once."""
+"""How entries get into a list: each is registered by its own file, and only once."""
 
 from __future__ import annotations
 

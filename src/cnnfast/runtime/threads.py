@@ -1,12 +1,12 @@
 """Who decides the number of threads.
 
 In this order: the argument of a call, ``with cnnfast.threads(n)``, `set_num_threads`, ``CNNFAST_NUM_THREADS``,
-``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container. Of the
-last three somebody may have taken some away in the OpenMP runtime, as ``threadpoolctl.threadpool_limits`` does. What
-the runtime starts with is no decision: it knows nothing of quotas.
+``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container. The
+last three may have been lowered in the OpenMP runtime, as ``threadpoolctl.threadpool_limits`` does. The number that the
+runtime starts with does not count as a decision: it ignores quotas.
 
-libgomp's threads do not survive a fork. Python's ``os.fork`` gives them up before, so that parent and child start new
-ones; a child that somebody else has forked computes with one thread, whoever decides, because it would hang.
+libgomp's threads do not survive a fork. Before Python's ``os.fork`` they are released, so that parent and child start
+new ones; a child that was forked in another way always computes with one thread, because it would hang with more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cnnfast.runtime.config import openmp_setting, thread_setting
 from cnnfast.runtime.dispatch import kernels
 
 A_FEW, TIMES = 16, 4
-"""More threads than both, and so many times the CPUs, help nobody; libgomp would even end the process for some."""
+"""More threads than both, the first and the second times the CPUs, never help; libgomp may even end the process."""
 
 STALE = 1.0
 """Seconds after which a call looks again at the environment, the affinity mask and the quota."""
@@ -48,7 +48,7 @@ def set_num_threads(n: int | None) -> None:
     Raises
     ------
     ConfigError
-        If ```` is not an integer from 1 to 4096.
+        If ``n`` is not an integer from 1 to 4096.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def threads(n: int) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        If ```` is not an integer from 1 to 4096.
+        If ``n`` is not an integer from 1 to 4096.
 
     Examples
     --------
@@ -103,14 +103,14 @@ def decide(argument: int | None = None) -> tuple[int, str]:
     """Return the number of threads and who decided it."""
     number, who = _wish(argument)
     if number > A_FEW and (sane := _sane(number)) < number:
-        number, who = sane, f"{granted()[1]}, which is less than {who} says"
+        number, who = sane, f"{granted()[1]}, which is less than {who} asks for"
     if _lost_its_threads and number > 1:
         return 1, "the fork: start children by spawn or forkserver for more"
     return number, who
 
 
 def of_call(argument: int | None = None) -> int:
-    """Return the number of threads of a call: as `decide`, but what lies outside of the process may be a second old."""
+    """Return the number of threads of a call: as `decide`, but what the environment grants may be a second old."""
     if argument is None:
         number = _in_context.get()
         if number is None:
@@ -140,7 +140,7 @@ def _before_fork() -> None:
     global _released
     _released = threading.get_ident()
     if _released in _parallel:
-        # The team of the thread that forks; those of others do not exist in the child.
+        # The team of the thread that forks; the child has no other teams.
         kernels.release_threads()
 
 

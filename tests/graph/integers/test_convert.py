@@ -184,7 +184,7 @@ def test_what_is_to_stay_in_float_stays_exactly() -> None:
 
 def test_a_value_without_a_grid_stays_in_float_and_says_so() -> None:
     graph = net(("y", ops.Conv2d(), "x", "w"), w=weights(4, 3, 3, 3))
-    assert to_integers(graph, {}).in_float == {"y": "nothing says what range 'x' has"}
+    assert to_integers(graph, {}).in_float == {"y": "the range of 'x' is unknown"}
 
 
 def test_sums_that_do_not_fit_stay_in_float() -> None:

@@ -36,7 +36,7 @@ class Builder:
     def grid_for(self, value: str) -> Grid:
         """Return the grid on which a value is to be rounded, or raise `GraphError`."""
         if value not in self._grids:
-            raise GraphError(f"nothing says what range {value!r} has")
+            raise GraphError(f"the range of {value!r} is unknown")
         self.asked.add(value)
         return self._grids[value]
 

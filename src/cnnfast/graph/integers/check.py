@@ -1,4 +1,4 @@
-"""What shapes and dtypes do not say of a graph of integers: whether its sums fit, and its scales go together."""
+"""What shapes and dtypes do not show about a graph of integers: whether its sums fit and its scales match."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from cnnfast.ops.quantized import Dequantize, DequantizeSums, Grid, Requantize, 
 
 
 def grid_of(graph: Graph, value: str) -> Grid:
-    """Return what the bytes of a value stand for: the op that made them says it, behind those that only move them.
+    """Return what the bytes of a value stand for: the op that made them, behind ops that only move them, tells it.
 
     Raises
     ------
@@ -25,13 +25,13 @@ def grid_of(graph: Graph, value: str) -> Grid:
 
 
 def with_float_outputs(graph: Graph, whole: Graph | None = None) -> Graph:
-    """Return the graph with a dequantize behind each output that is of bytes or sums.
+    """Return the graph with a dequantize behind each output of bytes or sums.
 
     Parameters
     ----------
     graph : Graph
     whole : Graph, optional
-        Of which it is a part: there stands what the unit of sums is.
+        The graph that it is a part of, which holds the unit of the sums.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def with_float_outputs(graph: Graph, whole: Graph | None = None) -> Graph:
 
 
 def _unit_of(graph: Graph, sums: str) -> str:
-    """Return the constant that says what sums stand for: whoever reads them reads it, too."""
+    """Return the constant that says what sums stand for: every node that reads them reads it, too."""
     for reader in graph.consumers[sums]:
         if isinstance(reader.op, Requantize | RequantizeAdd | DequantizeSums):
             return reader.inputs[-1]

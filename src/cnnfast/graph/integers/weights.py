@@ -11,7 +11,7 @@ from cnnfast.ops.quantized.rounding import TINY
 
 MAX_WEIGHT = 127
 MAX_BIAS = 1 << 28
-"""A scale of weights is raised until the bias of its channel is no larger: it leaves room for the sum."""
+"""A scale of weights is raised until the bias of its channel is at most this: it leaves room for the sum."""
 
 
 @frozen
@@ -32,7 +32,7 @@ class IntegerWeights:
 def integer_weights(
     weight: Array, bias: Array | None, x: Grid, *, name: str = "a layer", scales: Array | None = None
 ) -> IntegerWeights:
-    """Return the weights of a layer as integers, each output channel on a scale of its own.
+    """Return the weights of a layer as integers, each output channel on its own scale.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def integer_weights(
 
 
 def grid_of_range(low: float, high: float) -> Grid:
-    """Return the grid on which 256 bytes cover a range, in which zero has a byte of its own.
+    """Return the grid on which 256 bytes cover a range, with one byte for exactly zero.
 
     Examples
     --------

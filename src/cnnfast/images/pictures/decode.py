@@ -75,7 +75,7 @@ def read_pictures(
 ) -> Generator[tuple[Path, Bytes | PictureError], None, None]:
     """Read pictures with several threads and yield them in the order of ``paths``.
 
-    Memory stays constant: the paths are taken one by one, and at most a few pictures a worker wait to be consumed.
+    Memory stays constant: the paths are taken one by one, and at most a few pictures per worker wait to be consumed.
     Closing the iterator cancels what has not started.
 
     Parameters
@@ -83,17 +83,17 @@ def read_pictures(
     paths : iterable of path
     preprocess : Preprocess
     workers : int, optional
-        Number of threads; by default as many as `cnnfast.get_num_threads` says.
+        Number of threads; by default `cnnfast.get_num_threads`.
 
     Yields
     ------
     (path, picture)
-        The picture is a uint8 array of shape (H, W, C), or the `PictureError` that says why there is none.
+        The picture is a uint8 array of shape (H, W, C), or the `PictureError` that explains why there is none.
 
     Raises
     ------
     ConfigError
-        If ```` is not an integer from 1 to 4096.
+        If ``workers`` is not an integer from 1 to 4096.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def picture_suffixes() -> frozenset[str]:
     from PIL import Image
 
     known = Image.registered_extensions()
-    # MPO (several JPEGs in one file) has no opener of its own; that of JPEG recognizes it.
+    # MPO (several JPEGs in one file) has no separate opener; that of JPEG recognizes it.
     readable = {*Image.OPEN, "MPO"} - UNDECODABLE
     return frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
 

@@ -33,12 +33,12 @@ def set_max_pixels(n: int | None) -> None:
     """Read pictures of up to ``n`` pixels from now on in this process; None returns to the default, 89,478,485.
 
     Larger pictures are refused before they are decoded. Microscopes and medium-format cameras make some; decoding takes
-    up to 20 bytes a pixel, and pictures of more than 50 million pixels are decoded one at a time.
+    up to 20 bytes per pixel, and pictures of more than 50 million pixels are decoded one at a time.
 
     Raises
     ------
     ConfigError
-        If ```` is not an integer from 1 to 2**40.
+        If ``n`` is not an integer from 1 to 2**40.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a decoded picture is to a network: turned upright, in its colors, of its size, as ``docs/pictures.md`` says."""
+"""What a network gets of a decoded picture: upright, in its colors, of its size; see ``docs/pictures.md``."""
 
 from __future__ import annotations
 

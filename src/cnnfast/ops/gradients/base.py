@@ -24,7 +24,7 @@ gradient_of = GRADIENTS.register
 
 
 def has_gradient(op: Op) -> bool:
-    """Tell whether an op can be trained through.
+    """Return whether an op can be trained through.
 
     Examples
     --------

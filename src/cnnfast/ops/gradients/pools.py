@@ -45,7 +45,7 @@ def _cropped(op: Pool, dx: Array, x: Array) -> Array:
 
 
 def _places(op: Pool, shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield where each element of the window lies, for all windows at once."""
+    """Yield where each element of the window is, for all windows at once."""
     oh, ow = shape[2:]
     for p in range(op.kernel[0]):
         for q in range(op.kernel[1]):

@@ -18,7 +18,7 @@ LARGEST_SUM = (1 << 31) - 1
 
 
 def corrected_bias(weight: Array, bias: Array, zero: int) -> Array:
-    """Return ``bias[o] - zero * sum(w[o])`` in int64: what sums of ``w * x`` begin with, x as it lies in memory.
+    """Return ``bias[o] - zero * sum(w[o])`` in int64: what sums of ``w * x`` begin with, x as stored.
 
     Examples
     --------

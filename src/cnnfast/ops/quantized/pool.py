@@ -48,8 +48,8 @@ def _check_reach(op: str, elements: int) -> None:
 class QuantizedAvgPool(_Mean):
     """Take the mean of each window of bytes: ``y = sat(sum(x - x_zero) * m + zero, low, high)``.
 
-    The sum is over what lies inside of the image, and exact; ``m = x_scale / (scale * divisor)``. Shapes and divisors:
-    as for `AvgPool`.
+    The sum is exact, over what is inside the image; ``m = x_scale / (scale * divisor)``. Shapes and divisors: as for
+    `AvgPool`.
 
     Parameters
     ----------
