@@ -44,8 +44,8 @@ class Network(NetworkSurgery):
         source : str or path-like
         **options
             What the file lacks and its format needs: ``classes``, ``preprocess``, ``input_shape``,
-            ``input_layout``, ``output``, ``architecture`` for a state dict; see docs/model-file.md and the page of the
-            format.
+            ``input_layout``, ``output``, ``integers``, ``architecture`` for a state dict; see docs/model-file.md and
+            the page of the format.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
 from cnnfast import ops
+from cnnfast.errors import GraphError
 from cnnfast.graph import Graph, evaluate, optimize
 from cnnfast.graph.integers import FLOAT_PASSES, IntegerGraph, grid_of_range, integer_weights, to_integers
 from cnnfast.ops.base import Array
@@ -218,6 +219,38 @@ def test_weights_use_all_of_their_bits_and_come_back(zero: int) -> None:
     assert np.abs(made.bias * made.unit.astype(float) - bias).max() <= made.unit.max() / 2 * 1.001
     again = integer_weights(made.real(grid.scale), None, grid, scales=made.unit.astype(np.float64) / grid.scale)
     np.testing.assert_array_equal(again.weight, made.weight)
+
+
+def test_a_weight_beyond_127_steps_is_refused_where_the_scale_is_given() -> None:
+    with pytest.raises(GraphError, match="fc has a weight of 128 steps or a bias of 0; the most are 127"):
+        integer_weights(np.array([[-128.0, 1.0]]), None, Grid(1.0, 0), name="fc", scales=np.ones(1))
+    with pytest.raises(GraphError, match="a bias of 3e"):
+        integer_weights(np.array([[0.0]]), np.array([3e9]), Grid(1.0, 0), scales=np.ones(1))
+    with pytest.raises(GraphError, match="nan"):
+        integer_weights(np.array([[np.nan]]), None, Grid(1.0, 0), scales=np.ones(1))
+
+
+def test_with_round_all_every_value_with_a_grid_is_rounded() -> None:
+    graph = net(
+        ("a", ops.Conv2d(), "x", "w"),
+        ("r", ops.Relu(), "a"),
+        ("b", ops.Conv2d(), "r", "v"),
+        ("sum", ops.Add(), "b", "r"),
+        ("y", ops.Softmax(), "sum"),
+        w=weights(4, 3, 1, 1),
+        v=weights(4, 4, 1, 1),
+    )
+    grids = {"x": Grid(0.03, 128), "r": Grid(0.05, 0), "b": Grid(0.2, 128), "sum": Grid(0.25, 120)}
+    made = to_integers(graph, grids, round_all=True).graph
+    assert kinds(made) == [
+        *("quantize", "integer_conv2d", "requantize", "integer_conv2d", "requantize", "quantized_add"),
+        *("dequantize", "softmax"),
+    ]
+    free = to_integers(graph, grids).graph
+    assert kinds(free) == [
+        *("quantize", "integer_conv2d", "requantize", "integer_conv2d", "dequantize_sums", "dequantize", "add"),
+        "softmax",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.litert import layers, shapes, types  # noqa: F401  (each enters its operators)
+from cnnfast.formats.litert.integers import FoundIntegers
 from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
 from cnnfast.formats.litert.registry import OPERATORS, Bounds, OperatorCall
@@ -30,6 +31,11 @@ def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
     UnsupportedError
         If there are operators that cnnfast does not run; all of them are listed.
     """
+    return build_with_integers(model, channels_first)[0]
+
+
+def build_with_integers(model: LiteRtModel, channels_first: bool = False) -> tuple[Graph, FoundIntegers]:
+    """Return the graph of a model as `build` does, and what the integers of the file stand for."""
     network = _Network(model, channels_first)
     for operator in _needed(model):
         network.append(operator)
@@ -37,7 +43,7 @@ def build(model: LiteRtModel, channels_first: bool = False) -> Graph:
     output = network.values.get(model.outputs[0])
     if not isinstance(output, Value):
         raise ModelFileError("its output does not depend on its input")
-    return network.graph.graph(output)
+    return network.graph.graph(output), network.integers
 
 
 def _needed(model: LiteRtModel) -> list[Operator]:
@@ -63,6 +69,8 @@ class _Network:
         self._model = model
         self._images = source.shape[0] if source.shape else 1
         self._unknown: set[int] = set()
+        self.integers = FoundIntegers()
+        self.integers.note_value(self.values[model.inputs[0]], source)
 
     def _input(self, source: LiteRtTensor, channels_first: bool) -> Value:
         if not channels_first:
@@ -120,10 +128,12 @@ class _Network:
         call.check_all_read()
         results = result if isinstance(result, list) else [result]
         self._check_shapes(outputs, results)
+        self.integers.note_weights(results[0], call)
         for index, tensor, value, (op, bounds) in zip(operator.outputs, outputs, results, tails, strict=True):
             if op is not None and isinstance(value, Value):
                 value = self.graph.each(tensor.name, op, value)
             self.values[index], self._bounds[index] = value, bounds
+            self.integers.note_value(value, tensor)
 
     def _check_shapes(self, outputs: Sequence[LiteRtTensor], results: Sequence[Value | Array]) -> None:
         """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""

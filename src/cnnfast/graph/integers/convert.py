@@ -63,6 +63,8 @@ def to_integers(
     grids: Mapping[str, Grid],
     in_float: Mapping[str, str] | None = None,
     scales: Mapping[str, Array] | None = None,
+    *,
+    round_all: bool = False,
 ) -> IntegerGraph:
     """Return a graph that computes with bytes wherever a layer reads them, and with floats in between.
 
@@ -75,7 +77,10 @@ def to_integers(
     in_float : mapping of str to str, optional
         Nodes that are to stay in float, and why.
     scales : mapping of str to array, optional
-        Those of the weights of some layers, by the name of the constant; others are found.
+        Those of the weights of some layers, by the name of the layer; others are found.
+    round_all : bool
+        Round each value that has a grid, as the file from which the grids are does; otherwise a residual add or an
+        activation takes its sums as they are.
 
     Examples
     --------
@@ -85,17 +90,23 @@ def to_integers(
     >>> [node.op.name for node in integers.nodes]
     ['quantize', 'integer_linear', 'requantize', 'integer_linear', 'dequantize_sums']
     """
-    return _Converter(graph, grids, dict(in_float or {}), scales or {}).run()
+    return _Converter(graph, grids, dict(in_float or {}), scales or {}, round_all).run()
 
 
 class _Converter:
     """One run of the pass: a method for each kind of node, and `Builder` for the values that exist so far."""
 
     def __init__(
-        self, graph: Graph, grids: Mapping[str, Grid], in_float: dict[str, str], scales: Mapping[str, Array]
+        self,
+        graph: Graph,
+        grids: Mapping[str, Grid],
+        in_float: dict[str, str],
+        scales: Mapping[str, Array],
+        round_all: bool,
     ) -> None:
         self.graph, self.in_float, self.scales = graph, in_float, scales
-        self.worth = worth_rounding(graph, in_float)
+        self.rounded = frozenset(grids) if round_all else frozenset[str]()
+        self.worth = worth_rounding(graph, in_float) | self.rounded
         self.new = Builder(graph, {v: grids[self._meets(v)] for v in graph.shapes if self._meets(v) in grids})
         self.done: set[str] = set()
 
@@ -117,6 +128,8 @@ class _Converter:
     def _meets(self, value: str) -> str:
         """Return the value whose grid a value takes: that of the concat in which it ends, if nothing else reads it."""
         found, here = value, value
+        if value in self.rounded:
+            return value
         while (reader := self.graph.only_readers.get(here)) is not None and reader.op.keeps_dtype:
             here = reader.name
             if here not in self.worth:
@@ -145,13 +158,13 @@ class _Converter:
             raise GraphError(f"there is no {node.op.name} of bytes")
 
     def _layer(self, node: Node) -> None:
-        epilogue = epilogue_of(self.graph, node, BEHIND_LAYERS, self.in_float)
+        epilogue = self._epilogue(node, BEHIND_LAYERS)
         if epilogue.pool is not None and not selects_bytes(epilogue.pool):
             epilogue = Epilogue(epilogue.residual, epilogue.activation, nodes=epilogue.nodes[:-1])
         last = (epilogue.nodes or (node,))[-1].name
         x, grid = self.new.as_bytes(node.inputs[0])
         weights = [self.graph.constants[v] for v in node.inputs[1:]]
-        known = self.scales.get(node.inputs[1])
+        known = self.scales.get(node.name)
         integers = integer_weights(weights[0], weights[1] if weights[1:] else None, grid, name=node.name, scales=known)
         y = self.new.grid_for(last) if last in self.worth else None
         rounding = None if y is None else self._rounding(epilogue, y)
@@ -174,6 +187,17 @@ class _Converter:
             self.new.bytes_are(last, y, epilogue.pool, (before,))
         self.done.update(n.name for n in epilogue.nodes)
 
+    def _epilogue(self, node: Node, can: Capabilities) -> Epilogue:
+        """Return what a node takes of those behind it: nothing behind the first value that is to be rounded."""
+        taken = set(self.in_float)
+        value: str | None = node.name
+        while value is not None and value not in self.rounded:
+            reader = self.graph.only_readers.get(value)
+            value = None if reader is None else reader.name
+        if value is not None and (reader := self.graph.only_readers.get(value)) is not None:
+            taken.add(reader.name)
+        return epilogue_of(self.graph, node, can, taken)
+
     def _rounding(self, epilogue: Epilogue, y: Grid) -> Requantize | RequantizeAdd:
         low, high = _limits(epilogue.activation, y)
         if epilogue.residual is None:
@@ -182,7 +206,7 @@ class _Converter:
         return RequantizeAdd(y.scale, y.zero, r.scale, r.zero, low=low, high=high)
 
     def _of_two(self, node: Node) -> None:
-        epilogue = epilogue_of(self.graph, node, BEHIND_OTHERS, self.in_float)
+        epilogue = self._epilogue(node, BEHIND_OTHERS)
         last = (epilogue.nodes or (node,))[-1].name
         (a, a_grid), (b, b_grid) = (self.new.as_bytes(v) for v in node.inputs)
         y = self.new.grid_for(last)
@@ -229,6 +253,7 @@ class _Converter:
             (reader := self.graph.only_readers.get(chain[-1].name)) is not None
             and reader.name not in self.in_float
             and reader.name in self.worth
+            and chain[-1].name not in self.rounded
             and is_of_one(self.graph, reader)
         ):
             chain.append(reader)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array
 from cnnfast.ops.quantized import Grid, check_sums
+from cnnfast.ops.quantized.layers import LARGEST_SUM
 from cnnfast.ops.quantized.rounding import TINY
 
 MAX_WEIGHT = 127
@@ -48,7 +50,7 @@ def integer_weights(
     Raises
     ------
     GraphError
-        If a sum could leave 32 bits.
+        If a sum could leave 32 bits, or a weight is not from -127 to 127 on the scale that is given.
 
     Examples
     --------
@@ -65,9 +67,14 @@ def integer_weights(
         scales = np.where(scales > 0, scales, 1.0)
     unit = np.maximum(x.scale * np.asarray(scales, np.float64), TINY).astype(np.float32)
     by_row = (unit.astype(np.float64) / x.scale).reshape(-1, *(1,) * (wide.ndim - 1))
-    integers = np.clip(np.rint(wide / by_row), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8)
-    sums = np.rint(offset / unit.astype(np.float64))
-    biases = np.clip(sums, -(2**31), 2**31 - 1).astype(np.int32)
+    steps, sums = np.rint(wide / by_row), np.rint(offset / unit.astype(np.float64))
+    # negated, so that what is not a number fails too
+    if not (np.abs(steps).max() <= MAX_WEIGHT and np.abs(sums).max() <= LARGEST_SUM):
+        raise GraphError(
+            f"{name} has a weight of {np.abs(steps).max():g} steps or a bias of {np.abs(sums).max():g}; "
+            f"the most are {MAX_WEIGHT} and {LARGEST_SUM}"
+        )
+    integers, biases = steps.astype(np.int8), sums.astype(np.int32)
     check_sums(name, integers, biases, x.zero)
     return IntegerWeights(integers, biases, unit)
 

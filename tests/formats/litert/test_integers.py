@@ -1,0 +1,159 @@
+"""Quantized files computed with their integers, against LiteRT's own kernels: within one step for each operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from formats.shared_cifar10 import tiles_of
+
+from cnnfast import Network
+from cnnfast.errors import CnnfastError, ConfigError, UnsupportedError
+from cnnfast.graph import Graph, evaluate
+from cnnfast.ops import Array
+from cnnfast.ops.quantized import Grid
+
+pytest.importorskip("tflite", reason="reading models of LiteRT needs tflite")
+runtime: Any = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is not installed")
+
+NAME = "mlperftiny_resnet8_cifar10_int8.tflite"
+
+
+@pytest.fixture(scope="module")
+def file(shared_data: Path) -> Path:
+    return shared_data / "models" / NAME
+
+
+@pytest.fixture(scope="module")
+def images(shared_data: Path) -> Array:
+    return tiles_of(shared_data, "test_batch")[:200]
+
+
+@pytest.fixture(scope="module")
+def graph(file: Path) -> Graph:
+    return Network.load(file, integers=True).graph
+
+
+@pytest.fixture(scope="module")
+def tensors(file: Path, images: Array) -> dict[str, Array]:
+    """Return what LiteRT makes of the images, by the last part of the name of each tensor: bytes of ours."""
+    return interpreted(file, images)
+
+
+def interpreted(file: Path, images: Array, **options: Any) -> dict[str, Array]:
+    interpreter = runtime.Interpreter(str(file), experimental_preserve_all_tensors=True, **options)
+    source = interpreter.get_input_details()[0]
+    interpreter.resize_tensor_input(source["index"], images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source["index"], (images.astype(int) - 128).astype(np.int8))
+    interpreter.invoke()
+    found = {}
+    for detail in interpreter.get_tensor_details():
+        if detail["dtype"] == np.int8 and detail["shape"][0] == len(images):
+            tensor = interpreter.get_tensor(detail["index"]).astype(int) + 128
+            found[detail["name"].split(";")[-1]] = tensor.transpose(0, 3, 1, 2) if tensor.ndim == 4 else tensor
+    return found
+
+
+def alone(graph: Graph, name: str, known: dict[str, Array]) -> Array:
+    """Return a value as it is made of what LiteRT has made of the images so far."""
+    node = graph.by_name[name]
+    inputs = []
+    for value in node.inputs:
+        if value in graph.constants:
+            inputs.append(graph.constants[value])
+        elif value in known:
+            inputs.append(known[value].astype(np.uint8))
+        else:
+            inputs.append(alone(graph, value, known))
+    return node.op.reference(*inputs)
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+def test_every_operator_is_within_one_step_of_the_interpreter(graph: Graph, tensors: dict[str, Array]) -> None:
+    own = "input_1_int8"
+    known = {name: value for name, value in tensors.items() if name in graph.shapes and name != own}
+    known[f"{own}.bytes"] = tensors[own]
+    compared = [name for name in known if name != f"{own}.bytes" and graph.dtypes[name] == "uint8"]
+    assert len(compared) >= 14
+    for name in compared:
+        found = alone(graph, name, known)
+        difference = np.abs(found.astype(int) - known[name])
+        assert difference.max() <= 1, name
+        # its pool rounds halves up, and every 64th mean is one
+        assert (difference > 0).mean() < (0.02 if "pool" in name else 1e-3), name
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+def test_the_first_layers_are_equal_to_the_byte(graph: Graph, images: Array, tensors: dict[str, Array]) -> None:
+    values = evaluate(graph, images[:50].transpose(0, 3, 1, 2).astype(np.float32))
+    for name in ("model/conv2d/Conv2D1", "model/conv2d_1/Conv2D1", "model/conv2d_2/Conv2D", "model/add/add"):
+        assert (values[name] != tensors[name][:50]).mean() < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+def test_labels_are_nearer_to_each_kernel_of_litert_than_these_are_to_each_other(
+    file: Path, graph: Graph, images: Array, tensors: dict[str, Array]
+) -> None:
+    """Over 1,000 images 3 labels differ from those of its default kernels; run as floats, 23 do."""
+    scores = evaluate(graph, images.transpose(0, 3, 1, 2).astype(np.float32))[graph.outputs[0]]
+    theirs = tensors["Identity_int8"].argmax(axis=1)
+    plain = runtime.OpResolverType.BUILTIN_REF
+    others = interpreted(file, images, experimental_op_resolver_type=plain)["Identity_int8"].argmax(axis=1)
+    wrong = int((scores.argmax(axis=1) != theirs).sum())
+    assert wrong <= max(2, int((others != theirs).sum()))
+
+
+def test_everything_but_the_softmax_is_of_integers(graph: Graph) -> None:
+    kinds = [node.op.name for node in graph.nodes]
+    assert kinds.count("integer_conv2d") == 9
+    assert kinds.count("quantized_add") == 3
+    assert kinds[-2:] == ["dequantize", "softmax"]
+    assert not {"conv2d", "linear", "add", "avg_pool"} & set(kinds)
+
+
+def test_weights_are_the_integers_of_the_file(file: Path, graph: Graph) -> None:
+    interpreter = runtime.Interpreter(str(file))
+    own = [
+        interpreter.get_tensor(d["index"])
+        for d in interpreter.get_tensor_details()
+        if d["dtype"] == np.int8 and len(d["shape"]) == 4 and d["shape"][0] > 1
+    ]
+    ours = [a for a in graph.constants.values() if a.dtype == np.int8 and a.ndim == 4]
+    assert len(ours) == 9
+    for array in ours:
+        assert any(np.array_equal(array.transpose(0, 2, 3, 1), other) for other in own)
+
+
+def test_saved_and_loaded_it_takes_a_quarter(file: Path, tmp_path: Path, images: Array) -> None:
+    whole, small = tmp_path / "floats.safetensors", tmp_path / "integers.safetensors"
+    Network.load(file).save(whole)
+    Network.load(file, integers=True).save(small)
+    assert small.stat().st_size < whole.stat().st_size / 3
+    x = images[:5].transpose(0, 3, 1, 2).astype(np.float32)
+    one, two = Network.load(small).graph, Network.load(file, integers=True).graph
+    np.testing.assert_array_equal(evaluate(one, x)[one.outputs[0]], evaluate(two, x)[two.outputs[0]])
+
+
+def test_a_file_of_floats_has_no_integers(shared_data: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"no layer computes with integers: .*load it without integers=True"):
+        Network.load(shared_data / "models" / "mlperftiny_resnet8_cifar10_float.tflite", integers=True)
+
+
+def test_the_option_is_true_or_false(file: Path) -> None:
+    with pytest.raises(ConfigError, match="integers must be True or False"):
+        Network.load(file, integers="yes")
+
+
+def test_the_first_byte_is_the_smallest_integer(graph: Graph) -> None:
+    first = graph.nodes[0].op
+    assert (first.attributes()["scale"], first.attributes()["zero"]) == (1.0, 0)
+    assert Grid(1.0, 0).limits == (0.0, 255.0)
+
+
+def test_other_formats_do_not_take_it(tmp_path: Path) -> None:
+    Network.load("mnist-mlp").save(tmp_path / "net.safetensors")
+    with pytest.raises(CnnfastError, match="integers"):
+        Network.load(tmp_path / "net.safetensors", integers=True)
