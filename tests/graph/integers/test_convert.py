@@ -226,6 +226,8 @@ def test_a_weight_beyond_127_steps_is_refused_where_the_scale_is_given() -> None
         integer_weights(np.array([[-128.0, 1.0]]), None, Grid(1.0, 0), name="fc", scales=np.ones(1))
     with pytest.raises(GraphError, match="a bias of 3e"):
         integer_weights(np.array([[0.0]]), np.array([3e9]), Grid(1.0, 0), scales=np.ones(1))
+    with pytest.raises(GraphError, match="not integers on the scales"):
+        integer_weights(np.array([[0.4]]), None, Grid(1.0, 0), scales=np.ones(1))
     with pytest.raises(GraphError, match="nan"):
         integer_weights(np.array([[np.nan]]), None, Grid(1.0, 0), scales=np.ones(1))
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
+from cnnfast.formats.integers import FoundIntegers
 from cnnfast.formats.litert import layers, shapes, types  # noqa: F401  (each enters its operators)
-from cnnfast.formats.litert.integers import FoundIntegers
+from cnnfast.formats.litert.integers import note_value, note_weights
 from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
 from cnnfast.formats.litert.registry import OPERATORS, Bounds, OperatorCall
@@ -70,7 +71,7 @@ class _Network:
         self._images = source.shape[0] if source.shape else 1
         self._unknown: set[int] = set()
         self.integers = FoundIntegers()
-        self.integers.note_value(self.values[model.inputs[0]], source)
+        note_value(self.integers, self.values[model.inputs[0]], source)
 
     def _input(self, source: LiteRtTensor, channels_first: bool) -> Value:
         if not channels_first:
@@ -128,12 +129,12 @@ class _Network:
         call.check_all_read()
         results = result if isinstance(result, list) else [result]
         self._check_shapes(outputs, results)
-        self.integers.note_weights(results[0], call)
+        note_weights(self.integers, results[0], call)
         for index, tensor, value, (op, bounds) in zip(operator.outputs, outputs, results, tails, strict=True):
             if op is not None and isinstance(value, Value):
                 value = self.graph.each(tensor.name, op, value)
             self.values[index], self._bounds[index] = value, bounds
-            self.integers.note_value(value, tensor)
+            note_value(self.integers, value, tensor)
 
     def _check_shapes(self, outputs: Sequence[LiteRtTensor], results: Sequence[Value | Array]) -> None:
         """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""

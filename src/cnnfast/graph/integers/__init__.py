@@ -7,6 +7,7 @@ from cnnfast.graph.integers.check import check_integers
 from cnnfast.graph.integers.convert import IntegerGraph, to_integers
 from cnnfast.graph.integers.ends import grid_of, with_float_outputs
 from cnnfast.graph.integers.flow import FLOAT_PASSES, LAYERS
+from cnnfast.graph.integers.limits import with_merged_limits
 from cnnfast.graph.integers.weights import IntegerWeights, grid_of_range, integer_weights
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "integer_weights",
     "to_integers",
     "with_float_outputs",
+    "with_merged_limits",
 ]

@@ -16,6 +16,10 @@ MAX_BIAS = 1 << 28
 """A scale of weights is raised until the bias of its channel is at most this: it leaves room for the sum."""
 
 
+OFF_GRID = 0.01
+"""How far from an integer a weight may be whose scale is given: floats round."""
+
+
 @frozen
 class IntegerWeights:
     """What an integer layer reads: int8 weights, int32 biases, and the unit of each sum."""
@@ -50,7 +54,7 @@ def integer_weights(
     Raises
     ------
     GraphError
-        If a sum could leave 32 bits, or a weight is not from -127 to 127 on the scale that is given.
+        If a sum could leave 32 bits, or weights are not integers from -127 to 127 on scales that are given.
 
     Examples
     --------
@@ -60,6 +64,7 @@ def integer_weights(
     """
     wide = np.asarray(weight, np.float64)
     offset = np.zeros(len(wide)) if bias is None else np.asarray(bias, np.float64)
+    is_given = scales is not None
     if scales is None:
         largest = np.abs(wide.reshape(len(wide), -1)).max(axis=1) / MAX_WEIGHT
         scales = np.maximum(largest, np.abs(offset) / (MAX_BIAS * x.scale))
@@ -74,6 +79,8 @@ def integer_weights(
             f"{name} has a weight of {np.abs(steps).max():g} steps or a bias of {np.abs(sums).max():g}; "
             f"the most are {MAX_WEIGHT} and {LARGEST_SUM}"
         )
+    if is_given and np.abs(steps - wide / by_row).max() > OFF_GRID:
+        raise GraphError(f"the weights of {name} are not integers on the scales that are given")
     integers, biases = steps.astype(np.int8), sums.astype(np.int32)
     check_sums(name, integers, biases, x.zero)
     return IntegerWeights(integers, biases, unit)

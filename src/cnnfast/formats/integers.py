@@ -1,0 +1,66 @@
+"""What the integers of a quantized file stand for, by the names of the graph's values and layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cnnfast.errors import GraphError, UnsupportedError
+from cnnfast.graph import Graph, optimize
+from cnnfast.graph.integers import FLOAT_PASSES, to_integers, with_merged_limits
+from cnnfast.ops import Array
+from cnnfast.ops.quantized import Grid
+
+FIRST_BYTE = {"uint8": 0, "int8": -128}
+"""The integer that our byte 0 is."""
+
+
+@dataclass
+class FoundIntegers:
+    """The scales and zero points of a file.
+
+    Attributes
+    ----------
+    grids : dict of str to Grid
+        Of values.
+    scales : dict of str to array
+        Of the weights of layers, by the name of the layer.
+    in_float : dict of str to str
+        Layers that cannot become integers, and why.
+    """
+
+    grids: dict[str, Grid] = field(default_factory=dict)
+    scales: dict[str, Array] = field(default_factory=dict)
+    in_float: dict[str, str] = field(default_factory=dict)
+
+    def note(self, value: str, dtype: str, scale: float, zero: float) -> None:
+        """Note what the integers of a value stand for; one that only changes its grid is of the first."""
+        if dtype not in FIRST_BYTE:
+            return
+        try:
+            self.grids.setdefault(value, Grid(scale, round(zero) - FIRST_BYTE[dtype]))
+        except GraphError:
+            # a scale that float32 does not hold; without a grid the value stays in float, and that says why
+            return
+
+    def computed_with(self, graph: Graph, input_is_own: bool = True) -> Graph:
+        """Return the graph computed with the integers of the file, rounded where the file rounds.
+
+        Parameters
+        ----------
+        graph : Graph
+            Of floats.
+        input_is_own : bool
+            Whether the input of the graph is that of the file, and not what arithmetic at its start made of it.
+
+        Raises
+        ------
+        UnsupportedError
+            If no layer becomes one of integers.
+        """
+        grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
+        plain = with_merged_limits(optimize(graph, FLOAT_PASSES), grids)
+        made = to_integers(plain, grids, self.in_float, self.scales, round_all=True)
+        if not any(node.op.is_quantized for node in made.graph.nodes):
+            why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:8])
+            raise UnsupportedError(f"no layer computes with integers: {why}; load it without integers=True")
+        return made.graph

@@ -1,0 +1,40 @@
+"""Limits behind limits: a ReLU and the range of the bytes that it is rounded to are one clip."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import numpy as np
+
+from cnnfast.graph.ir import Graph, Node
+from cnnfast.ops import Clip, Op, Relu
+
+
+def with_merged_limits(graph: Graph, kept: Container[str]) -> Graph:
+    """Return a graph in which a ReLU or clip that only another one reads is one with it, values in ``kept`` aside.
+
+    Examples
+    --------
+    >>> nodes = (Node("a", Relu(), ("x",)), Node("b", Clip(-1.0, 3.0), ("a",)))
+    >>> with_merged_limits(Graph({"x": (2,)}, nodes, {}, ("b",)), ()).nodes
+    (Node(name='b', op=Clip(low=0.0, high=3.0), inputs=('x',)),)
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        reader = graph.only_readers.get(node.name)
+        if reader is None or node.name in kept or not _is_limit(node.op) or not _is_limit(reader.op):
+            continue
+        first, second = _limits(nodes[node.name].op), _limits(reader.op)
+        low, high = (float(np.clip(bound, *second)) for bound in first)
+        nodes[reader.name] = Node(reader.name, Clip(low, high), nodes.pop(node.name).inputs)
+    if len(nodes) == len(graph.nodes):
+        return graph
+    return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
+
+
+def _is_limit(op: Op) -> bool:
+    return isinstance(op, Relu | Clip)
+
+
+def _limits(op: Op) -> tuple[float, float]:
+    return (op.low, op.high) if isinstance(op, Clip) else (0.0, np.inf)
