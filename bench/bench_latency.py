@@ -1,4 +1,4 @@
-"""Measure one image at a time: p50 and p99 beside other engines, and what a call costs besides the network.
+"""Measure one image at a time: p50 and p99 next to other engines, and what a call costs besides the network.
 
     python bench/bench_latency.py --networks n1 n5 --threads 1 2
 
@@ -84,7 +84,7 @@ def row(engine: Engine, ready: Ready, rounds: list[list[float]]) -> dict[str, An
 
 
 def percentile(times: list[float], percent: int) -> float:
-    """Return the time that so many percent of the calls do not exceed."""
+    """Return the time that ``percent`` of the calls do not exceed."""
     return sorted(times)[min(len(times) - 1, len(times) * percent // 100)]
 
 

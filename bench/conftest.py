@@ -2,7 +2,7 @@
 
     pytest bench/bench_ops.py bench/bench_networks.py
 
-The table stands behind that of pytest-benchmark, whose options for grouping, saving and comparing work as ever.
+The table follows that of pytest-benchmark, whose options for grouping, saving and comparing work as usual.
 """
 
 from __future__ import annotations

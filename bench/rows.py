@@ -11,7 +11,7 @@ HEADER = f"{'':30} {'':24} {'µs/image':>10} {'median':>10} {'kernel':>10} {'GFL
 NOTES = (
     "µs/image: of the fastest run, layout changes at both ends included; kernel: without them, with NumPy all of it.\n"
     "The rest: of the kernel. % peak: of what multiply-adds of the same instruction set reach on one core here, now;\n"
-    "naive and NumPy beside the widest set. Convolutions count as direct ones, so Winograd may exceed the peak."
+    "naive and NumPy: of the widest set. Convolutions count as direct ones, so Winograd may exceed the peak."
 )
 
 

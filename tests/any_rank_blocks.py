@@ -133,4 +133,4 @@ BLOCKS: tuple[Callable[[Any, str], str], ...] = (
     *(other_rank,) * 3,
     *(reduce, function, over_axis, divide, cut, turn, resize),
 )
-"""What a network of any rank is made of, beside the blocks of every network."""
+"""What a network of any rank is made of, besides the blocks of every network."""

@@ -56,7 +56,7 @@ def bound(case: Case, reference: np.ndarray, layout: str = "nchw") -> float:
 
 
 def is_winograd(case: Case) -> bool:
-    """Tell whether the planner computes a case by Winograd."""
+    """Return whether the planner computes a case by Winograd."""
     if not isinstance(case.op, Conv2d):
         return False
     return algorithm(case.op, case.parameters[0], case.output_shape)[0].startswith("winograd")

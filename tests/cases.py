@@ -253,7 +253,7 @@ ACTIVATION = (
     _plain("image", "after a convolution", ops.Relu(), (16, 8, 8), tags=BENCH),
     _plain("features", "after a linear layer", ops.Relu(), (37,)),
     _plain("relu6", "MobileNet", ops.Clip(), (16, 8, 8)),
-    _plain("negative", "both bounds below zero: zero is no fixed point", ops.Clip(-2.0, -0.5), (5, 3, 3)),
+    _plain("negative", "both bounds below zero: zero is not a fixed point", ops.Clip(-2.0, -0.5), (5, 3, 3)),
     _plain("hardtanh", "PyTorch's Hardtanh", ops.Clip(-1.0, 1.0), (37,)),
     _plain("default", "slope 0.01", ops.LeakyRelu(), (6, 5, 3)),
     _plain("darknet", "slope 0.1", ops.LeakyRelu(0.1), (37,)),
@@ -404,7 +404,7 @@ JOINS = (
     _plain("rows", "one below the other", ops.Concat(2), (3, 2, 5), (3, 4, 5)),
     _plain("columns", "side by side", ops.Concat(3), (3, 2, 5), (3, 2, 1), (3, 2, 2)),
     _plain(
-        "constant", "a constant beside a value: repeated for each image", ops.Concat(), (3, 4, 4), (2, 4, 4), fixed=(1,)
+        "constant", "a constant and a value: repeated for each image", ops.Concat(), (3, 4, 4), (2, 4, 4), fixed=(1,)
     ),
 )
 
@@ -414,7 +414,7 @@ MOVES = (
     _plain("nothing", "pads nothing", ops.Pad(0), (3, 4, 5)),
     _plain("channels", "ResNet's shortcut A: channels of zeros around", ops.Pad(0, channels=(2, 3)), (3, 4, 5)),
     _plain("reflect", "mirrored at the pixel at the edge", ops.Pad((1, 2, 3, 0), mode="reflect"), (3, 4, 5)),
-    _plain("edge", "the edge goes on for longer than the image", ops.Pad((0, 5, 6, 1), mode="edge"), (3, 4, 5)),
+    _plain("edge", "the edge is repeated for longer than the image", ops.Pad((0, 5, 6, 1), mode="edge"), (3, 4, 5)),
     _plain("symmetric", "mirrored at the edge, channels too", ops.Pad(1, mode="symmetric", channels=(1, 0)), (3, 4, 5)),
     _plain("wrap", "the image again", ops.Pad((1, 0, 2, 3), mode="wrap"), (3, 4, 5)),
     _plain("crop", "the middle of each image", ops.Slice((0, 1, 1), (3, 4, 5)), (3, 6, 7)),
@@ -436,7 +436,7 @@ MOVES = (
         (3, 4, 7),
     ),
     _plain("outside", "nothing beyond the edge", ops.Resize((7, 9), "cubic", exclude_outside=True), (3, 4, 5)),
-    _plain("scaled", "a scale beside the sizes", ops.Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
+    _plain("scaled", "a scale besides the sizes", ops.Resize((5, 6), "linear", scale_h=1.3, scale_w=1.3), (3, 4, 5)),
     _plain("image", "before a linear layer: C, H, W order", ops.Flatten(), (20, 4, 4)),
     _plain("features", "flat already", ops.Flatten(), (37,)),
     _plain("unflatten", "features become an image", ops.Reshape((4, 5, -1)), (60,)),

@@ -103,7 +103,7 @@ class _Network:
         return self.node(ops.Identity() if self.maybe() else ops.Dropout(0.3), value)
 
     def pick(self) -> str:
-        """Return a value to go on from: mostly the newest, sometimes an older one, which makes branches."""
+        """Return a value to continue from: mostly the newest, sometimes an older one, which makes branches."""
         return self.frontier[-1] if self.maybe(0.75) else self.frontier[self.rng.integers(len(self.frontier))]
 
     def maybe(self, chance: float = 0.5) -> bool:

@@ -1,4 +1,4 @@
-"""Small graphs, written down in a line a node."""
+"""Small graphs, written with one line per node."""
 
 from __future__ import annotations
 

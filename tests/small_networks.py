@@ -23,7 +23,7 @@ from cnnfast.layers import (
 
 
 def head(*layers: AnyLayer, classes: list[str] | None = None, outputs: int = 3) -> Network:
-    """A network whose scores are its input, so that only what stands behind them counts."""
+    """A network whose scores are its input, so that only what comes after them counts."""
     return Network.from_layers([Linear(np.eye(outputs)), *layers], (outputs,), classes=classes)
 
 

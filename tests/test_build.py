@@ -43,7 +43,7 @@ def build(compiler: object, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(map(str, command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
+@pytest.mark.skipif(os.name != "posix", reason="the fake compilers are shell scripts")
 @pytest.mark.parametrize(
     ("script", "fault"),
     [

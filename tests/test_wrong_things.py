@@ -25,7 +25,7 @@ Entry = Callable[[Any], object]
 
 
 class Nothing:
-    """A class of somebody else."""
+    """A class from another package."""
 
 
 class Hostile:

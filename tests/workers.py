@@ -1,4 +1,4 @@
-"""What other processes do in tests: functions of a module that they can import, whoever started pytest."""
+"""What other processes do in tests: functions of a module that they can import however pytest was started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def bits(net: Network, start: int, threads: int = 2) -> bytes:
 
 
 def mapped_kilobytes(net: Network) -> dict[str, int]:
-    """Return what /proc says about the mapping in which all weights of a network lie."""
+    """Return what /proc says about the mapping that holds all weights of a network."""
     places = [array.ctypes.data for array in net.graph.constants.values()]
     lines = Path("/proc/self/smaps").read_text().splitlines()
     for index, line in enumerate(lines):

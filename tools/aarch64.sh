@@ -56,7 +56,7 @@ arm_python -c 'from cnnfast.runtime.dispatch import kernels; print("runs:", kern
 PYTHONPATH=src:tests "$python" tools/case_bits.py >"$base/bits-here"
 arm_python tools/case_bits.py >"$base/bits-neon"
 diff "$base/bits-here" "$base/bits-neon"
-echo "the same bits in all $(wc -l <"$base/bits-neon") cases"
+echo "bit-identical in all $(wc -l <"$base/bits-neon") cases"
 
 if (($#)); then arm_python -m pytest -q -p no:cacheprovider "$@"
 else arm_python -m pytest -q -p no:cacheprovider tests/kernels/test_kernels.py tests/kernels/test_math.py; fi

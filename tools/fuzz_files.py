@@ -1,4 +1,4 @@
-"""Read random files that are whole but say odd things, and run random graphs, for a while, from a new seed.
+"""Read random files that are complete but have odd content, and run random graphs, for a while, from a new seed.
 
     python tools/fuzz_files.py                              everything, two minutes in all
     python tools/fuzz_files.py onnx litert --seconds 600
@@ -7,8 +7,8 @@
 A kind is a file ``tests/fuzz/random_<format>.py`` or ``random_<format>_<part>.py``. What its ``random_file(rng)``
 writes, and its ``place(folder, content)`` puts where it belongs, must be read, or refused with an error of cnnfast that
 names the file and has no foreign cause, in `SECONDS` of processor time and with `MEMORY` beyond the file's size. The
-kind ``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, beside the reference and beside each other.
-Each kind has a process of its own, which may hang or crash: that is found too.
+kind ``graphs`` runs graphs of ``tests/random_graphs.py`` on every engine, against the reference and each other.
+Each kind has its own process, which may hang or crash: that is found too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GRAPHS = "graphs"
 KINDS = [GRAPHS, *sorted(path.stem.removeprefix("random_") for path in Path(sys.path[0]).glob("fuzz/random_*.py"))]
 
 SHARES = {GRAPHS: 5}
-"""A graph takes much longer than a file, so its kind gets the time of so many others, and begins first."""
+"""A graph takes much longer than a file, so its kind gets the time of five others, and begins first."""
 
 SECONDS = 1.0
 MEMORY = 200 << 20

@@ -105,7 +105,7 @@ def scores_of(model: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def same_graphs(first: Any, second: Any) -> bool:
-    """Return whether two graphs have the same nodes and the same bits in their constants."""
+    """Return whether two graphs have the same nodes and bit-identical constants."""
     return (
         first.nodes == second.nodes
         and first.constants.keys() == second.constants.keys()
@@ -163,7 +163,7 @@ def passed(result: dict[str, Any]) -> bool:
 
 
 def run(wanted: list[str]) -> int:
-    """Compare networks and write the results; those of others stay."""
+    """Compare networks and write the results; results of networks that are not named stay."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     failed = 0
     for name in wanted or names():

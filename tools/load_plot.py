@@ -17,7 +17,7 @@ STYLES = {"cnnfast": "-", "onnx": "--"}
 
 
 def draw(rows: list[dict[str, Any]]) -> plt.Figure:
-    """Return a line for each form and format on logarithmic axes, and n log n beside them."""
+    """Return a line for each form and format on logarithmic axes, with n log n to compare."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for form, color in COLORS.items():
         for format_, style in STYLES.items():

@@ -27,7 +27,7 @@ class Figures:
     Attributes
     ----------
     run : dict
-        As it stands in the results file.
+        As it is in the results file.
     """
 
     run: dict[str, Any]
@@ -71,7 +71,7 @@ class Figures:
 
 
 def load(threads: int, isa: str | None = None, path: Path = RESULTS) -> dict[str, Figures]:
-    """Return the runs with so many threads by network; by default those of the widest instruction set there is."""
+    """Return the runs with that many threads by network; by default those of the widest instruction set there is."""
     stored = json.loads(path.read_text())["runs"] if path.exists() else []
     runs = [run for run in stored if run["threads"] == threads]
     isa = isa or max((run["isa"] for run in runs), key=WIDTHS.index, default=None)

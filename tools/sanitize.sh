@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, beside the usual build, and runs their tests.
+# Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, in a separate build, and runs their tests.
 #
 #   tools/sanitize.sh [ARGUMENT OF PYTEST]...        tests/kernels by default
 #

@@ -21,7 +21,7 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,  # pinned to a core that anybody else uses, it becomes a hundred times slower
+        "ENABLE_CPU_PINNING": False,  # pinned to a core that others use, it becomes a hundred times slower
     }
     inside, outside = (
         core.compile_model(_read(core, bench, batch, pixels), "CPU", config).create_infer_request()

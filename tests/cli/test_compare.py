@@ -40,7 +40,7 @@ def test_convert_with_all_that_the_file_does_not_say(run, weights, tmp_path):
     assert (other.classes_.tolist(), other.preprocess.resize) == (["a", "b", "c"], "crop")
 
 
-@pytest.mark.filterwarnings("default:tensors that are no part")
+@pytest.mark.filterwarnings("default:tensors that are not part")
 def test_convert_of_a_part_of_a_file(run, tmp_path):
     graph, path, target = build("lenet", classes=3, seed=1), tmp_path / "run.safetensors", tmp_path / "own.safetensors"
     tensors = {want.name: np.ascontiguousarray(graph.constants[want.constant]) for want in wanted(graph)}
@@ -50,7 +50,7 @@ def test_convert_of_a_part_of_a_file(run, tmp_path):
     assert "leave it out with ignore_unexpected" in run("convert", path, target, *words).err
     result = run("convert", path, target, *words, "--ignore-unexpected")
     assert result.status == 0
-    assert result.err == "cnnfast: warning: tensors that are no part of the network are left out: mean\n"
+    assert result.err == "cnnfast: warning: tensors that are not part of the network are left out: mean\n"
     np.testing.assert_array_equal(Network.load(target).graph.constants["fc3.weight"], tensors["fc3.weight"])
 
 
@@ -313,7 +313,7 @@ def test_json_has_no_word_that_is_not_json(run, tmp_path):
         layers = [Linear(np.full((3, 4), 3e38), np.full(3, bias)), Linear(np.full((2, 3), 3e38))]
         Network.from_layers(layers, (4,)).save(tmp_path / f"{name}.safetensors")
     result = run("compare", tmp_path / "a.safetensors", tmp_path / "b.safetensors", "--json")
-    assert "layers" in json.loads(result.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert "layers" in json.loads(result.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

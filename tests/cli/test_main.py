@@ -177,7 +177,7 @@ def test_options_may_stand_between_paths(run, album, model):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_eats_what_is_no_value_of_it(command):
-    """An option takes one value or none: with one or several, `--option A B` would swallow the path behind it."""
+    """An option takes one value or none: with one or several, `--option A B` would take the path behind it."""
     parser = argparse.ArgumentParser()
     import_module(f"cnnfast.cli.{command}").add_arguments(parser)
     assert [action.dest for action in parser._actions if action.option_strings and action.nargs not in (None, 0)] == []

@@ -97,7 +97,7 @@ def test_on_top_of_another(data: Path, tmp_path: Path, run: Callable[..., Result
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.kron(image[..., 0], np.ones((2, 2), np.uint8))).save(place / f"{i}.png")
     (folder / "slanted" / "broken.png").write_bytes(b"no picture")
-    # an option without a value stands before the folder, and leaves it alone
+    # an option without a value before the folder does not take it for its value
     result = run("train", "--base", base, "--freeze", folder, "--out", out, *FAST, "--augment", "flip")
     assert result.status == 1, result.err
     assert "1 could not be read" in result.err

@@ -1,4 +1,4 @@
-"""Keras beside the network that was read from its file: the same layers in the same order of elements."""
+"""Keras next to the network that was read from its file: the same layers in the same order of elements."""
 
 from __future__ import annotations
 

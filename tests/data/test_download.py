@@ -26,7 +26,7 @@ class Home(ThreadingHTTPServer):
     files : dict
         Content by name.
     cut : int, optional
-        Break the connection after so many bytes.
+        Break the connection after that many bytes.
     ranges : bool
         Whether requests from the middle are honored.
     status : int, optional
@@ -111,7 +111,7 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def cifar10(home, monkeypatch):
-    """Let a small CIFAR-10 be at home, in an archive that also holds what nobody asked for."""
+    """Let a small CIFAR-10 be at home, in an archive that also holds what no one asked for."""
     records = cifar10_records(IMAGES, LABELS)
     official = COLLECTIONS["cifar10"]
     wanted = {f"cifar-10-batches-bin/{name}": records for name, _ in official.members}

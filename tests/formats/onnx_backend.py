@@ -30,7 +30,7 @@ NUMBERS = {dtype for dtype in DTYPES.values() if dtype.name != "bfloat16"}
 
 ALONE = {*PLAIN, *TWO, *MANY, "Clip", "Selu", "Celu", "Swish", "Neg", "Reciprocal", "Pow", "PRelu", "Constant", "Cast"}
 ALONE |= {"CastLike", "Dropout"}
-"""Operators that treat every element alike: a row of numbers may count as so many images of one number."""
+"""Operators that treat every element alike: a row of n numbers may count as n images of one number."""
 
 
 class CnnfastBackend(Backend):

@@ -1,4 +1,4 @@
-"""Paths that are no text, lead nowhere, or to what is not a file: an error that says so at once, or the network."""
+"""Paths that are not text, lead nowhere, or to what is not a file: an error that says so at once, or the network."""
 
 from __future__ import annotations
 

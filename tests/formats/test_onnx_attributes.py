@@ -81,7 +81,7 @@ def names_asked_for(function: Callable[..., Any], seen: set[object]) -> Iterator
 
 def tree_of(function: Callable[..., Any]) -> ast.AST:
     source = textwrap.dedent(inspect.getsource(function)).strip()
-    # a lambda stands in the middle of a table
+    # a lambda is in the middle of a table
     return ast.parse("{" + source + "}" if source.startswith('"') else source)
 
 

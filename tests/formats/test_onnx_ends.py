@@ -41,7 +41,7 @@ def expected(proto: ModelProto, x: np.ndarray) -> np.ndarray:
 
 FRONTS: dict[str, list[NodeProto]] = {
     "nothing": [node("Identity", "x", "t0")],
-    "shape beside it": [node("Shape", "x", "s"), node("Gather", "s axis", "n"), node("Identity", "x", "t0")],
+    "shape besides": [node("Shape", "x", "s"), node("Gather", "s axis", "n"), node("Identity", "x", "t0")],
     "pad": [node("Pad", "x pads", "t0")],
     "flip by Gather": [node("Gather", "x order", "t0", axis=3)],
     "flip by Slice": [node("Slice", "x last front axis step", "t0")],

@@ -112,7 +112,7 @@ class Writer:
         elif isinstance(op, ops.PRelu):
             slope = self.tensors[inputs[1]].reshape(-1, *(1,) * (len(shape) - 1))
             inputs[1] = self.extra(f"{name}.slope", slope)
-        # a constant beside images would have to be repeated for each of them
+        # a constant next to images would have to be repeated for each of them
         assume(not isinstance(op, ops.Concat) or not any(value in self.tensors for value in inputs))
         kind, attributes = _written(op)
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))

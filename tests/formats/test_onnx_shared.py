@@ -1,4 +1,4 @@
-"""ONNX files of others, where their data is at hand."""
+"""Third-party ONNX files, where their data is at hand."""
 
 from __future__ import annotations
 

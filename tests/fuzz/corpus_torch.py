@@ -11,7 +11,7 @@ from fuzz.corpora import Corpus
 
 
 def seeds() -> list[bytes]:
-    """Return the same weights in both containers, with what a training script keeps beside them."""
+    """Return the same weights in both containers, with what a training script saves with them."""
     state = small_state() | {"bn.num_batches_tracked": np.array(7)}
     return [saved(state, is_zip, epoch=b"K\x03", args=b"cargparse\nNamespace\n)\x81}b") for is_zip in (True, False)]
 

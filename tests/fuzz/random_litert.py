@@ -231,4 +231,4 @@ WANTED: dict[str, Callable[[_Writer, list[int]], list[Array]]] = {
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), lambda w, s: [w.axes(s)]),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), lambda w, s: [w.oddly([1 + w._small(), 5])]),
 }
-"""What stands behind the value, for the operators that want constants."""
+"""The inputs after the value, for the operators that want constants."""

@@ -100,10 +100,10 @@ def _tensor(rng: Rng, odd: float, key: str, array: np.ndarray) -> bytes:
 
 def _nested(rng: Rng, odd: float, state: bytes) -> bytes:
     for _ in range(int(rng.integers(3)) + int(rng.random() < odd) * int(rng.integers(9))):
-        beside = {str(_one(rng, NAMES)): integer(7), "args": b"cargparse\nNamespace\n)\x81}b"}
+        content = {str(_one(rng, NAMES)): integer(7), "args": b"cargparse\nNamespace\n)\x81}b"}
         if rng.random() < odd:
-            beside["other"] = state
-        state = mapping(beside | {str(_one(rng, NAMES if rng.random() < odd else NAMES[:4])): state})
+            content["other"] = state
+        state = mapping(content | {str(_one(rng, NAMES if rng.random() < odd else NAMES[:4])): state})
         if rng.random() < odd:
             state = b"](" + state + state * (rng.random() < 0.3) + b"e"
     return state

@@ -1,4 +1,4 @@
-"""Files that nobody vouches for: every reader of a model file meets damage with an error, quickly and in little memory.
+"""Untrusted files: every reader of a model file meets damage with an error, quickly and in little memory.
 
 ``CNNFAST_TEST_PROFILE=thorough`` searches longer, and ``tools/fuzz_readers.py`` without end, guided by coverage.
 """

@@ -89,7 +89,7 @@ def test_lines_of_cs61c(tmp_path: Path) -> None:
     assert 0 < read_or_refused(tmp_path, write, FILES // 4) < FILES // 4
 
 
-@pytest.mark.filterwarnings("ignore:tensors that are no part of the network")
+@pytest.mark.filterwarnings("ignore:tensors that are not part of the network")
 @pytest.mark.parametrize("module", [random_safetensors, random_torch], ids=["safetensors", "torch"])
 @pytest.mark.parametrize("odd", [0.0, 0.3])
 def test_weights_alone(module: ModuleType, odd: float, tmp_path: Path) -> None:

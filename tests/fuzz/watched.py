@@ -49,7 +49,7 @@ def _lines(stream: IO[str]) -> queue.Queue[str | None]:
 
 
 def _tail(stream: IO[str]) -> Callable[[], str]:
-    """Return what gives the last lines of a stream, which is read all the time, so that nobody waits for it."""
+    """Return a function for the last lines of a stream, which is read all the time, so that its writer never waits."""
     tail: list[str] = []
 
     def read() -> None:

@@ -31,7 +31,7 @@ VALUES = np.random.default_rng(0).standard_normal((37, 3 * 4 * 5)).astype(np.flo
 
 
 def shaped(shape: tuple[int, ...], *layers: AnyLayer, classes: list[str] | None = None) -> Network:
-    """A network whose scores are its input in another shape, so that only what stands behind them counts."""
+    """A network whose scores are its input in another shape, so that only what comes after them counts."""
     return Network.from_layers([Linear(np.eye(60)), Reshape(shape), *layers], (60,), classes=classes)
 
 

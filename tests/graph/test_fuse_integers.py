@@ -1,4 +1,4 @@
-"""Layers of integers swallow what makes bytes of their sums, and change no byte."""
+"""What makes bytes of the sums of an integer layer is fused into it, and no byte changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epilogue_of: what fits into an epilogue follows from the capabilities of a kernel, and from nothing else."""
+"""epilogue_of: what fits into an epilogue follows only from the capabilities of a kernel."""
 
 from __future__ import annotations
 

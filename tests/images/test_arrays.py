@@ -295,7 +295,7 @@ def test_gray_pictures_go_into_every_shape_of_as_many_pixels(shape: tuple[int, .
 
 @pytest.mark.parametrize("shape", [(60,), (4, 15), (20, 3), (3, 5, 4), (21,), (5, 4)], ids=str)
 def test_pictures_that_do_not_fit_are_refused_when_the_network_is_made(shape: tuple[int, ...]) -> None:
-    """Of colored pixels in a row nobody could say whether the colors of one stand side by side."""
+    """In a row of colored pixels, nothing would show whether the colors of one are adjacent."""
     channels = "rgb" if np.prod(shape) == 60 else "gray"
     with pytest.raises(GraphError, match=r"the preprocessing gives images of shape \(., 4, 5\), but the input"):
         Network.from_layers([Identity()], shape, preprocess=Preprocess((4, 5), channels=channels))

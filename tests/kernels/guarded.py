@@ -32,7 +32,7 @@ def guarded(array: Array, at_end: bool = True) -> Array:
 
 
 def guarded_plan(plan: Plan, at_end: bool = True) -> Plan:
-    """Return a plan whose constants, weights and tables all lie beside forbidden pages."""
+    """Return a plan whose constants, weights and tables are all next to forbidden pages."""
 
     def guard(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(guarded(v, at_end) if isinstance(v, np.ndarray) else v for v in values)

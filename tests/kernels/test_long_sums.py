@@ -69,7 +69,7 @@ def in_order(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "nchw"])
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 7, 7), (5, 1, 64)], ids=str)
 def test_sums_of_up_to_64_terms_are_taken_in_order(shape: tuple[int, int, int], engine: str) -> None:
-    """The bits of the networks that people have: their last images are no larger."""
+    """The bits of common networks: their last images have at most that many pixels."""
     x = (np.random.default_rng(0).standard_normal((5, *shape)) + 3).astype(np.float32)
     total = in_order(x.reshape(5, shape[0], -1))
     for op in (GlobalAvgPool(), AvgPool(shape[1:]), ReduceMean((2, 3))):

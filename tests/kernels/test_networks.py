@@ -1,4 +1,4 @@
-"""Whole networks on every engine: close to the reference, the same bits wherever an image stands, no stray access."""
+"""Whole networks on every engine: close to the reference, bit-identical wherever an image is, no stray access."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_wide_blocks_reach_winograd_with_and_without_everything_fused() -> None:
 
 
 def equal(parts: list[np.ndarray], whole: list[np.ndarray], where: slice, note: str = "") -> None:
-    """Fail unless results have the same bits as a part of others."""
+    """Fail unless results are bit-identical to a part of other results."""
     for part, full in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(part.view(np.int32), full[where].view(np.int32), err_msg=note)
 
@@ -258,14 +258,14 @@ def test_no_access_beyond_images_weights_tables_and_results(engine: str, at_end:
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, any_rank=bool(rng.random() < 0.5)) if rng.random() < 0.6 else wide_block(rng)
     assume(has_kernels(engine, graph))
-    beside = partial(guarded, at_end=at_end)
+    guard = partial(guarded, at_end=at_end)
     with using(engine) as layout:
         plan = make_plan(graph, layout)
         for images in (1, plan.group + 1):
             feed = [x.reshape(*x.shape, *(1,) * (4 - x.ndim)) for x in random_inputs(graph, rng, images).values()]
             expected = execute(plan, feed)
-            results = [beside(np.full_like(y, np.nan)) for y in expected]
-            guarded_plan(plan, at_end).program.run([beside(x) for x in feed], results, 1, None)
+            results = [guard(np.full_like(y, np.nan)) for y in expected]
+            guarded_plan(plan, at_end).program.run([guard(x) for x in feed], results, 1, None)
             equal(results, expected, slice(None))
 
 

@@ -100,7 +100,7 @@ def test_a_size_or_distance_that_is_far_too_large(kernel: str) -> None:
 def test_a_place_in_a_table_that_is_far_away(kernel: str) -> None:
     plan, index = plans_by_kernel()[kernel]
     step = plan.steps[index]
-    # the last table of a layer says where a residual lies
+    # the last table of a layer says where a residual is
     tables = step.tables[:-1] if len(step.operands) == 1 and len(step.tables) > 3 else step.tables
     for number, table in enumerate(tables):
         for place in (FAR, -FAR):
@@ -170,7 +170,7 @@ def test_what_a_wrong_plan_says() -> None:
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("height", range(8, 16))
 def test_a_tile_that_a_pool_leaves_out_touches_nothing(isa: str, kernel: int, height: int) -> None:
-    """Where a fused pool drops the last row, the last tiles of Winograd may have no result, and lie behind it."""
+    """Where a fused pool drops the last row, the last tiles of Winograd may have no result, and begin behind it."""
     graph = net(
         ("conv", Conv2d(padding=kernel // 2), "x", "w"), ("y", MaxPool(2), "conv"),
         x=(20, height, 9), w=(23, 20, kernel, kernel),

@@ -124,7 +124,7 @@ def test_the_wheel_works_where_no_source_is(installed: Path, tmp_path: Path) -> 
 
 
 def test_the_tests_of_the_sdist_run_with_the_wheel(installed: Path, wheel: Path, unpacked: Path) -> None:
-    """All of them are collected, and the fast ones are run; the source beside them is not what is imported."""
+    """All of them are collected, and the fast ones are run; the source next to them is not what is imported."""
     call(installed / "pip", "install", "--quiet", f"{wheel}[test]", folder=unpacked)
     pytest_ = (installed / "python", "-I", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     where = call(installed / "python", "-I", "-c", "import cnnfast; print(cnnfast.__file__)", folder=unpacked)

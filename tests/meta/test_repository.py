@@ -26,7 +26,7 @@ def tracked(*options: str) -> list[Path]:
     command = ["git", "ls-files", "--cached", *options]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
-        pytest.skip("this is no git checkout")
+        pytest.skip("this is not a git checkout")
     return [ROOT / name for name in run.stdout.splitlines() if (ROOT / name).is_file()]
 
 

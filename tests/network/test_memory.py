@@ -32,7 +32,7 @@ def test_an_idle_network_holds_what_its_kernels_read(counts: tuple[int, ...], mo
 
 
 def test_a_program_is_made_again_as_it_was() -> None:
-    """The plan goes when its weights are packed; both orders of few and many give the same bits."""
+    """The plan goes when its weights are packed; both orders of few and many give bit-identical results."""
     code = (
         "import numpy as np; from cnnfast import Network; "
         "x = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8); "

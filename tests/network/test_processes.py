@@ -110,7 +110,7 @@ def test_a_forked_child_computes_with_as_many_threads() -> None:
 
 @pytest.mark.skipif("fork" not in METHODS, reason="this system cannot fork")
 def test_a_child_forked_behind_the_back_of_python_computes_with_one_thread() -> None:
-    """As servers written in C do: nobody could end the threads before, and libgomp would wait for them for ever."""
+    """As servers written in C do: nothing could end the threads before, and libgomp would wait for them forever."""
     code = FORK.replace("child = {fork}", FORKED_BY_C)
     assert output_of(code) == "11 2 True"
 
@@ -281,7 +281,7 @@ def test_copies_are_the_network_itself(warm: Network) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells which memory is shared")
 def test_workers_share_the_weights_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every weight lies in pages of the file itself, of which no worker has a copy of its own."""
+    """Every weight is in pages of the file itself, of which no worker has its own copy."""
     path = tmp_path / "net.safetensors"
     shutil.copy(Path(Network.load("cifar10-cs61c")._file.path), path)  # type: ignore[union-attr]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))

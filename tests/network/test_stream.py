@@ -1,4 +1,4 @@
-"""Streams: order, errors of single images, bounded memory, early ends, and decoding beside computing."""
+"""Streams: order, errors of single images, bounded memory, early ends, and decoding while computing."""
 
 from __future__ import annotations
 

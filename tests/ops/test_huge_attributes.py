@@ -19,11 +19,11 @@ from cnnfast.plan import make_plan
 HUGE = ((1 << 20) - 1, 1 << 20, (1 << 20) + 1, 1 << 31, 1 << 40, 1 << 63, 1 << 70, -(1 << 40))
 WIDE = (1e-300, 1e-6, 1e6, 1e300, -1e300)
 
-BESIDE: tuple[dict[str, object], ...] = (
+WITH_IT: tuple[dict[str, object], ...] = (
     *({}, {"padding": (1 << 20) - 1}, {"stride": 1 << 20}, {"ceil_mode": True}, {"stride": 1024}),
     *({"antialias": True, "mode": "cubic"}, {"mode": "wrap"}, {"mode": "edge"}),
 )
-"""What may stand beside a huge attribute, so that shapes are possible at all."""
+"""Attributes to go with a huge one, so that shapes are possible at all."""
 
 
 def smallest_case(name: str) -> Case:
@@ -52,7 +52,7 @@ def with_huge_attributes(op: Op) -> Iterator[dict[str, object]]:
     names = [f.name for f in dataclasses.fields(op)]  # type: ignore[arg-type]
     for name in names:
         for value in extremes(getattr(op, name)):
-            for others in BESIDE:
+            for others in WITH_IT:
                 if set(others) <= set(names) - {name}:
                     yield {name: value} | others
 

@@ -47,7 +47,7 @@ class Memory:
 
     def write(self, value: str) -> None:
         where = self._cells(value)
-        assert 0 <= where.start <= where.stop <= len(self.cells), f"{value} lies outside"
+        assert 0 <= where.start <= where.stop <= len(self.cells), f"{value} is outside of the arena"
         self.cells[where] = root(value, self._lowering.aliases)
 
     def read(self, value: str) -> None:
@@ -104,7 +104,7 @@ def test_it_is_there_where_places_are_given_in_order_of_time(lower: Lower, seed:
 
 
 def test_long_chains_reuse_two_places() -> None:
-    """Without reuse forty values would lie side by side."""
+    """Without reuse there would be forty places."""
     nodes = [(f"y{i}", MaxPool(3, 1, 1), f"y{i - 1}" if i else "x") for i in range(40)]
     assert check(lower_nchw, net(*nodes, x=(4, 8, 8))) == 2 * 4 * 8 * 8
 

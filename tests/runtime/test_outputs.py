@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, where the user said, and never in the place of what is no file."""
+"""Files are written completely or not at all, where the user said, and never replace what is not a file."""
 
 from __future__ import annotations
 

@@ -100,13 +100,13 @@ def source_of(warp: Warp, draws: np.ndarray, x: float, y: float) -> tuple[float,
 
 
 def between(image: np.ndarray, y: float, x: float) -> np.ndarray:
-    """Return the value at a place between four pixels, the border going on for ever."""
+    """Return the value at a place between four pixels, the border repeated without end."""
     y, x = min(max(y, 0.0), H - 1.0), min(max(x, 0.0), W - 1.0)
     top, left = int(y), int(x)
     down, right = y - top, x - left
-    below, beside = min(top + 1, H - 1), min(left + 1, W - 1)
-    upper = (1 - right) * image[top, left] + right * image[top, beside]
-    return (1 - down) * upper + down * ((1 - right) * image[below, left] + right * image[below, beside])
+    below, after = min(top + 1, H - 1), min(left + 1, W - 1)
+    upper = (1 - right) * image[top, left] + right * image[top, after]
+    return (1 - down) * upper + down * ((1 - right) * image[below, left] + right * image[below, after])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

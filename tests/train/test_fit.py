@@ -125,7 +125,7 @@ def test_another_seed_gives_another_network() -> None:
 
 
 def test_lookahead_goes_on_from_its_average() -> None:
-    """Three steps at a constant rate, in float64: the third begins where the average of the first two lies."""
+    """Three steps at a constant rate, in float64: the third begins at the average of the first two."""
     images, labels = np.eye(4, dtype=np.float32)[[0, 1]].reshape(2, 4), np.array([0, 1])
     net = Network.from_layers([Linear(np.ones((2, 4)) * [[1], [-1]])], (4,))
     recipe = Recipe(
@@ -414,7 +414,7 @@ def test_split_takes_the_same_part_of_each_class() -> None:
 
 
 def folder_of_pictures(root: Path, *names: str) -> Path:
-    """Make a folder a class: its pictures are all of one brightness."""
+    """Make one folder per class, each with pictures of one brightness."""
     for number, name in enumerate(names):
         (root / name).mkdir(parents=True)
         for i in range(6):

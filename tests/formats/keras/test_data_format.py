@@ -30,7 +30,7 @@ def pixels() -> Array:
 
 
 def channels_first() -> list[dict[str, Any]]:
-    """Return the network of `layers` as somebody with channels first would have built it, with the same weights."""
+    """Return the network of `layers` as it is built with channels first, with the same weights."""
     specs = layers()
     for spec in specs:
         if spec["kind"] in ("Conv2D", "MaxPooling2D", "Flatten"):

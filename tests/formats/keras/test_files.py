@@ -85,7 +85,7 @@ def test_all_unsupported_layers_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_layers_that_do_not_fit_their_input_are_listed_with_all_others(tmp_path: Path) -> None:
-    """What is only known once the sizes are: it does not hide the layers before, beside and behind it."""
+    """What is only known once the sizes are: it does not hide the layers before, after and parallel to it."""
     specs = layers()
     specs[3:3] = [entry("cut", "RandomCrop", ["stem"], {"height": 4, "width": 4})]
     specs[5]["sources"] = ["norm", "cut"]
@@ -284,7 +284,7 @@ def test_a_zip_that_expands_is_refused(tmp_path: Path) -> None:
 
 
 def repacked(*before: tuple[str, bytes], prefix: str = "", order: int = 1) -> bytes:
-    """Return a ``.keras`` file that somebody has packed again: compressed, with other members in front."""
+    """Return a ``.keras`` file that was packed again: compressed, with other members in front."""
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(keras_bytes(layers()))) as old, zipfile.ZipFile(stream, "w", 8) as new:
         for name, content in before:

@@ -77,7 +77,7 @@ LAYERS: list[Callable[[Chance], Any]] = [
 
 
 def network(chance: Chance) -> Any:
-    """Build a network of a few layers, each of which Keras takes where it stands."""
+    """Build a network of a few layers, each of which Keras accepts in its place."""
     x = first = L.Input([chance.up_to(6, 2) for _ in range(chance.one(2, 3, 3, 3))])
     for _ in range(chance.up_to(8, 3)):
         make = chance.one(*LAYERS)

@@ -98,10 +98,10 @@ def stream(body: bytes, rows: Mapping[str, tuple[int, bytes]], little: bool = Tr
     return head + b"".join(struct.pack(order, count) + row for count, row in rows.values())
 
 
-def saved(state: Mapping[str, Array], is_zip: bool = True, **beside: bytes) -> bytes:
-    """Return a checkpoint: ``state_dict``, and whatever else stands beside it."""
+def saved(state: Mapping[str, Array], is_zip: bool = True, **others: bytes) -> bytes:
+    """Return a checkpoint: ``state_dict``, and the other entries."""
     tensors = mapping({name: tensor(str(i), array) for i, (name, array) in enumerate(state.items())})
-    body = mapping({**beside, "state_dict": tensors})
+    body = mapping({**others, "state_dict": tensors})
     if is_zip:
         return archive(body, {str(i): array.tobytes() for i, array in enumerate(state.values())})
     return stream(body, {str(i): (array.size, array.tobytes()) for i, array in enumerate(state.values())})

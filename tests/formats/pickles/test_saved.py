@@ -127,7 +127,7 @@ def test_parameters_and_tensors_with_attributes(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
-BESIDE = {
+INERT = {
     "namespace": b"cargparse\nNamespace\n)\x81" + mapping({"lr": b"G" + bytes(8)}) + b"b",
     "path": call("pathlib.PosixPath", text("/"), text("tmp")),
     "scalar": call("numpy.core.multiarray.scalar", call("numpy.dtype", text("f8")), text("x")),
@@ -139,13 +139,13 @@ BESIDE = {
     "program": call("os.system", text("echo")),
     "getattr": call("builtins.getattr", b"cos\nsystem\n", text("x")) + sequence(text("echo")) + b"R",
 }
-"""What stands beside the weights of a checkpoint, and would have to be imported or run."""
+"""What a checkpoint holds besides the weights, and would have to be imported or run."""
 
 
-def test_what_stands_beside_is_inert(tmp_path: Path) -> None:
-    path = write(tmp_path / "net.pth", saved(small_state(), True, **BESIDE))
+def test_what_is_not_a_tensor_is_inert(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.pth", saved(small_state(), True, **INERT))
     with opened(path) as content:
-        assert all(isinstance(content.content[name], Record) for name in BESIDE)
+        assert all(isinstance(content.content[name], Record) for name in INERT)
         assert content.content["program"].name == "os.system"
     assert load_model(path, architecture=small_graph()).graph.nodes
 

@@ -1,4 +1,4 @@
-"""The number of images may stand in shapes; where it changes numbers, the module is refused."""
+"""The number of images may be part of shapes; where it changes numbers, the module is refused."""
 
 from __future__ import annotations
 

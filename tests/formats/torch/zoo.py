@@ -104,7 +104,7 @@ def vgg() -> nn.Module:
 
 
 class DenseLayer(nn.Module):
-    """Norm, activation, convolution, twice; its result stands behind what it read."""
+    """Norm, activation, convolution, twice; its result is appended to what it read."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A small network with named layers, and its weights as other people would store them."""
+"""A small network with named layers, and its weights as other projects would store them."""
 
 from __future__ import annotations
 

@@ -56,16 +56,16 @@ def test_known_keys(tmp_path: Path, file: File, name: str) -> None:
     assert model.notes["source"] == f"PyTorch state dict, net.ckpt, key {name!r}"
 
 
-def test_tensors_beside_it_do_not_hide_it(tmp_path: Path, file: File) -> None:
-    beside = {
+def test_other_tensors_do_not_hide_it(tmp_path: Path, file: File) -> None:
+    others = {
         "best_acc1": file.tensor(np.float32(76.1).reshape(())),
         "rng": file.tensor(np.arange(100, dtype=np.uint8)),
         "mean": file.tensor(numbers(1, 3, 1, 1)),
     }
-    assert factor_of(load(tmp_path, file, mapping({**beside, "state_dict": file.state()}))) == 1
+    assert factor_of(load(tmp_path, file, mapping({**others, "state_dict": file.state()}))) == 1
     optimizer = mapping({"state": mapping({"0": file.tensor(numbers(3))})})
-    del beside["mean"]
-    assert factor_of(load(tmp_path, file, mapping({**beside, "optimizer": optimizer, "backbone": file.state()}))) == 1
+    del others["mean"]
+    assert factor_of(load(tmp_path, file, mapping({**others, "optimizer": optimizer, "backbone": file.state()}))) == 1
 
 
 def test_lists_and_tuples_of_one(tmp_path: Path, file: File) -> None:
@@ -108,7 +108,7 @@ def test_key(tmp_path: Path, file: File) -> None:
 def test_a_prefix_beside_other_tensors(tmp_path: Path, file: File) -> None:
     names = {f"model.{name}": file.tensor(array) for name, array in small_state().items()}
     others = {"criterion.weight": file.tensor(numbers(4)), "mean": file.tensor(numbers(1, 3, 1, 1))}
-    with pytest.warns(UserWarning, match=r"no part of the network are left out: criterion\.weight, mean"):
+    with pytest.warns(UserWarning, match=r"not part of the network are left out: criterion\.weight, mean"):
         model = load(tmp_path, file, mapping({"state_dict": mapping(names | others)}))
     assert factor_of(model) == 1
     assert model.notes["left out"] == "criterion.weight, mean"

@@ -164,7 +164,7 @@ def _told(ignored: Sequence[str]) -> dict[str, str]:
         return {}
     more = f" and {len(ignored) - SHOWN} more" if len(ignored) > SHOWN else ""
     text = ", ".join(f"{name:.80}" for name in ignored[:SHOWN]) + more
-    warnings.warn(f"tensors that are no part of the network are left out: {text}", stacklevel=2)
+    warnings.warn(f"tensors that are not part of the network are left out: {text}", stacklevel=2)
     return {"left out": text}
 
 
