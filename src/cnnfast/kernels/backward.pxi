@@ -165,7 +165,7 @@ cdef void norm_sums_f32_chwn_direct(const Step* s, const Context* ctx) noexcept 
     cdef float* dy = <float*>operand(s, 1, ctx)
     for c in range(g.C):
         ctx.isa.norm_sums_f32(g.H, g.W, x + c * g.x_c * L, g.x_r, dy + c * g.dy_c * L, g.dy_r,
-                                             s.p[0] + 4 * c, <int>g.relu, result(s, ctx) + 2 * c * L)
+                              s.p[0] + 4 * c, <int>g.relu, result(s, ctx) + 2 * c * L)
 
 
 cdef void affine_activate_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
@@ -225,7 +225,7 @@ cdef void accumulate_f32_chwn_direct(const Step* s, const Context* ctx) noexcept
     for i in range(g.A):
         for j in range(g.B):
             ctx.isa.accumulate_f32(g.C, p + (i * g.a0 + j * g.a1) * L, g.a2,
-                                                  result(s, ctx) + (i * g.y0 + j * g.y1) * L, g.y2)
+                                   result(s, ctx) + (i * g.y0 + j * g.y1) * L, g.y2)
 
 
 cdef void multiply_add_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
@@ -256,19 +256,19 @@ cdef void dropout_f32_chwn_direct(const Step* s, const Context* ctx) noexcept no
 cdef void softmax_cross_entropy_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Loss* g = <const Loss*>s.geometry
     ctx.isa.softmax_cross_entropy_f32(g.K, operand(s, 0, ctx), operand(s, 1, ctx),
-                                                     operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
+                                      operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
 
 
 cdef void sigmoid_binary_cross_entropy_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Loss* g = <const Loss*>s.geometry
     ctx.isa.sigmoid_cross_entropy_f32(g.K, operand(s, 0, ctx), operand(s, 1, ctx),
-                                                     operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
+                                      operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
 
 
 cdef void mean_squared_error_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Loss* g = <const Loss*>s.geometry
     ctx.isa.squared_error_f32(g.K, operand(s, 0, ctx), operand(s, 1, ctx),
-                                             operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
+                              operand(s, 2, ctx), workspace(s, ctx), result(s, ctx))
 
 
 cdef void softmax_back_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:

@@ -4,7 +4,7 @@
 
 
 cdef enum:
-    CHANNELS_PER_CHECK = 8                  # channels of a depthwise convolution between two looks at signals
+    CHANNELS_PER_CHECK = 8                 # channels of a depthwise convolution between two looks at signals
 
 
 cdef inline Py_ssize_t blocks_of(Py_ssize_t channels, Py_ssize_t most) noexcept nogil:
@@ -170,7 +170,7 @@ cdef void avg_pool_f32_chwn_direct(const Step* s, const Context* ctx) noexcept n
 
 
 cdef inline _csrc.sum_args terms(Py_ssize_t n0, Py_ssize_t n1, Py_ssize_t n2,
-                                Py_ssize_t step0, Py_ssize_t step1, Py_ssize_t step2) noexcept nogil:
+                                 Py_ssize_t step0, Py_ssize_t step1, Py_ssize_t step2) noexcept nogil:
     cdef _csrc.sum_args args
     args.x = NULL
     args.n[0], args.n[1], args.n[2] = n0, n1, n2

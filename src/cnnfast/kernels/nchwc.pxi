@@ -191,7 +191,7 @@ cdef void affine_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept no
     for c in range(vectors_of(C, L)):
         for i in range(H):
             isa.affine_f32_nchwc(W, x + (c * xc + i * xr) * L, result(s, ctx) + (c * yc + i * yr) * L,
-                                    s.p[0] + c * L, s.p[1] + c * L)
+                                 s.p[0] + c * L, s.p[1] + c * L)
 
 
 cdef void prelu_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept nogil:
@@ -235,7 +235,7 @@ cdef void lrn_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept nogil
         for i in range(H):
             for j in range(W):
                 isa.lrn_f32_nchwc(C, c, x + (i * xr + j) * L, xc, result(s, ctx) + (c * yc + i * yr + j) * L,
-                                     (size - 1) // 2, size // 2, g.alpha / size, g.beta, g.bias)
+                                  (size - 1) // 2, size // 2, g.alpha / size, g.beta, g.bias)
 
 
 cdef void copy_f32_nchwc_elements(const Step* s, const Context* ctx) noexcept nogil:

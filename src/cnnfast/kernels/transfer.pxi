@@ -113,7 +113,7 @@ cdef void load_nchwc(const _csrc.cnnfast_kernels* isa, const Source* source, Py_
                 if source.stride[2] > 0:
                     readable += (H - 1 - i) * source.stride[2]
                 isa.load_u8_nchwc(W, <const unsigned char*>row, source.stride[3], channels, source.stride[1],
-                                     readable, y, source.factor + c * L, source.shift + c * L)
+                                  readable, y, source.factor + c * L, source.shift + c * L)
             else:
                 isa.load_f32_nchwc(W, row, source.stride[3], channels, source.stride[1], y)
 
