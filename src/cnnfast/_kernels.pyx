@@ -47,7 +47,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_set(floating_mode mode)
 
 INTERFACE = 12
-"""What steps, tables and packed weights mean. ``runtime/dispatch.py`` states the same number; both grow with every change."""
+"""What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 cdef enum:
     MAX_INTS = 28
