@@ -80,7 +80,7 @@ def refused(plan: Plan) -> bool:
     try:
         plan.program  # noqa: B018
     except ValueError as error:
-        return "does not fit" in str(error) or "lies outside the arena" in str(error)
+        return "does not fit" in str(error) or "outside the arena" in str(error)
     return False
 
 

@@ -56,7 +56,7 @@ typedef struct conv_args {
 /* One output pixel, many channels: a dense layer, or a convolution as large as its image. */
 typedef struct dense_args {
     const float *x;
-    const int *tap_offsets;     /* (K,), or NULL where inputs lie one after the other */
+    const int *tap_offsets;     /* (K,), or NULL if inputs follow each other */
     long K;
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */
@@ -130,7 +130,7 @@ typedef struct matmul_args {
    there are more than TILE_VECTORS vectors. */
 typedef struct pixel_args {
     const float *x;
-    const int *tap_offsets;     /* (K,) scalars, or NULL where inputs lie one after the other */
+    const int *tap_offsets;     /* (K,) scalars, or NULL if inputs follow each other */
     long K;
     const float *w;      /* (K, vectors) */
     const float *bias;   /* (vectors,) */

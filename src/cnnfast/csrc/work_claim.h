@@ -1,6 +1,7 @@
-/* Threads share the steps of one image. The parts of a step are claimed one after the other by any thread that is free, and all wait
-   until those are done before they continue: a thread that the system does not let run delays no other unless it is in the
-   middle of a part. They spin for some microseconds, which is what a step lasts, and then let others run in between. */
+/* Threads share the steps of one image. The parts of a step are claimed one after the other by any thread that is free,
+   and all threads wait until these are done before they continue: a thread that the system does not let run delays no
+   other unless it is in the middle of a part. They spin for some microseconds, about as long as a step takes, and then
+   let others run in between. */
 #pragma once
 
 #include <sched.h>

@@ -206,7 +206,7 @@ cdef void activate_back_f32_chwn_direct(const Step* s, const Context* ctx) noexc
 
 
 cdef void leaky_back_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
-    # the gradients of the slopes, (C,) or one for all, lie where the workspace is
+    # the gradients of the slopes, (C,) or one for all, are in the workspace
     cdef const LeakyBack* g = <const LeakyBack*>s.geometry
     cdef Py_ssize_t c, i, L = ctx.isa.lanes
     cdef const float* x = operand(s, 0, ctx)
@@ -251,7 +251,7 @@ cdef void dropout_f32_chwn_direct(const Step* s, const Context* ctx) noexcept no
                 <int>g.threshold, g.scale, result(s, ctx) + (c * g.y_c + i * g.y_r) * L)
 
 
-# Losses: operands scores, targets, live; the loss of each image lies where the workspace is.
+# Losses: operands scores, targets, live; the loss of each image is in the workspace.
 
 cdef void softmax_cross_entropy_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Loss* g = <const Loss*>s.geometry

@@ -1,5 +1,5 @@
 # The layer loops for images in the lanes, layout chwn<L>. An element is a vector: the same value of L images. Offsets,
-# strides and tables count vectors; a value may lie inside a border of zeros (its halo), so every loop takes the strides
+# strides and tables count vectors; a value may have a border of zeros (its halo), so every loop takes the strides
 # of its channels and rows. The innermost tiles are in csrc/.
 
 

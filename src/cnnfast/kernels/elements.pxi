@@ -1,5 +1,5 @@
 # Ops that both layouts compute with the same geometry: arithmetic of two values, functions of one element, reductions,
-# normalization over axes of an image, moves by tables of places, interpolation. The textbook loop of each stands above
+# normalization over axes of an image, moves by tables of places, interpolation. The textbook loop of each is above
 # its twin for images in the lanes, where strides and places count vectors.
 
 ctypedef float (*binary_t)(float, float) noexcept nogil

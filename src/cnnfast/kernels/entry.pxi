@@ -56,7 +56,7 @@ cdef class Entry:
     pixels : (factor, shift) or None
         What turns bytes into values; None if bytes are not taken.
     bounds : (float, float) or None
-        Between which floats must lie; None if they may be anything.
+        The range that floats must be in; None if they may be anything.
     piece : int
         After that many images for each thread Python may handle a signal, such as that of Ctrl-C.
     batch : int

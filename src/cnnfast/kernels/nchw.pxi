@@ -53,7 +53,7 @@ cdef inline float larger(float a, float b) noexcept nogil:
 
 
 cdef inline Py_ssize_t first_tap(Py_ssize_t start, Py_ssize_t dilation) noexcept nogil:
-    # the first tap of a window from `start` on that lies inside the image: a window may be far larger than that
+    # the first tap inside the image of a window from `start` on: a window may be far larger than the image
     return (-start + dilation - 1) // dilation if start < 0 else 0
 
 

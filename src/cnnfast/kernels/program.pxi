@@ -139,7 +139,7 @@ cdef class Program:
 
     cdef Py_ssize_t _place(self, str kernel, Py_ssize_t place) except -1:
         if not 0 <= place * self._lanes < self._arena:
-            raise ValueError(f"{kernel}: place {place} lies outside the arena of {self._arena // self._lanes}")
+            raise ValueError(f"{kernel}: place {place} is outside the arena of {self._arena // self._lanes}")
         return place * self._lanes
 
     cdef _arrays(self, Step* step, parameters, tables):
@@ -269,7 +269,7 @@ cdef class Program:
     cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
                           Py_ssize_t group, Py_ssize_t N, float* arenas, int threads,
                           call_state* call) noexcept nogil:
-        # all values lie in the first arena; the others are workspaces, and behind them are the claims of load and steps
+        # all values are in the first arena; the others are workspaces, and the claims of load and steps follow them
         cdef claim* claims = <claim*>(arenas + threads * self._arena)
         cdef int i
         memset(claims, 0, (self._count + 1) * sizeof(claim))

@@ -2,7 +2,7 @@
 
 
 cdef check_reach(Kernel kernel, ints, operands, parameters, tables, dst, workspace, Py_ssize_t lanes, Py_ssize_t arena):
-    # raise unless all that a step touches lies within the arena, its constants, weights and tables
+    # raise unless all that a step touches is within the arena, its constants, weights and tables
     unit = 1 if kernel.layout == "nchw" else lanes
     reach = Reach(ints, [None if t is None else extremes(t) for t in tables], lanes, unit)
     try:

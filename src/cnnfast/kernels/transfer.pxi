@@ -6,7 +6,7 @@ cdef enum:
 
 
 cdef struct Source:
-    # where the pixels of one graph input lie, and where they go
+    # where the pixels of one graph input are, and where they go
     const char* data
     Py_ssize_t[4] stride                   # bytes from one image, channel, row, column to the next
     bint is_bytes                          # uint8 pixels, else float32 values

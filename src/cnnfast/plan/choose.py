@@ -1,8 +1,8 @@
 """Which algorithm a convolution uses: a fixed rule on its shape.
 
-The rule knows nothing of the machine, because the algorithm decides the order of additions and so the bits of the
-result: the machine at hand chooses tiles and threads, never the algorithm. The constants were tuned once by
-measurement; see docs/adr/0002-algorithm-by-shape.md.
+The rule ignores the machine, because the algorithm decides the order of additions and so the bits of the result: the
+machine decides tiles and threads, never the algorithm. The constants were tuned once by measurement; see
+docs/adr/0002-algorithm-by-shape.md.
 """
 
 from __future__ import annotations

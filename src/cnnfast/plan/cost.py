@@ -13,10 +13,10 @@ from cnnfast.plan.step import Step
 from cnnfast.runtime.dispatch import kernels
 
 MOVE = 2
-"""Of a vector that is read and written by a step that is not a layer with weights."""
+"""The cost of a vector that is read and written by a step without weights."""
 
 ELEMENT = 4
-"""Of an element that is moved by itself."""
+"""The cost of an element that is moved on its own."""
 
 
 def total_work(steps: Iterable[Step]) -> float:

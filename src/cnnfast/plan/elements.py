@@ -1,4 +1,4 @@
-"""The rules of ops that both layouts compute with the same geometry: what differs are the strides of values alone.
+"""The rules of ops that both layouts compute with the same geometry: only the strides of values differ.
 
 Functions of one element, reductions, normalization over axes of an image, slices and interpolation.
 """
@@ -75,7 +75,7 @@ def _reduce(lowering: Either, op: ops.Reduce, site: NodeIO) -> None:
 
 
 def emit_reduce(lowering: Either, op: ops.Reduce, site: NodeIO, shape: Shape) -> None:
-    """Emit a reduction of a value that takes that many elements of the arena along its axes."""
+    """Emit a reduction of a value; ``shape`` is its size in elements of the arena."""
     kept, reduced, order = _axes(shape, op.axes)
     if len(lowering.shapes[site.result]) == len(shape):
         y = lowering.strides(site.result)
@@ -96,7 +96,7 @@ def _layer_norm(lowering: Either, op: ops.LayerNorm, site: NodeIO) -> None:
 
 @both(ops.GroupNorm)
 def _group_norm(lowering: Either, op: ops.GroupNorm, site: NodeIO) -> None:
-    """Emit the normalization of each group: the channels are its first axis, wherever that stands among three."""
+    """Emit the normalization of each group: the channels are its first axis, whichever of the three that is."""
     shape = lowering.shapes[site.result]
     whole, channels = three_axes(shape), 3 - len(shape)
     step = shape[0] // op.groups
@@ -168,7 +168,7 @@ def _resize(lowering: Either, op: ops.Resize, site: NodeIO) -> None:
 
 
 def emit_resize(lowering: Either, op: ops.Resize, site: NodeIO, shape: Shape) -> None:
-    """Emit an interpolation of a value that takes that many elements of the arena along its axes."""
+    """Emit an interpolation of a value; ``shape`` is its size in elements of the arena."""
     c, h, w = shape
     x, y = source_strides(lowering, site.inputs[0]), lowering.strides(site.result)
     (rows, row_weights), (cols, col_weights) = op.taps(h, 0), op.taps(w, 1)

@@ -24,7 +24,7 @@ Made = TypeVar("Made")
 
 @frozen
 class NodeIO:
-    """Where an op stands: its node, the values that it reads, and the value that it makes."""
+    """The context of an op: its node, the values that it reads, and the value that it makes."""
 
     node: str
     inputs: tuple[str, ...]

@@ -158,7 +158,7 @@ class _Gaps:
         return start
 
     def give_back(self, start: int, size: int) -> None:
-        """Free a place, and join it with the gaps beside it."""
+        """Free a place, and join it with adjacent gaps."""
         if before := self._by_end.get(start):
             self._forget(start - before, before)
             start, size = start - before, size + before

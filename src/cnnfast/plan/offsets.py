@@ -16,7 +16,7 @@ single Winograd tile is the exception: then channels fill the registers."""
 
 
 BLOCK_BYTES = 3 << 17
-"""What a block of positions may read: it stays in the second-level cache, beside weights and results."""
+"""What a block of positions may read: it stays in the second-level cache, together with weights and results."""
 
 
 def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm: str) -> Halo:
@@ -31,7 +31,7 @@ def conv_halo(op: Conv2d, source: Shape, weight: Shape, output: Shape, algorithm
 
 
 def channel_offsets(channels: int, x_channel: int, lanes: int) -> Array:
-    """Return the offsets of channels in the lanes, in floats: ``lanes`` of them lie side by side.
+    """Return the offsets of channels in the lanes, in floats: ``lanes`` of them are adjacent.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The plan: a flat, immutable list of steps and where their values lie."""
+"""The plan: a flat, immutable list of steps and where their values are."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Plan:
     shapes : mapping of str to Shape
         The shape of every value, of one image.
     offsets : mapping of str to int
-        Where the first element of each value lies in the arena, in elements.
+        Where the first element of each value is in the arena, in elements.
     strides : mapping of str to (int, int, int)
         The distance of channels, rows and columns of each graph input.
     results : tuple of str
         The value that holds each graph output.
     workspaces : tuple of int
-        Where the workspace of each step lies.
+        Where the workspace of each step is.
     arena : int
         Size of one thread's arena, in elements.
     algorithms : container of str
@@ -129,9 +129,9 @@ class Plan:
         work: float | None = None,
         steps: Callable[[], list[Any]] | None = None,
     ) -> Any:
-        """Return a program with another program for a small batch, or that takes its work for more or less than it is.
+        """Return a program, by default with its own amount of work and without another program for a small batch.
 
-        With ``steps`` it asks for them when it runs its first group.
+        If ``steps`` are passed, it asks for them when it runs its first group.
         """
         inputs = [(as_chw(s), self.offsets[v], *self.strides[v][:2]) for v, s in self.graph.inputs.items()]
         outputs = [(math.prod(self.shapes[v]), self.offsets[v]) for v in self.results]
@@ -232,7 +232,7 @@ def _lower(graph: Graph, layout: str, algorithms: Container[str], budget: PlanBu
 
 
 def input_strides(strides: Triple, shape: Shape) -> Triple:
-    """Return the strides of an input as (C, H, W), where axes of size 1 stand behind the others."""
+    """Return the strides of an input as (C, H, W), where missing axes count as trailing ones of size 1."""
     return strides if len(shape) == 3 else strides_of(as_chw(shape))
 
 

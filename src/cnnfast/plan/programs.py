@@ -1,4 +1,4 @@
-"""The programs of a network: made when they are needed, and nothing kept but what runs."""
+"""The programs of a network: made when they are needed; only what runs is kept."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cnnfast.plan.plan import Plan, make_plan
 class Programs:
     """The program of a graph for any number of images.
 
-    Groups of images and images that fill no group read weights in orders of their own, each several times as large as
-    the file where Winograd transforms them. So each kind is packed when the first such images come, and the plan, whose
-    weights are in float64 where something was folded into them, goes when that is done. It is made again, in the same
-    way, if the other kind comes later.
+    Groups of images, and images that do not fill a group, read weights in different orders, each several times as
+    large as the file where Winograd transforms them. So each kind is packed when the first such images come, and the
+    plan, whose weights are in float64 where something was folded into them, is dropped afterwards. It is made again,
+    in the same way, if the other kind comes later.
 
     Examples
     --------

@@ -54,9 +54,9 @@ class Step:
     workspace : int
         Elements of the arena that only this step uses.
     in_place : bool
-        Whether the result may lie where the first operand lay.
+        Whether the result may share the memory of the first operand.
     reason : str
-        Why this kernel.
+        Why this kernel was chosen.
     """
 
     node: str

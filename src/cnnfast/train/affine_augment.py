@@ -1,7 +1,7 @@
-"""Augmentations that bend an image: crop, shear, zoom and rotation, all of them maps of straight lines to such.
+"""Augmentations that bend an image: crop, shear, zoom and rotation; straight lines stay straight.
 
-Each says from where in the image a pixel of the view comes, as a matrix; the product of all matrices is applied at
-once, so that an image is resampled only once, between four pixels. Pixels from outside are those of the border.
+Each is a matrix from a pixel of the view to its source in the image; the product of all matrices is applied at once,
+so that an image is resampled only once, between four pixels. Pixels from outside are those of the border.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Zoom(Warp):
 
 @frozen
 class Shear(Warp):
-    """Rows pushed along each other by up to ``max_shear`` pixels a row, either way.
+    """Rows shifted against each other by up to ``max_shear`` pixels per row, either way.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from cnnfast.train.affine_augment import Crop, Rotate, Shear, Warp, Zoom, resamp
 
 @runtime_checkable
 class Pointwise(Protocol):
-    """An augmentation that changes images by a formula of its own."""
+    """An augmentation that changes images by its own formula."""
 
     draws: ClassVar[int]
 
@@ -63,7 +63,7 @@ class Flip:
 
 @frozen
 class Shift:
-    """Moved by up to ``max_shift`` pixels each way; what comes in at the border is a reflection of what is there.
+    """Moved by up to ``max_shift`` pixels each way; the pixels that come in are a reflection at the border.
 
     Raises
     ------
@@ -92,7 +92,7 @@ class Shift:
         padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
         down, right = (2 * reach - (draws * (2 * reach + 1)).astype(np.intp)).T
         windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
-        # The fancy index copies one window an image, (n, C, H, W) in the strides of the padded images.
+        # The fancy index copies one window per image, (n, C, H, W) in the strides of the padded images.
         return np.ascontiguousarray(windows[np.arange(len(images)), down, right].transpose(0, 2, 3, 1))
 
 

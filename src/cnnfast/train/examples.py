@@ -106,7 +106,7 @@ def _image_hint(array: Array) -> str:
     if array.ndim == 3:
         return "; gray images need an axis for their channel: images[..., None]"
     if array.dtype.kind in "iu" and array.ndim in (2, 4):
-        return "; pixels from 0 to 255 are given as np.asarray(images, np.uint8)"
+        return "; pass pixels from 0 to 255 as np.asarray(images, np.uint8)"
     return ""
 
 
@@ -248,6 +248,6 @@ def fit_scaling(images: Array, preprocess: Preprocess) -> Preprocess:
     total = counts.sum(axis=1)
     mean = counts @ values / total
     std = np.sqrt(np.maximum(counts @ values**2 / total - mean**2, 0))
-    # A channel that never changes carries nothing; dividing by its zero would make it infinite.
+    # A constant channel carries no information; dividing by its zero deviation would make it infinite.
     std[std < 1e-6] = 1.0
     return replace(preprocess, mean=tuple(mean.tolist()), std=tuple(std.tolist()))

@@ -42,7 +42,7 @@ class Bar:
         self._epoch += 1
 
     def aside(self) -> AbstractContextManager[None]:
-        """Return a context in which others may print lines, above the bar."""
+        """Return a context in which lines may be printed above the bar."""
         return above(self._bar)
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ MONITORED = ("val_loss", "val_accuracy")
 
 @frozen
 class EarlyStopping:
-    """Stop when the validation does not improve for some epochs, and go back to the best.
+    """Stop when the validation does not improve for some epochs, and return to the best epoch.
 
     Parameters
     ----------

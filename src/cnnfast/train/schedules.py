@@ -146,7 +146,7 @@ class LinearDecay(Falling):
 
 @frozen
 class OneCycle:
-    """Up to the rate over the first part of training and down to nearly nothing, the momentum the other way round.
+    """Up to the rate over the first part of training and down to nearly zero, the momentum the other way round.
 
     One cycle after Smith and Topin (2018): from ``rate / start`` to the rate, then to ``rate / start / end``, along
     half cosines; the momentum from ``calm`` to ``fast`` and back.

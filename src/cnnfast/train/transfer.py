@@ -77,7 +77,7 @@ def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe
     Raises
     ------
     ConfigError
-        If the recipe changes images otherwise than by flipping them.
+        If the recipe changes images in other ways than by flipping them.
     """
     unfit = [type(a).__name__ for a in recipe.augment if not isinstance(a, Flip)]
     if unfit or len(recipe.augment) > 1:

@@ -21,7 +21,7 @@ def whitened(net: Network, images: Array, eps: float = 5e-4) -> tuple[Network, s
     """Return a network whose first convolution whitens, and the name of that layer.
 
     Its filters are the principal components of the patches that it sees, those with the largest variance first, each
-    divided by its standard deviation and taken with both signs. Their responses are as large as one another and
+    divided by its standard deviation and taken with both signs. Their responses are of equal size and
     uncorrelated, which spares the layers above much learning; they need not be trained (Page 2019; Jordan 2024).
 
     Parameters

@@ -70,7 +70,7 @@ def pixel_table(
     whole_tiles: bool = True,
     unit: int = 1,
 ) -> Array:
-    """Return where each output pixel's first input lies, in that many units; convolutions alike share the table."""
+    """Return where each output pixel's first input is, in multiples of ``unit``; equal convolutions share it."""
 
     def make() -> Array:
         offsets = pixel_offsets(op, oh, ow, x, quads(oh, ow) if in_quads else None, whole_tiles)
@@ -86,7 +86,7 @@ def tiles_of(
     strides: tuple[Triple, Triple, Triple],
     whole_tiles: bool = True,
 ) -> Tiles:
-    """Return the tables of a Winograd convolution; convolutions alike share them."""
+    """Return the tables of a Winograd convolution; equal convolutions share them."""
     op, pool = sums.op, sums.pool
     make = partial(winograd_tiles, op, *size, *strides, pool, whole_tiles)
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)

@@ -140,7 +140,7 @@ def _lrn(lowering: ChwnLowering, op: ops.Lrn, site: NodeIO) -> None:
 
 @rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
 def _alias(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
-    """Give a value a new shape: for nothing where it lies without a border, else by copies."""
+    """Give a value a new shape: at no cost if it has no border, else by copies."""
     (source,) = site.inputs
     if source in lowering.halos:
         compact = f"{site.result}<{source}"

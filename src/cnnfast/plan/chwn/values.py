@@ -1,7 +1,7 @@
-"""What all rules with vectors share: where values lie, with their halos, and how a step is emitted.
+"""What all rules with vectors share: where values are, with their halos, and how a step is emitted.
 
-A value that a convolution reads beyond its edges lies inside a border of zeros, its halo; so no kernel ever asks where
-the edge is.
+A value that a convolution reads beyond its edges has a border of zeros, its halo, so no kernel ever asks where the edge
+is.
 """
 
 from __future__ import annotations
@@ -182,13 +182,13 @@ class ChwnLowering(Lowering):
     def channels(self, site: NodeIO) -> dict[str, int]:
         """Return the geometry of a function of one element that knows its channel."""
         shape = self.shapes[site.result]
-        # values of other ranks have no border: what lies behind the channels is one row
+        # values of other ranks have no border: all axes after the channels are one row
         whole = three_axes(shape) if len(shape) == 3 else (shape[0], 1, math.prod(shape[1:]))
         x, y = (self.strides(v) if len(shape) == 3 else strides_of(whole) for v in (site.inputs[0], site.result))
         return dict(C=whole[0], H=whole[1], W=whole[2], x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1])
 
     def same_place(self, site: NodeIO) -> bool:
-        """Return whether a result could lie where its first operand lies."""
+        """Return whether a result could share the memory of its first operand."""
         return self.halo(site.inputs[0]) == self.halo(site.result)
 
 

@@ -21,7 +21,7 @@ RUN_BYTES = 1 << 19
 """What the transformed inputs and outputs of a run of Winograd tiles may take: they stay in the second-level cache."""
 
 SMALL_WEIGHTS = 1 << 18
-"""Up to that many bytes weights stay in the second-level cache, and short runs keep all else in the first."""
+"""Weights of up to this many bytes stay in the second-level cache, and short runs keep all else in the first."""
 
 SHORT_RUN = 8
 
@@ -95,7 +95,7 @@ def _bias(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> Array:
 
 
 def _positions(lowering: NchwcLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
-    """Return where each position reads, in that many units, and where it writes and finds its residual, in vectors."""
+    """Return where each position reads, in multiples of ``unit``, and where its result and residual are, in vectors."""
     (_, oh, ow), plain = sums.output, Conv2d()
     shrink = 2 if sums.pool else 1
 

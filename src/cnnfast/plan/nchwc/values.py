@@ -1,4 +1,4 @@
-"""What the rules for channels in the lanes share: where values lie in layout nchw<L>c."""
+"""What the rules for channels in the lanes share: where values are in layout nchw<L>c."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from cnnfast.runtime.dispatch import kernels
 LAYOUT = "nchwc"
 
 rule = LoweringRules()
-"""The rules of the ops; those that treat vectors alike, whatever these hold, are shared with images in the lanes."""
+"""The rules of the ops; those that do not depend on what a vector holds are shared with images in the lanes."""
 
 
 @dataclass
 class NchwcLowering(ChwnLowering):
     """Steps in layout nchw<L>c: a vector is a pixel of L channels of one image; offsets and strides count vectors.
 
-    Axes of size 1 stand behind the others: a value (F,) is its elements side by side, as one of (F, 1, 1) are. One
-    with more than three axes is its elements side by side, too.
+    Missing axes count as trailing ones of size 1: a value (F,) is stored contiguously, like one of (F, 1, 1). A value
+    with more than three axes is stored contiguously, too.
     """
 
     rules: ClassVar[LoweringRules] = rule
@@ -63,7 +63,7 @@ class NchwcLowering(ChwnLowering):
         return self.vectors(self.float32(name).reshape(self.chw(name)))
 
     def vectors(self, values: Array) -> Array:
-        """Return values (C, ...) with L channels side by side, flat."""
+        """Return values (C, ...) with L channels next to each other, flat."""
         return aligned(np.moveaxis(in_vectors(values, kernels.lanes()), 1, -1).reshape(-1))
 
     def elements(self, value: str) -> Array:

@@ -50,7 +50,7 @@ class Engine:
     trainable : iterable of str, optional
         Names of constants; by default all that an op calls its parameters, except the statistics of batch-norm.
     momentum : float
-        What each batch contributes to the running averages of batch-norm.
+        The share of each batch in the running averages of batch-norm.
     seed : int
         Decides, with the step number, what dropout drops.
     pixels : (factor, shift), each float32 (C,), optional

@@ -8,7 +8,7 @@ from cnnfast.ops import BatchNorm, Conv2d, Linear, Relu, Sigmoid, Tanh
 from cnnfast.train.engine.base import Engine
 
 BY_RESULT = (Relu, Sigmoid, Tanh)
-"""Activations whose derivative follows from their result; the others need what they were given."""
+"""Activations whose derivative follows from their result; the others need their input."""
 
 LAYER = Capabilities(activations=BY_RESULT)
 """What a convolution or a dense layer fuses: on the way back its result must tell the derivative."""

@@ -1,8 +1,8 @@
 """Lowers a step of training to kernels with images in the lanes: forward, loss, backward.
 
-What predicts is reused as it is: each node forward, and the gradient of a layer with respect to its input, which is a
-layer too, go through the rules of `cnnfast.plan`. For prediction weights are packed once; here they change, so where a
-rule asks for a parameter in some order it is given memory that a packer fills before each step.
+The rules of `cnnfast.plan` for prediction are reused as they are: for each node forward, and for the gradient of a
+layer with respect to its input, which is a layer too. For prediction, weights are packed once; here they change, so a
+rule that asks for a parameter in some order gets memory that a packer fills before each step.
 
 Steps come in phases. A phase ends where batch-norm needs sums over the whole batch.
 """
@@ -203,7 +203,7 @@ class TrainingLowering(ChwnLowering):
         return dict(zip("ABC", shape, strict=True)) | numbered(a=a, y=y)
 
     def window(self, value: str, *names: str) -> dict[str, int]:
-        """Return sizes of a value as channels and rows, with the strides of others under given prefixes."""
+        """Return the sizes of a value as channels and rows, and the strides of other values as those of x, dy and y."""
         shape = (*self.shapes[value], 1, 1)[:3]
         ints = dict(zip("CHW", shape, strict=True))
         for prefix, name in zip(("x", "dy", "y"), names, strict=False):
@@ -241,7 +241,7 @@ class TrainingLowering(ChwnLowering):
             self.recomputed[target] = node
 
     def for_backward(self, value: str) -> str:
-        """Return what holds a value on the way back: a batch-norm's result is computed again rather than kept."""
+        """Return the value to read on the way back: a batch-norm's result is recomputed rather than kept."""
         if value not in self.recomputed:
             return value
         again = f"{value}:{len(self.phase_ends)}"

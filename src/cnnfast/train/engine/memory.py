@@ -38,7 +38,7 @@ class TrainingPlan:
     training : Training
         The steps as the kernels run them.
     flat : array
-        The gradients of all parameters but those of batch-norm, one behind the other.
+        The gradients of all parameters but those of batch-norm, one after the other.
     dropouts : tuple of str
     """
 

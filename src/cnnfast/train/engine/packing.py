@@ -1,4 +1,4 @@
-"""How the parameters of a layer become what its kernel reads, again in each step of training."""
+"""How the parameters of a layer become what its kernel reads, in every step of training."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Packer(Protocol):
 
 @frozen
 class GatheredWeights:
-    """Elements in another order: ``index`` says which one goes where, int32."""
+    """Elements in another order: ``index``, int32, has the source of each."""
 
     name: str
     index: Array
@@ -105,7 +105,7 @@ class BatchNormFactors:
 class WinogradWeights:
     """Weights (OC, C, K, K), transformed, in the order of `cnnfast.plan.pack.pack_winograd`.
 
-    ``index``, in that shape, says which element of the parameter each of them is.
+    ``index``, of that shape, has the element of the parameter that each of them is.
     """
 
     name: str

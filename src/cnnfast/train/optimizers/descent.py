@@ -23,7 +23,7 @@ class Companions:
     Raises
     ------
     ConfigError
-        For something else than SGD, Adam or AdamW, or one that has companions itself.
+        For anything but SGD, Adam or AdamW, or for one that has companions itself.
     """
 
     head_optimizer: SGD | Adam | None = None

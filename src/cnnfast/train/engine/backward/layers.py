@@ -105,7 +105,7 @@ class Residue:
 
 
 def _residues(op: Conv2d, axis: int, size: int, kernel: int) -> list[Residue]:
-    """Return the residues of one axis: pixel i meets tap p at ``(i + padding - p * dilation) / stride``, if whole."""
+    """Return the residues of one axis: pixel i has tap p at ``(i + padding - p * dilation) / stride``, if whole."""
     stride, dilation, padding = op.stride[axis], op.dilation[axis], op.padding[axis]
     pixels, taps = np.arange(size), np.arange(kernel)
     parts = []

@@ -51,7 +51,7 @@ def _affine_back(low: TrainingLowering, op: BatchNorm, node: Node) -> None:
 
 
 class Scale(BatchNorm):
-    """Batch-norm without its shift; no op of a graph, only a rule of the lowering."""
+    """Batch-norm without its shift; it is only used in the lowering, never in a graph."""
 
     def factors(self, scale: np.ndarray, shift: np.ndarray, mean: np.ndarray, var: np.ndarray) -> tuple:  # type: ignore[type-arg]
         factor = scale / np.sqrt(var + self.eps)

@@ -1,4 +1,4 @@
-"""The list of rules backwards, and what they share."""
+"""The list of backward rules, and what they share."""
 
 from __future__ import annotations
 

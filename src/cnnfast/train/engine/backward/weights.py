@@ -64,7 +64,7 @@ SUMS = (64, 4)
 """Rows, and vectors of columns, of the sums that Winograd finishes together: 36 or 64 times as many fit the cache."""
 
 WIDTH = 16
-"""What the cost of a weight gradient by Winograd is counted with, whatever the lanes of the machine."""
+"""The lanes that the cost of a weight gradient by Winograd assumes, whatever the machine has."""
 
 
 def by_winograd(op: Conv2d, weight: Shape, output: Shape) -> bool:
@@ -109,7 +109,7 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     used[: -(-oh // OUTPUTS) * -(-ow // OUTPUTS)] = 1
     elements, at_once = (k + OUTPUTS - 1) ** 2, min(tiles, 4)
     rows, columns = (c if swap else oc), -(-(oc if swap else c) // lanes)
-    # Sums of more tiles than go through at once are met again, and so are kept as a whole.
+    # Sums of more tiles than are processed at once are added to again, and so are kept as a whole.
     block_rows, block_columns = (rows, columns) if tiles > at_once else (min(rows, SUMS[0]), min(columns, SUMS[1]))
     turned = columns * at_once * lanes * (1 if block_rows == rows else elements)
     ints = dict(C=c, OC=oc, x_c=a[0], x_r=a[1], dy_c=b[0], dy_r=b[1], tiles=tiles, swap=int(swap))
