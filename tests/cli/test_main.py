@@ -72,7 +72,7 @@ def test_wrong_usage_is_status_2(words, run):
         (("find", "red", "{album}", "--model", "{model}", "--resume"), "--out"),
         (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),
         (("find", "red", "{album}", "--model", "{model}", "--report", "x.pdf"), ".png or .html"),
-        (("find", "red", "{album}", "--model", "{model}", "--copy-to", "{album}/red"), "lies inside"),
+        (("find", "red", "{album}", "--model", "{model}", "--copy-to", "{album}/red"), "is inside"),
         (("find", "red", "{album}", "--model", "{model}", "--out", "{album}/none/x.csv"), "there is no folder"),
         (("classify", "{album}", "--model", "{model}", "--top", "4"), "only 3 classes"),
         (("evaluate", "{model}", "{album}/b"), "no labels"),
