@@ -25,7 +25,10 @@ X86_64 = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
-INSTRUCTION_SETS = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": {"neon": []}, "arm64": {"neon": []}}
+X86_64["avx2vnni"] = [*X86_64["avx2"], "-mavxvnni"]
+X86_64["avx512vnni"] = [*X86_64["avx512"], "-mavx512vnni"]
+AARCH64 = {"neon": [], "neondot": ["-march=armv8.2-a+dotprod"]}
+INSTRUCTION_SETS = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
 
 # Contraction is off because the compiler would choose, tile by tile, which products are fused: equal bits on every CPU
 # need a fused multiply-add exactly where the source has one.
@@ -112,8 +115,8 @@ def structure(body):
         for name in declared.split(",") if kind else ():
             stars, name, size = re.match(r"\s*(\**)(\w+)(\[\d+\])?", name).groups()
             lines.append(f"        {kind}{stars}{size or ''} {name}")
-    if "kernels.def" in body:
-        text = Path(CSRC, "kernels.def").read_text()
+    for path in re.findall(r'#include "(.*kernels\.def)"', body):
+        text = Path(CSRC, path).read_text()
         for result, name, arguments in re.findall(r"^KERNEL\((\w+), (\w+), \((.*)\)\)$", text, re.MULTILINE):
             kinds = re.sub(r" ?\w+(?=,|$)", "", arguments).replace("*const *", "**").replace(" *", "*")
             lines += [f"        {result} (*{name})(", f"            {kinds}) noexcept nogil"]

@@ -7,6 +7,7 @@
     kernels/chwn.pxi              the layer loops for images in the lanes, layout ``chwn<L>``
     kernels/elements.pxi          both, for ops whose geometry does not depend on the layout
     kernels/nchwc.pxi             those for one image with channels in the lanes, layout ``nchw<L>c``
+    kernels/int8.pxi              the layer loops of integers, images in the lanes
     kernels/backward.pxi          the layer loops of training
     kernels/reach*.pxi            what a step can touch: rules, and the check when a program is made
     kernels/table.pxi             the one list of kernels
@@ -46,13 +47,13 @@ cdef extern from "fp_mode.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 12
+INTERFACE = 13
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 cdef enum:
     MAX_INTS = 28
     MAX_OPERANDS = 3
-    MAX_PARAMETERS = 2
+    MAX_PARAMETERS = 4
     MAX_TABLES = 5
 
 
@@ -105,9 +106,11 @@ include "kernels/nchw.pxi"
 include "kernels/chwn.pxi"
 include "kernels/elements.pxi"
 include "kernels/nchwc.pxi"
+include "kernels/int8.pxi"
 include "kernels/backward.pxi"
 include "kernels/reach.pxi"
 include "kernels/reach_rules.pxi"
+include "kernels/reach_int8.pxi"
 include "kernels/reach_backward.pxi"
 include "kernels/table.pxi"
 include "kernels/reach_check.pxi"

@@ -131,6 +131,7 @@ def test_info_says_who_decided(run, monkeypatch):
     assert facts["threads"]["count"] == 3
     assert facts["isa"]["active"] in facts["isa"]["supported"]
     assert facts["fma_peak_gflops"] > 0
+    assert facts["dot_peak_gops"] > 0
 
 
 def test_summary_lists_layers_and_classes(run, model):

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 from cases import CASES
+from integer_cases import INTEGER_CASES
 from kernels.engines import execute, using
 from small_graphs import net
 
@@ -22,6 +23,8 @@ LAYOUTS = ("chwn", "nchwc", "nchw")
 HARMLESS = {
     *("act", "which", "how", "pool", "resume", "block", "size", "groups"),
     *("KH", "KW", "SH", "SW", "PT", "PL", "DH", "DW", "vectors", "at_once", "step"),
+    *("zero", "low", "high", "wide", "to_float", "r_zero", "x_zero", "a_zero", "b_zero", "a_spread", "b_spread"),
+    *("by_channel", "value"),
 }
 """Geometry that says no place by itself: switches, and windows that are cut where the image ends."""
 
@@ -34,7 +37,7 @@ INFERENCE = [name for name, kernel in kernels.KERNELS.items() if not kernel.trai
 def plans_by_kernel() -> dict[str, tuple[Plan, int]]:
     """Return for each kernel a plan of the table of cases that has a step of it, and the number of the step."""
     found: dict[str, tuple[Plan, int]] = {}
-    for case in CASES:
+    for case in (*CASES, *INTEGER_CASES):
         for layout in LAYOUTS:
             try:
                 plan = make_plan(case.graph(), layout)
@@ -55,6 +58,10 @@ def moves_nothing(step: Step, name: str) -> bool:
         return len(step.operands) == 1
     if name == "x_group":
         return g["groups"] == 1
+    if name.endswith("_c") and "blocks" in g:
+        return (g["channels"] if g["to_float"] else g["blocks"]) == 1
+    if name.endswith("_c") and (name, kernels.KERNELS[step.kernel].op) in (("y_c", "quantize"), ("x_c", "dequantize")):
+        vector = 4
     if name.endswith("_c"):
         inputs, outputs = (g[next(n for n in names if n in g)] for names in (("C", "OC", "O"), ("OC", "O", "C")))
         return (inputs if name == "x_c" else outputs) <= vector
@@ -127,7 +134,7 @@ def test_weights_that_are_too_few(kernel: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_arena_that_ends_too_early(layout: str) -> None:
     """Arenas end within a few elements of what the furthest step touches."""
-    for case in CASES:
+    for case in (*CASES, *INTEGER_CASES):
         try:
             plan = make_plan(case.graph(), layout)
         except UnsupportedError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cases import CASES, Case
+from integer_cases import INTEGER_CASES, IntegerCase
 from train.nets import training_engines
 
 import cnnfast
@@ -18,7 +19,7 @@ from cnnfast.plan.plan import LAYOUTS
 from cnnfast.runtime.dispatch import kernels
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
-GRAMMAR = re.compile(r"[a-z]\w*_f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))")
+GRAMMAR = re.compile(r"[a-z]\w*_(f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))|u8_chwn_(direct|depthwise))")
 
 
 def read(name: str) -> str:
@@ -55,21 +56,22 @@ def test_name_follows_the_grammar(name: str) -> None:
 
 def test_a_record_names_its_own_function() -> None:
     rows = re.findall(r'Kernel\("(\w+)", "(\w+)", "(\w+)", <size_t>(\w+),', read("kernels/table.pxi"))
-    assert [f"{op}_f32_{layout}_{algorithm}" for op, layout, algorithm, _ in rows] == list(kernels.KERNELS)
+    named = [(op, "u8" if "_u8_" in function else "f32", *rest) for op, *rest, function in rows]
+    assert ["_".join((op, dtype, *rest)) for op, dtype, *rest in named] == list(kernels.KERNELS)
     assert [function for *_, function in rows] == list(kernels.KERNELS)
 
 
-def kernels_of(case: Case, layout: str) -> list[str]:
+def kernels_of(case: Case | IntegerCase, layout: str) -> list[str]:
     """Return what computes a case; nothing if there are only kernels for a batch of it."""
     try:
         return [step.kernel for step in make_plan(case.graph(), layout).steps]
     except UnsupportedError:
-        assert layout == "nchwc"
+        assert layout == "nchwc" or isinstance(case, IntegerCase)
         return []
 
 
 def test_every_kernel_is_reached_by_some_case() -> None:
-    used = {kernel for case in CASES for layout in LAYOUTS for kernel in kernels_of(case, layout)}
+    used = {kernel for case in (*CASES, *INTEGER_CASES) for layout in LAYOUTS for kernel in kernels_of(case, layout)}
     trained = {step.kernel for engine in training_engines() for step in engine.plan.steps}
     training = {name for name, kernel in kernels.KERNELS.items() if kernel.trains}
     assert used == set(kernels.KERNELS) - training
@@ -77,7 +79,8 @@ def test_every_kernel_is_reached_by_some_case() -> None:
 
 
 def test_every_register_tile_is_called() -> None:
-    names = re.findall(r"^KERNEL\(\w+, (\w+),", read("csrc/kernels.def"), re.MULTILINE)
+    lists = ("csrc/kernels.def", "csrc/int8/kernels.def")
+    names = [name for path in lists for name in re.findall(r"^KERNEL\(\w+, (\w+),", read(path), re.MULTILINE)]
     assert len(names) > 20
     called = "".join(file.read_text() for file in SOURCE.glob("kernels/*.pxi"))
     for name in names:

@@ -125,6 +125,7 @@ def test_report_holds_what_runs_and_who_decided(monkeypatch: pytest.MonkeyPatch)
         assert word in text
     assert "FMA peak" not in text
     assert "FMA peak" in as_text({**facts, "fma_peak_gflops": 1.0})
+    assert "of bytes" in as_text({**facts, "fma_peak_gflops": 1.0, "dot_peak_gops": 1.0})
 
 
 def test_report_of_a_forced_instruction_set() -> None:

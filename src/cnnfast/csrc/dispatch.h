@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backward.h"
+#include "int8/tiles.h"
 #include "tiles.h"
 
 typedef struct cnnfast_kernels {
@@ -16,8 +17,22 @@ typedef struct cnnfast_kernels {
 #undef KERNEL
 } cnnfast_kernels;
 
+/* The integer micro-kernels: their own table, because a CPU may have a dot product of bytes within an instruction set that
+   is otherwise the same. */
+typedef struct cnnfast_int8_kernels {
+    const char *dot;  /* by which instruction four bytes are multiplied: vnni, sdot, or widening */
+    int dense_blocks; /* blocks of four output channels of a tile of a dense layer */
+#define KERNEL(result, name, arguments) result(*name) arguments;
+#include "int8/kernels.def"
+#undef KERNEL
+} cnnfast_int8_kernels;
+
 int cnnfast_isa_count(void);                        /* instruction sets in this build, the most capable last */
 const char *cnnfast_isa_name(int index);
 int cnnfast_isa_supported(int index);               /* can this CPU run it? */
 void cnnfast_select(int index);
 const cnnfast_kernels *cnnfast_active(void);
+
+int cnnfast_dot_supported(void);                    /* has this CPU a dot product of bytes within the active set? */
+void cnnfast_use_dot(int use);                      /* whether that is used where it is supported; it is at first */
+const cnnfast_int8_kernels *cnnfast_active_int8(void);

@@ -47,3 +47,34 @@ static inline __attribute__((always_inline)) vec widened(const block16 *b, int i
     const __m128i half = i % 2 ? _mm_srli_si128(b->row[i / 2], 8) : b->row[i / 2];
     return (vec)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(half));
 }
+
+/* Eight bits: a lane is a word of four bytes. Packs and zips stay within halves of 128 bits. */
+#define DOT_POSITIONS 2 /* 4 x 2 accumulators */
+#define DOT_BLOCKS 2
+/* four words, repeated in every 128 bits */
+static inline ivec iset4(const int *p) {
+    return (ivec)_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+static inline ivec imax(ivec a, ivec b) { return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+static inline ivec iround(vec a) { return (ivec)_mm256_cvtps_epi32((__m256)a); }
+static inline ivec bmax(ivec a, ivec b) { return (ivec)_mm256_max_epu8((__m256i)a, (__m256i)b); }
+static inline ivec bmin(ivec a, ivec b) { return (ivec)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+static inline ivec zip8_low(ivec a, ivec b) { return (ivec)_mm256_unpacklo_epi8((__m256i)a, (__m256i)b); }
+static inline ivec zip8_high(ivec a, ivec b) { return (ivec)_mm256_unpackhi_epi8((__m256i)a, (__m256i)b); }
+static inline ivec zip16_low(ivec a, ivec b) { return (ivec)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b); }
+static inline ivec zip16_high(ivec a, ivec b) { return (ivec)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b); }
+/* 32-bit to unsigned bytes, saturated: those of a, then those of b, c, d */
+static inline ivec ipack(ivec a, ivec b, ivec c, ivec d) {
+    return (ivec)_mm256_packus_epi16(_mm256_packs_epi32((__m256i)a, (__m256i)b), _mm256_packs_epi32((__m256i)c, (__m256i)d));
+}
+/* 4 x 4 bytes, transposed */
+static inline ivec turned(ivec a) {
+    return (ivec)_mm256_shuffle_epi8((__m256i)a, _mm256_set_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400,
+                                                                  0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
+}
+#ifdef __AVXVNNI__
+#define DOT_NATIVE "vnni"
+static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)u, (__m256i)s); }
+#else
+static inline ivec madd16(ivec a, ivec b) { return (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+#endif

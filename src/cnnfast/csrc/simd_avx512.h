@@ -43,3 +43,33 @@ static inline __attribute__((always_inline)) block16 transposed(const unsigned c
     return a;
 }
 static inline __attribute__((always_inline)) vec widened(const block16 *b, int i) { return (vec)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(b->row[i])); }
+
+/* Eight bits: a lane is a word of four bytes. Packs and zips stay within quarters of 128 bits. */
+#define DOT_POSITIONS 4 /* 4 x 4 accumulators, 4 inputs, 1 weight */
+#define DOT_BLOCKS 4
+/* four words, repeated in every 128 bits */
+static inline ivec iset4(const int *p) {
+    return (ivec)_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+}
+static inline ivec imax(ivec a, ivec b) { return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+static inline ivec iround(vec a) { return (ivec)_mm512_cvtps_epi32((__m512)a); }
+static inline ivec bmax(ivec a, ivec b) { return (ivec)_mm512_max_epu8((__m512i)a, (__m512i)b); }
+static inline ivec bmin(ivec a, ivec b) { return (ivec)_mm512_min_epu8((__m512i)a, (__m512i)b); }
+static inline ivec zip8_low(ivec a, ivec b) { return (ivec)_mm512_unpacklo_epi8((__m512i)a, (__m512i)b); }
+static inline ivec zip8_high(ivec a, ivec b) { return (ivec)_mm512_unpackhi_epi8((__m512i)a, (__m512i)b); }
+static inline ivec zip16_low(ivec a, ivec b) { return (ivec)_mm512_unpacklo_epi16((__m512i)a, (__m512i)b); }
+static inline ivec zip16_high(ivec a, ivec b) { return (ivec)_mm512_unpackhi_epi16((__m512i)a, (__m512i)b); }
+/* 32-bit to unsigned bytes, saturated: those of a, then those of b, c, d */
+static inline ivec ipack(ivec a, ivec b, ivec c, ivec d) {
+    return (ivec)_mm512_packus_epi16(_mm512_packs_epi32((__m512i)a, (__m512i)b), _mm512_packs_epi32((__m512i)c, (__m512i)d));
+}
+/* 4 x 4 bytes, transposed */
+static inline ivec turned(ivec a) {
+    return (ivec)_mm512_shuffle_epi8((__m512i)a, _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
+}
+#ifdef __AVX512VNNI__
+#define DOT_NATIVE "vnni"
+static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)u, (__m512i)s); }
+#else
+static inline ivec madd16(ivec a, ivec b) { return (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
+#endif

@@ -21,3 +21,63 @@ static inline vec vsqrt(vec a) {
 }
 /* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }
+
+/* Eight bits: a lane is a word of four bytes, the first of them the lowest in memory. */
+#define DOT_POSITIONS 2 /* 4 x 2 accumulators */
+#define DOT_BLOCKS 2
+typedef unsigned char bvec __attribute__((vector_size(16)));
+typedef short svec16 __attribute__((vector_size(16)));
+/* four words, repeated in every 128 bits */
+static inline ivec iset4(const int *p) {
+    return (ivec){p[0], p[1], p[2], p[3]};
+}
+static inline ivec imax(ivec a, ivec b) {
+    const ivec more = a > b;
+    return (more & a) | (~more & b);
+}
+static inline ivec iround(vec a) {
+    return (ivec){(int)__builtin_rintf(a[0]), (int)__builtin_rintf(a[1]), (int)__builtin_rintf(a[2]),
+                  (int)__builtin_rintf(a[3])};
+}
+static inline ivec bmax(ivec a, ivec b) {
+    const bvec x = (bvec)a, y = (bvec)b, more = (bvec)(x > y);
+    return (ivec)((more & x) | (~more & y));
+}
+static inline ivec bmin(ivec a, ivec b) {
+    const bvec x = (bvec)a, y = (bvec)b, more = (bvec)(x > y);
+    return (ivec)((more & y) | (~more & x));
+}
+static inline ivec zip8(ivec a, ivec b, int first) {
+    bvec y;
+    for (int i = 0; i < 8; i++) y[2 * i] = ((bvec)a)[first + i], y[2 * i + 1] = ((bvec)b)[first + i];
+    return (ivec)y;
+}
+static inline ivec zip16(ivec a, ivec b, int first) {
+    svec16 y;
+    for (int i = 0; i < 4; i++) y[2 * i] = ((svec16)a)[first + i], y[2 * i + 1] = ((svec16)b)[first + i];
+    return (ivec)y;
+}
+static inline ivec zip8_low(ivec a, ivec b) { return zip8(a, b, 0); }
+static inline ivec zip8_high(ivec a, ivec b) { return zip8(a, b, 8); }
+static inline ivec zip16_low(ivec a, ivec b) { return zip16(a, b, 0); }
+static inline ivec zip16_high(ivec a, ivec b) { return zip16(a, b, 4); }
+static inline unsigned char saturated(int a) { return (unsigned char)(a < 0 ? 0 : a > 255 ? 255 : a); }
+/* 32-bit to unsigned bytes, saturated: those of a, then those of b, c, d */
+static inline ivec ipack(ivec a, ivec b, ivec c, ivec d) {
+    bvec y;
+    for (int i = 0; i < 4; i++)
+        y[i] = saturated(a[i]), y[4 + i] = saturated(b[i]), y[8 + i] = saturated(c[i]), y[12 + i] = saturated(d[i]);
+    return (ivec)y;
+}
+/* 4 x 4 bytes, transposed */
+static inline ivec turned(ivec a) {
+    bvec y;
+    for (int i = 0; i < 16; i++) y[i] = ((bvec)a)[i % 4 * 4 + i / 4];
+    return (ivec)y;
+}
+static inline ivec madd16(ivec a, ivec b) {
+    const svec16 x = (svec16)a, y = (svec16)b;
+    ivec sum;
+    for (int i = 0; i < 4; i++) sum[i] = x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1];
+    return sum;
+}

@@ -18,3 +18,32 @@ static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a,
 static inline vec vsqrt(vec a) { return (vec)_mm_sqrt_ps((__m128)a); }
 /* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }
+
+/* Eight bits: a lane is a word of four bytes. */
+#define DOT_POSITIONS 2 /* 4 x 2 accumulators */
+#define DOT_BLOCKS 2
+/* four words, repeated in every 128 bits */
+static inline ivec iset4(const int *p) {
+    return (ivec)_mm_loadu_si128((const __m128i *)p);
+}
+static inline ivec imax(ivec a, ivec b) {
+    const ivec more = a > b;
+    return (more & a) | (~more & b);
+}
+static inline ivec iround(vec a) { return (ivec)_mm_cvtps_epi32((__m128)a); }
+static inline ivec bmax(ivec a, ivec b) { return (ivec)_mm_max_epu8((__m128i)a, (__m128i)b); }
+static inline ivec bmin(ivec a, ivec b) { return (ivec)_mm_min_epu8((__m128i)a, (__m128i)b); }
+static inline ivec zip8_low(ivec a, ivec b) { return (ivec)_mm_unpacklo_epi8((__m128i)a, (__m128i)b); }
+static inline ivec zip8_high(ivec a, ivec b) { return (ivec)_mm_unpackhi_epi8((__m128i)a, (__m128i)b); }
+static inline ivec zip16_low(ivec a, ivec b) { return (ivec)_mm_unpacklo_epi16((__m128i)a, (__m128i)b); }
+static inline ivec zip16_high(ivec a, ivec b) { return (ivec)_mm_unpackhi_epi16((__m128i)a, (__m128i)b); }
+/* 32-bit to unsigned bytes, saturated: those of a, then those of b, c, d */
+static inline ivec ipack(ivec a, ivec b, ivec c, ivec d) {
+    return (ivec)_mm_packus_epi16(_mm_packs_epi32((__m128i)a, (__m128i)b), _mm_packs_epi32((__m128i)c, (__m128i)d));
+}
+/* 4 x 4 bytes, transposed: twice the two halves zipped */
+static inline ivec turned(ivec a) {
+    const __m128i once = _mm_unpacklo_epi8((__m128i)a, _mm_srli_si128((__m128i)a, 8));
+    return (ivec)_mm_unpacklo_epi8(once, _mm_srli_si128(once, 8));
+}
+static inline ivec madd16(ivec a, ivec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }

@@ -139,6 +139,42 @@ cdef struct DenseNchwc:
     Py_ssize_t K, O, y_c, act, r_c, vectors
     float f0, f1
 
+# ---- integers, layout chwn<L>: C and blocks count four channels each, but for (de)quantize; zero, low and high are bytes
+
+cdef struct Int8Dense:
+    # `channels`: of the result, not filled up; `to_float`: whether sums become floats; `wide`: whether they may become
+    # numbers of more than 32 bits
+    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, to_float, r_zero
+    float r_m
+
+cdef struct Int8Direct:
+    # begins as Int8Dense
+    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, to_float, r_zero, positions, pool, block
+    float r_m
+
+cdef struct Int8Depthwise:
+    # begins as Int8Dense
+    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, to_float, r_zero, positions, pool, x_block
+    float r_m
+
+cdef struct Int8AvgPool:
+    Py_ssize_t C, H, W, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, x_c, x_r, y_c, y_r, x_zero, zero, low, high
+
+cdef struct Int8Pair:
+    # `a_spread`: whether its first channel is that of all
+    Py_ssize_t A, B, C, a0, a1, a2, b0, b1, b2, y0, y1, a_spread, b_spread, a_zero, b_zero, zero, low, high
+    float a_m, b_m
+
+cdef struct Int8Lookup:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, by_channel
+
+cdef struct Int8Quantize:
+    Py_ssize_t C, H, W, x_c, x_r, y_c, y_r, zero
+    float m
+
+cdef struct Int8Halo:
+    Py_ssize_t C, H, W, y_c, y_r, top, left, bottom, right, value
+
 # ---- training
 
 cdef struct DirectWeight:

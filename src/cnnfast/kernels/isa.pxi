@@ -50,6 +50,52 @@ def fma_peak(int rounds=200_000):
     return best / 1e9
 
 
+def dot_products():
+    """Return how the integer kernels of the active instruction set can multiply bytes on this CPU, the best last.
+
+    All give the same sums; which one runs is for tests and benchmarks to choose.
+    """
+    native = [_native_dot()] if _csrc.cnnfast_dot_supported() else []
+    return ["widening", *native]
+
+
+def active_dot_product():
+    """Return how the integer kernels multiply bytes: "vnni", "sdot" or "widening" to 16 bits."""
+    return _csrc.cnnfast_active_int8().dot.decode()
+
+
+def select_dot_product(str name):
+    """Use one of `dot_products`."""
+    if name not in dot_products():
+        raise ValueError(f"{name!r} is not one of {', '.join(dot_products())}")
+    _csrc.cnnfast_use_dot(name != "widening")
+
+
+cdef str _native_dot():
+    return "sdot" if active_isa() == "neon" else "vnni"
+
+
+def dot_peak(int rounds=200_000):
+    """Measure the peak of dot products of bytes on one core with the active instruction set.
+
+    Returns
+    -------
+    float
+        GOP/s, a product and an addition each one operation; the best of nine runs.
+    """
+    cdef double best = 0, seconds, start
+    cdef double done = 0
+    cdef int i
+    cdef int sink = 1
+    with nogil:
+        for i in range(9):
+            start = openmp.omp_get_wtime()
+            done = _csrc.cnnfast_active_int8().dot_peak_u8(rounds, &sink)
+            seconds = openmp.omp_get_wtime() - start
+            best = max(best, done / seconds)
+    return best / 1e9
+
+
 def max_threads():
     """Return the number of threads that OpenMP would use."""
     return openmp.omp_get_max_threads()

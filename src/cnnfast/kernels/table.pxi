@@ -8,6 +8,8 @@ cdef Py_ssize_t[MAX_INTS] _blank
 cdef dict _CHOICES = {
     "act": _csrc.ACT_COUNT, "which": _csrc.FUN_COUNT, "how": _csrc.REDUCE_COUNT,
     "pool": 2, "resume": 2, "relu": 2, "swap": 2, "log": 2,
+    **dict.fromkeys("wide to_float a_spread b_spread by_channel".split(), 2),
+    **dict.fromkeys("zero low high r_zero x_zero a_zero b_zero".split(), 256),
 }
 
 
@@ -164,6 +166,26 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("log_softmax", "nchwc", "direct", <size_t>log_softmax_f32_nchwc_direct, (<Rows*>_blank)[0], _channels),
     Kernel("lrn", "nchwc", "direct", <size_t>lrn_f32_nchwc_direct, (<Lrn*>_blank)[0], _channels),
     Kernel("copy", "nchwc", "elements", <size_t>copy_f32_nchwc_elements, (<Count*>_blank)[0], _elements),
+    # integers, layout chwn<L>
+    Kernel("conv2d", "chwn", "direct", <size_t>conv2d_u8_chwn_direct,
+           (<Int8Direct*>_blank)[0], _int8_conv2d, dtype="u8"),
+    Kernel("conv2d", "chwn", "depthwise", <size_t>conv2d_u8_chwn_depthwise,
+           (<Int8Depthwise*>_blank)[0], _int8_conv2d, dtype="u8"),
+    Kernel("dense", "chwn", "direct", <size_t>dense_u8_chwn_direct, (<Int8Dense*>_blank)[0], _int8_dense, dtype="u8"),
+    Kernel("max_pool", "chwn", "direct", <size_t>max_pool_u8_chwn_direct, (<Pool*>_blank)[0], _pool, dtype="u8"),
+    Kernel("avg_pool", "chwn", "direct", <size_t>avg_pool_u8_chwn_direct,
+           (<Int8AvgPool*>_blank)[0], _avg_pool, dtype="u8"),
+    Kernel("add", "chwn", "direct", <size_t>add_u8_chwn_direct, (<Int8Pair*>_blank)[0], _binary, dtype="u8"),
+    Kernel("mul", "chwn", "direct", <size_t>mul_u8_chwn_direct, (<Int8Pair*>_blank)[0], _binary, dtype="u8"),
+    Kernel("lookup", "chwn", "direct", <size_t>lookup_u8_chwn_direct,
+           (<Int8Lookup*>_blank)[0], _int8_lookup, dtype="u8"),
+    Kernel("quantize", "chwn", "direct", <size_t>quantize_u8_chwn_direct,
+           (<Int8Quantize*>_blank)[0], _int8_quantize, dtype="u8"),
+    Kernel("dequantize", "chwn", "direct", <size_t>dequantize_u8_chwn_direct,
+           (<Int8Quantize*>_blank)[0], _int8_dequantize, dtype="u8"),
+    Kernel("move", "chwn", "direct", <size_t>move_u8_chwn_direct, (<Count*>_blank)[0], _int8_move, dtype="u8"),
+    Kernel("halo", "chwn", "direct", <size_t>halo_u8_chwn_direct,
+           (<Int8Halo*>_blank)[0], _halo, dtype="u8", needs_barrier=False),
     # training
     Kernel("conv2d_weight", "chwn", "direct", <size_t>conv2d_weight_f32_chwn_direct,
            (<DirectWeight*>_blank)[0], _conv2d_weight, trains=True),

@@ -34,6 +34,9 @@ def work(step: Step) -> float:
     """
     g, known = step.ints, kernels.KERNELS[step.kernel]
     lanes = kernels.lanes() if known.layout == "nchwc" else 1
+    if "blocks" in g:
+        # a word holds four products, and a block four channels
+        return g.get("positions", 1) * g["K"] * g["blocks"] * 4
     if known.op == "dense":
         return g["K"] * _vectors(g["O"], lanes)
     if known.op == "conv2d" and known.algorithm in WINOGRAD:

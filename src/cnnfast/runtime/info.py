@@ -43,6 +43,7 @@ def collect_info(peak: bool = False) -> dict[str, Any]:
             "decided_by": "CNNFAST_ISA" if config.forced_isa() else "the CPU",
             "supported": kernels.supported_isas(),
             "known": kernels.known_isas(),
+            "dot_product": kernels.active_dot_product(),
         },
         "threads": {"count": threads, "decided_by": thread_rule, "granted": cpus, "granted_by": cpu_rule},
         "cache": str(config.cache_dir()),
@@ -50,6 +51,7 @@ def collect_info(peak: bool = False) -> dict[str, Any]:
     }
     if peak:
         result["fma_peak_gflops"] = round(kernels.fma_peak(), 1)
+        result["dot_peak_gops"] = round(kernels.dot_peak(), 1)
     return result
 
 
@@ -59,7 +61,7 @@ def show_config(peak: bool = False) -> None:
     Parameters
     ----------
     peak : bool
-        Also measure the peak of multiply-adds of one core.
+        Also measure the peaks of one core: of multiply-adds, and of dot products of bytes.
 
     Examples
     --------
@@ -82,6 +84,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "instruction set": f"{isa['active']}, decided by {isa['decided_by']}",
         "  of this CPU": ", ".join(isa["supported"]),
         "  of this build": ", ".join(isa["known"]),
+        "  bytes by": isa["dot_product"],
         "threads": f"{threads['count']}, decided by {threads['decided_by']}",
         "  CPUs granted": f"{threads['granted']}, by {threads['granted_by']}",
         "cache": facts["cache"],
@@ -91,6 +94,8 @@ def as_text(facts: dict[str, Any]) -> str:
     }
     if "fma_peak_gflops" in facts:
         lines["FMA peak"] = f"{facts['fma_peak_gflops']} GFLOP/s in float32 on one core, measured now"
+    if "dot_peak_gops" in facts:
+        lines["  of bytes"] = f"{facts['dot_peak_gops']} GOP/s in products of bytes, the same way"
     return "\n".join(aligned(list(lines.items()), left=range(2)))
 
 

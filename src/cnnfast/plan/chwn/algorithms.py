@@ -22,7 +22,7 @@ def _direct(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
     op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
     x_offsets = pixel_table(lowering, op, oh, ow, x, in_quads=sums.pool)
-    y_offsets = _result_positions(lowering, oh, ow, y, sums.pool)
+    y_offsets = result_positions(lowering, oh, ow, y, sums.pool)
     r_c, r_offsets = 0, None
     if len(sums.reads) > 1:
         r = lowering.strides(sums.reads[1])
@@ -101,7 +101,8 @@ def blocks_of(lowering: ChwnLowering, weight: str, groups: int, most: int) -> Pa
     return lowering.arranged(weight, arrange, math.prod(lowering.shapes[weight]), "blocks", groups, most)
 
 
-def _result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
+def result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: bool) -> Array:
+    """Return where the results of a convolution go: a place for each output pixel, or for each 2x2 window."""
     if pool:
         return pixel_table(lowering, Conv2d(), oh // 2, ow // 2, y, whole_tiles=False)
     return pixel_table(lowering, Conv2d(), oh, ow, y)

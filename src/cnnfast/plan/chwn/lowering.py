@@ -10,14 +10,16 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.ops import Binary, Conv2d, Fused, MatMul, Op
+from cnnfast.ops.quantized import IntegerConv2d
 from cnnfast.plan import choose, elements, fused_layers  # noqa: F401  (each registers its rules)
 from cnnfast.plan.budget import FLOAT, PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.chwn import rules  # noqa: F401  (registers its rules)
+from cnnfast.plan.chwn import integer_layers, integers, rules  # noqa: F401  (each registers its rules)
 from cnnfast.plan.chwn.algorithms import LAYERS
-from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, copy_value
+from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, channels_first, copy_value
 from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
 from cnnfast.plan.row_streaming import StreamedChain, find_chains
@@ -67,6 +69,8 @@ def lower_chwn(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Pl
         layers=LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,
+        byte_shapes={v: channels_first(graph.shapes[v]) for v, dtype in graph.dtypes.items() if dtype == "uint8"},
+        zeros=halo_zeros(graph),
     )
     lowering.chains = find_chains(lowering)
     emit_all(lowering)
@@ -96,13 +100,28 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
     found: dict[str, Halo] = {}
     for node in graph.nodes:
         op = node.op.base if isinstance(node.op, Fused) else node.op
-        if isinstance(op, Conv2d):
+        if isinstance(op, Conv2d | IntegerConv2d):
             source, weight = (graph.shapes[v] for v in node.inputs[:2])
-            output = op.shape(source, weight)
-            need = conv_halo(op, source, weight, output, choose.algorithm(op, weight, output, algorithms)[0])
+            conv = op if isinstance(op, Conv2d) else op.on_numbers()
+            output = conv.shape(source, weight)
+            how = choose.algorithm(conv, weight, output, algorithms)[0] if conv is op else "direct"
+            need = conv_halo(conv, source, weight, output, how)
             known = found.get(node.inputs[0], NO_HALO)
             found[node.inputs[0]] = tuple(map(max, known, need))  # type: ignore[assignment]
     return {value: halo for value, halo in found.items() if any(halo) and value not in graph.constants}
+
+
+def halo_zeros(graph: Graph) -> dict[str, int]:
+    """Return the byte around each value that convolutions of integers read beyond its edges."""
+    found: dict[str, int] = {}
+    for node in graph.nodes:
+        op = node.op.base if isinstance(node.op, Fused) else node.op
+        if isinstance(op, IntegerConv2d) and found.setdefault(node.inputs[0], op.x_zero) != op.x_zero:
+            raise UnsupportedError(
+                f"node {node.name!r} takes {op.x_zero} for zero in {node.inputs[0]!r}, "
+                f"where another convolution takes {found[node.inputs[0]]}"
+            )
+    return found
 
 
 @rule(Op)

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
-from cnnfast.ops import Activation, Array, BatchNorm, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op
+from cnnfast.errors import UnsupportedError
+from cnnfast.ops import Activation, Array, BatchNorm, Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Op, Shape
 from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.lowering import (
@@ -30,6 +31,7 @@ from cnnfast.plan.lowering import (
 )
 from cnnfast.plan.offsets import Halo
 from cnnfast.plan.pack import aligned, pack_winograd
+from cnnfast.plan.pack_words import WORD, block_count
 from cnnfast.plan.step import Packed, Step
 from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
@@ -45,12 +47,17 @@ NO_HALO: Halo = (0, 0, 0, 0)
 rule = LoweringRules()
 """The rules of the ops: each emits the steps of one op, and nothing else."""
 
+byte_rule = LoweringRules()
+"""The rules of ops that read bytes."""
+
 
 @dataclass
 class ChwnLowering(Lowering):
     """Steps in layout chwn<L>; offsets and strides count vectors.
 
     ``rules`` has a rule for each op, and ``layers`` says how each algorithm of a layer with weights becomes a step.
+    ``byte_shapes`` has the values of bytes, with the channels, rows and columns in which they lie: four channels to a
+    vector. That of a flattened value is the shape of the image that it was. ``zeros`` are the bytes in their halos.
     """
 
     rules: ClassVar[LoweringRules] = rule
@@ -58,6 +65,8 @@ class ChwnLowering(Lowering):
     layers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     halos: dict[str, Halo] = field(default_factory=dict)
     algorithms: Container[str] = ALGORITHMS
+    byte_shapes: dict[str, Triple] = field(default_factory=dict)
+    zeros: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def lanes(self) -> int:
@@ -66,10 +75,14 @@ class ChwnLowering(Lowering):
 
     def lower(self, op: Op, site: NodeIO) -> None:
         """Emit the steps of one node."""
-        self.rules.apply(self, op, site)
+        reads_bytes = any(value in self.byte_shapes for value in site.inputs)
+        (byte_rule if reads_bytes else self.rules).apply(self, op, site)
 
     def extent(self, value: str) -> Triple:
         """Return how many vectors a value takes along each axis, without its halo."""
+        if value in self.byte_shapes:
+            c, h, w = self.byte_shapes[value]
+            return block_count(c), h, w
         return three_axes(self.shapes[value])
 
     def padded(self, value: str) -> Triple:
@@ -79,7 +92,9 @@ class ChwnLowering(Lowering):
 
     def size(self, value: str) -> int:
         """Return how many vectors a value takes, its halo included."""
-        return math.prod(self.padded(value)) if value in self.halos else math.prod(self.shapes[value])
+        if value in self.halos or value in self.byte_shapes:
+            return math.prod(self.padded(value))
+        return math.prod(self.shapes[value])
 
     def strides(self, value: str) -> Triple:
         """Return the distance of the channels, rows and columns of a value."""
@@ -105,21 +120,67 @@ class ChwnLowering(Lowering):
         return math.prod(self.shapes[value]) * kernels.lanes() * 4
 
     def clear_halo(self, node: str, value: str) -> None:
-        """Emit zeros around a value, if it has a border."""
+        """Emit zeros around a value, if it has a border; around bytes their zero point."""
         if value in self.halos:
             c, h, w = self.extent(value)
             y_c, y_r, _ = self.strides(value)
             ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
             ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
-            self.emit(NodeIO(node, (), value), "halo", (), ints=ints, reason="zeros around the image")
+            site, reason = NodeIO(node, (), value), "zeros around the image"
+            if value in self.byte_shapes:
+                ints |= dict(value=self.zeros[value])
+                self.emit(site, "halo", (), dtype="u8", ints=ints, reason=reason)
+            else:
+                self.emit(site, "halo", (), ints=ints, reason=reason)
 
     def emit(
-        self, site: NodeIO, kernel: str, operands: tuple[str | Array, ...], layout: str = "chwn", **options: Any
+        self,
+        site: NodeIO,
+        kernel: str,
+        operands: tuple[str | Array, ...],
+        layout: str = "chwn",
+        dtype: str = "f32",
+        **options: Any,
     ) -> None:
-        """Append one step of kernel ``<name>_f32_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
+        """Append one step of kernel ``<name>_<dtype>_<layout>_<algorithm>``, given as ``<name>:<algorithm>``."""
         name, _, how = kernel.partition(":")
         reads = tuple(self.in_lanes(v) if self.is_constant(v) else v for v in operands)
-        self.append(Step(site.node, f"{name}_f32_{layout}_{how or 'direct'}", reads, site.result, **options))
+        self.append(Step(site.node, f"{name}_{dtype}_{layout}_{how or 'direct'}", reads, site.result, **options))
+
+    def add_bytes(self, value: str, shape: Shape) -> None:
+        """Enter a value of bytes that the graph does not have."""
+        self.shapes[value] = shape
+        self.byte_shapes[value] = channels_first(shape)
+
+    def bytes_at(self, value: str) -> str:
+        """Return a value of bytes that lies as its shape says; a flattened image is brought into that order."""
+        if value not in self.byte_shapes:
+            raise UnsupportedError(f"{value!r} is a constant, and there is no kernel for bytes that are constant")
+        if self.byte_shapes[value] == channels_first(self.shapes[value]):
+            return value
+        ordered = f"{value}:ordered"
+        if ordered not in self.byte_shapes:
+            self.add_bytes(ordered, self.shapes[value])
+            self.move_bytes(NodeIO(value, (value,), ordered), self.byte_offsets(value))
+        return ordered
+
+    def byte_offsets(self, value: str) -> Array:
+        """Return the offset of each byte of a value, four times that of its vector and the byte in it."""
+        c, h, w = (np.arange(n) for n in self.byte_shapes[value])
+        x = self.strides(value)
+        channel = c // WORD * x[0] * WORD + c % WORD
+        places = channel[:, None, None] + (h[:, None] * x[1] + w) * WORD
+        return places.reshape(self.shapes[value])
+
+    def move_bytes(self, site: NodeIO, places: Array, target: Array | None = None) -> None:
+        """Emit a step that brings bytes of a value, named by their places, to places of the result."""
+        target = self.byte_offsets(site.result) if target is None else target
+        to = target.reshape(-1)
+        words, index = np.unique(to // WORD, return_inverse=True)
+        froms = np.full((len(words), WORD), -1)
+        froms[index.reshape(-1), to % WORD] = places.reshape(-1)
+        tables = tuple(np.ascontiguousarray(t.reshape(-1), np.int32) for t in (froms, words))
+        self.emit(site, "move", site.inputs[:1], dtype="u8", ints=dict(count=len(words)), tables=tables)
 
     def is_constant(self, operand: str | Array) -> TypeGuard[str]:
         """Return whether an operand is the name of a constant."""
@@ -190,6 +251,18 @@ class ChwnLowering(Lowering):
     def same_place(self, site: NodeIO) -> bool:
         """Return whether a result could share the memory of its first operand."""
         return self.halo(site.inputs[0]) == self.halo(site.result)
+
+
+def channels_first(shape: Shape) -> Triple:
+    """Return a shape of any rank as (C, H, W): all axes behind the second are one.
+
+    Examples
+    --------
+    >>> channels_first((5,)), channels_first((5, 2, 3, 4))
+    ((5, 1, 1), (5, 2, 12))
+    """
+    c, h = (*shape, 1, 1)[:2]
+    return c, h, math.prod(shape[2:])
 
 
 def activation_options(op: Activation | None) -> tuple[int, dict[str, float]]:

@@ -1,0 +1,3 @@
+#define ISA neondot
+#include "simd_neon.h"
+#include "int8/kernels.inc"

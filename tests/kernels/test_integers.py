@@ -1,0 +1,112 @@
+"""Kernels of integers: equal to the reference on every instruction set, whatever multiplies the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from integer_cases import INTEGER_CASES, IntegerCase
+from kernels.engines import execute, using
+from random_graphs import random_graph, random_inputs, seeds
+
+from cnnfast.graph import Graph, evaluate, optimize
+from cnnfast.graph.integers import FLOAT_PASSES, grid_of_range, to_integers
+from cnnfast.plan import make_plan
+from cnnfast.runtime.dispatch import kernels
+
+
+def variants() -> Iterator[tuple[str, str]]:
+    """Yield every instruction set with each way to multiply bytes that this CPU has."""
+    for isa in kernels.supported_isas():
+        with using(f"chwn-{isa}"):
+            yield from ((isa, dot) for dot in kernels.dot_products())
+
+
+def run(graph: Graph, feed: dict[str, np.ndarray], isa: str, dot: str, threads: int = 1) -> np.ndarray:
+    """Return the output of a graph."""
+    with using(f"chwn-{isa}"):
+        kernels.select_dot_product(dot)
+        try:
+            plan = make_plan(graph)
+            (result,) = execute(plan, [feed[name] for name in plan.graph.inputs], threads)
+        finally:
+            kernels.select_dot_product(kernels.dot_products()[-1])
+    return result
+
+
+def expected(case: IntegerCase, feed: dict[str, np.ndarray]) -> np.ndarray:
+    """Return what the reference says."""
+    result = evaluate(case.graph(), feed)["out"]
+    return result.reshape(len(result), -1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("isa", "dot"), list(variants()))
+@pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
+def test_equals_the_reference(case: IntegerCase, isa: str, dot: str) -> None:
+    with using(f"chwn-{isa}"):
+        lanes = kernels.lanes()
+    feed = case.feed(3 * lanes + 1)
+    want = expected(case, feed)
+    assert len(np.unique(want)) > 8, f"{case} says little: hardly any of its results differ"
+    for images in sorted({1, lanes - 1, lanes, lanes + 1, 3 * lanes + 1}):
+        result = run(case.graph(), {name: array[:images] for name, array in feed.items()}, isa, dot)
+        if case.id == "flattened":
+            # a softmax of floats behind the integers
+            np.testing.assert_allclose(result, want[:images], rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_array_equal(result, want[:images])
+
+
+@pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
+def test_equal_bits_at_any_place_and_with_any_threads(case: IntegerCase) -> None:
+    isa, dot = list(variants())[-1]
+    images = 2 * 16 + 3
+    feed = case.feed(images)
+    whole = run(case.graph(), feed, isa, dot)
+    for threads in (2, 3):
+        np.testing.assert_array_equal(run(case.graph(), feed, isa, dot, threads), whole)
+    for first, last in ((0, 1), (1, 18), (16, images), (34, 35)):
+        part = run(case.graph(), {name: array[first:last] for name, array in feed.items()}, isa, dot)
+        np.testing.assert_array_equal(part, whole[first:last])
+
+
+@settings(max_examples=40)
+@given(seed=seeds())
+def test_random_networks(seed: int) -> None:
+    """What is rounded behind a kernel of floats may differ by a step; everything else is equal."""
+    numbers = np.random.default_rng(seed)
+    graph = optimize(random_graph(numbers, any_rank=bool(numbers.random() < 0.5)), FLOAT_PASSES)
+    feed = {name: array.astype(np.float32) for name, array in random_inputs(graph, numbers, images=5).items()}
+    values = evaluate(graph, feed)
+    grids = {name: grid_of_range(v.min(), v.max()) for name, v in values.items() if np.isfinite(v).all()}
+    integers = to_integers(graph, grids).graph
+    plan = make_plan(integers)
+    wanted = evaluate(integers, feed)
+    for name, result in zip(integers.outputs, execute(plan, [feed[v] for v in plan.graph.inputs]), strict=True):
+        want = np.broadcast_to(wanted[name], (5, *wanted[name].shape[1:])).reshape(5, -1)
+        np.testing.assert_allclose(result, want, rtol=0, atol=0.02 * np.abs(want).max() + 1e-30)
+
+
+def test_products_that_leave_32_bits_are_limited_first() -> None:
+    """A unit far larger than the scale of the result: floats up to 1e12, which no conversion to 32 bits holds."""
+    (case,) = (case for case in INTEGER_CASES if case.id == "conv-3x3")
+    graph = case.graph()
+    wide = graph.constants["u"] * np.float32(1e9)
+    graph = Graph(graph.inputs, graph.nodes, {**graph.constants, "u": wide}, graph.outputs)
+    feed = case.feed(5)
+    want = evaluate(graph, feed)["out"].reshape(5, -1)
+    assert set(np.unique(want)) >= {want.min(), want.max()}
+    for isa, dot in variants():
+        np.testing.assert_array_equal(run(graph, feed, isa, dot), want)
+
+
+def test_an_unknown_dot_product() -> None:
+    with pytest.raises(ValueError, match="'gpu' is not one of widening"):
+        kernels.select_dot_product("gpu")
+
+
+def test_the_peak_is_measured() -> None:
+    assert kernels.dot_peak(1000) > 0
+    assert kernels.active_dot_product() in kernels.dot_products()
