@@ -256,7 +256,7 @@ def test_bare_weights_are_told_by_the_network_beside_them(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     (path := tmp_path / "net.bin").write_bytes(bytes(64))
-    with pytest.raises(ModelFileError, match=rf"bare weights beside {name}, which is .*{match}"):
+    with pytest.raises(ModelFileError, match=rf"bare weights next to {name}, which is .*{match}"):
         Network.load(path)
 
 

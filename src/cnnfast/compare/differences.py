@@ -130,7 +130,7 @@ def matching(left: Backend, right: Backend) -> list[tuple[str, str]]:
 
 
 def _laid_out(theirs: Array, shape: Sequence[int]) -> Array | None:
-    """Return a result as the other side has it: the channels may stand last, and axes of size 1 may be missing."""
+    """Return a result as the other side has it: the channels may be last, and axes of size 1 may be missing."""
     if theirs.shape == tuple(shape):
         return theirs
     if theirs.ndim == 4 and len(shape) == 4 and np.moveaxis(theirs, -1, 1).shape == tuple(shape):
@@ -140,7 +140,7 @@ def _laid_out(theirs: Array, shape: Sequence[int]) -> Array | None:
 
 
 def difference(left: str, right: str, layer: tuple[str, Shape], ours: Array, theirs: Array) -> Difference:
-    """Return how far two results of one shape lie apart; equal infinities do not, and NaN never equals anything."""
+    """Return how far apart two results of one shape are; equal infinities do not differ, NaN differs from all."""
     with np.errstate(invalid="ignore"):
         apart = np.where(ours == theirs, 0.0, np.abs(ours.astype(np.float64) - theirs))
     at = np.unravel_index(int(np.argmax(np.where(np.isnan(apart), np.inf, apart))), apart.shape)

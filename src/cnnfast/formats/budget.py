@@ -22,7 +22,7 @@ class ReadBudget:
     Parameters
     ----------
     file_bytes : int
-        The size of the file, weights that are beside it included.
+        The size of the file, with the weights that are in other files.
     most : int, optional
         Bytes beyond that; by default ``CNNFAST_MAX_BYTES``, or 1 GiB.
 

@@ -28,7 +28,7 @@ LAYERS = ("conv", "relu", "pool", "conv", "relu", "pool", "conv", "relu", "pool"
 MARKER = "layer1_conv.txt"
 MAX_BYTES = 16 << 20
 PADDING = 2
-"""Of every convolution: a rule of the project that stands in no file."""
+"""Of every convolution: a rule of the project that is in none of its files."""
 
 
 def read(path: str | os.PathLike[str]) -> Model:

@@ -97,7 +97,7 @@ def test_programs_that_mean_harm_end_at_once(name: str) -> None:
         (b"K\x01K\x02a.", "appends to a int"),
         (b"K\x01K\x02K\x03s.", "sets items of a int"),
         (b"}(K\x01u.", "a key has no value"),
-        (b"cos\nsystem\nK\x01R.", "no tuple"),
+        (b"cos\nsystem\nK\x01R.", "not a tuple"),
         (b"\x82\x01.", "no instruction"),
         (b"Pabc\n.", "no instruction"),
         (b"N0" * (MAX_STEPS // 2 + 1) + b".", "more than 1000000 instructions"),

@@ -1,4 +1,4 @@
-"""Attributes of objects: a few numbers or texts each; long texts lie in heaps."""
+"""Attributes of objects: a few numbers or texts each; long texts are stored in heaps."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Hdf5Attributes:
         return self._data.take(at, size).tobytes().rstrip(b"\0").decode("utf-8", "replace")
 
     def _in_heap(self, heap: int, index: int) -> tuple[int, int]:
-        """Return where an object of a heap lies, and its size."""
+        """Return where an object of a heap is, and its size."""
         if heap not in self._heaps:
             self._heaps[heap] = dict(self._objects(heap))
         if index not in self._heaps[heap]:

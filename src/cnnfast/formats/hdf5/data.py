@@ -1,4 +1,4 @@
-"""The bytes of a file: every place is checked before it is read, and none twice where that could go on for ever."""
+"""The bytes of a file: every place is checked before it is read, and none is read twice where that might never end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Data:
         Raises
         ------
         ModelFileError
-            If they do not lie within the file.
+            If they are not within the file.
         """
         if at + size > self.size or size < 0 or at < 0:
             raise ModelFileError(f"{size} bytes are said to be at byte {at} of HDF5, which has {self.size}")

@@ -86,7 +86,7 @@ class File:
 
 
 def _root(data: Data) -> int:
-    """Return where the header of the first group lies."""
+    """Return where the header of the first group is."""
     data.expect(0, SIGNATURE, "the signature")
     version = data.number(8, 1)
     if version > 1:

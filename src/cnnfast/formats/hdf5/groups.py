@@ -12,7 +12,7 @@ SOFT = 2
 """How a table marks a link that is a path."""
 
 Links = dict[str, int | None]
-"""Names and where the headers of the objects lie; None stands for a link that is not an object of this file."""
+"""Names and where the headers of the objects are; None stands for a link that is not an object of this file."""
 
 
 def links(data: Data, found: list[Message]) -> Links | None:
@@ -49,7 +49,7 @@ def _in_tables(data: Data, tree: int, heap: int) -> Iterator[tuple[str, int | No
 
 
 def tables(data: Data, root: int, kind: int, key: int) -> Iterator[int]:
-    """Yield where the leaves of a tree lead to; ``key`` is the size of what stands between."""
+    """Yield where the leaves of a tree lead to; ``key`` is the size of what is between them."""
     seen = Once("a tree")
     nodes = [root]
     while nodes:

@@ -150,7 +150,7 @@ def _without_config(names: list[str]) -> ModelFileError:
         return ModelFileError(f"the zip file has no member {CONFIG}, which every model of Keras has")
     folder = inside.removesuffix(CONFIG)
     return ModelFileError(
-        f"its members lie in the folder {folder!r:.80} of the zip file, but {CONFIG} and {WEIGHTS} must be at the top, "
+        f"its members are in the folder {folder!r:.80} of the zip file, but {CONFIG} and {WEIGHTS} must be at the top, "
         "for Keras too: pack the files in the folder, not the folder"
     )
 

@@ -51,7 +51,7 @@ def _only_in_training(attributes: LayerAttributes) -> Apply:
 
 
 def _predict(call: LayerCall, version: int) -> None:
-    """Let pass what Keras 3 writes beside every layer of this kind, and overrules when it predicts: training=True."""
+    """Accept what Keras 3 writes with every layer of this kind, and overrules when it predicts: training=True."""
     if version >= 3:
         call.argument("training")
 

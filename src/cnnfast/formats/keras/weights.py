@@ -46,7 +46,7 @@ class LegacyWeights:
 
 
 class _NestedLegacyWeights:
-    """Weights of a model in a model: all of them lie in one group, and their names end in ``<layer>/<weight>``."""
+    """Weights of a model in a model: all of them are in one group, and their names end in ``<layer>/<weight>``."""
 
     def __init__(self, store: Store, where: str, layer: KerasLayer, names: list[str]) -> None:
         self._store, self._where, self._names = store, where, names
@@ -105,7 +105,7 @@ def container_names(model: KerasModel) -> dict[str, str]:
     seen: dict[str, int] = {}
     places = {}
     for layer in model.layers:
-        # functions of keras.ops are no layers, so they do not count
+        # functions of keras.ops are not layers, so they do not count
         if layer.module.startswith("keras.src.ops"):
             continue
         kind = snake_case(layer.kind)

@@ -52,11 +52,11 @@ CORNERS: dict[str, Callable[[float, float], float]] = {
     "MAXIMUM": max,
     "MINIMUM": min,
 }
-"""Arithmetic whose extremes lie at those of the operands."""
+"""Arithmetic whose extremes are at those of the operands."""
 
 
 def bounds_before_activation(call: OperatorCall) -> Bounds:
-    """Return between which numbers the results of an operator lie, its fused activation left aside."""
+    """Return the bounds of the results of an operator, without its fused activation."""
     kind, options = call.operator.kind, call.operator.options
     if kind in (*MOVES, *MEANS, *SAME):
         return _hull(_computed(call))

@@ -15,7 +15,7 @@ from cnnfast.ops import Array, Clip, Op, Relu, Shape
 from cnnfast.runtime.registry import Registry
 
 FUSED: dict[int, Op | None] = {0: None, 1: Relu(), 2: Clip(-1, 1), 3: Clip(0, 6)}
-"""Activations that are part of an operator, by their number; TANH (4) stands in the schema, but LiteRT applies none."""
+"""Activations that are part of an operator, by their number; TANH (4) is in the schema, but LiteRT applies none."""
 
 
 Bounds = tuple[float, float]
@@ -37,7 +37,7 @@ class OperatorCall:
     values : dict of int to Value or array
         What tensors are known so far.
     bounds : dict of int to (float, float)
-        Between which numbers those that are computed lie.
+        The bounds of those that are computed.
     read : set of int
         Which inputs have been asked for.
     """

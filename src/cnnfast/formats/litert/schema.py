@@ -101,7 +101,7 @@ class _Reader:
             )
 
     def _kind(self, code: Any) -> str:
-        # numbers above 126 stand in the newer of the two fields
+        # numbers above 126 are in the newer of the two fields
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         kind = self._kinds.get(number, f"operator {number}")
         return f"CUSTOM {_text(code.CustomCode())}" if kind == "CUSTOM" else kind

@@ -50,7 +50,7 @@ def read(
     Parameters
     ----------
     path : path-like
-        Weights may be in other files beside it (external data).
+        Weights may be in other files next to it (external data).
     input_shape : (C, H, W) or (F,), optional
         Shape of one image, as cnnfast takes it; needed where the file leaves height and width open.
     input_layout : {"nchw", "nhwc"}, optional
@@ -90,13 +90,13 @@ def read(
         with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
         from cnnfast.formats.onnx.ends import Said, takes_bytes
-        from cnnfast.formats.onnx.external import Beside
+        from cnnfast.formats.onnx.external import ExternalFiles
         from cnnfast.formats.onnx.integers import integers_in
         from cnnfast.formats.onnx.translate import translation
         from cnnfast.images.preprocess import rule_of
 
         model = load_model(path)
-        done, graph = translation(model, Beside.of(path), Said(input_shape, input_layout, output))
+        done, graph = translation(model, ExternalFiles.of(path), Said(input_shape, input_layout, output))
         ((name, shape),) = graph.inputs.items()
         if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
             preprocess = "raw"
@@ -121,13 +121,13 @@ def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float]
         If the file cannot be read as a network.
     """
     from cnnfast.formats.onnx.ends import Said
-    from cnnfast.formats.onnx.external import Beside
+    from cnnfast.formats.onnx.external import ExternalFiles
     from cnnfast.formats.onnx.proto import load_model
     from cnnfast.formats.onnx.translate import translation
     from cnnfast.formats.onnx.values import OnnxImages
 
     with error_context(path):
-        done, _ = translation(load_model(path), Beside.of(path), Said(input_shape))
+        done, _ = translation(load_model(path), ExternalFiles.of(path), Said(input_shape))
     held = {name: v.integers for name, v in done.values.items() if isinstance(v, OnnxImages) and v.integers}
     known = {name: (i.scale, i.zero) for name, i in held.items()}
     return {

@@ -13,7 +13,7 @@ from onnx import NodeProto
 from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.budget import ReadBudget
-from cnnfast.formats.onnx.external import Beside
+from cnnfast.formats.onnx.external import ExternalFiles
 from cnnfast.formats.onnx.proto import plain
 from cnnfast.formats.onnx.values import FoundScale, Integers, OnnxImages, Static, Value, whole
 from cnnfast.ops import Array, Op, Shape
@@ -48,7 +48,7 @@ class NodeCall:
     inputs : tuple of OnnxImages, Static or None
         None where an optional input is left out.
     target : Target
-    beside : Beside, optional
+    external : ExternalFiles, optional
         Where external data may be.
     batch : int, optional
         The number of images that the file was made for, if it states one.
@@ -60,7 +60,7 @@ class NodeCall:
     opset: int
     inputs: tuple[Value | None, ...]
     target: Target
-    beside: Beside | None
+    external: ExternalFiles | None
     batch: int | None
     read: set[str] = field(default_factory=set)
 
@@ -79,7 +79,7 @@ class NodeCall:
         self.read.add(name)
         for attribute in self.node.attribute:
             if attribute.name == name:
-                return plain(attribute, self.beside)
+                return plain(attribute, self.external)
         return default
 
     def ignore(self, *names: str) -> None:

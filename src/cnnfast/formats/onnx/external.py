@@ -1,4 +1,4 @@
-"""Weights of an ONNX file that are in other files beside it; nothing else is ever opened."""
+"""Weights of an ONNX file that are in other files next to it; nothing else is ever opened."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ EXTERNAL = TensorProto.EXTERNAL
 
 
 @frozen
-class Beside:
-    """Where the other files of a model may be: beside its name, and beside the file that the name links to.
+class ExternalFiles:
+    """Where the other files of a model may be: the folder of its name, and that of the file that the name links to.
 
     The cache of the Hugging Face hub keeps names as links into a folder of contents, ``../../blobs/<hash>``; the
-    weights are there too, under a link of their own beside the model's.
+    weights are there too, under their own link next to the model's.
 
     Attributes
     ----------
@@ -30,8 +30,8 @@ class Beside:
     folders: tuple[Path, ...]
 
     @classmethod
-    def of(cls, model: Path) -> Beside:
-        """Return what is beside a file."""
+    def of(cls, model: Path) -> ExternalFiles:
+        """Return the folders for a model."""
         return cls(tuple(dict.fromkeys((model.parent.resolve(), model.resolve().parent))))
 
     def file(self, location: str) -> Path:
@@ -40,14 +40,14 @@ class Beside:
         Raises
         ------
         ModelFileError
-            If it would be elsewhere, by its name or by a link; or if it is missing or no file.
+            If it would be elsewhere, by its name or by a link; or if it is missing or not a file.
         """
         if not _is_plain(location):
             raise ModelFileError(_elsewhere(location))
         try:
             found = [path for folder in self.folders if (path := (folder / location).resolve()).exists()]
             if not found:
-                raise ModelFileError(f"is in {location!r}, which is missing; it must be beside the model")
+                raise ModelFileError(f"is in {location!r}, which is missing; it must be in the folder of the model")
             if not any(found[0].is_relative_to(folder) for folder in self.folders):
                 raise ModelFileError(_elsewhere(location))
             if not found[0].is_file():
@@ -61,15 +61,15 @@ class Beside:
         return found[0]
 
 
-def bytes_beside(tensors: Iterable[TensorProto], beside: Beside | None) -> int:
-    """Return the size of all files beside a model in which its tensors are, each counted once."""
+def external_bytes(tensors: Iterable[TensorProto], external: ExternalFiles | None) -> int:
+    """Return the size of all other files that hold tensors of a model, each counted once."""
     stated = {e.value for t in tensors for e in t.external_data if e.key == "location" and t.data_location == EXTERNAL}
     total = 0
-    if beside is None:
+    if external is None:
         return total
     for location in stated:
         try:
-            total += beside.file(location).stat().st_size
+            total += external.file(location).stat().st_size
         except (ModelFileError, OSError):
             # said where the tensor is read
             continue

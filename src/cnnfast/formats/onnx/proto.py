@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, TensorProto
 
 from cnnfast.errors import ModelFileError, UnsupportedError
-from cnnfast.formats.onnx.external import Beside
+from cnnfast.formats.onnx.external import ExternalFiles
 from cnnfast.ops import Array
 
 MAX_BYTES = 2**31 - 1
@@ -35,7 +35,7 @@ INTEGERS = (
 """Kinds of tensor whose elements are in ``int32_data``, as numbers."""
 
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
-"""Kinds whose bits stand there."""
+"""Kinds whose elements are there, as bits."""
 
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -79,7 +79,7 @@ def parse_model(data: bytes) -> onnx.ModelProto:
 
 
 def _check_names(graph: onnx.GraphProto) -> None:
-    """Refuse names that are no UTF-8: protobuf hands them over as bytes, which no code behind this expects."""
+    """Refuse names that are not UTF-8: protobuf hands them over as bytes, which no later code expects."""
     texts = [message.name for message in (*graph.node, *graph.input, *graph.output, *graph.initializer)]
     for node in graph.node:
         texts += [node.op_type, node.domain, *node.input, *node.output]
@@ -92,8 +92,8 @@ def _check_names(graph: onnx.GraphProto) -> None:
             raise ModelFileError(f"a name is {text!r:.80}, which is not UTF-8 text")
 
 
-def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
-    """Return a tensor of the file as an array; ``beside`` is where external data may be."""
+def array_of(tensor: TensorProto, external: ExternalFiles | None) -> Array:
+    """Return a tensor of the file as an array; ``external`` is where external data may be."""
     kind = tensor.data_type
     if kind not in DTYPES:
         known = TensorProto.DataType.Name(kind) if kind in TensorProto.DataType.values() else kind
@@ -108,7 +108,7 @@ def array_of(tensor: TensorProto, beside: Beside | None) -> Array:
         # nothing of it need be in the file, if one of the sizes is 0
         raise ModelFileError(f"tensor {tensor.name!r} has the shape {shape[:8]}; no file holds that many elements")
     if tensor.data_location == TensorProto.EXTERNAL:
-        flat = _external(tensor, DTYPES[kind], count, beside)
+        flat = _external(tensor, DTYPES[kind], count, external)
     elif tensor.HasField("raw_data"):
         flat = _whole(tensor, np.frombuffer(tensor.raw_data, np.uint8), DTYPES[kind], count)
     else:
@@ -150,15 +150,15 @@ def _typed(tensor: TensorProto, count: int) -> Array:
         return wide.astype(DTYPES[kind])
 
 
-def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, beside: Beside | None) -> Array:
-    """Read a tensor from another file, which must be beside the model."""
+def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, external: ExternalFiles | None) -> Array:
+    """Read a tensor from another file, which must be in the folder of the model."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     place = f"tensor {tensor.name!r}"
-    if beside is None:
+    if external is None:
         raise ModelFileError(f"{place} is in the file {location!r}, but the model has no folder")
     try:
-        path = beside.file(location)
+        path = external.file(location)
     except ModelFileError as error:
         raise ModelFileError(f"{place} {error}") from None
     try:
@@ -176,7 +176,7 @@ def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, beside: Bes
         return _whole(tensor, np.frombuffer(file.read(length), np.uint8), dtype, count)
 
 
-def plain(attribute: AttributeProto, beside: Beside | None) -> Any:
+def plain(attribute: AttributeProto, external: ExternalFiles | None) -> Any:
     """Return what an attribute holds."""
     if attribute.ref_attr_name:
         raise ModelFileError(f"attribute {attribute.name!r:.80} refers to a function, but is in none")
@@ -192,6 +192,6 @@ def plain(attribute: AttributeProto, beside: Beside | None) -> Any:
         case AttributeProto.INTS:
             return list(attribute.ints)
         case AttributeProto.TENSOR:
-            return array_of(attribute.t, beside)
+            return array_of(attribute.t, external)
     kind = AttributeProto.AttributeType.Name(attribute.type) if attribute.type in range(15) else attribute.type
     raise UnsupportedError(f"attribute {attribute.name!r} is of type {kind}")

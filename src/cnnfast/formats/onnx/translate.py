@@ -15,7 +15,7 @@ from cnnfast.formats.error_context import net
 from cnnfast.formats.onnx.attributes import check_all_read
 from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_input, wanted_output
-from cnnfast.formats.onnx.external import Beside, bytes_beside
+from cnnfast.formats.onnx.external import ExternalFiles, external_bytes
 from cnnfast.formats.onnx.fold import FOLDS, fold
 from cnnfast.formats.onnx.functions import written_out
 from cnnfast.formats.onnx.operators import OPERATORS
@@ -31,13 +31,13 @@ VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 """The attributes of Constant."""
 
 
-def translated(model: ModelProto, beside: Beside | None, said: Said | None = None) -> Graph:
+def translated(model: ModelProto, external: ExternalFiles | None, said: Said | None = None) -> Graph:
     """Return the graph of a model: one input, one output.
 
     Parameters
     ----------
     model : ModelProto
-    beside : Beside, optional
+    external : ExternalFiles, optional
         Where external data may be.
     said : Said, optional
         What the user specifies about it.
@@ -49,13 +49,15 @@ def translated(model: ModelProto, beside: Beside | None, said: Said | None = Non
     UnsupportedError
         If operators are not supported; all of them are listed.
     """
-    return translation(model, beside, said)[1]
+    return translation(model, external, said)[1]
 
 
-def translation(model: ModelProto, beside: Beside | None, said: Said | None = None) -> tuple[Translation, Graph]:
+def translation(
+    model: ModelProto, external: ExternalFiles | None, said: Said | None = None
+) -> tuple[Translation, Graph]:
     """Return the graph of a model, and what each name of the file stands for there; see `translated`."""
     said = said or Said()
-    translation = Translation(model, beside)
+    translation = Translation(model, external)
     output = wanted_output(translation.graph, said.output)
     nodes = needed(translation.graph, [output])
     images = only_input(translation.graph, nodes, output, translation.values)
@@ -69,19 +71,19 @@ class Translation:
     def __init__(
         self,
         model: ModelProto,
-        beside: Beside | None,
+        external: ExternalFiles | None,
         constant_inputs: Mapping[str, Array] | None = None,
         budget: ReadBudget | None = None,
     ) -> None:
         self.graph = written_out(model)
         self.opset = _opset(model)
-        self.beside = beside
+        self.external = external
         self.batch: int | None = None
         self.values: dict[str, Value | Unknown] = {}
         self.problems = Problems(OPERATORS)
         self._reserved = {name for node in self.graph.node for name in node.output}
         self._builder = GraphBuilder(self._reserved | {value.name for value in self.graph.input})
-        self.budget = budget or ReadBudget(model.ByteSize() + bytes_beside(self.graph.initializer, beside))
+        self.budget = budget or ReadBudget(model.ByteSize() + external_bytes(self.graph.initializer, external))
         if self.graph.sparse_initializer:
             raise UnsupportedError("sparse weights")
         for tensor in self.graph.initializer:
@@ -92,7 +94,7 @@ class Translation:
     def _tensor(self, tensor: TensorProto) -> Static:
         """Return a tensor of the file."""
         with net(f"tensor {tensor.name!r:.200}"):
-            array = array_of(tensor, self.beside)
+            array = array_of(tensor, self.external)
             if tensor.HasField("raw_data"):
                 self.budget.give(array)
             else:
@@ -147,7 +149,7 @@ class Translation:
             self._behind(node, inputs, unknown)
             return
         call = NodeCall(
-            node, self.opset, tuple(inputs), self, self.beside, self.batch  # type: ignore[arg-type]
+            node, self.opset, tuple(inputs), self, self.external, self.batch  # type: ignore[arg-type]
         )  # fmt: skip
         before = len(self._builder.nodes)
         try:

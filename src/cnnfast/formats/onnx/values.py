@@ -44,7 +44,7 @@ class Integers:
     def numbers(self, array: Array) -> Array:
         """Return what integers stand for."""
         if isinstance(self.scale, str) or isinstance(self.zero, str):
-            raise UnsupportedError(f"a constant beside {self}")
+            raise UnsupportedError(f"a constant with {self}")
         return ((array.astype(np.float64) - self.zero) * self.scale).astype(np.float32)
 
     def __str__(self) -> str:

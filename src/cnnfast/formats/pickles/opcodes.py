@@ -287,7 +287,7 @@ def new_with_keywords(m: Machine) -> None:
 def _made(m: Machine, function: Any, arguments: Iterable[Any] | Any) -> Any:
     if isinstance(function, Global):
         if not isinstance(arguments, tuple | list):
-            raise m.damaged(f"the arguments of {function.name:.80} are no tuple")
+            raise m.damaged(f"the arguments of {function.name:.80} are not a tuple")
         return called(function, tuple(arguments))
     return Record(function.name if isinstance(function, Record) else type(function).__name__)
 

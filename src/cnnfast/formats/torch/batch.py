@@ -17,9 +17,7 @@ from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Shape
 
 MOST = 20
-WAY_OUT = (
-    "the number of images (len(x), x.size(0), x.shape[0]) may stand in a shape, but must not change what is computed"
-)
+WAY_OUT = "the number of images (len(x), x.size(0), x.shape[0]) may be in a shape, but must not change what is computed"
 ALONE = 0.01
 """How far the result of an image alone may be from that in a batch, as a part of the largest: PyTorch sums in another
 order, which is far below this, and networks that round make more of it."""

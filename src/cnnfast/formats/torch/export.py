@@ -32,7 +32,7 @@ class AtenNode:
     target : object
         The function; an overload of an ATen op, or ``operator.getitem``.
     arguments : dict of str to object
-        By the names of the schema, defaults filled in; other nodes stand as `Reference`.
+        By the names of the schema, defaults filled in; other nodes are given as `Reference`.
     shapes : list of tuple
         Of the tensors that it returns, with N.
     """

@@ -161,7 +161,7 @@ def layer_norm(
 
 
 def _scale_and_shift(weight: TorchConstant | None, bias: TorchConstant | None, shape: tuple[int, ...]) -> Any:
-    """Return what is given, with ones before a shift that stands alone."""
+    """Return what is given, with ones as the scale of a shift without one."""
     if bias is None:
         return _given(weight)
     ones: Array = np.ones(shape, np.float32)

@@ -36,7 +36,7 @@ class Behind:
     images : TorchImages
         Without the axis that counts them.
     at : int
-        Where that axis stands, from 1.
+        The index of that axis, from 1.
     """
 
     images: TorchImages

@@ -1,4 +1,4 @@
-"""Folders, by what is in them; and files of bare weights, by the file beside them that says what they are."""
+"""Folders, by what is in them; and files of bare weights, by the file next to them that says what they are."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def companion(path: Path) -> str | None:
-    """Return what a file of bare weights belongs to: the network that is beside it under the same name."""
+    """Return what a file of bare weights belongs to: the network next to it under the same name."""
     for other in (path.with_suffix(".xml"), path.with_suffix(".param"), path.with_name("model.json")):
         head = _head(other) if other != path else b""
         for kind in KINDS:
             if head and kind.sniff(head):
-                return f"bare weights beside {other.name}, which is {kind.name}{kind.advice}"
+                return f"bare weights next to {other.name}, which is {kind.name}{kind.advice}"
     return None
 
 

@@ -59,13 +59,13 @@ KINDS = (
         _begins(b"<!doctype html", b"<html", b"<head", b"<!-- "),
     ),
     Kind(
-        "the topology of a TensorFlow.js model of layers (its weights are in the .bin files beside it)",
+        "the topology of a TensorFlow.js model of layers (its weights are in the .bin files next to it)",
         ": convert it, `tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras model.json "
         "net.h5`",
         _json(rb'"format"\s*:\s*"layers-model"|"modelTopology"\s*:\s*\{\s*"(class_name|keras_version|model_config)"'),
     ),
     Kind(
-        "the graph of a TensorFlow.js model (its weights are in the .bin files beside it)",
+        "the graph of a TensorFlow.js model (its weights are in the .bin files next to it)",
         ": convert it, `tfjs_graph_converter model.json saved_model --output_format tf_saved_model`, then "
         "`python -m tf2onnx.convert --saved-model saved_model --output net.onnx`",
         _json(rb'"format"\s*:\s*"graph-model"|"modelTopology"|"weightsManifest"'),
@@ -83,16 +83,16 @@ KINDS = (
     ),
     Kind(
         "a configuration of Hugging Face, without weights",
-        ": name the file of weights beside it, model.safetensors or model.onnx",
+        ": name the file of weights next to it, model.safetensors or model.onnx",
         _json(rb'"(architectures|model_type|transformers_version|_name_or_path)"\s*:'),
     ),
     Kind(
-        "a network of OpenVINO (IR, .xml; its weights are in the .bin file beside it)",
+        "a network of OpenVINO (IR, .xml; its weights are in the .bin file next to it)",
         ", which nothing converts back: take the model it was made from (ONNX, Keras, LiteRT, PyTorch)",
         _is_openvino,
     ),
     Kind(
-        "a network of ncnn (.param; its weights are in the .bin file beside it)",
+        "a network of ncnn (.param; its weights are in the .bin file next to it)",
         ", which nothing converts back: take the model it was made from (ONNX, PyTorch)",
         _is_ncnn,
     ),

@@ -84,8 +84,8 @@ class Match:
         What has no tensor, and what has one of another shape.
     extra : list of str
         Tensors of the file that nothing wants.
-    beside : list of str
-        Tensors under another prefix than the only one under which all that is wanted is: a loss, a metric.
+    unrelated : list of str
+        Tensors outside the only prefix under which everything wanted was found: a loss, a metric.
     prefixes : list of str
         Where all that is wanted is several times.
     """
@@ -94,7 +94,7 @@ class Match:
     missing: list[Wanted] = field(default_factory=list)
     misshaped: list[Wanted] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
-    beside: list[str] = field(default_factory=list)
+    unrelated: list[str] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
 
     @property
@@ -130,7 +130,7 @@ def match(graph: Graph, tensors: Tensors, layout: WeightLayout, rename: Mapping[
         if len(result.prefixes) == 1:
             (prefix,) = result.prefixes
             known = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
-            result.beside = [name for name in tensors if not name.startswith(prefix)]
+            result.unrelated = [name for name in tensors if not name.startswith(prefix)]
         names = {want.constant: known[name] for want in wants for name in want.names[::-1] if name in known}
     result.found = names
     for want in wants:
@@ -138,7 +138,7 @@ def match(graph: Graph, tensors: Tensors, layout: WeightLayout, rename: Mapping[
             result.missing.append(want)
         elif tensors[names[want.constant]].shape != layout.shape(want):
             result.misshaped.append(want)
-    taken = {*names.values(), *result.beside}
+    taken = {*names.values(), *result.unrelated}
     result.extra = [name for name in tensors if name not in taken]
     return result
 
@@ -177,7 +177,7 @@ def _known_names(tensors: Tensors, wants: list[Wanted], rename: object) -> dict[
 
 
 def _prefixes(tensors: Tensors, wants: list[Wanted]) -> list[str]:
-    """Return what stands before a name of the first tensor that is wanted."""
+    """Return what comes before a name of the first tensor that is wanted."""
     names = wants[0].names if wants else ()
     return [full.removesuffix(name) for full in tensors for name in names if full.endswith(f".{name}")]
 

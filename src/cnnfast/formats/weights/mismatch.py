@@ -18,7 +18,7 @@ LONGEST = 10
 
 
 def explanation(graph: Graph, tensors: Tensors, layout: WeightLayout, mismatch: Match, others: Tensors) -> str:
-    """Return what does not fit, a line each, and what would; ``others`` are tensors that are no floats."""
+    """Return what does not fit, one per line, and what would; ``others`` are tensors that are not floats."""
     lines = [f"the tensors do not fit the architecture ({_ends(graph)})"]
     lines += _choice(mismatch) or _advice(graph, tensors, layout)
     lines += _listed(
@@ -28,7 +28,7 @@ def explanation(graph: Graph, tensors: Tensors, layout: WeightLayout, mismatch: 
     lines += _listed("in the file, but not expected", (f"{name} {tensors[name].shape}" for name in mismatch.extra))
     integers = [f"{name} {array.shape} {array.dtype}" for name, array in others.items() if array.ndim]
     if mismatch.missing and integers:
-        lines += _listed("no floats, and so no weights (quantized ones must be dequantized first)", integers)
+        lines += _listed("not floats, and so not weights (quantized ones must be dequantized first)", integers)
     return "\n  ".join(lines)
 
 

@@ -16,7 +16,7 @@ NESTS = (
 )
 """Where training scripts keep the state dict in what they save; of several the first is taken."""
 TRAINING = ("optim", "sched", "scaler", "loss", "criterion")
-"""What is kept beside it, and may hold tensors too: whatever has one of these in its name."""
+"""What is kept with it, and may hold tensors too: whatever has one of these in its name."""
 DEEPEST = 6
 SHOWN = 20
 
@@ -36,13 +36,13 @@ class FoundTensors:
         Its tensors.
     place : tuple of str
         The keys that lead to it.
-    beside : list of str
+    not_taken : list of str
         Other keys that lead to one, and were not taken.
     """
 
     named: dict[str, StoredTensor]
     place: tuple[str, ...]
-    beside: list[str]
+    not_taken: list[str]
 
 
 def state_dict(content: Any, key: str | None = None) -> FoundTensors:
@@ -61,14 +61,14 @@ def state_dict(content: Any, key: str | None = None) -> FoundTensors:
         If there is none, or it cannot be determined which of several.
     """
     place: tuple[str, ...] = ()
-    beside: list[str] = []
+    not_taken: list[str] = []
     if key is not None:
         content, place = _follow(content, key), (key,)
     for _ in range(DEEPEST):
         inner = _inner(content, place)
         if inner is None:
-            return FoundTensors(dict(_named(content)), place, beside)
-        beside += [".".join((*place, name)) for name, _ in inner[1:]]
+            return FoundTensors(dict(_named(content)), place, not_taken)
+        not_taken += [".".join((*place, name)) for name, _ in inner[1:]]
         place, content = (*place, inner[0][0]), inner[0][1]
     raise ModelFileError(f"its state dict is under more than {DEEPEST} keys; name them with key=")
 

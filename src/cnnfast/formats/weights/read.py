@@ -127,7 +127,7 @@ def model_of(tensors: Tensors, options: WeightOptions, path: Path, source: str) 
         name, graph = _recognized(floats, layout, options, path)
         notes["architecture"] = f"{name}, recognized by the names and shapes of its weights"
     found = match(graph, floats, layout, options.rename)
-    ignored = list(found.beside)
+    ignored = list(found.unrelated)
     if options.ignore_unexpected:
         ignored, found.extra = ignored + found.extra, []
     if not found.is_complete:

@@ -88,8 +88,8 @@ class Guess:
 def skeleton(tensors: Tensors, path: Path, key: str | None, filters: str = "oihw") -> str:
     """Return a program that makes a network of the tensors of a file.
 
-    What files of weights do not say is guessed: the size of the image, padding, pools, activations, branches. The
-    program runs as it stands. Without any layer that it could begin with, there is none.
+    What a file of weights does not state is guessed: the size of the image, padding, pools, activations, branches. The
+    program runs as it is. Without any layer that it could begin with, the result is empty.
     """
     chain = _chained(_parts(tensors, filters))
     if not chain.parts:

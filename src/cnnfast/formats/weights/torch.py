@@ -73,8 +73,8 @@ def load(path: Path, key: str | None = None) -> tuple[dict[str, Array], str]:
         found = state_dict(saved.content, key)
         arrays = read_tensors(found.named.items(), saved.storages, path.stat().st_size)
     place = f", key {'.'.join(found.place)!r:.80}" if found.place else ""
-    beside = f", not {', '.join(map(repr, found.beside))}" if found.beside else ""
-    return arrays, place + beside
+    others = f", not {', '.join(map(repr, found.not_taken))}" if found.not_taken else ""
+    return arrays, place + others
 
 
 def _check_program(path: Path) -> None:

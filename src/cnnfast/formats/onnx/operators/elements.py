@@ -49,7 +49,7 @@ def plain(call: NodeCall) -> OnnxImages:
 
 @operator("Relu")
 def relu(call: NodeCall) -> OnnxImages:
-    """Take what is not negative; of integers (from opset 14 on), what does not lie below the integer 0."""
+    """Take what is not negative; of integers (from opset 14 on), what is not below the integer 0."""
     x = call.images(0)
     return call.emit(ops.Relu(), x) if x.integers is None else call.emit(ops.Maximum(), x, np.zeros((), np.int64))
 
