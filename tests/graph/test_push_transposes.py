@@ -7,20 +7,25 @@ from hypothesis import given
 from random_graphs import random_graph, random_inputs, seeds
 from small_graphs import net
 
-from cnnfast.graph import Graph, Node, constant, evaluate, optimize
+from cnnfast.graph import Graph, GraphBuilder, Node, constant, evaluate, optimize
 from cnnfast.graph.passes import push_transposes
+from cnnfast.graph.passes.push_transposes import pushed
 from cnnfast.ops import (
     Add,
+    BatchNorm,
     Concat,
     Conv2d,
     Flatten,
+    GlobalMaxPool,
     LayerNorm,
     Linear,
     Mul,
     Op,
     Pad,
+    PRelu,
     ReduceMean,
     Relu,
+    Reshape,
     Sigmoid,
     Slice,
     Softmax,
@@ -126,3 +131,48 @@ def test_transposes_before_and_behind_a_random_network_change_nothing(seed: int)
         np.testing.assert_array_equal(actual[name], expected[name])
     left = sum(isinstance(node.op, Transpose) for node in after.nodes)
     assert left <= sum(isinstance(node.op, Transpose) for node in graph.nodes)
+
+
+def test_flattened_images_and_what_is_computed_of_them_stay_in_place() -> None:
+    """Batch-norm, PReLU, arithmetic and a dense layer of a flattened image read their constants in its order."""
+    rng = np.random.default_rng(1)
+    builder = GraphBuilder()
+    x = builder.add("last", LAST, builder.input("x", (3, 4, 5)))
+    flat = builder.add("flat", Flatten(), x)
+    numbers = {key: rng.uniform(0.5, 1.5, 60) for key in ("scale", "shift", "mean", "var")}
+    norm = builder.add("norm", BatchNorm(), flat, parameters=numbers)
+    prelu = builder.add("prelu", PRelu(), norm, parameters={"slope": rng.uniform(0.1, 0.9, 60)})
+    shifted = builder.add("shifted", Add(), prelu, builder.constant("shift", rng.standard_normal(60)))
+    before = builder.finish(builder.add("fc", Linear(), shifted, parameters={"weight": rng.standard_normal((2, 60))}))
+    after = push_transposes(before)
+    assert kinds(after) == [Flatten, BatchNorm, PRelu, Add, Linear]
+    # what alone reads a constant keeps its name
+    assert set(after.constants) == set(before.constants)
+    assert_equal(before, after)
+
+
+def test_norms_pools_and_reshapes_are_computed_in_another_order() -> None:
+    rng = np.random.default_rng(2)
+    builder = GraphBuilder()
+    x = builder.add("last", LAST, builder.input("x", (3, 4, 6)))
+    numbers = {key: rng.standard_normal((6, 3)) for key in ("scale", "shift")}
+    norm = builder.add("norm", LayerNorm((2, 3)), x, parameters=numbers)
+    wide = builder.add("wide", Reshape((8, 3, 3)), norm)
+    flat = builder.add("flat", Flatten(), wide)
+    again = builder.add("again", Reshape((8, 3, 3)), flat)
+    before = builder.finish(builder.add("pool", GlobalMaxPool(keep_dims=False), again))
+    after = push_transposes(before)
+    assert Transpose not in kinds(after)
+    assert_equal(before, after)
+
+
+def test_which_values_are_in_another_order_is_told() -> None:
+    builder = GraphBuilder()
+    x = builder.add("last", LAST, builder.input("x", (3, 4, 5)))
+    flat = builder.add("flat", Flatten(), builder.add("relu", Relu(), x))
+    graph, views = pushed(builder.finish(builder.add("fc", Linear(), flat, parameters={"weight": np.ones((2, 60))})))
+    assert {name: (view.order, view.volume) for name, view in views.items()} == {
+        "relu": ((1, 2, 0), None),
+        "flat": ((1, 2, 0), (3, 4, 5)),
+    }
+    assert graph.shapes["relu"] == (3, 4, 5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Flatten, Op, Shape
 
@@ -52,3 +54,17 @@ class LayerChain:
     def graph(self) -> Graph:
         """Return the graph; its output is the last layer."""
         return self._builder.finish(self._last)
+
+
+def columns_to_chw(weight: Array, shape: Shape) -> Array:
+    """Reorder the columns of a dense layer from the order H, W, C of its input volume to C, H, W.
+
+    Examples
+    --------
+    >>> columns_to_chw(np.arange(4)[None], (2, 1, 2))
+    array([[0, 2, 1, 3]])
+    """
+    if len(shape) == 1:
+        return weight
+    c, h, w = shape
+    return np.ascontiguousarray(weight.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(-1, c * h * w))

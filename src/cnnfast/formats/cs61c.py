@@ -17,8 +17,7 @@ import numpy as np
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats import cifar10
-from cnnfast.formats.chain import LayerChain
-from cnnfast.formats.channels_last import columns_to_chw
+from cnnfast.formats.chain import LayerChain, columns_to_chw
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.registry import ModelFormat, register

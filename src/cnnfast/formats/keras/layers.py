@@ -207,7 +207,7 @@ def _permute(attributes: LayerAttributes) -> Apply:
     def apply(call: LayerCall) -> Value:
         if len(dims) != len(call.x.shape):
             raise ModelFileError(f"dims are {dims}, but the value has the shape {call.x.shape}")
-        return call.graph.transpose(call.name, call.graph.in_order(call.x), [axis - 1 for axis in dims])
+        return call.graph.transpose(call.name, call.x, [axis - 1 for axis in dims])
 
     return apply
 

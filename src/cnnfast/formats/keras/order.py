@@ -20,10 +20,13 @@ class Order:
         Whether Keras has images as (N, H, W, C).
     rows : mapping of str to (C, H, W)
         The layers whose rows are flattened images: Keras has them in the order H, W, C.
+    as_in_file : frozenset of str
+        Layers whose results have three axes in the order of Keras, although images have not.
     """
 
     channels_last: bool
     rows: Mapping[str, Shape]
+    as_in_file: frozenset[str] = frozenset()
 
     def in_network(self, layer: str, values: Array) -> Array:
         """Return what Keras computed, images along axis 0, as the network has it.
@@ -34,7 +37,7 @@ class Order:
         >>> Order(True, {"flatten": (2, 1, 2)}).in_network("flatten", np.array([[0, 1, 2, 3]]))
         array([[0, 2, 1, 3]])
         """
-        if values.ndim == 4 and self.channels_last:
+        if values.ndim == 4 and self.channels_last and layer not in self.as_in_file:
             return values.transpose(0, 3, 1, 2)
         if layer in self.rows and values.ndim == 2:
             c, h, w = self.rows[layer]
@@ -56,7 +59,5 @@ def order_of(path: Path, input_shape: Shape) -> Order:
     with error_context(path):
         archive = read_archive(path)
         stated = input_shape if len(input_shape) == 3 else None
-        graph, images = graph_and_images(archive, stated)
-    # the output itself has been put into the order of the file
-    rows = {layer: volume for layer, volume in images.rows.items() if graph.outputs != (f"{layer}/hwc",)}
-    return Order(images.channels_last, rows)
+        _, images = graph_and_images(archive, stated)
+    return Order(images.channels_last, images.rows, images.as_in_file)

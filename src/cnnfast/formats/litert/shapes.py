@@ -75,7 +75,7 @@ def _transpose(call: OperatorCall) -> Value:
         raise ModelFileError(f"it must permute {len(x.shape) + 1} axes, but its order is {order}")
     if order[0] != 0:
         raise UnsupportedError(f"its order {order} moves the axis of the images")
-    return call.graph.transpose(call.name, call.graph.in_order(x), [axis - 1 for axis in order[1:]])
+    return call.graph.transpose(call.name, x, [axis - 1 for axis in order[1:]])
 
 
 @operator("CONCATENATION")
@@ -156,7 +156,7 @@ for _kind, _op in {"MEAN": ReduceMean, "SUM": ReduceSum, "REDUCE_MAX": ReduceMax
 
 @operator("PAD", "PADV2", "MIRROR_PAD")
 def _pad(call: OperatorCall) -> Value:
-    x, sides = call.graph.in_order(call.value()), call.integers(1)
+    x, sides = call.value(), call.integers(1)
     if len(x.shape) != 3 or len(sides) != 8 or min(sides) < 0:
         raise UnsupportedError(f"paddings {sides} of {x.shape}; supported: images (H, W, C)")
     if any(sides[:2]) or any(sides[6:]):

@@ -8,7 +8,9 @@ of what they read, and a transpose is made only where an op insists on an order.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,20 +28,39 @@ Order = tuple[int, ...]
 
 
 @frozen
-class _View:
-    """A value as another one: ``source`` with its axes in an order, or flattened after that."""
+class View:
+    """A value as another one: ``source`` with its axes in an order.
+
+    With a ``volume`` both are flat: ``source`` is a value of that shape flattened, and the value stands for the same
+    one with its axes in the order, flattened.
+    """
 
     source: str
     order: Order
-    flat: bool = False
+    volume: Shape | None = None
 
 
 def push_transposes(graph: Graph) -> Graph:
     """Move transposes toward the outputs; the graph stays as it is unless fewer of them are left."""
+    return pushed(graph)[0]
+
+
+def pushed(graph: Graph) -> tuple[Graph, Mapping[str, View]]:
+    """Return what `push_transposes` does, and which of its values were in another order before.
+
+    Returns
+    -------
+    graph : Graph
+    views : mapping of str to View
+        By the names of values, what the values of these names in the graph before were of those now.
+    """
     if not any(isinstance(node.op, ops.Transpose) for node in graph.nodes):
-        return graph
-    pushed = _Pushing(graph).run()
-    return pushed if _count(pushed) < _count(graph) else graph
+        return graph, {}
+    pushing = _Pushing(graph)
+    after = pushing.run()
+    if _count(after) >= _count(graph):
+        return graph, {}
+    return after, {name: view for name, view in pushing.views.items() if view.source == name and name in after.shapes}
 
 
 def _count(graph: Graph) -> int:
@@ -52,7 +73,7 @@ class _Pushing:
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
-    views: dict[str, _View] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     turned: dict[tuple[object, ...], str] = field(default_factory=dict)
@@ -96,74 +117,122 @@ class _Pushing:
         view = self.views.get(value)
         if view is None:
             return value
-        if not view.flat and view.order == tuple(range(len(self.shapes[view.source]))):
+        if view.order == tuple(range(len(view.order))):
+            return view.source
+        if view.volume is not None and _keeps_elements(view.volume, view.order):
             return view.source
         if value not in self.made:
             name = fresh_name(f"{value}.ordered", self.taken)
             self.made[value] = self._materialise(name, view)
         return self.made[value]
 
-    def _materialise(self, name: str, view: _View) -> str:
-        shape = self.shapes[view.source]
+    def _materialise(self, name: str, view: View) -> str:
+        shape = self.shapes[view.source] if view.volume is None else view.volume
         ordered = tuple(shape[axis] for axis in view.order)
         if _keeps_elements(shape, view.order):
-            target = (math.prod(shape),) if view.flat else ordered
+            target = ordered if view.volume is None else (math.prod(shape),)
             return self._append(name, ops.Reshape(target), (view.source,))
         transpose = ops.Transpose((0, *(axis + 1 for axis in view.order)))
-        if not view.flat:
+        if view.volume is None:
             return self._append(name, transpose, (view.source,))
-        turned = self._append(fresh_name(f"{name}.ordered", self.taken), transpose, (view.source,))
+        volume = self._append(fresh_name(f"{name}.volume", self.taken), ops.Reshape(shape), (view.source,))
+        turned = self._append(fresh_name(f"{name}.ordered", self.taken), transpose, (volume,))
         return self._append(name, ops.Flatten(), (turned,))
 
     # ---- nodes
 
-    def _view(self, node: Node) -> _View | None:
+    def _view(self, node: Node) -> View | None:
         """Return what a node's result is a view of, after appending what computes that; None if it has to be itself."""
         views = [self.views.get(v) for v in node.inputs]
         first = views[0]
         if isinstance(node.op, ops.Transpose):
             return self._transposed(node, first)
-        if isinstance(node.op, ops.Flatten | ops.Reshape) and first is not None and not first.flat:
-            return replace(first, flat=True) if len(self.graph.shapes[node.name]) == 1 else None
+        if isinstance(node.op, ops.Flatten | ops.Reshape) and first is not None:
+            return self._reshaped(node, first)
         if isinstance(node.op, Binary):
             return self._binary(node, views)
         if isinstance(node.op, ops.Concat):
             return self._concat(node, views)
         if first is None:
             return None
+        if first.volume is not None and isinstance(node.op, ops.BatchNorm | ops.PRelu):
+            numbers = [self._of_elements(value, first) for value in node.inputs[1:]]
+            return replace(first, source=self._append(self._inner(node), node.op, (first.source, *numbers)))
         op = _reordered(node.op, first, self.shapes[first.source])
         if op is None:
             return None
-        if isinstance(op, ops.LayerNorm) and len(node.inputs) > 1 and len(op.axes) > 1:
-            return None
-        name = self._append(self._inner(node), op, (first.source, *node.inputs[1:]))
+        parameters = node.inputs[1:]
+        if isinstance(node.op, ops.LayerNorm) and isinstance(op, ops.LayerNorm):
+            axes = [first.order[axis - 1] + 1 for axis in node.op.axes]
+            parameters = tuple(self._permuted(value, np.argsort(axes)) for value in parameters)
+        name = self._append(self._inner(node), op, (first.source, *parameters))
         return self._after(node.op, name, first)
+
+    def _reshaped(self, node: Node, first: View) -> View | None:
+        """Return the view of a flattened value, or of one that keeps its last axis where that is the source's first."""
+        target, shape = self.graph.shapes[node.name], self.shapes[first.source]
+        if first.volume is not None:
+            if target != tuple(first.volume[axis] for axis in first.order):
+                return None
+            return View(self._append(self._inner(node), ops.Reshape(first.volume), (first.source,)), first.order)
+        if len(target) == 1:
+            flat = self._append(self._inner(node), ops.Flatten(), (first.source,))
+            return replace(first, source=flat, volume=shape)
+        if len(target) == len(shape) == 3 and first.order == (1, 2, 0) and target[2] == shape[0]:
+            moved = ops.Reshape((shape[0], *target[:2]))
+            return replace(first, source=self._append(self._inner(node), moved, (first.source,)))
+        return None
+
+    def _permuted(self, value: str, axes: np.ndarray[Any, Any]) -> str:
+        """Return a constant with its axes in another order."""
+        if len(axes) < 2 or list(axes) == list(range(len(axes))):
+            return value
+        return self._replaced(value, ("axes", *map(int, axes)), lambda array: array.transpose(axes))
+
+    def _of_elements(self, value: str, view: View) -> str:
+        """Return one number for each element of a flattened value in the order of the view's source."""
+        if self.graph.constants[value].size == 1:
+            return value
+        places = _places(view)
+        return self._replaced(value, (view.order, view.volume), lambda array: array[np.argsort(places)])
+
+    def _replaced(self, value: str, key: tuple[object, ...], change: Callable[[Array], Array]) -> str:
+        """Return a changed constant; under its own name if nothing else reads it."""
+        if (value, *key) not in self.turned:
+            array = change(self.graph.constants[value])
+            if len(self.graph.consumers[value]) == 1:
+                self.constants[value] = read_only(array)
+                self.shapes[value] = array.shape
+                self.turned[value, *key] = value
+            else:
+                self.turned[value, *key] = self._constant(array, f"{value}.turned")
+        return self.turned[value, *key]
 
     def _inner(self, node: Node) -> str:
         """Return a name for what a node computes in another order: its own, unless that is the name of an output."""
         return fresh_name(f"{node.name}.turned", self.taken) if node.name in self.graph.outputs else node.name
 
-    def _transposed(self, node: Node, first: _View | None) -> _View | None:
+    def _transposed(self, node: Node, first: View | None) -> View | None:
         op = node.op
         assert isinstance(op, ops.Transpose)
-        if first is not None and first.flat:
+        if first is not None and first.volume is not None:
             return first
         order = tuple(axis - 1 for axis in op.order[1:])
         if node.inputs[0] in self.graph.constants:
             return None
-        return _View(node.inputs[0], order) if first is None else _View(
+        return View(node.inputs[0], order) if first is None else View(
             first.source, tuple(first.order[axis] for axis in order)
         )  # fmt: skip
 
-    def _after(self, op: Op, name: str, view: _View) -> _View:
+    def _after(self, op: Op, name: str, view: View) -> View:
         """Return the view of a result; a reduction that drops axes drops them from the order too."""
         if not isinstance(op, ops.Reduce | ops.GlobalAvgPool | ops.GlobalMaxPool) or op.keep_dims:
             return replace(view, source=name)
         axes = op.axes if isinstance(op, ops.Reduce) else (2, 3)
         kept = [axis for i, axis in enumerate(view.order, start=1) if i not in axes]
-        return _View(name, tuple(sorted(kept).index(axis) for axis in kept) or (0,))
+        return View(name, tuple(sorted(kept).index(axis) for axis in kept) or (0,))
 
-    def _binary(self, node: Node, views: list[_View | None]) -> _View | None:
+    def _binary(self, node: Node, views: list[View | None]) -> View | None:
         """Compute arithmetic of two values in the order that both have; a constant takes any order."""
         view = next((v for v in views if v is not None), None)
         if view is None:
@@ -173,63 +242,54 @@ class _Pushing:
             return None
         return replace(view, source=self._append(self._inner(node), node.op, tuple(s for s in sources if s)))
 
-    def _as_source(self, value: str, own: _View | None, view: _View) -> str | None:
+    def _as_source(self, value: str, own: View | None, view: View) -> str | None:
         """Return a value in the order of a view's source, or None if that takes a transpose."""
         if own is not None:
-            alike = (own.order, own.flat) == (view.order, view.flat)
-            same_shape = self.shapes[own.source] == self.shapes[view.source]
-            return own.source if alike and (same_shape or not view.flat) else None
+            return own.source if (own.order, own.volume) == (view.order, view.volume) else None
         if value in self.graph.constants:
             return self._turned_constant(value, view)
         shape, back = self.graph.shapes[value], tuple(int(axis) for axis in np.argsort(view.order))
-        if view.flat or len(shape) != len(back) or not _keeps_elements(shape, back):
+        if view.volume is not None or len(shape) != len(back) or not _keeps_elements(shape, back):
             return None
         name = fresh_name(f"{value}.turned", self.taken)
         return self._append(name, ops.Reshape(tuple(shape[axis] for axis in back)), (value,))
 
-    def _turned_constant(self, value: str, view: _View) -> str | None:
+    def _turned_constant(self, value: str, view: View) -> str | None:
         array = self.graph.constants[value]
-        rank = len(view.order)
+        rank = len(view.order) if view.volume is None else 1
         if array.size == 1 and array.ndim <= rank:
             return value
-        if view.flat:
-            shape = tuple(self.shapes[view.source][axis] for axis in view.order)
-            if array.ndim != 1 or array.size != math.prod(shape):
-                return None
-            array = array.reshape(shape)
-        elif array.ndim > rank:
+        if array.ndim > rank:
             return None
-        key = (value, view.order, array.shape)
-        if key not in self.turned:
-            array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-            self.turned[key] = self._constant(array.transpose(np.argsort(view.order)), f"{value}.turned")
-        return self.turned[key]
+        if view.volume is not None:
+            return self._of_elements(value, view) if array.size == math.prod(view.volume) else None
+        whole, back = (1,) * (rank - array.ndim) + array.shape, np.argsort(view.order)
+        return self._replaced(value, (view.order, whole), lambda array: array.reshape(whole).transpose(back))
 
-    def _concat(self, node: Node, views: list[_View | None]) -> _View | None:
+    def _concat(self, node: Node, views: list[View | None]) -> View | None:
         assert isinstance(node.op, ops.Concat)
         view = views[0]
-        if view is None or view.flat or any(v is None or (v.order, v.flat) != (view.order, False) for v in views):
+        if view is None or any(v is None or (v.order, v.volume) != (view.order, None) for v in views):
             return None
         op = ops.Concat(view.order[node.op.axis - 1] + 1)
         sources = tuple(v.source for v in views if v is not None)
         return replace(view, source=self._append(self._inner(node), op, sources))
 
     def _linear(self, node: Node) -> bool:
-        """Let a dense layer read features in another order by reordering its weights; tell whether that was done."""
+        """Let a dense layer read features in another order by reordering its weights; return whether that was done."""
         view = self.views.get(node.inputs[0])
-        if view is None or not view.flat or _keeps_elements(self.shapes[view.source], view.order):
+        if view is None or view.volume is None or _keeps_elements(view.volume, view.order):
             return False
-        shape = self.shapes[view.source]
-        key = (node.inputs[1], view.order, shape)
-        if key not in self.turned:
-            columns = np.arange(math.prod(shape)).reshape(shape).transpose(view.order).reshape(-1)
-            weight = np.empty_like(self.graph.constants[node.inputs[1]])
-            weight[:, columns] = self.graph.constants[node.inputs[1]]
-            self.turned[key] = self._constant(weight, f"{node.inputs[1]}.turned")
-        name = self.turned[key]
-        flat = self._append(fresh_name(f"{node.inputs[0]}.flat", self.taken), ops.Flatten(), (view.source,))
-        self._append(node.name, node.op, (flat, name, *node.inputs[2:]))
+        back = np.argsort(_places(view))
+        weight = self._replaced(node.inputs[1], (view.order, view.volume), lambda array: array[:, back])
+        self._append(node.name, node.op, (view.source, weight, *node.inputs[2:]))
         return True
+
+
+def _places(view: View) -> np.ndarray[Any, Any]:
+    """Return, for each element of a flat view, its place in the source."""
+    assert view.volume is not None
+    return np.arange(math.prod(view.volume)).reshape(view.volume).transpose(view.order).reshape(-1)
 
 
 def _keeps_elements(shape: Shape, order: Order) -> bool:
@@ -238,13 +298,13 @@ def _keeps_elements(shape: Shape, order: Order) -> bool:
     return moved == sorted(moved)
 
 
-def _reordered(op: Op, view: _View, source: Shape) -> Op | None:
+def _reordered(op: Op, view: View, source: Shape) -> Op | None:
     """Return the op that computes on the source what ``op`` computes on the view, or None if there is none."""
     if isinstance(op, ops.PRelu):
         return None
     if isinstance(op, ops.Activation | ops.Function | ops.Identity | ops.Dropout):
         return op
-    if view.flat:
+    if view.volume is not None:
         return None
     axes = {axis: view.order[axis - 1] + 1 for axis in range(1, len(view.order) + 1)}
     match op:
@@ -257,7 +317,7 @@ def _reordered(op: Op, view: _View, source: Shape) -> Op | None:
         case ops.Reduce():
             return simplest(replace(op, axes=tuple(sorted(axes[axis] for axis in op.axes))), source)
         case ops.LayerNorm():
-            return replace(op, axes=tuple(axes[axis] for axis in op.axes))
+            return replace(op, axes=tuple(sorted(axes[axis] for axis in op.axes)))
         case ops.Slice():
             back = np.argsort(view.order)
             return ops.Slice(*(tuple(part[axis] for axis in back) for part in (op.start, op.count, op.step)))
