@@ -1,10 +1,11 @@
-"""Networks by name, without what they have learned: for weights that come without a network, and for training.
+"""Networks by name, untrained: for weights that come without a network, and for training.
 
 To add one, write a function from (weights, input shape, classes) to layers and decorate it with `register`.
 
 ===========  ===========================================================
 `registry`   the list, and how a name becomes a graph
 `weights`    makes layers with random weights, or with zeros to be filled
+`initial`    the random weights that training begins with
 `plain`      chains of convolutions and dense layers
 `tutorials`  what PyTorch's examples and tutorials train
 `vgg`        VGG for small images and for ImageNet

@@ -18,7 +18,7 @@ Maker = Callable[[LayerMaker, Shape, int], Layers]
 
 @frozen
 class Architecture:
-    """A network without what it has learned.
+    """An untrained network.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Architecture:
     layers : callable (weights, input_shape, classes) -> list of layers
         Up to the scores: neither softmax nor sigmoid at the end.
     distinct : bool
-        Whether names and shapes of its weights tell it from all that people build, so that a file of them needs no
+        Whether names and shapes of its weights distinguish it from other networks, so that a file of them needs no
         name. Names such as ``conv1`` and ``fc1`` do not, unless the sizes are those of an example that many have run.
     """
 

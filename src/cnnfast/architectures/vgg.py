@@ -33,7 +33,7 @@ STAGES = {
 
 
 def vgg(w: LayerMaker, shape: Shape, classes: int, name: str, batch_norm: bool) -> Layers:
-    """Return a VGG for ImageNet, with torchvision's names; it has no adaptive pool, so 224x224 is what it takes."""
+    """Return a VGG for ImageNet, with torchvision's names; it has no adaptive pool, so it takes 224x224 only."""
     layers: Layers = []
     channels = shape[0]
     for filters, convs in STAGES[name]:

@@ -1,20 +1,22 @@
-"""The command ``cnnfast``: one file a subcommand, each listed once in `COMMANDS`.
+"""The command ``cnnfast``: one file per subcommand, each listed once in `COMMANDS`.
 
 A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``, the exit status. To add one, write
 ``cli/<name>.py`` and list it below.
 
-==========  ==========================================================================
-`find`      and `classify`: what to say about an image; the run itself is `sweep`
-`readers`   what the user states about a model file that does not state it itself
-`inputs`    paths of the command line → images, one after the other
-`rows`      the file of ``--out``: written, and read again by ``--resume``
-`records`   one row of it, as CSV or JSON
-`shelves`   copies and links of what was found
-`gallery`   the contact sheet of ``--report``
-`progress`  the bar, and all that is said on stderr
-`recipes`   the arguments of `train` that make a recipe
-`lessons`   what `train` begins with: a network, and the images it is to learn
-==========  ==========================================================================
+==============  ==========================================================================
+`batch_run`     one pass over many images; `find` and `classify` judge each image
+`models`        the network of a command, and its classes
+`options`       arguments that several subcommands take
+`readers`       what the user states about a model file that does not state it itself
+`inputs`        paths of the command line → images, one after the other
+`results_file`  the file of ``--out``: written, and read again by ``--resume``
+`records`       one row of it, as CSV or JSON
+`export`        copies of, or links to, the pictures that were found
+`gallery`       the contact sheet of ``--report``
+`progress`      the bar, and everything that is printed on stderr
+`recipes`       the arguments of `train` that make a recipe
+`train_setup`   what `train` begins with: a network, and the images to learn from
+==============  ==========================================================================
 """
 
 from __future__ import annotations
@@ -77,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = _run(argv)
         sys.stdout.flush()
         return status
-    except SystemExit as stop:  # argparse has said what there is to say.
+    except SystemExit as stop:  # argparse has printed the message.
         return stop.code if isinstance(stop.code, int) else USAGE
     except BrokenPipeError:
-        # Whoever read our output has left; Python's own flush at exit must not complain about it.
+        # The reader of our output is gone; Python's own flush at exit must not complain about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except CnnfastError as error:

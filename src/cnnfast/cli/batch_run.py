@@ -32,7 +32,7 @@ Cells = tuple[object, ...]
 
 @frozen
 class Outcome:
-    """What is said about one image.
+    """The result for one image.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class _Sweep:
             self.failures.add(row.picture, row.error)
 
     def _judge_all(self, done: int, out: RowFile | None, progress: Progress) -> None:
-        # decided here, because a thread of the pipeline knows nothing of a `with` block around this one
+        # decided here, because a thread of the pipeline does not see a `with` block around this one
         self.threads = get_num_threads()
         size = self.args.batch or default_batch(self.threads)
         pipeline = Pipeline[Item](lambda item: item.load(self.preprocess), self._compute, size, self.threads)

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run both and print where they part."""
+    """Run both and print where they begin to differ."""
     if args.right is None and args.engine is None:
         raise ConfigError("name a second network B, or an --engine that runs A's own file")
     right = args.right or args.left
@@ -104,7 +104,7 @@ def _rule_of_engine(args: argparse.Namespace, source: str, left: Network) -> Pre
 
 
 def _check_options(args: argparse.Namespace, *sources: str) -> None:
-    """Refuse what is said about neither of the two files."""
+    """Refuse options that apply to neither of the two files."""
     taken = {name for source in sources for name in detect(find(source)).options}
     if strange := [name for name in readers.reading(args) if name not in taken]:
         raise ConfigError(f"--{strange[0].replace('_', '-')} has no meaning for {' or '.join(sources)}")

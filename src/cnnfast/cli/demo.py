@@ -73,7 +73,7 @@ def _print_cats(pictures: Sequence[Known], cats: Array) -> None:
 
 
 def _print_labeled(pictures: Sequence[Known], labels: Sequence[str]) -> None:
-    """Count what the network takes the labeled pictures for; what is of no class of CIFAR-10 cannot be right."""
+    """Count the network's answers for the labeled pictures; only pictures of a class of CIFAR-10 can be right."""
     print()
     for source in dict.fromkeys(known.source for known in pictures):
         pairs = [(k, label) for k, label in zip(pictures, labels, strict=True) if k.source == source]

@@ -78,7 +78,7 @@ def _place(folder: Path, name: str, same: Same, make: Make) -> None:
 
 def _copy_actions(picture: Path) -> tuple[Same, Make]:
     def make(target: Path) -> None:
-        # A copy that an interruption has cut short must not look like another picture of that name.
+        # An incomplete copy, left by an interruption, must not look like another picture of that name.
         with picture.open("rb") as source, replacing(target, durable=False) as file:
             shutil.copyfileobj(source, file)
         shutil.copystat(picture, target)

@@ -46,7 +46,7 @@ class Gallery:
             heapq.heappushpop(self._heap, entry)
 
     def write(self, title: str) -> str:
-        """Draw the sheet, the most confident picture first, and return a line that says so."""
+        """Draw the sheet, the most confident picture first, and return a line about it."""
         tiles = [tile for _, _, tile in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
         shown = f"; the {len(tiles)} most confident of {self._seen:,} are shown" if self._seen > len(tiles) else ""
         contact_sheet(tiles, self._path, title + shown)

@@ -83,7 +83,7 @@ def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Net
     Raises
     ------
     CnnfastError
-        If it cannot be read, or what is said does not fit it.
+        If it cannot be read, or the options do not fit it.
     """
     options = reading(args)
     if lenient:

@@ -20,14 +20,14 @@ SETTINGS = (
 """The arguments that are settings of an optimizer."""
 
 BESIDE = {"head_optimizer", "bias_optimizer"}
-"""Those that name another optimizer."""
+"""The arguments that name another optimizer."""
 
 CONVERT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda text: bool(int(text))}
-"""What makes a setting of a text, by its type."""
+"""What parses a setting, by its type."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments; what is not said is as in `Recipe`."""
+    """Declare the arguments; the defaults are those of `Recipe`."""
     parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
     parser.add_argument("--batch", type=options.positive, metavar="N", help="images per step (128)")
     parser.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="default: %(default)s")
@@ -102,7 +102,7 @@ def _optimizer(args: argparse.Namespace) -> Optimizer:
 
 
 def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
-    """Return what a text such as ``sgd:learning_rate=0.01,momentum=0.9,nesterov=1`` names, of the kinds that there are.
+    """Return the one of some kinds that a text names, such as ``sgd:learning_rate=0.01,momentum=0.9,nesterov=1``.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """One row of ``--out``, and how it is written: as CSV or as JSON.
 
-Both are read back by ``--resume``, so every row has one way of being written, and what is read gives what was meant.
+Both are read back by ``--resume``, so every row is written in one way only, and reading it gives the same row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cnnfast._frozen import frozen
 
 
 class Row(NamedTuple):
-    """What is said about one image: values of the columns, or the reason why there are none."""
+    """The result for one image: values of the columns, or the reason why there are none."""
 
     picture: str
     cells: tuple[object, ...]
@@ -108,7 +108,7 @@ def _quoted(text: str) -> str:
 
 @frozen
 class Jsonl:
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     columns: tuple[str, ...]
 

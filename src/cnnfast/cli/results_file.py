@@ -137,7 +137,7 @@ class RowFile:
         return row
 
     def _refuse_saved_by_another(self, record: bytes) -> None:
-        """Say it if a record shows that an editor or a spreadsheet has saved the file."""
+        """Print a warning if a record shows that an editor or a spreadsheet has saved the file."""
         found = "a byte order mark" if record.startswith(BOM_UTF8) else "line ends of Windows"
         if record.startswith(BOM_UTF8) or record.endswith(b"\r\n"):
             raise ConfigError(

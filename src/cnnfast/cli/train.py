@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
     if args.preprocess is not None and args.base is None:
         raise ConfigError("--preprocess belongs to --base: a new network scales its input by the images")
-    # a run of hours must not end at a name
+    # a run of hours must not fail because of a name
     check_target(args.out)
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
     if (folder / CHECKPOINT).exists() and not (args.resume or args.force):

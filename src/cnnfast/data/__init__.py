@@ -69,7 +69,7 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
     if not os.path.exists(path):  # a Path raises where a name is too long
         raise DataError(f"{path}: no such file or folder; `cnnfast download cifar10` fetches one")
     if not (path.is_file() or path.is_dir()):
-        # opening a pipe or a device could wait for ever
+        # opening a pipe or a device could block
         raise DataError(f"{path}: is neither a file nor a folder; a data set must be one of them")
     try:
         format_ = next((f for f in FORMATS.values() if f.recognize(path)), None)

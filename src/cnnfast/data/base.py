@@ -96,7 +96,7 @@ class Dataset:
         Parameters
         ----------
         size : int
-            Images a batch; the last may be smaller, and so may one in which images could not be read.
+            Images per batch; the last may be smaller, and so may one in which images could not be read.
         preprocess : Preprocess, optional
             Fit the images to its size and channels. Picture files need it, because their sizes differ.
 
@@ -197,9 +197,9 @@ class DatasetFormat:
     ----------
     name : str
     looks_like : str
-        What a user has to have, in a few words; printed where nothing is recognized.
+        What the user needs, in a few words; printed where nothing is recognized.
     recognize : callable
-        Tell from names and first bytes whether a path is of this kind, raising nothing but OSError.
+        Return from names and first bytes whether a path is of this kind, raising only OSError.
     open : callable
         Open a path of this kind; the second argument is the split, "train" or "test".
     """

@@ -30,7 +30,7 @@ ENCRYPTED = 0x1
 
 @frozen
 class StoredArray:
-    """An array in a file: ``member`` of an npz, or the whole of an npy where that is None."""
+    """An array in a file: ``member`` of an npz, or the whole npy if that is None."""
 
     file: Path
     member: str | None

@@ -1,7 +1,7 @@
 """What the output of a network answers: one class for each image, or one for each of several positions.
 
-Which axis holds the classes is never guessed: an output with several axes shows it by the softmax that it ends in, or
-by as many labels as one of its axes is long.
+Which axis holds the classes is never guessed: an output with several axes tells it by the softmax that it ends in, or
+by a number of labels equal to the length of one axis.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _end(graph: Graph) -> _End:
 
 
 def _moved(op: ops.Op, before: Shape, after: Shape, axis: int) -> int | None:
-    """Return which axis an axis is after a move, or None if it is not an axis any more."""
+    """Return which axis an axis is after a move, or None if it is no longer an axis."""
     if isinstance(op, ops.Transpose):
         return op.order.index(axis + 1) - 1
     if before == after:

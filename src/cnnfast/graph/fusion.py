@@ -1,7 +1,7 @@
 """Fusion: which of the ops that follow a layer become its epilogue.
 
-The passes, the planner and training all ask here, each with the capabilities of its kernels, so that none of them
-decides by itself.
+The passes, the planner and training all ask here, each with the capabilities of its kernels, so that the rules
+are in one place.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Follower:
 
 
 def epilogue_of(graph: Graph, node: Node, can: Capabilities, taken: Collection[str] = ()) -> Epilogue:
-    """Return what of the nodes behind a node fits into its epilogue.
+    """Return which of the nodes behind a node fit into its epilogue.
 
     Only values that nothing else reads disappear, and nodes whose names are ``taken`` stay. An activation behind a
     max-pool goes before it if that is bit-identical.
@@ -139,7 +139,7 @@ def epilogue_of_fused(
     constants: Mapping[str, Array],
     can: Capabilities,
 ) -> Epilogue:
-    """Return what of the tail of a `Fused` op fits into the epilogue of its base."""
+    """Return how much of the tail of a `Fused` op fits into the epilogue of its base."""
 
     def kind(value: str) -> ResidualKind:
         return ResidualKind.CONSTANT if value in constants else ResidualKind.EARLIER
@@ -201,7 +201,7 @@ class _Decision:
     def _keeps_order(self, follower: _Follower) -> bool:
         """Return whether an activation never falls, rounding included, so that it may go before a max-pool.
 
-        Smooth functions rise too, but an approximation of exp need not rise at every last bit; and before the pool
+        Smooth functions rise too, but an approximation of exp may not rise in its last bit; and before the pool
         there are more of them to compute. A slope of zero times infinity is NaN, which the pool would have hidden.
         """
         match follower.op:

@@ -1,4 +1,4 @@
-"""The reference interpreter: runs a graph op by op in NumPy; slow, and the truth."""
+"""The reference interpreter: runs a graph op by op in NumPy; slow, but the truth."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def evaluate(
 
 
 def operand(node: Node, index: int, value: str, values: Mapping[str, Array], weights: Mapping[str, Array]) -> Array:
-    """Return what a node reads: a constant in the place of an activation counts as a single image."""
+    """Return what a node reads: a constant in place of an activation counts as a single image."""
     if value in values:
         return values[value]
     return weights[value][None] if node.op.is_data_input(index) else weights[value]

@@ -104,7 +104,7 @@ class Graph:
 
     @cached_property
     def only_readers(self) -> Mapping[str, Node]:
-        """For each value that one node alone reads, once, and that is not an output, that node."""
+        """The only reader of each value that is not an output and that a single node reads, once."""
         return MappingProxyType(
             {
                 value: readers[0]

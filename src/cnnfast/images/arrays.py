@@ -74,8 +74,8 @@ def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> InputRule
 def as_images(images: object, rules: InputRules, find_axes: FindAxes, layout: str | None) -> Array:
     """Return images as a view of shape (N, C, H, W); only gray pictures for a network that takes rows may be copied.
 
-    Which shapes are taken is what the `Entry` says; here is the rest: kinds of arrays, a network's own few axes, and
-    the words for what does not fit.
+    The `Entry` decides which shapes are taken; this does the rest: kinds of arrays, a network's own few axes, and
+    the errors for what does not fit.
 
     Parameters
     ----------

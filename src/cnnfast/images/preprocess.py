@@ -62,7 +62,7 @@ class Preprocess:
     scale : float
         Factor applied to each byte.
     mean, std : tuple of float
-        One value a channel, in the order of ``channels``; a single value is repeated.
+        One value per channel, in the order of ``channels``; a single value is repeated.
     background : tuple of int
         Red, green and blue, 0 to 255, behind transparent pixels and around padded pictures.
 

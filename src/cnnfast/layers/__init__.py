@@ -1,4 +1,4 @@
-"""Layers, for people who write a network down: with their weights, or with their sizes alone.
+"""Layers to write a network with: with their weights, or with their sizes alone.
 
 A list of layers is a chain; `Residual`, `Gate` and `Branches` hold their own lists. Layers made with sizes get
 random weights from `cnnfast.Network.build`:

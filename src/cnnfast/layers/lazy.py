@@ -1,4 +1,4 @@
-"""Layers whose weights follow from the value that they meet: ``Conv2d(16, 3)``, ``Linear(10)``, ``BatchNorm()``.
+"""Layers whose weights follow from the shape of their input: ``Conv2d(16, 3)``, ``Linear(10)``, ``BatchNorm()``.
 
 `cnnfast.layers` makes them where it gets numbers instead of arrays; `cnnfast.Network.build` makes their weights.
 """
@@ -26,11 +26,11 @@ class LazyLayer:
     Attributes
     ----------
     text : str
-        How it was written down.
+        How it was written.
     kind : type
         Of its op.
     make : callable
-        Returns its op and its parameters, all zeros, for the shape of the value that it meets.
+        Returns its op and its parameters, all zeros, for the shape of its input.
     name : str, optional
     """
 

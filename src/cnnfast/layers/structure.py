@@ -1,4 +1,4 @@
-"""What lists of layers are made of: a layer with arrays, and lists that run side by side."""
+"""What lists of layers are made of: a layer with arrays, and lists that run in parallel."""
 
 from __future__ import annotations
 

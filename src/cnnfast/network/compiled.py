@@ -1,4 +1,4 @@
-"""A network made ready for calls that are all alike."""
+"""A network prepared for calls that are all alike."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Compiled:
         return self._explain(images, out) if result is None else result
 
     def _explain(self, images: object, out: object) -> Array:
-        """Find out why an `Entry` has refused; what is only unusual, such as another byte order, runs the long way."""
+        """Find out why an `Entry` has refused; what is only unusual, such as another byte order, takes the long way."""
         settings, network = self._settings, self._network
         batch = as_images(images, self._rules, self._find_axes, settings.layout)
         if len(batch) != settings.batch:

@@ -91,7 +91,7 @@ class NetworkCalls(NetworkFacts):
         Parameters
         ----------
         images, layout, nan_policy, outliers, threads, out
-            As for `forward`; ``out`` is as what is returned.
+            As for `forward`; ``out`` has the shape of the result.
 
         Returns
         -------
@@ -286,7 +286,7 @@ class NetworkCalls(NetworkFacts):
         InputError
             If the network has no preprocessing.
         ConfigError
-            If a number is none.
+            If ``batch``, ``threads`` or ``workers`` is not a number in its range.
 
         Examples
         --------
@@ -346,7 +346,7 @@ class NetworkCalls(NetworkFacts):
         ConfigError
             If ``batch`` is not an integer from 1 up, or ``threads`` is not a number of threads.
         UnsupportedError
-            For probabilities of a network with a single output, which are made of its result; say ``raw=True``.
+            For probabilities of a network with a single output, which are made of its result; use ``raw=True``.
 
         Examples
         --------

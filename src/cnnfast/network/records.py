@@ -22,7 +22,7 @@ def shortest(value: Any) -> float:
 
 
 def finite(value: Any) -> Any:
-    """Return lists, dicts and numbers with None where a number is not finite: JSON has no word for those.
+    """Return lists, dicts and numbers with None where a number is not finite: JSON cannot express those.
 
     Examples
     --------

@@ -81,7 +81,7 @@ class Runner:
         self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
     ) -> Array:
         """Compute the results of images; see `Network.forward`."""
-        # identity is enough for what is usual, and asks nothing of what may be of any type
+        # identity is enough for usual arguments, and is safe for objects of any type
         if nan_policy is RAISE and outliers is RAISE:
             checks = BOTH_CHECKS
         else:
@@ -114,11 +114,11 @@ class Runner:
         factor, shift = self._preprocess.affine()
         if len(factor) == channels:
             return factor, shift
-        # gray pixels lie along what the program takes for channels
+        # gray pixels are along the axis that the program takes for channels
         return np.repeat(factor, channels), np.repeat(shift, channels)
 
     def _parts(self, images: int, threads: int) -> Iterator[slice]:
-        """Cut a batch into pieces, so that memory is constant and Ctrl-C is heard."""
+        """Cut a batch into pieces, so that memory is constant and Ctrl-C works."""
         elements = math.prod(self._shape)
         size = threads * min(self._images_a_piece, max(64, COPIED_ELEMENTS // max(elements, 1)))
         return (slice(start, min(start + size, images)) for start in range(0, images, size))

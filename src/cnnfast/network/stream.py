@@ -55,7 +55,7 @@ class StreamResult(_Fields):
     Attributes
     ----------
     item : object
-        What was given.
+        The item of the stream.
     label : str or int
         The most probable of `Network.classes_`, as Python has it; nested lists where an image has several answers; None
         if there is an error.

@@ -43,7 +43,7 @@ def feature_layer(graph: Graph) -> str:
 
 
 MAX_OUTPUTS = 1 << 24
-"""Of a dense layer in a new head: far above any that can be trained."""
+"""The most outputs of a dense layer in a new head: far above any that can be trained."""
 
 
 def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer | LazyLayer], layer: str, seed: int) -> Graph:
@@ -203,7 +203,7 @@ class NetworkSurgery(NetworkCalls):
         GraphError
             If the network does not take one image and give one output.
         UnsupportedError
-            If it gives several answers for each image: some of them may belong to places in it.
+            If it gives several answers for each image: they may belong to places in it.
 
         Examples
         --------
@@ -236,7 +236,7 @@ class NetworkSurgery(NetworkCalls):
             What to tell apart; a dense layer with an output for each is the last one.
         layers : sequence of int and layers
             What comes before it; an int stands for a dense layer of that many outputs. Layers such as
-            ``Conv2d(16, 3)`` get random weights as in `Network.build`. Where a dense layer meets a map, a flatten is
+            ``Conv2d(16, 3)`` get random weights as in `Network.build`. Where a dense layer follows a map, a flatten is
             put between them.
         layer : str, optional
             What is kept, up to this layer; by default all before the last dense layer.

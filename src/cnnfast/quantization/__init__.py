@@ -1,6 +1,6 @@
 """Eight bits from a trained network and some images: calibration, without labels and without training.
 
-`docs/quantization.md` describes it; `cnnfast.quantize` is the way in.
+`docs/quantization.md` describes it; `cnnfast.quantize` is the entry point.
 """
 
 from cnnfast.quantization.api import quantize

@@ -1,4 +1,4 @@
-"""The way in: a network of floats and some images in, a network of integers out."""
+"""The entry point: a network of floats and some images in, a network of integers out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quantize(
     keep_float: Iterable[str] = (),
     threads: int | None = None,
 ) -> QuantizeResult:
-    """Make a network of eight-bit integers of a trained one; nothing is trained, and no labels are needed.
+    """Turn a trained network into one of eight-bit integers; nothing is trained, and no labels are needed.
 
     Parameters
     ----------

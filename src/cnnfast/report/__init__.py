@@ -7,6 +7,8 @@
 `thumbnail`       a picture, in the size of a tile
 `scores`          accuracy, precision, recall, F1, confusion matrix
 `plots`           curves of a training run, and its confusion matrix as a picture
+`ladder`          one network run in ever faster ways, each checked and timed
+`profile`         where the time of an image goes, node by node
 ================  ================================================================
 """
 

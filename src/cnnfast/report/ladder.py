@@ -20,7 +20,7 @@ from cnnfast.ops import Array
 from cnnfast.plan import Plan, make_plan
 
 FEW = 8
-"""Images that the reference and the naive kernels take: they are slow, and as fast for few images as for many."""
+"""Images that the reference and the naive kernels take: they are slow, and no faster per image for many."""
 
 PLAUSIBLE = 0.01
 """A result further than this from the reference, in units of the largest output, is wrong and not merely rounded."""
@@ -110,7 +110,7 @@ def climb(subject: Subject, threads: int, seconds: float) -> Iterator[LadderResu
     Raises
     ------
     GraphError
-        If a rung gives something else than the reference: a defect of cnnfast.
+        If the results of a rung differ from the reference: a defect of cnnfast.
     """
     few, batch = min(FEW, len(subject.images)), len(subject.images)
     plan = partial(make_plan, subject.graph)

@@ -63,7 +63,7 @@ def _curves(rows: Sequence[Row], key: str) -> dict[str, list[float]]:
 
 
 def draw_confusion(matrix: Array, classes: Sequence[str], path: Path, title: str) -> None:
-    """Draw how often which class was taken for which: rows are true classes, columns are predictions.
+    """Draw the confusion matrix: rows are true classes, columns are predictions.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How good a network is: everything follows from how often which class was taken for which."""
+"""How good a network is: everything follows from the confusion matrix."""
 
 from __future__ import annotations
 

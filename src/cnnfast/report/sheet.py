@@ -19,7 +19,7 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     Parameters
     ----------
     tiles : sequence of Tile
-        In the order of the sheet; a picture that cannot be read any more is drawn as an empty tile.
+        In the order of the sheet; a picture that can no longer be read is drawn as an empty tile.
     path : path
         Ends in ``.png`` or ``.html``.
     title : str, optional

@@ -20,7 +20,7 @@ BACKDROP = (236, 239, 243)
 def thumbnail(tile: Tile, side: int) -> Image.Image:
     """Return the picture of a tile as an RGB image of ``side`` by ``side`` pixels, whole, on a plain backdrop.
 
-    Small pictures are enlarged without smoothing, so that one sees the very pixels that the network saw.
+    Small pictures are enlarged without smoothing, so that one sees exactly the pixels that the network saw.
     """
     from PIL import Image
 

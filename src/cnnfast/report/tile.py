@@ -12,7 +12,7 @@ from cnnfast.images.preprocess import Array
 
 
 class Mark(Enum):
-    """How a tile is framed: the word of the legend, and the color (those of Okabe and Ito, for every kind of eye)."""
+    """How a tile is framed: the word of the legend, and the color (of Okabe and Ito's, safe for the color-blind)."""
 
     FOUND = ("found", "#009e73")
     FALSE_ALARM = ("false alarm", "#d55e00")

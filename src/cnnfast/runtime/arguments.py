@@ -158,7 +158,7 @@ def text(what: str, value: object) -> str | None:
 
 
 def many(what: str, value: object, error: type[CnnfastError] = ConfigError) -> Iterable[Any]:
-    """Return an iterable, which may be endless, or raise the error; a path or a picture alone is none."""
+    """Return an iterable, which may be endless, or raise the error; a single path or picture is not one."""
     single = (str, bytes, bytearray, memoryview, os.PathLike, Mapping)
     try:
         if not isinstance(value, single) and not hasattr(value, "read"):

@@ -85,8 +85,8 @@ threads that have nothing to do keep CPUs busy for milliseconds after every call
 def openmp_that_sleeps() -> Iterator[None]:
     """Let libgomp's threads sleep soon after a call, if it is loaded inside of the block, which is when it looks.
 
-    The environment is left as it was, and what the user has said about waiting counts. A libgomp that another package
-    has loaded before keeps its habits.
+    The environment is left as it was, and the user's own settings for waiting take precedence. A libgomp that another
+    package has loaded before keeps its settings.
     """
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
         yield

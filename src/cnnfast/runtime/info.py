@@ -73,7 +73,7 @@ def show_config(peak: bool = False) -> None:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """Return what `collect_info` gave, one fact a line."""
+    """Return what `collect_info` gave, one fact per line."""
     isa, threads, networks = facts["isa"], facts["threads"], facts["networks"]
     versions = dict(facts["versions"])
     lines = {

@@ -1,4 +1,4 @@
-"""Files that are written: where one may be, asked before the work whose result it is to hold; all of it or nothing."""
+"""Files that are written: checked before the work for them begins, and written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def file_behind(path: Path) -> Path:
 
 
 UNFINISHED = ".cnnfast-"
-"""How the names of files begin that `replacing` has not finished."""
+"""The prefix of the names of files that `replacing` has not finished."""
 
 
 def remove_unfinished(folder: Path, seconds: float = 0) -> None:
@@ -68,7 +68,7 @@ def remove_unfinished(folder: Path, seconds: float = 0) -> None:
 
 @contextmanager
 def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
-    """Open a file whose content takes the place of another, or comes into being, once all of it is written.
+    """Open a file that replaces another one, or is created, once all of it is written.
 
     Whatever happens before that, the old content stays as it is. A link stays a link, to the new content.
 

@@ -14,7 +14,7 @@ DEFAULT = "cifar10-resnet"
 
 def folder() -> Path:
     """Return the folder of the shipped networks."""
-    # Not by importlib.resources, whose import would cost a tenth of what a first label may.
+    # Not by importlib.resources, whose import takes a tenth of the time allowed for a first label.
     spec = find_spec("cnnfast.models")
     if spec is None or not spec.submodule_search_locations:
         # A checkout that is on the path without being installed: only an installation maps the folder into the package.

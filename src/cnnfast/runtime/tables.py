@@ -1,4 +1,4 @@
-"""The one way in which tables are printed: columns as wide as their widest cell, two spaces between them."""
+"""How all tables are printed: columns as wide as their widest cell, two spaces between them."""
 
 from __future__ import annotations
 

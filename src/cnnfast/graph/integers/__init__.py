@@ -1,6 +1,6 @@
-"""From a graph of floats, and what bytes are to stand for in it, to a graph of integers.
+"""From a graph of floats, and what its bytes will stand for, to a graph of integers.
 
-Whoever knows the scale and zero point of each value can use this: calibration, and readers of files that are quantized.
+Calibration uses this, and so do the readers of quantized files: both know the scale and zero point of each value.
 """
 
 from cnnfast.graph.integers.check import check_integers

@@ -11,7 +11,7 @@ from cnnfast.ops.quantized import Dequantize, Grid, Quantize
 
 
 class Builder:
-    """New nodes and constants, and for each value of the float graph what has become of it.
+    """New nodes and constants, and for each value of the float graph what it became.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Builder:
         return self._grids[value]
 
     def emit(self, name: str, op: Op, inputs: tuple[str, ...]) -> str:
-        """Add a node that has no twin in the float graph, and return the name that it got."""
+        """Add a node without a counterpart in the float graph, and return its name."""
         return self._add(self._fresh(name), op, inputs)
 
     def _add(self, name: str, op: Op, inputs: tuple[str, ...]) -> str:
@@ -52,7 +52,7 @@ class Builder:
         return fresh_name(wanted, self._nodes, self._constants, self.graph.by_name, self.graph.inputs)
 
     def constant(self, name: str, array: Array) -> str:
-        """Add a constant and return the name that it got."""
+        """Add a constant and return its name."""
         name = self._fresh(name)
         self._constants[name] = constant(array, array.dtype)
         return name

@@ -80,7 +80,7 @@ def to_integers(
         Those of the weights of some layers, by the name of the layer; others are found.
     round_all : bool
         Round each value that has a grid, as the file from which the grids are does; otherwise a residual add or an
-        activation takes its sums as they are.
+        activation reads the sums unrounded.
 
     Examples
     --------
@@ -188,7 +188,7 @@ class _Converter:
         self.done.update(n.name for n in epilogue.nodes)
 
     def _epilogue(self, node: Node, can: Capabilities) -> Epilogue:
-        """Return what a node takes of those behind it: nothing behind the first value that is to be rounded."""
+        """Return which of the nodes behind a node it fuses: none behind the first value that must be rounded."""
         taken = set(self.in_float)
         value: str | None = node.name
         while value is not None and value not in self.rounded:

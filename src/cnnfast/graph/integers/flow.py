@@ -11,7 +11,7 @@ from cnnfast.graph.passes import PASSES, fuse, fuse_integers
 from cnnfast.ops import Op
 
 FLOAT_PASSES = tuple(step for step in PASSES if step not in (fuse, fuse_integers))
-"""What makes a graph ready: batch-norm is folded, activations are recognized, and nothing is fused."""
+"""The passes that prepare a graph: batch-norm is folded, activations are recognized, and nothing is fused."""
 
 LAYERS: tuple[type[Op], ...] = (ops.Conv2d, ops.Linear)
 OF_TWO: tuple[type[Op], ...] = (ops.Add, ops.Mul)
@@ -22,7 +22,7 @@ OF_ONE: tuple[type[Op], ...] = (
     ops.BatchNorm,
     ops.Binary,
 )
-"""Functions of one element of a channel, as far as all other operands are constants."""
+"""Functions of one element of a channel, if all other operands are constants."""
 
 
 def is_of_one(graph: Graph, node: Node) -> bool:
@@ -65,7 +65,7 @@ def selects_bytes(op: Op) -> bool:
 def worth_rounding(graph: Graph, in_float: Container[str]) -> set[str]:
     """Return the values that a layer of integers reads, directly or through others that run on bytes.
 
-    All else stays in float: rounding it would lose accuracy and gain nothing.
+    All others stay in float: rounding them would lose accuracy for no gain.
     """
     worth: set[str] = set()
     able: set[str] = set()

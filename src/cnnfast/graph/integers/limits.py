@@ -11,7 +11,7 @@ from cnnfast.ops import Clip, Op, Relu
 
 
 def with_merged_limits(graph: Graph, kept: Container[str]) -> Graph:
-    """Return a graph in which a ReLU or clip that only another one reads is one with it, values in ``kept`` aside.
+    """Return a graph in which a ReLU or clip is merged with one that is its only reader, except for values in ``kept``.
 
     Examples
     --------

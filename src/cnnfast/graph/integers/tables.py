@@ -13,7 +13,7 @@ from cnnfast.ops.quantized import Grid
 
 
 def table_of(graph: Graph, chain: Sequence[Node], value: str, x: Grid, y: Grid) -> Array:
-    """Return what a chain of functions of one element makes of each byte: (256,), or (C, 256) if channels differ.
+    """Return the result of a chain of functions of one element for each byte: (256,), or (C, 256) if channels differ.
 
     Parameters
     ----------
@@ -38,5 +38,5 @@ def table_of(graph: Graph, chain: Sequence[Node], value: str, x: Grid, y: Grid) 
 
 
 def rescaling_table(x: Grid, y: Grid) -> Array:
-    """Return the table that brings bytes from one grid to another."""
+    """Return the table that converts bytes from one grid to another."""
     return y.nearest(x.real(np.arange(256, dtype=np.uint8)))

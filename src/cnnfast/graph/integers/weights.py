@@ -17,7 +17,7 @@ MAX_BIAS = 1 << 28
 
 
 OFF_GRID = 0.01
-"""How far from an integer a weight may be whose scale is given: floats round."""
+"""How far from an integer a weight on a known scale may be: floats are rounded."""
 
 
 @frozen
@@ -54,7 +54,7 @@ def integer_weights(
     Raises
     ------
     GraphError
-        If a sum could leave 32 bits, or weights are not integers from -127 to 127 on scales that are given.
+        If a sum could leave 32 bits, or weights are not integers from -127 to 127 on the ``scales`` passed.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def integer_weights(
     unit = np.maximum(x.scale * np.asarray(scales, np.float64), TINY).astype(np.float32)
     by_row = (unit.astype(np.float64) / x.scale).reshape(-1, *(1,) * (wide.ndim - 1))
     steps, sums = np.rint(wide / by_row), np.rint(offset / unit.astype(np.float64))
-    # negated, so that what is not a number fails too
+    # negated, so that NaN fails too
     if not (np.abs(steps).max() <= MAX_WEIGHT and np.abs(sums).max() <= LARGEST_SUM):
         raise GraphError(
             f"{name} has a weight of {np.abs(steps).max():g} steps or a bias of {np.abs(sums).max():g}; "

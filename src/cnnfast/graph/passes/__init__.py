@@ -1,9 +1,9 @@
-"""Passes: pure functions graph -> graph that leave the outputs' names, shapes and values and make the rest less.
+"""Passes: pure functions graph -> graph that simplify it, and keep the names, shapes and values of its outputs.
 
-A pass that finds nothing to do returns the graph it was given. The order matters: dead ends go first, because other
-passes ask whether a value has a single reader; then what does nothing, so that it hides no neighbor; fusion goes last,
-because no other pass looks inside a `Fused` node. What one pass does may give an earlier one more to do, so all of them
-run until none finds anything.
+A pass that finds nothing to do returns the same graph. The order matters: dead ends go first, because other passes ask
+whether a value has a single reader; then nodes that do nothing, so that they separate no neighbors; fusion goes last,
+because no other pass looks inside a `Fused` node. One pass may give an earlier one more to do, so all of them run until
+none finds anything.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 MAX_COPIED = 1 << 25
-"""Elements that folding may add to those of all constants: many layers may have one weight and norms of their own."""
+"""Elements that folding may add to those of all constants: many layers may share a weight and have different norms."""
 
 
 @frozen
@@ -75,7 +75,7 @@ def _chain(graph: Graph, layer: Node) -> _Chain:
 
 
 def _folded(graph: Graph, layer: Node, affine: Affine) -> tuple[Array, ...] | None:
-    """Return the weight and bias that do the affine map as well, or None if they would not be finite in float32."""
+    """Return the weight and bias that include the affine map, or None if they would not be finite in float32."""
     weight = float64(graph.constants[layer.inputs[1]])
     weight = weight * affine.factor.reshape(-1, *(1,) * (weight.ndim - 1))
     bias = affine.offset

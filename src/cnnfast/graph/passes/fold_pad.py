@@ -11,7 +11,7 @@ from cnnfast.ops import AvgPool, Conv2d, Op, Pad
 
 
 def fold_pad(graph: Graph) -> Graph:
-    """Give padding with zeros to the convolutions, average pools and pads behind it; a pad that nothing reads goes."""
+    """Fold padding with zeros into the convolutions, average pools and pads behind it; an unread pad is dropped."""
     nodes: dict[str, Node] = {}
     for node in graph.nodes:
         nodes[node.name] = _without_pad(node, nodes.get(node.inputs[0]))
@@ -21,7 +21,7 @@ def fold_pad(graph: Graph) -> Graph:
 
 
 def _without_pad(node: Node, before: Node | None) -> Node:
-    """Return ``node`` with the pad in front of it taken in, if there is one and it can be."""
+    """Return ``node`` with the pad in front of it folded in, if there is one and that is possible."""
     if before is None or not isinstance(before.op, Pad) or not before.op.adds_zeros_around_pixels():
         return node
     op = _padded(node.op, before.op)

@@ -1,4 +1,4 @@
-"""Join a layer of integers with what makes bytes or floats of its sums, so that no sum is ever stored."""
+"""Fuse a layer of integers with the op that turns its sums into bytes or floats, so that no sum is ever stored."""
 
 from __future__ import annotations
 

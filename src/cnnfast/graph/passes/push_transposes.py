@@ -113,7 +113,7 @@ class _Pushing:
         return name
 
     def _plain(self, value: str) -> str:
-        """Return the name of a value in its own order; a transpose is made where there is not one yet."""
+        """Return the name of a value in its own order; a transpose is made if there is none yet."""
         view = self.views.get(value)
         if view is None:
             return value
@@ -142,7 +142,7 @@ class _Pushing:
     # ---- nodes
 
     def _view(self, node: Node) -> View | None:
-        """Return what a node's result is a view of, after appending what computes that; None if it has to be itself."""
+        """Return what a node's result is a view of, after appending what computes that; None if the node must stay."""
         views = [self.views.get(v) for v in node.inputs]
         first = views[0]
         if isinstance(node.op, ops.Transpose):

@@ -1,7 +1,7 @@
-"""Replace the ops that write out an activation by it, as ``x * sigmoid(x)`` does with SiLU.
+"""Replace ops that spell out an activation by the activation, such as ``x * sigmoid(x)`` by SiLU.
 
-There are many ways to write an activation, so what is compared is not the form but the function: its values at points
-that tell all activations apart.
+There are many ways to write an activation, so functions are compared instead of forms: their values at points that
+tell all activations apart.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ KNOWN: tuple[Activation, ...] = (
 )
 
 MAX_GROUP = 12
-"""How many nodes may write out one activation; the tanh form of GELU takes nine."""
+"""How many nodes may spell out one activation; the tanh form of GELU takes nine."""
 
 _SMALL = np.array([0.0, 1e-3, 0.1, 0.37, 0.5, 0.81, 1.0, 1.7, 2.3, 2.9, 3.0, 3.1, 4.2, 5.6, 6.1, 8.3, 13.0, 30.0])
 POINTS = np.concatenate([_SMALL, -_SMALL, [1e3, -1e3, 3e4, -3e4]])[None]
-"""Where functions are compared: where they bend, and far out."""
+"""The points where functions are compared: where they bend, and far out."""
 
 CLOSE = 1e-6
 """How far values may be apart: files hold the constants in float32."""
@@ -112,7 +112,7 @@ def _activation(graph: Graph, group: list[Node], value: str) -> Activation | Non
 
 @cache
 def _truths() -> tuple[Array, Array]:
-    """Return the values of what is known at the points, and how far others may be from them: a row for each."""
+    """Return the values of all known activations at the points, and the tolerances for them: a row for each."""
     with np.errstate(all="ignore"):
         values = np.concatenate([activation.reference(POINTS) for activation in KNOWN])
     return values, CLOSE * np.maximum(1, np.abs(values))

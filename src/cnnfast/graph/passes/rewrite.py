@@ -18,7 +18,7 @@ def rebuilt(graph: Graph, nodes: Iterable[Node], constants: Mapping[str, Array])
 
 
 def float64(array: Array) -> Array:
-    """Return a constant as passes calculate with it; rounding to float32 is left to the packing of the weights."""
+    """Return a constant in the type of all passes; rounding to float32 is left to the packing of the weights."""
     return np.asarray(array, np.float64)
 
 

@@ -192,7 +192,7 @@ def _open_path(path: str) -> IO[bytes]:
             os.scandir(path).close()
             raise PictureError(path, "is a folder, not a picture")
         if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for ever, and a device may never end.
+            # Opening a pipe would block, and a device may never end.
             raise PictureError(path, "is neither a file nor a folder")
         if status.st_size == 0:
             raise PictureError(path, "is empty")
@@ -221,7 +221,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
                     image.load()
                     return fit(to_colors(upright(image), preprocess), preprocess)
                 finally:
-                    # the last to know it, so that its memory is free before others take theirs
+                    # the last reference, so that its memory is free before other threads take theirs
                     del image
     except PictureError:
         raise

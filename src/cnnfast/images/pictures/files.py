@@ -110,7 +110,7 @@ def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[Path, bool]]:
 
 
 def _may_be_entered(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder; one that cannot be looked at counts as one, so that entering it says why."""
+    """Return whether an entry is a folder; one that cannot be accessed counts as one: entering it reports why."""
     try:
         return entry.is_dir()
     except OSError:

@@ -69,7 +69,7 @@ def _checked(n: object) -> int:
 
 
 class PixelBudget:
-    """Pixels that may be decoded at once; who comes first is served first.
+    """Pixels that may be decoded at once; first come, first served.
 
     Parameters
     ----------

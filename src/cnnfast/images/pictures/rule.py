@@ -37,7 +37,7 @@ def upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ORIENTATION_TAG)
         method = undo.get(orientation)  # type: ignore[arg-type]
-    except Exception:  # A broken remark about a picture does not make the picture unreadable.
+    except Exception:  # Damaged metadata does not make a picture unreadable.
         return image
     return image if method is None else image.transpose(method)
 
