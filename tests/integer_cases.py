@@ -129,7 +129,7 @@ def entries(channels: int | None = None) -> dict[str, Array]:
 
 
 def branches(op: Op, *channels: int, size: tuple[int, int] = (3, 5)) -> Callable[[], Graph]:
-    """Return what makes a graph that joins values of so many channels."""
+    """Return a function that makes a graph that joins values of these numbers of channels."""
 
     def make() -> Graph:
         names = [f"x{i}" for i in range(len(channels))]
@@ -193,7 +193,7 @@ INTEGER_CASES = (
     conv("no-zero", "nothing to add or to cut", (8, 6, 6), 8, (3, 3), padding=1, zero=0),
     conv("limits", "limits inside of the bytes", (8, 6, 6), 8, (3, 3), padding=1, low=50, high=180),
     conv("stride", "stride and dilation", (5, 9, 11), 7, (3, 3), stride=2, dilation=2, padding=2),
-    conv("5x5", "padding on one side, a kernel that is no square", (4, 6, 7), 4, (5, 2), padding=(2, 0, 1, 1)),
+    conv("5x5", "padding on one side, a kernel that is not square", (4, 6, 7), 4, (5, 2), padding=(2, 0, 1, 1)),
     conv("1x1", "no window", (9, 4, 4), 12, (1, 1)),
     conv("large", "positions in several blocks", (32, 40, 40), 4, (3, 3), padding=1),
     conv("pool", "a pool in the store", (8, 6, 6), 8, (3, 3), padding=1, pool=POOL),
@@ -228,7 +228,7 @@ INTEGER_CASES = (
     ),
     chain("lookup", "one table", (6, 5, 4), (q.Lookup(0.03, 50), entries())),
     chain("lookup-channels", "a table for each channel", (6, 5, 4), (q.Lookup(0.03, 50), entries(6))),
-    chain("flatten", "bytes that lie as an image", (6, 3, 2), (ops.Flatten(), {}), (q.Lookup(0.03, 50), entries())),
+    chain("flatten", "bytes in the order of an image", (6, 3, 2), (ops.Flatten(), {}), (q.Lookup(0.03, 50), entries())),
     chain("transpose", "channels become columns", (6, 3, 5), (ops.Transpose((0, 3, 1, 2)), {})),
     chain("reshape", "other blocks", (6, 2, 4), (ops.Reshape((4, 6, 2)), {}), (ops.MaxPool((1, 2)), {})),
     chain("slice", "channels from within a block on", (9, 3, 4), (ops.Slice((3, 0, 1), (5, 2, 2), (1, 1, 2)), {})),

@@ -29,7 +29,7 @@ def row(card: Path) -> tuple[str, ...]:
     if not accuracy or not size:
         raise SystemExit(f"{card.name}: its rows 'accuracy' and 'file' must state a percentage and bytes")
     megabytes = int(size[1].replace(",", "")) / 1e6
-    macs = facts["multiply-adds"].removesuffix(" an image")
+    macs = facts["multiply-adds"].removesuffix(" per image")
     return f"[`{card.stem}`](../models/{card.name})", accuracy[0], facts["parameters"], macs, f"{megabytes:.1f} MB"
 
 

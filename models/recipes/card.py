@@ -94,7 +94,7 @@ def card(name, network, matrix, digest, size, run, remark):
         ("SHA-256", f"`{digest}`"),
         ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, in one forward pass"),
         ("parameters", f"{sum(graph.parameter_count(node) for node in graph.nodes):,}"),
-        ("multiply-adds", f"{sum(graph.cost(node).macs for node in graph.nodes):,} an image"),
+        ("multiply-adds", f"{sum(graph.cost(node).macs for node in graph.nodes):,} per image"),
         (
             "input",
             f"{preprocess.size[0]}×{preprocess.size[1]} {preprocess.channels}, `(byte/255 - mean) / std` with "

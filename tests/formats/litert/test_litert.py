@@ -212,7 +212,7 @@ def test_slopes_belong_to_an_axis_by_their_shape_not_their_number(tmp_path: Path
         ("SQUEEZE", None, "SqueezeOptions", {"SqueezeDims": [0, 1]}, (24, 3), r"drops the axes \[0, 1\]"),
         ("SQUEEZE", None, "SqueezeOptions", {}, (1, 24, 3), r"makes \[24, 3\] of"),
         ("EXPAND_DIMS", ints(2), "", {}, (1, 1, 24, 3, 1), r"makes \[1, 1, 1, 24, 3\] of"),
-        ("EXPAND_DIMS", ints(0), "", {}, (1, 1, 1, 24, 3), "new axis 0 stands before"),
+        ("EXPAND_DIMS", ints(0), "", {}, (1, 1, 1, 24, 3), "new axis 0 is before"),
         ("RELU", None, "", {}, (1, 1, 24, 4), r"its result has the shape \(1, 1, 24, 3\), but the file states"),
         ("RELU", ints(1), "", {}, (1, 1, 24, 3), "has 2 inputs, but makes no use of input 1"),
     ],
