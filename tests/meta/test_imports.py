@@ -28,7 +28,7 @@ LEVELS = (
     ("cli", "sklearn"),
     ("__main__",),
 )
-"""The layers of docs and DESIGN, the lowest first; a module imports from lower ones, and from its own folder."""
+"""The rooms of docs/architecture.md, the lowest first; a module imports from lower ones, and from its own folder."""
 
 HEIGHT = {name: height for height, names in enumerate(LEVELS) for name in names}
 
