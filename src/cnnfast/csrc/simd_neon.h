@@ -46,7 +46,7 @@ static inline ivec turned(ivec a) {
     return (ivec)vqtbl1q_u8((uint8x16_t)a, from);
 }
 #ifdef __ARM_FEATURE_DOTPROD
-/* both operands are signed: 128 less is what an input lends itself as, and 128 times the weights what a sum owes */
+/* both operands are signed: inputs are used minus 128, and each sum begins with 128 times the sum of its weights */
 #define DOT_NATIVE "sdot"
 #define DOT_LESS 128
 static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)vdotq_s32((int32x4_t)acc, (int8x16_t)u, (int8x16_t)s); }

@@ -1,5 +1,5 @@
 /* Whether the system gives as many threads as a call wants: libgomp ends the process where it does not, under a limit of
-   processes for example. Asked once for each larger number, by making them; each caller's team is a team of its own. */
+   processes for example. Found out once for each larger number, by creating them; each caller has its own team. */
 #pragma once
 
 #include <pthread.h>

@@ -18,7 +18,7 @@ enum activation {
     ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_COUNT
 };
 
-/* Functions of one element that no layer takes into its own step, in the order of FUNCTIONS in
+/* Functions of one element that are not fused into layers, in the order of FUNCTIONS in
    src/cnnfast/plan/elements.py, and what is made of many elements, in the order of REDUCTIONS there. */
 enum function {
     FUN_ABS, FUN_SQRT, FUN_EXP, FUN_LOG, FUN_ERF, FUN_SOFTPLUS, FUN_SOFTSIGN, FUN_MISH, FUN_THRESHOLDED_RELU, FUN_SIGN,
@@ -87,7 +87,7 @@ typedef struct winograd_args {
 } winograd_args;
 
 /* What is summed: n[0] x n[1] x n[2] elements, `step` apart along each axis. Sums of up to SHORT_SUM terms, which are off by
-   a millionth at most, are taken one after the other; for longer ones there is sums.inc. */
+   a millionth at most, are added one after the other; longer ones use sums.inc. */
 #define SHORT_SUM 64
 
 typedef struct sum_args {

@@ -1,5 +1,5 @@
-# The memory that calls work in. What a call gives back waits for the next one, of whatever program: taking it from the
-# system each time would cost more than a small network does. All of this happens under the GIL, which is its lock.
+# The memory that calls work in. What a call returns is kept for the next one, of any program: asking the system each
+# time would take longer than a small network. All of this happens under the GIL, which is its lock.
 
 cdef extern from *:
     """

@@ -1,6 +1,6 @@
-# From a Python call to a program, in one crossing. What is usual is checked and run here, through buffers, without an
-# array being made besides the result; all else is refused with None, and Python brings it into a usual form and calls
-# again, or says what is wrong. Which shapes are images is decided in `_understand` alone.
+# From a Python call to a program, in one crossing. Usual images are checked and run here, through buffers, without
+# making an array besides the result; others are refused with None, and Python brings them into a usual form and calls
+# again, or raises an error that says what is wrong. Which shapes are images is decided in `_understand` alone.
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals

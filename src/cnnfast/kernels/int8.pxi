@@ -1,6 +1,6 @@
-# The layer loops of integers with images in the lanes. Where the floats of chwn.pxi have a vector for each channel, bytes
-# have a word: a vector whose lanes hold four channels of a pixel. Offsets and strides count such vectors. The formulas are
-# those of docs/quantization.md, the innermost tiles are in csrc/int8/.
+# The layer loops of integers with images in the lanes. Floats in chwn.pxi have a vector for each channel; bytes have a
+# word for four channels: a vector whose lanes hold four channels of a pixel. Offsets and strides count such vectors.
+# The formulas are those of docs/quantization.md; the innermost tiles are in csrc/int8/.
 
 
 cdef inline int four_times(Py_ssize_t byte) noexcept nogil:
@@ -43,7 +43,7 @@ cdef inline _csrc.int8_conv_args int8_layer(const Step* s, const Context* ctx) n
 
 cdef inline void next_blocks(_csrc.int8_conv_args* args, Py_ssize_t blocks, Py_ssize_t words,
                              Py_ssize_t L) noexcept nogil:
-    # go on to the output channels behind so many blocks, each of so many words of weights
+    # continue with the output channels after ``blocks`` blocks, each of ``words`` words of weights
     args.w += blocks * words
     args.bias += 4 * blocks
     args.sums += 4 * blocks

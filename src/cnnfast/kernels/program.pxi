@@ -1,5 +1,5 @@
 # The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take groups of
-# images one after the other, each through the whole network in an arena of its own; there is no barrier between steps.
+# images one after the other, each through the whole network in its own arena; there is no barrier between steps.
 # In layouts nchw and nchw<L>c a group is one image, in layout chwn<L> it is L of them.
 
 cdef enum:
@@ -281,7 +281,7 @@ cdef class Program:
     cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
                      claim* claims, int thread, int parts, call_state* call) noexcept nogil:
         # What one thread does: it claims parts of each step as long as there are any. In a call that stops it continues
-        # to claim, so that none waits for ever, but computes nothing.
+        # to claim, so that no thread waits forever, but computes nothing.
         cdef Py_ssize_t i, known = 0
         cdef int part, others, spins
         cdef const Step* step

@@ -19,7 +19,7 @@ def _int8_conv2d(r):
         touched["x1"] = r.span((g.blocks, g.r_c), at=r.table(3))
     if hasattr(g, "x_block"):
         if g.K % 4:
-            raise ValueError(f"{g.K} products are no whole fours")
+            raise ValueError(f"{g.K} products are not a multiple of four")
         return {**touched, "x0": r.span((g.blocks, g.x_block), at=(low, high)), "p1": _count(g.blocks, g.K)}
     if len(r.tables) > 4 and r.tables[4] is not None:
         low, high = low + r.table(4)[0], high + r.table(4)[1]

@@ -50,7 +50,7 @@ def group_windows(channels: int, outputs: int, groups: int) -> GroupWindows:
 def pack_conv(weight: Array, groups: int) -> Array:
     """Return weights (OC, C per group, KH, KW) as words (blocks, products, 4): product, then output channel.
 
-    The bytes of a word are four input channels of a product; what a block does not read of its window is zero.
+    The bytes of a word are four input channels of a product; weights that a block does not read are zero.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def depthwise_taps(kh: int, kw: int) -> Array:
 
 
 def as_words(values: Array) -> Array:
-    """Return bytes, or numbers of 32 bits, as a step takes its parameters: as float32 of the same bits."""
+    """Return bytes, or numbers of 32 bits, as a step takes its parameters: viewed as float32."""
     result: Array = np.ascontiguousarray(values).reshape(-1).view(np.float32)
     result.flags.writeable = False
     return result

@@ -1,4 +1,4 @@
-"""Integers with images in the lanes: convolutions and dense layers, with what makes bytes or floats of their sums."""
+"""Integers with images in the lanes: convolutions and dense layers, and how their sums become bytes or floats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LARGEST = float(1 << 30)
 
 @frozen
 class _Rounding:
-    """What becomes of the sums of a layer."""
+    """What the sums of a layer are turned into."""
 
     ints: dict[str, int]
     floats: dict[str, float]
@@ -48,7 +48,7 @@ class _Rounding:
 
 @byte_rule(Fused)
 def _fused(lowering: ChwnLowering, op: Fused, site: NodeIO) -> None:
-    """Emit a layer with what follows its sums; a pool that the kernel does not take is a step of its own."""
+    """Emit a layer with what follows its sums; a pool that the kernel does not take is a separate step."""
     (base, inputs), (rounding, extra), *rest = op.steps(*site.inputs)
     shape = base.shape(*(lowering.shapes[v] for v in inputs))
     pool = rest[0][0] if rest else None
@@ -184,7 +184,7 @@ def _linear(lowering: ChwnLowering, op: IntegerLinear, site: NodeIO, end: _Round
     source = site.inputs[0]
     weight, bias = (lowering.graph.constants[v] for v in site.inputs[1:3])
     c, h, w = lowering.byte_shapes[source]
-    # features in the order in which the bytes of the image lie that was flattened
+    # features in the order of the bytes of the image that was flattened
     words = pack_conv(weight.reshape(len(weight), c, h, w), 1)
     _dense(lowering, op, site, end, weight, bias, None, words, block_count(c) * h * w)
 

@@ -1,4 +1,4 @@
-"""Integers with images in the lanes: the rules of all ops on bytes that are no layer with weights."""
+"""Integers with images in the lanes: the rules of all ops on bytes but layers with weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _pair(lowering: ChwnLowering, op: QuantizedAdd | QuantizedMul, site: NodeIO)
 
 @byte_rule(ops.Flatten, ops.Reshape, ops.Identity, ops.Dropout)
 def _alias(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
-    """Give a value a new shape for nothing: its bytes stay where they are, and readers know in which order they lie."""
+    """Give a value a new shape at no cost: its bytes stay where they are, and `byte_shapes` has their order."""
     (source,) = site.inputs
     if source in lowering.halos or site.result in lowering.halos:
         _move(lowering, op, site)
@@ -130,7 +130,7 @@ def _alias(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
 
 @byte_rule(ops.Transpose, ops.Slice)
 def _move(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
-    """Emit bytes that go to other places, as the reference of the op takes the places themselves there."""
+    """Emit a move of bytes: the reference of the op, applied to their places, tells where each goes."""
     (source,) = site.inputs
     lowering.move_bytes(site, op.reference(lowering.byte_offsets(source)[None].astype(np.float64))[0])
 

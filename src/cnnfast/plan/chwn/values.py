@@ -55,9 +55,9 @@ byte_rule = LoweringRules()
 class ChwnLowering(Lowering):
     """Steps in layout chwn<L>; offsets and strides count vectors.
 
-    ``rules`` has a rule for each op, and ``layers`` says how each algorithm of a layer with weights becomes a step.
-    ``byte_shapes`` has the values of bytes, with the channels, rows and columns in which they lie: four channels to a
-    vector. That of a flattened value is the shape of the image that it was. ``zeros`` are the bytes in their halos.
+    ``rules`` has a rule for each op, and ``layers`` has how each algorithm of a layer with weights becomes a step.
+    ``byte_shapes`` has the values of bytes, with channels, rows and columns as they are stored: four channels to a
+    vector. For a flattened value it is the shape of the image before. ``zeros`` are the bytes in their halos.
     """
 
     rules: ClassVar[LoweringRules] = rule
@@ -153,7 +153,7 @@ class ChwnLowering(Lowering):
         self.byte_shapes[value] = channels_first(shape)
 
     def bytes_at(self, value: str) -> str:
-        """Return a value of bytes that lies as its shape says; a flattened image is brought into that order."""
+        """Return a value of bytes stored in the order of its shape; a flattened image is moved into that order."""
         if value not in self.byte_shapes:
             raise UnsupportedError(f"{value!r} is a constant, and there is no kernel for bytes that are constant")
         if self.byte_shapes[value] == channels_first(self.shapes[value]):
