@@ -36,7 +36,7 @@ def group_windows(channels: int, outputs: int, groups: int) -> GroupWindows:
     Examples
     --------
     >>> group_windows(channels=12, outputs=6, groups=2)
-    GroupWindows(starts=array([0, 1]), span=2)
+    GroupWindows(starts=array([0, 0]), span=3)
     """
     inputs, each = channels // groups, outputs // groups
     first = np.arange(block_count(outputs)) * WORD
