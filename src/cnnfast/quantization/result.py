@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cnnfast._frozen import frozen
 from cnnfast.network.network import Network
 from cnnfast.quantization.sensitivity import Sensitivity
+from cnnfast.runtime.tables import aligned
 
 
 @frozen
@@ -62,8 +63,4 @@ def _table(rows: tuple[Sensitivity, ...]) -> list[str]:
     for row in rows:
         accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
         cells.append((row.layer, f"{row.signal_to_noise:.1f}", f"{row.agreement:.2%}", accuracy))
-    widths = [max(len(row[i]) for row in cells) for i in range(4)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in cells
-    ]
+    return aligned(cells)

@@ -1,0 +1,105 @@
+"""``quantize``: a file of integers, an account of it, and both networks measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnfast import Network
+
+COLORS = np.eye(3, dtype=np.uint8) * 255
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def labeled(tmp_path: Path) -> Path:
+    """Twenty images, each of one color and a little noise."""
+    numbers = np.random.default_rng(0)
+    labels = np.arange(20) % 3
+    images = np.minimum(COLORS[labels][:, None, None] + numbers.integers(0, 60, (20, 4, 4, 3)), 255).astype(np.uint8)
+    path = tmp_path / "labeled.npz"
+    np.savez(path, images=images, labels=labels, classes=["red", "green", "blue"])
+    return path
+
+
+@pytest.fixture
+def unlabeled(tmp_path: Path) -> Path:
+    path = tmp_path / "unlabeled.npy"
+    np.save(path, np.random.default_rng(1).integers(0, 256, (30, 4, 4, 3), dtype=np.uint8))
+    return path
+
+
+def test_a_network_of_integers_is_written(run: Run, model: Path, unlabeled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "int8.safetensors"
+    result = run("quantize", model, unlabeled, "--out", target)
+    assert result.status == 0, result.err
+    assert "30 images: " in result.out
+    assert "of the labels agree" in result.out
+    assert f"{target}: {target.stat().st_size:,} bytes" in result.out
+    kinds = {node.op.name for node in Network.load(target).graph.nodes}
+    assert "integer_linear" in kinds
+    assert "linear" not in kinds
+
+
+def test_both_networks_are_measured(run: Run, model: Path, unlabeled: Path, labeled: Path, tmp_path: Path) -> None:
+    words = ("quantize", model, unlabeled, "--out", tmp_path / "a.safetensors", "--evaluate", labeled)
+    text = run(*words)
+    assert text.status == 0, text.err
+    assert "of the labels of 20 images agree" in text.out
+    facts = json.loads(run(*words, "--force", "--json").out)
+    assert facts["evaluation"]["accuracy"] == {"float": 1.0, "integers": 1.0}
+    assert facts["evaluation"]["images"] == 20
+    assert facts["evaluation"]["images_per_second"].keys() == {"float", "integers"}
+    assert facts["calibration"]["images"] == 30
+    assert all(decibels > 20 for decibels in facts["layers"].values())
+    slower = facts["evaluation"]["images_per_second"]
+    assert slower["float"] > 0 < slower["integers"]
+
+
+def test_as_many_images_as_asked_for(run: Run, model: Path, unlabeled: Path, tmp_path: Path) -> None:
+    facts = run("quantize", model, unlabeled, "--images", 7, "--out", tmp_path / "a.safetensors", "--json")
+    assert json.loads(facts.out)["calibration"]["images"] == 7
+
+
+def test_labels_are_used_for_the_loss_alone(
+    run: Run, model: Path, labeled: Path, unlabeled: Path, tmp_path: Path
+) -> None:
+    result = run("quantize", model, labeled, "--max-loss", 0.3, "--out", tmp_path / "a.safetensors")
+    assert result.status == 0, result.err
+    assert "accuracy 100.00%, in float 100.00%: 0.00 points lost" in result.out
+    assert "points lost" not in run("quantize", model, labeled, "--out", tmp_path / "b.safetensors").out
+    result = run("quantize", model, unlabeled, "--max-loss", 0.3, "--out", tmp_path / "c.safetensors")
+    assert result.status == 2
+    assert "no labels" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--keep-float", "x"], "there is no layer 'x'"),
+        (["--images", "0"], "integer from 1 up"),
+        (["--max-loss", "-1"], "above 0"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    run: Run, model: Path, unlabeled: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    result = run("quantize", model, unlabeled, "--out", tmp_path / "a.safetensors", *words)
+    assert result.status == 2
+    assert message in result.err
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_files_are_not_replaced_unasked(run: Run, model: Path, unlabeled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a.safetensors"
+    target.write_bytes(b"mine")
+    result = run("quantize", model, unlabeled, "--out", target)
+    assert result.status == 2
+    assert "--force" in result.err
+    assert target.read_bytes() == b"mine"
+    assert run("quantize", model, unlabeled, "--out", tmp_path / "a.onnx").status == 2
