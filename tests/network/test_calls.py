@@ -214,7 +214,7 @@ def test_compiled_gives_the_same_bits(threads: int, raw: bool) -> None:
 def test_compiled_says_what_is_wrong() -> None:
     net = small_net()
     fast = net.compile(batch=8)
-    with pytest.raises(InputError, match="compiled for 8 images a call, but got 50"):
+    with pytest.raises(InputError, match="compiled for 8 images per call, but got 50"):
         fast(photographs())
     with pytest.raises(InputError, match="do not fit this network"):
         fast(np.zeros((8, 9, 9, 3), np.uint8))

@@ -228,7 +228,7 @@ def result_shape(op: Op, inputs: Sequence[Shape]) -> Shape:
 
 
 def _dtype_of(node: Node, dtypes: Mapping[str, str], constants: Mapping[str, Array]) -> str:
-    """Return the dtype of a result; what ops on floats read of the constants is converted, whatever it is."""
+    """Return the dtype of a result; ops on floats convert the constants that they read, whatever their dtype."""
     exact = node.op.is_quantized
     given = [dtypes.get(v) or (constants[v].dtype.name if exact else "float32") for v in node.inputs]
     try:

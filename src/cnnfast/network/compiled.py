@@ -89,7 +89,7 @@ class Compiled:
         batch = as_images(images, self._rules, self._find_axes, settings.layout)
         if len(batch) != settings.batch:
             raise InputError(
-                f"this function was compiled for {settings.batch} images a call, but got {len(batch)}; "
+                f"this function was compiled for {settings.batch} images per call, but got {len(batch)}; "
                 "compile another one, or use predict_proba or forward"
             )
         method = network.forward if settings.raw else network.predict_proba

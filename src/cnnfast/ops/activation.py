@@ -1,6 +1,6 @@
 """Activations: functions of one element.
 
-All of them keep the shape, (N, ...), and propagate NaN. Each class is a formula, its attributes and what it is called
+All of them keep the shape, (N, ...), and propagate NaN. Each class is a formula, its attributes and its names
 elsewhere; `Elementwise` holds the rest.
 """
 
@@ -177,7 +177,7 @@ class Tanh(Activation):
 @register
 @frozen
 class HardSigmoid(Activation):
-    """``y = min(max(alpha * x + beta, 0), 1)``. ONNX HardSigmoid; PyTorch has alpha 1/6, Keras 3 too, Keras 2 had 0.2.
+    """``y = min(max(alpha * x + beta, 0), 1)``. ONNX HardSigmoid; alpha is 1/6 in PyTorch and Keras 3, 0.2 in Keras 2.
 
     Examples
     --------
@@ -273,7 +273,7 @@ class Gelu(Activation):
 
 
 def sigmoid(x: Array) -> Array:
-    """Return ``1 / (1 + exp(-x))`` without overflow: exp only ever sees a number that is not positive."""
+    """Return ``1 / (1 + exp(-x))`` without overflow: the argument of exp is never positive."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
 

@@ -26,7 +26,7 @@ class Binary(Op):
             ) from None
 
     def aligned(self, *inputs: Array) -> tuple[Array, Array]:
-        """Return both values with as many axes, so that N meets N however many axes an image has."""
+        """Return both values with equal numbers of axes, so that N is aligned with N however many axes an image has."""
         rank = max(x.ndim for x in inputs)
         a, b = (x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs)
         return a, b

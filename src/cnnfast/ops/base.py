@@ -72,7 +72,7 @@ class Op:
         return False
 
     def dtype(self, *inputs: str) -> str:
-        """Return the dtype of the result by name, or raise `GraphError` where an input is of one that is not read."""
+        """Return the name of the dtype of the result, or raise `GraphError` if the op cannot read an input."""
         data = {dtype for index, dtype in enumerate(inputs) if self.is_data_input(index)}
         if self.keeps_dtype and data == {"uint8"}:
             return "uint8"
@@ -85,11 +85,11 @@ class Op:
         raise NotImplementedError
 
     def reference(self, *inputs: Array) -> Array:
-        """Compute the output in the dtype of the inputs: slow, plain, and taken as the truth by every test."""
+        """Compute the output in the dtype of the inputs: slow, plain, and the truth for every test."""
         raise NotImplementedError
 
     def cost(self, *inputs: Shape) -> Cost:
-        """Return what one image costs; by default one operation an output element."""
+        """Return what one image costs; by default one operation per output element."""
         return Cost(flops=math.prod(self.shape(*inputs)))
 
     def attributes(self) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def _is_finite(value: int | float) -> bool:
 
 
 LIMIT = 1 << 20
-"""No kernel size, stride, padding or dilation is larger; it keeps every product of sizes far below 2**63."""
+"""The largest kernel size, stride, padding or dilation; it keeps every product of sizes far below 2**63."""
 
 
 MAX_WORK = 1 << 32

@@ -184,7 +184,7 @@ class Mish(Function):
 
 
 def softplus(x: Array) -> Array:
-    """Return ``log(1 + exp(x))`` without overflow: exp only ever sees a number that is not positive."""
+    """Return ``log(1 + exp(x))`` without overflow: the argument of exp is never positive."""
     result: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     return result
 

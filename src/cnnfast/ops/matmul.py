@@ -1,4 +1,4 @@
-"""The product of two values, each image by its own."""
+"""The product of two values, image by image."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cnnfast.ops.base import Array, Cost, Op, Shape, register
 @register
 @frozen
 class MatMul(Op):
-    """Multiply the matrices of two values: ``y[m, o] = sum over k of a[m, k] * b[k, o]``, for every image by itself.
+    """Multiply the matrices of two values: ``y[m, o] = sum over k of a[m, k] * b[k, o]``, for every image separately.
 
-    Shapes: a (N, ..., M, K), b (N, ..., K, O), y (N, ..., M, O). Both have as many axes; those in front of the last two
-    are equal, or all of one value are 1.
+    Shapes: a (N, ..., M, K), b (N, ..., K, O), y (N, ..., M, O). Both have the same number of axes; those before the
+    last two are equal, or all 1 in one of the values.
 
-    Accumulation: float32 in the order of K. Cost: M * K * O multiply-adds a matrix.
+    Accumulation: float32 in the order of K. Cost: M * K * O multiply-adds per matrix.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class MatMul(Op):
         return (*front, a[-2], b[-1])
 
     def reference(self, *inputs: Array) -> Array:
-        # numbers beyond the range of the type become infinities, and their sums may be no number
+        # numbers beyond the range of the type become infinities, and their sums may be NaN
         with np.errstate(over="ignore", invalid="ignore"):
             return np.matmul(*inputs)
 

@@ -13,7 +13,7 @@ from cnnfast.ops.pool import GlobalAvgPool, GlobalMaxPool
 
 @frozen
 class Reduce(Op):
-    """Base of the ops that take one number out of many: which axes go, and whether they stay as sizes of 1."""
+    """Base of the ops that reduce axes: which ones, and whether they stay as sizes of 1."""
 
     axes: tuple[int, ...] = (2, 3)
     keep_dims: bool = True

@@ -16,7 +16,7 @@ from cnnfast.ops.slice import Slice
 PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 MAX_AXES = 8
-"""The most axes that an image may have on its way through a reshape and a transpose."""
+"""The most axes that an image may have between a reshape and a transpose."""
 
 
 class _Move(Op):
@@ -27,7 +27,7 @@ class _Move(Op):
 @register
 @frozen
 class Flatten(_Move):
-    """Lay each image out as one row, in the order C, H, W.
+    """Store each image as one row, in the order C, H, W.
 
     Shapes: x (N, ...), y (N, F) with F the product of the others.
 

@@ -103,7 +103,7 @@ def _assign(buffers: Iterable[Buffer]) -> int:
 
 
 def _by_size(buffers: Sequence[Buffer]) -> int:
-    """Place the largest buffer first, each as low as it goes: a small arena, but every pair is looked at."""
+    """Place the largest buffer first, each as low as possible: a small arena, but every pair is examined."""
     placed: list[Buffer] = []
     end = 0
     for buffer in sorted(buffers, key=lambda b: (-b.size, b.first)):

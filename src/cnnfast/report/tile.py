@@ -41,7 +41,7 @@ class Tile:
     name : str
         What it is called; of a path only the last part is shown.
     label : str
-        What the network takes it for.
+        What the network classified it as.
     probability : float
         How sure the network is of the label.
     found : bool

@@ -1,4 +1,4 @@
-"""Move transposes toward the outputs, where they meet their opposite or a layer whose weights can be reordered.
+"""Move transposes toward the outputs, until they cancel or reach a layer whose weights can be reordered.
 
 Networks that came from TensorFlow hold images as N, H, W, C, with transposes around every convolution. Here
 each value may represent another one in another order of axes; ops that treat the axes alike are computed in the order

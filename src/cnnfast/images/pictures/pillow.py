@@ -16,7 +16,7 @@ def our_own_rules(max_pixels: int) -> Iterator[None]:
     """Have Pillow refuse half of a picture, and none of up to ``max_pixels``, inside of a ``with`` block.
 
     ``ImageFile.LOAD_TRUNCATED_IMAGES`` is a global that several libraries set when they are imported; then the missing
-    part of a picture is gray, without notice. ``Image.MAX_IMAGE_PIXELS`` is one as well, and is raised where it
+    part of a picture is gray, without any warning. ``Image.MAX_IMAGE_PIXELS`` is one as well, and is raised where it
     forbids what cnnfast's own limit allows. Both are put back when the last thread has left.
 
     Examples

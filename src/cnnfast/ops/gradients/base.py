@@ -42,9 +42,9 @@ def gradient(op: Op, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradient
     ----------
     op : Op
     inputs : tuple of array
-        What the reference was given: data inputs (N, ...), or (1, ...) for a constant, then parameters.
+        The arguments of the reference: data inputs (N, ...), or (1, ...) for a constant, then parameters.
     y : array (N, ...)
-        What the reference returned.
+        The result of the reference.
     dy : array (N, ...)
         The derivative of the loss with respect to y.
 

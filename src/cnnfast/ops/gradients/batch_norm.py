@@ -40,7 +40,7 @@ def batch_norm_training(op: BatchNorm, x: Array, scale: Array, shift: Array) -> 
 def batch_norm_gradient(op: BatchNorm, x: Array, scale: Array, mean: Array, var: Array, dy: Array) -> Gradients:
     """Return the gradients of `batch_norm_training` with respect to x, scale and shift.
 
-    Every element moves the mean and the variance, so its gradient has what that does to all others:
+    Every element moves the mean and the variance, so its gradient includes the effect on all others:
     ``dx = scale / std * (dy - mean(dy) - xhat * mean(dy * xhat))``.
     """
     std = np.sqrt(var + x.dtype.type(op.eps))

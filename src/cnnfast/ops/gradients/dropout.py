@@ -1,4 +1,4 @@
-"""Which elements dropout drops: a function of seed, step, layer, image and element, and of nothing else.
+"""Which elements dropout drops: a function of seed, step, layer, image and element only.
 
 A hash of counters instead of a generator with a state, so the mask does not depend on the order of work or on threads.
 The hash is ``lowbias32`` (Wellons, 2018: https://nullprogram.com/blog/2018/07/31/).

@@ -37,5 +37,5 @@ def _pad(op: Pad, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradients:
 
 @gradient_of(Identity, Dropout)
 def _nothing(op: Identity | Dropout, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradients:
-    """Dropout as it predicts; in training it multiplies by `dropout_mask` both ways."""
+    """Dropout in prediction; in training it multiplies by `dropout_mask` both ways."""
     return (dy,)

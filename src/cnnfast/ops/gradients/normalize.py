@@ -1,4 +1,4 @@
-"""Gradients of softmax, its logarithm, local response normalization, and batch-norm as it predicts."""
+"""Gradients of softmax, its logarithm, local response normalization, and batch-norm in prediction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _log_softmax(op: LogSoftmax, inputs: tuple[Array, ...], y: Array, dy: Array)
 
 @gradient_of(BatchNorm)
 def _batch_norm(op: BatchNorm, inputs: tuple[Array, ...], y: Array, dy: Array) -> Gradients:
-    """Batch-norm with given statistics, which are parameters like others; for training see `batch_norm_gradient`."""
+    """Batch-norm with fixed statistics, which are ordinary parameters; for training see `batch_norm_gradient`."""
     x, scale, _, mean, var = inputs
     factor = 1 / np.sqrt(var + op.eps)
     centered = x - per_channel(mean, x.ndim)

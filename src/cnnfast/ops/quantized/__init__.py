@@ -1,6 +1,6 @@
 """Ops on integers: bytes with a scale and a zero point, and exact sums of their products.
 
-`docs/quantization.md` has the formula of each; the references here compute it to the bit, in integers and single
+`docs/quantization.md` has the formula of each; the references here compute it exactly so, in integers and single
 operations of float32. They are listed in `QUANTIZED_OPS`, apart from the ops on floats, whose references take any float
 dtype.
 """

@@ -41,7 +41,7 @@ class _OfTwo(OnGrid):
         raise NotImplementedError
 
     def _centered(self, a: Array, b: Array) -> tuple[Array, Array]:
-        """Return both operands less their zero points, with as many axes."""
+        """Return both operands minus their zero points, with equal numbers of axes."""
         return self.on_numbers.aligned(a.astype(np.int32) - self.a_zero, b.astype(np.int32) - self.b_zero)
 
 

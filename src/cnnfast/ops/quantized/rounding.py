@@ -1,4 +1,4 @@
-"""From a float to a byte, in the one way that there is; scales and the constants made of them."""
+"""The only rounding from floats to bytes; scales, and the constants made of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def saturate(values: Array, low: int = 0, high: int = 255) -> Array:
 
 
 def scale32(op: str, name: str, value: float) -> float:
-    """Return a scale as the float32 that it is, or raise `GraphError` unless it is a normal positive number."""
+    """Return a scale as float32, or raise `GraphError` unless it is a normal positive number."""
     with np.errstate(over="ignore"):
         rounded = float(np.float32(value))
     if not TINY <= rounded < np.inf:
@@ -78,11 +78,11 @@ class Grid:
         byte("a grid", "zero", self.zero)
 
     def real(self, values: Array) -> Array:
-        """Return what bytes stand for, to the bit as `Dequantize` does."""
+        """Return what bytes stand for, bit-identical to `Dequantize`."""
         return (values.astype(np.int32) - self.zero).astype(np.float32) * np.float32(self.scale)
 
     def nearest(self, values: Array) -> Array:
-        """Return numbers as bytes, to the bit as `Quantize` does."""
+        """Return numbers as bytes, bit-identical to `Quantize`."""
         inverse = ratio32("quantize", "1 / scale", 1.0, self.scale)
         with np.errstate(over="ignore", invalid="ignore"):
             return saturate(values.astype(np.float32) * inverse + np.float32(self.zero))

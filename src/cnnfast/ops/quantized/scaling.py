@@ -1,4 +1,4 @@
-"""Between numbers, bytes and sums."""
+"""Conversions between numbers, bytes and sums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnnfast.ops.quantized.rounding import Grid, byte, ratio32, saturate
 @register_quantized
 @frozen
 class Quantize(QuantizedOp):
-    """Bring numbers to bytes: ``y = sat(x * m + zero)`` with ``m = 1 / scale``.
+    """Round numbers to bytes: ``y = sat(x * m + zero)`` with ``m = 1 / scale``.
 
     Shapes: x (N, ...), y the same. ONNX QuantizeLinear divides by the scale, which may differ by one step.
 
@@ -90,7 +90,7 @@ def units_by_channel(op: str, sums: Shape, unit: Shape) -> None:
 
 
 def aligned(unit: Array, sums: Array) -> Array:
-    """Return a number for each channel with axes behind it, so that it meets sums (N, C, ...)."""
+    """Return a number for each channel, with trailing axes so that it broadcasts to sums (N, C, ...)."""
     return unit.reshape(-1, *(1,) * (sums.ndim - 2))
 
 
@@ -135,7 +135,7 @@ class DequantizeSums(QuantizedOp):
 @register_quantized
 @frozen
 class Requantize(OnGrid):
-    """Bring sums to bytes: ``y = sat(sums * m[o] + zero, low, high)`` with ``m[o] = unit[o] / scale``.
+    """Round sums to bytes: ``y = sat(sums * m[o] + zero, low, high)`` with ``m[o] = unit[o] / scale``.
 
     Shapes: sums (N, O, ...) of int32, unit (O,) of float32, y (N, O, ...).
 
