@@ -140,12 +140,12 @@ def branches(op: Op, *channels: int, size: tuple[int, int] = (3, 5)) -> Callable
     return make
 
 
-def flattened() -> Graph:
-    """Return a convolution, a pool and a dense layer on the flattened image, of channels that fill no block."""
+def flattened(channels: int) -> Graph:
+    """Return a convolution, a pool and a dense layer on the flattened image."""
     rng = np.random.default_rng(2)
-    constants, _ = layer((6, 3, 3, 3), q.IntegerConv2d(ZERO))
+    constants, _ = layer((channels, 3, 3, 3), q.IntegerConv2d(ZERO))
     constants |= {
-        "w2": rng.integers(-127, 128, (10, 6 * 3 * 4)).astype(np.int8),
+        "w2": rng.integers(-127, 128, (10, channels * 3 * 4)).astype(np.int8),
         "b2": rng.integers(-999, 999, 10).astype(np.int32),
         "u2": np.full(10, 3e-5, np.float32),
     }
@@ -160,6 +160,18 @@ def flattened() -> Graph:
         Node("out", ops.Softmax(), ("logits",)),
     )
     return Graph({"x": (3, 7, 8)}, nodes, constants, ("out",))
+
+
+def gap() -> Graph:
+    """Return a dense layer on a flattened image of 16 pixels."""
+    constants, _ = layer((10, 8 * 16), q.IntegerLinear(ZERO))
+    nodes = (
+        Node("q", q.Quantize(SCALE, ZERO), ("x",)),
+        Node("flat", ops.Flatten(), ("q",)),
+        Node("s", q.IntegerLinear(ZERO), ("flat", "w", "b")),
+        Node("out", q.DequantizeSums(), ("s", "u")),
+    )
+    return Graph({"x": (8, 4, 4)}, nodes, constants, ("out",))
 
 
 def residual() -> Graph:
@@ -240,7 +252,9 @@ INTEGER_CASES = (
     chain("features", "bytes without an image", (11,), (q.Lookup(0.03, 50), entries())),
     IntegerCase("concat", branches(ops.Concat(1), 6, 3, 5), "channels that share blocks"),
     IntegerCase("concat-rows", branches(ops.Concat(2), 6, 6), "along rows"),
-    IntegerCase("flattened", flattened, "a small classifier"),
+    IntegerCase("flattened", lambda: flattened(6), "a small classifier, of channels that fill no block"),
+    IntegerCase("flattened-blocks", lambda: flattened(8), "a dense layer reads the image where it lies"),
+    IntegerCase("flattened-gap", gap, "the same with a gap behind each block"),
     IntegerCase("residual", residual, "a residual block"),
     pair("add", "two images", ADD, (6, 3, 5), (6, 3, 5)),
     pair("add-channels", "a number for each channel", ADD, (6, 3, 5), (6, 1, 1)),

@@ -63,7 +63,7 @@ def pixel_offsets(
     return table(filled(offsets) if whole_tiles else offsets)
 
 
-def position_block(vectors: int, lanes: int) -> int:
+def position_block(vectors: int, lanes: int, block_bytes: int = BLOCK_BYTES) -> int:
     """Return how many positions go through all output channels together, if each reads that many vectors.
 
     Examples
@@ -71,7 +71,7 @@ def position_block(vectors: int, lanes: int) -> int:
     >>> position_block(vectors=64, lanes=16)
     96
     """
-    return max(TILE, BLOCK_BYTES // (vectors * lanes * 4) // TILE * TILE)
+    return max(TILE, block_bytes // (vectors * lanes * 4) // TILE * TILE)
 
 
 def quads(oh: int, ow: int) -> tuple[Array, Array]:

@@ -31,6 +31,12 @@ from cnnfast.plan.pack_words import (
 )
 from cnnfast.runtime.dispatch import kernels
 
+FIRST_LEVEL_BYTES = 3 << 13
+"""What a block of positions may read to stay in the first-level cache, beside its results."""
+
+MOST_WORDS = 1.2
+"""How many times the words that its features need a flattened image may take; beyond that its bytes are moved."""
+
 LARGEST = float(1 << 30)
 """Products beyond which floats are limited before they are rounded: well inside of 32 bits."""
 
@@ -152,7 +158,9 @@ def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: _Round
     span = windows.span
     taps = lowering.once(lambda: tap_offsets(conv, span, kh, kw, x), "taps", op.dilation, span, kh, kw, x)
     parameters, wide = _parameters(op, weight, bias, end, pack_conv(weight, op.groups))
-    block = position_block(span * op.stride[0] * op.stride[1], kernels.lanes())
+    # without a window each vector is read for four dot products only, so it is to be in the first-level cache
+    nearness = (FIRST_LEVEL_BYTES,) if kh * kw == 1 else ()
+    block = position_block(span * op.stride[0] * op.stride[1], kernels.lanes(), *nearness)
     ints |= dict(K=len(taps), wide=wide, block=block)
     starts = table(windows.starts * x[0]) if op.groups > 1 else None
     why = f"kernel {kh}x{kw}" if op.groups == 1 else f"{op.groups} groups"
@@ -184,9 +192,15 @@ def _linear(lowering: ChwnLowering, op: IntegerLinear, site: NodeIO, end: _Round
     source = site.inputs[0]
     weight, bias = (lowering.graph.constants[v] for v in site.inputs[1:3])
     c, h, w = lowering.byte_shapes[source]
+    if block_count(c) * h * w > MOST_WORDS * block_count(c * h * w):
+        source = lowering.bytes_at(source)
+        c, h, w = lowering.byte_shapes[source]
+        site = NodeIO(site.node, (source, *site.inputs[1:]), site.result)
     # features in the order of the bytes of the image that was flattened
     words = pack_conv(weight.reshape(len(weight), c, h, w), 1)
-    _dense(lowering, op, site, end, weight, bias, None, words, block_count(c) * h * w)
+    x = lowering.strides(source)
+    taps = None if x[0] == h * w else tap_offsets(Conv2d(), block_count(c), h, w, x)
+    _dense(lowering, op, site, end, weight, bias, taps, words, block_count(c) * h * w)
 
 
 def _dense(
@@ -206,5 +220,5 @@ def _dense(
     r_c = lowering.strides(end.residual)[0] if end.residual else 0
     ints = dict(blocks=block_count(outputs), K=count if taps is None else len(taps), y_c=y_c, r_c=r_c)
     ints |= dict(channels=outputs, wide=wide)
-    why = "a matrix" if taps is None else "one output pixel"
+    why = "a matrix" if isinstance(op, IntegerLinear) else "one output pixel"
     _emit(lowering, site, "dense:direct", end, ints, parameters, (taps,), why)

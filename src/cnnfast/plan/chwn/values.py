@@ -44,6 +44,10 @@ ACTIVATIONS = (
 
 NO_HALO: Halo = (0, 0, 0, 0)
 
+SAME_SETS = 16
+"""Channel blocks of bytes that are a multiple of so many vectors would share few sets of the first-level cache: a
+gap of one vector behind each parts them."""
+
 rule = LoweringRules()
 """The rules of the ops: each emits the steps of one op, and nothing else."""
 
@@ -92,13 +96,18 @@ class ChwnLowering(Lowering):
 
     def size(self, value: str) -> int:
         """Return how many vectors a value takes, its halo included."""
-        if value in self.halos or value in self.byte_shapes:
+        if value in self.byte_shapes:
+            return self.extent(value)[0] * self.strides(value)[0]
+        if value in self.halos:
             return math.prod(self.padded(value))
         return math.prod(self.shapes[value])
 
     def strides(self, value: str) -> Triple:
-        """Return the distance of the channels, rows and columns of a value."""
-        return strides_of(self.padded(value))
+        """Return the stride of the channels, rows and columns of a value."""
+        channel, row, column = strides_of(self.padded(value))
+        if value in self.byte_shapes and channel % SAME_SETS == 0:
+            channel += 1
+        return channel, row, column
 
     def channel_stride(self, value: str) -> int:
         """Return the distance of the channels of a value; those of a value with one axis are its elements."""
