@@ -134,7 +134,7 @@ def test_a_teacher(data: Path, tmp_path: Path, run: Callable[..., Result]) -> No
     assert all((constants[name] == array).all() for name, array in pupil.graph.constants.items())
     assert times_of(tmp_path / "cache") == answers
     assert (
-        "the teacher tells 10 classes apart, but the images show 3"
+        "the teacher knows 10 classes, but the images show 3"
         in run("train", data, "--architecture", "lenet", "--teacher", "mnist-mlp", "--out", out, *FAST, "--force").err
     )
 

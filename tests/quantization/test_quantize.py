@@ -142,8 +142,8 @@ def test_labels_are_numbers_or_names() -> None:
     [
         (lambda n: cnnfast.quantize(n, photographs(0)), InputError, "100 to 500"),
         (lambda n: cnnfast.quantize(n, photographs(4), ["cat"]), InputError, "4 images and 1 labels"),
-        (lambda n: cnnfast.quantize(n, photographs(2), ["cat", "cow"]), InputError, "'cow' is none of"),
-        (lambda n: cnnfast.quantize(n, photographs(2), [0, 4]), InputError, "label 4 is none of"),
+        (lambda n: cnnfast.quantize(n, photographs(2), ["cat", "cow"]), InputError, "'cow' is not one of"),
+        (lambda n: cnnfast.quantize(n, photographs(2), [0, 4]), InputError, "label 4 is not one of"),
         (lambda n: cnnfast.quantize(n, photographs(2), max_loss=-1), ConfigError, "max_loss must be"),
         (
             lambda n: cnnfast.quantize(n, photographs(2), keep_float=["x"]),

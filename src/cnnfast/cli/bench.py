@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     parser.add_argument(
-        "--batch", type=options.positive, default=256, metavar="N", help="images of a run (default: %(default)s)"
+        "--batch", type=options.positive, default=256, metavar="N", help="images per run (default: %(default)s)"
     )
     options.add_threads(parser)
     parser.add_argument(
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.seconds,
         default=1.0,
         metavar="S",
-        help="how long each way is repeated, once at least (default: %(default)s)",
+        help="how long to repeat each way, at least once (default: %(default)s)",
     )
     parser.add_argument("--layers", action="store_true", help="only show where the time goes, layer by layer")
 

@@ -80,7 +80,7 @@ def _engine(args: argparse.Namespace, source: str) -> Backend:
     engine = ENGINES[args.engine](find(source))
     if args.output is not None:
         if args.output not in engine.layers:
-            raise ConfigError(f"{engine.title}: has no value that is called {args.output!r}")
+            raise ConfigError(f"{engine.title}: has no value called {args.output!r}")
         engine.output = args.output
     return engine
 

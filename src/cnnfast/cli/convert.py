@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     if target.suffix != ".safetensors":
         raise ConfigError(f"{target}: model files are written as .safetensors; name a file that ends so")
     if target.exists() and not args.force:
-        raise ConfigError(f"{target}: exists already; name another file, or say --force to replace it")
+        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
     net = readers.load(args.source, args)
     net.save(target)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     options.add_preprocess(parser)
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
-    parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is told from others")
+    parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is distinguished")
     parser.add_argument(
         "--threshold",
         type=options.probability,
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mirrored", action="store_true", help="take the mean of each image and its mirror image; twice the work"
     )
     parser.add_argument(
-        "--limit", type=options.positive, metavar="N", help="only N images: of each class its share, spread evenly"
+        "--limit", type=options.positive, metavar="N", help="only N images, each class in proportion, spread evenly"
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="draw the most confident mistakes, as .png or .html"

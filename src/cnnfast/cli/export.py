@@ -126,7 +126,7 @@ def _check_outside(folder: Path, paths: Sequence[str]) -> None:
 
 def _check_images(source: DatasetInputs, link: bool) -> None:
     if link:
-        raise ConfigError(f"{source.path}: is a data set, and its images have no files to link to; say --copy-to")
+        raise ConfigError(f"{source.path}: is a data set, and its images have no files to link to; use --copy-to")
     first = next(source.dataset.batches(1))
     if first.images.dtype != np.uint8:
         raise ConfigError(

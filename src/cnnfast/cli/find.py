@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.probability,
         default=0.5,
         metavar="P",
-        help="found is what has a probability above P (default: %(default)s)",
+        help="pictures with a probability above P are found (default: %(default)s)",
     )
 
 

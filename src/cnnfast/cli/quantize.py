@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     target: Path = args.out
     check_target(target)
     if target.exists() and not args.force:
-        raise ConfigError(f"{target}: exists already; name another file, or say --force to replace it")
+        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
     net = load(args.model, args)
     failures = Failures()
     with threads_or_default(args.threads):

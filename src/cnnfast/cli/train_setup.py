@@ -156,7 +156,7 @@ def taught(examples: Examples, teacher: Network, share: float) -> Examples:
     """
     if len(teacher.classes_) != examples.class_count:
         raise ConfigError(
-            f"the teacher tells {len(teacher.classes_)} classes apart, but the images show {examples.class_count}"
+            f"the teacher knows {len(teacher.classes_)} classes, but the images show {examples.class_count}"
         )
     views = (examples.images, examples.images[:, :, ::-1])
     answers = [kept(teacher, view, feature_cache(), probabilities=True) for view in views]

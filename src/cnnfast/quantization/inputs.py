@@ -45,7 +45,7 @@ def class_numbers(net: Network, labels: object, images: int) -> Array | None:
     for label in given:
         if not (isinstance(label, str) or is_whole(label)) or label not in known:
             raise InputError(
-                f"the label {quoted(label)} is none of this network's, which are {quoted(names)}, "
+                f"the label {quoted(label)} is not one of this network's, which are {quoted(names)}, "
                 f"or as numbers 0 to {len(names) - 1}"
             )
     return np.array([known[label] for label in given])

@@ -70,7 +70,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise ModelFileError(f"is not a checkpoint: its header lacks {KEY}")
         fields = parse(metadata[KEY], KEY, MAX_CONTAINERS)
         if not isinstance(fields, dict) or fields.get("version") != VERSION:
-            raise ModelFileError(f"is of another version of checkpoints than {VERSION}; train afresh")
+            raise ModelFileError(f"is of another version of checkpoints than {VERSION}; start over")
         return Checkpoint(*_checked(fields), arrays)
     except (ModelFileError, OSError) as error:
         raise ModelFileError(f"{path}: cannot be resumed: {error}") from None
@@ -97,12 +97,12 @@ def check_arrays(path: Path, then: Mapping[str, Array], now: Mapping[str, Array]
     """
     for name in sorted(then.keys() ^ now.keys()):
         fault = "lacks the array" if name in now else "has an array that the run does not use:"
-        raise ModelFileError(f"{path}: cannot be resumed: it {fault} {name!r}; train afresh")
+        raise ModelFileError(f"{path}: cannot be resumed: it {fault} {name!r}; start over")
     for name, array in now.items():
         if then[name].shape != array.shape or then[name].dtype != array.dtype:
             raise ModelFileError(
                 f"{path}: cannot be resumed: {name!r} is {then[name].dtype} of shape {then[name].shape}, but the run "
-                f"needs {array.dtype} of shape {array.shape}; train afresh"
+                f"needs {array.dtype} of shape {array.shape}; start over"
             )
 
 
@@ -117,7 +117,7 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
         If the recipe or the network has changed; the first difference is named.
     """
     if then.get("network") != now["network"]:
-        raise ConfigError(f"{path}: was made with another network; train afresh, or with the same architecture")
+        raise ConfigError(f"{path}: was made with another network; start over, or use the same architecture")
     old, new = then.get("recipe", {}), now["recipe"]
     for key, value in new.items():
         if old.get(key) != value:
@@ -128,5 +128,5 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
     if then.get("data") != now["data"]:
         raise DataError(
             f"{path}: the data set has changed since the checkpoint: its digest was {then.get('data')!s:.16}…, now it "
-            f"is {now['data']:.16}…; restore the images and labels, or train afresh"
+            f"is {now['data']:.16}…; restore the images and labels, or start over"
         )
