@@ -1,6 +1,6 @@
 """What a call costs besides the network: its overhead, the first label of a process, and what it leaves to others.
 
-Each figure comes from processes of its own, because all of them depend on what a process has done before.
+Each figure comes from separate processes, because all of them depend on what a process has done before.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def clock(code: str, *arguments: str) -> float:
 
 
 def run(code: str, *arguments: str) -> str:
-    """Return what code prints in a process of its own."""
+    """Return what code prints in a separate process."""
     own = {name: value for name, value in os.environ.items() if name not in UNUSUAL}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=own).stdout

@@ -28,7 +28,7 @@ EQUAL = 2e-3
 
 
 class Side:
-    """One side, in a process of its own."""
+    """One side, in its own process."""
 
     def __init__(self, name: str, threads: int) -> None:
         context = multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""The sides of bench_train.py: each trains a network in a process of its own, and runs only when it is asked to."""
+"""The sides of bench_train.py: each trains a network in its own process, and runs only when it is asked to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python process of its own, for what is decided once for each process."""
+"""A separate Python process, for what is decided once per process."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ INTEGER_CASES = (
     conv("large", "positions in several blocks", (32, 40, 40), 4, (3, 3), padding=1),
     conv("pool", "a pool in the store", (8, 6, 6), 8, (3, 3), padding=1, pool=POOL),
     conv("pool-odd", "a pool that drops the last row and column", (3, 7, 5), 6, (3, 3), padding=1, pool=POOL),
-    conv("pool-3x3", "a pool that is a step of its own", (3, 6, 6), 6, (3, 3), padding=1, pool=ops.MaxPool(3)),
+    conv("pool-3x3", "a pool that is a separate step", (3, 6, 6), 6, (3, 3), padding=1, pool=ops.MaxPool(3)),
     conv("added", "bytes added in the store", (6, 5, 5), 9, (3, 3), padding=1, end="added"),
     conv("added-pool", "and then a pool", (6, 6, 6), 9, (3, 3), padding=1, end="added", pool=POOL),
     conv("floats", "sums that become floats", (6, 5, 5), 9, (3, 3), padding=1, end="floats"),

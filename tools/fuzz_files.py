@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def search(kind: str, seed: int, seconds: float, files: int, program: str = __file__) -> int:
-    """Run a kind in processes of its own, a new one after each that hangs or crashes; return how much was found."""
+    """Run a kind in a separate process, a new one after each that hangs or crashes; return how much was found."""
     end, last, tally = time.monotonic() + seconds, seed + files, Tally(kind)
     while seed < last and (left := end - time.monotonic()) > 0:
         command = [sys.executable, program, kind, "--inside", "--seed", str(seed), "--seconds", str(left)]

@@ -1,4 +1,4 @@
-"""The engines that the benchmark compares; each is one module, loaded in a process of its own.
+"""The engines that the benchmark compares; each is one module, loaded in its own process.
 
 A module has ``PACKAGES``, whose versions the results name, and ``prepare(bench, batch, threads)``, which returns the
 ways in which the engine can turn uint8 pictures (N, H, W, C) into probabilities (N, K), by name, each for batches of

@@ -16,7 +16,7 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One engine, in a process of its own."""
+    """One engine, in its own process."""
 
     def __init__(self, name: str, threads: int, log: str) -> None:
         self.name = name

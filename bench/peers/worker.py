@@ -1,4 +1,4 @@
-"""An engine in a process of its own: it sleeps on a pipe, and runs only when it is asked to.
+"""An engine in its own process: it sleeps on a pipe, and runs only when it is asked to.
 
 Engines share no thread pool, memory allocator or OpenMP library this way, and one that fails does not end the others.
 """

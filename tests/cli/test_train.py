@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of its own, and one thread: small steps on several wait for each other where other work is done."""
+    """A separate cache, and one thread: small steps on several wait for each other on a busy machine."""
     monkeypatch.setenv("CNNFAST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CNNFAST_NUM_THREADS", "1")
 

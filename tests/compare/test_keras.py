@@ -53,7 +53,7 @@ def test_no_layer_is_blamed_where_all_agree(name: str, tmp_path: Path, capsys: p
 
 
 def test_the_layers_of_models_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As Teachable Machine builds them: a Sequential of two, one of which holds a model of its own."""
+    """As Teachable Machine builds them: a Sequential of two, one of which holds another model."""
     i = L.Input((6, 6, 3))
     body = keras.Model(i, L.ReLU(name="r")(L.Conv2D(4, 3, name="c")(i)), name="body")
     features = keras.Sequential([body, L.MaxPooling2D(name="p"), L.Flatten(name="f")], name="features")

@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnfast.errors import CnnfastError
 
 LIBRARIES = ("onnx",)
-"""Packages that check files themselves: what they raise, and cnnfast puts into words of its own, is an answer."""
+"""Packages that check files themselves: what they raise, and cnnfast rephrases, is an answer."""
 
 
 def foreign(error: BaseException) -> str | None:

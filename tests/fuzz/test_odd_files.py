@@ -24,7 +24,7 @@ FILES = 400
 
 
 def read_or_refused(path: Path, write: Callable[[int], dict[str, Any]], files: int = FILES) -> int:
-    """Try files, each from a seed of its own, and return how many could be read."""
+    """Try files, each from its own seed, and return how many could be read."""
     errors: dict[int, Exception] = {}
     for seed in range(files):
         options = write(seed)

@@ -79,7 +79,7 @@ def test_what_is_larger_than_the_budget_is_held_alone() -> None:
 
 
 def test_who_comes_first_is_served_first() -> None:
-    """A large picture is not kept waiting for ever by small ones behind it."""
+    """A large picture is not kept waiting forever by small ones behind it."""
     budget, order = PixelBudget(10), list[int]()
 
     def take(pixels: int) -> None:

@@ -120,7 +120,7 @@ import os, sys, threading, numpy as np, cnnfast
 net = cnnfast.Network.load("mnist-mlp")
 pictures = np.random.default_rng(0).integers(0, 256, (64, 28, 28), np.uint8)
 expected = net.predict_proba(pictures, threads=2)
-# another Python thread has a team of its own, which no child has
+# another Python thread has its own team, which no child has
 other = threading.Thread(target=lambda: net.predict_proba(pictures, threads=2))
 other.start(); other.join()
 children = []

@@ -99,7 +99,7 @@ def _head(path: Path) -> bytes:
     try:
         if path.is_dir():
             return b""
-        # Opening a pipe or a device could wait for ever.
+        # Opening a pipe or a device could block forever.
         if path.exists() and not path.is_file():
             raise ModelFileError(f"{path}: neither a file nor a folder; a model must be one of them")
         with path.open("rb") as file:

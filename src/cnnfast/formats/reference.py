@@ -48,7 +48,7 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     try:
         state = _state(absolute)
         if not os.path.isfile(absolute):
-            # opening a pipe or a device could wait for ever
+            # opening a pipe or a device could block forever
             return None
         with open(absolute, "rb") as file:
             head = file.read(digest.END)

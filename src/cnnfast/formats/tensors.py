@@ -40,7 +40,7 @@ DTYPES: Dtypes = {
 }
 """What a model file of cnnfast holds; integers are for ops on bytes."""
 BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])
-"""NumPy has no bfloat16: the upper half of a float32, in a dtype of its own that no integer is mistaken for."""
+"""NumPy has no bfloat16: the upper half of a float32, in a separate dtype that no integer is mistaken for."""
 ALL_DTYPES: Dtypes = DTYPES | {
     "F16": np.dtype("<f2"),
     "BF16": BFLOAT16,

@@ -35,7 +35,7 @@ ALIASES = {
     "SyncBatchNormalization",
 }  # fmt: skip
 ELSEWHERE = {"LayerScale", "CustomScaleLayer", "Pipeline"}
-"""Classes of keras.applications, and a list of other layers: they have tests of their own."""
+"""Classes of keras.applications, and a list of other layers: they have separate tests."""
 
 HARMLESS = {
     ("BatchNormalization", "momentum"),

@@ -34,7 +34,7 @@ class Shortcut(nn.Module):
 
 
 class Gate(nn.Module):
-    """Squeeze-and-excitation (1709.01507): each channel times a number of its own."""
+    """Squeeze-and-excitation (1709.01507): each channel times its own number."""
 
     def __init__(self, channels: int, squeezed: int, act: str = "ReLU", gate: str = "Sigmoid") -> None:
         super().__init__()

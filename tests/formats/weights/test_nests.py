@@ -16,7 +16,7 @@ from cnnfast.ops import Array
 
 
 class File:
-    """The parts of a checkpoint, each with rows of its own."""
+    """The parts of a checkpoint, each with its own rows."""
 
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}

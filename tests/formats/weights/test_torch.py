@@ -182,7 +182,7 @@ def test_numbers_without_a_storage_class(tmp_path: Path) -> None:
 
 
 def test_digits(shared_data: Path) -> None:
-    """A network that others trained on MNIST, with names of their own; how they scaled pixels is not stated."""
+    """A third-party network trained on MNIST, with its own names; how pixels were scaled is not stated."""
     path = shared_data / "models" / "pypi_digit_recognizer.pth"
     with pytest.raises(ModelFileError, match=r'"conv_layers\.0": "conv1", "conv_layers\.3": "conv2"'):
         load_model(path, architecture="cnn-32-64-128")

@@ -94,7 +94,7 @@ class LayerCall:
 def check_arguments(named: Mapping[str, Any]) -> None:
     """Raise `UnsupportedError` for keyword arguments of a call that change what it gives.
 
-    ``training=True`` makes dropout, batch-norm and the random layers do what they do in training, for ever.
+    ``training=True`` makes dropout, batch-norm and the random layers always behave as in training.
     """
     left = [
         f"{key:.40}={'a value' if isinstance(value, Value) else repr(value):.60}"

@@ -16,7 +16,7 @@ from cnnfast.ops import Array, Shape
 EXPANSION = 8
 """How many times the file's size its constants take as float32 where all of them are of 4 bits and none is shared.
 
-A buffer may be shared by thousands of constants, each of which becomes an array of its own; so what they take beyond
+A buffer may be shared by thousands of constants, each of which becomes a separate array; so what they take beyond
 that is bounded by what reading may take at all.
 """
 

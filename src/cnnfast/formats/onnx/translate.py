@@ -279,7 +279,7 @@ class Translation:
     # ---- what calls add
 
     def append(self, op: Op, inputs: tuple[str, ...], wanted: str) -> str:
-        """Add a node under a name of its own."""
+        """Add a node under a new name."""
         return self._builder.add(self._builder.fresh(wanted), op, *inputs)
 
     def shape_of(self, name: str) -> Shape:
@@ -287,7 +287,7 @@ class Translation:
         return self._builder.shapes[name]
 
     def keep(self, array: Array, wanted: str) -> str:
-        """Add a constant under a name of its own."""
+        """Add a constant under a new name."""
         dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
         if not (array.flags.c_contiguous and array.dtype == dtype):
             self.budget.ask(array.size * dtype.itemsize, f"the constant {wanted!r:.200}")

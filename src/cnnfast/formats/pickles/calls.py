@@ -140,7 +140,7 @@ def parameter(data: Any, *how: Any) -> Any:
 
 
 def subclass(function: Any, kind: Any, arguments: Any, *state: Any) -> Any:
-    """Return a tensor with attributes of its own, which are dropped; of another class than a plain one, its name."""
+    """Return a tensor without its extra attributes; if its class is not the plain one, its name."""
     name = kind.name if isinstance(kind, Global) else "torch.Tensor"
     if name not in PLAIN or not isinstance(function, Global) or not isinstance(arguments, tuple):
         return Record(name)

@@ -218,7 +218,7 @@ def _fill(m: Machine, target: Any, values: list[Any]) -> None:
 
 
 def _key(value: Any) -> Any:
-    """Return a key that is compared at once: comparing nested tuples can take for ever, long texts long."""
+    """Return a key that is compared quickly: comparing nested tuples can take forever, long texts long."""
     if isinstance(value, str) and len(value) > LONGEST_KEY:
         return Record("str")
     return value if value is None or isinstance(value, str | int | float) else Record("key")
