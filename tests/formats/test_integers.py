@@ -73,7 +73,7 @@ def node(description: dict[str, Any], op: str) -> dict[str, Any]:
         (lambda h, d: node(d, "requantize")["attributes"].update(zero=256), "zero of requantize must be an integer"),
         (lambda h, d: node(d, "requantize")["attributes"].pop("scale"), "scale"),
         (lambda h, d: node(d, "requantize")["attributes"].update(scale=1e38), "too far apart"),
-        (lambda h, d: node(d, "lookup").update(op="relu", inputs=["stem"], attributes={}), "given uint8; put a dequan"),
+        (lambda h, d: node(d, "lookup").update(op="relu", inputs=["stem"], attributes={}), "gets uint8; put a dequan"),
         (lambda h, d: d.update(output="stem.sums"), "float32"),
         (lambda h, d: d.update(output="gelu"), "float32"),
         (lambda h, d: h["fc.weight"].update(dtype="U8"), "reads weight as int8, but it is uint8"),

@@ -141,6 +141,10 @@ class ImageGraph:
             self._first[x.name] = self._builder.add(name, ops.Transpose((0, 3, 1, 2)), x.name)
         return self._first[x.name]
 
+    def names_of(self, x: Value) -> tuple[str, ...]:
+        """Return the names that a value has in the graph: in the order of the file, and with its channels first."""
+        return tuple(dict.fromkeys((x.name, self._first.get(x.name, x.name))))
+
     def in_file(self, shape: Shape) -> Shape:
         """Return a shape (C, H, W) in the order of the file."""
         return (*shape[1:], shape[0]) if self._is_moved(shape) else shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnfast.formats.channels_last import Value
+from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.integers import FoundIntegers
 from cnnfast.formats.litert.model import LiteRtTensor
 from cnnfast.formats.litert.registry import OperatorCall
@@ -16,11 +16,12 @@ FILTERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """The axis of the weights that counts the outputs."""
 
 
-def note_value(found: FoundIntegers, value: Value | Array, tensor: LiteRtTensor) -> None:
+def note_value(found: FoundIntegers, graph: ImageGraph, value: Value | Array, tensor: LiteRtTensor) -> None:
     """Note what a tensor of bytes stands for."""
     if isinstance(value, Value) and tensor.scales.size == 1:
         scale, zero = (float(v[0]) for v in tensor.grid())
-        found.note(value.name, tensor.dtype.lower(), scale, zero)
+        for name in graph.names_of(value):
+            found.note(name, tensor.dtype.lower(), scale, zero)
 
 
 def note_weights(found: FoundIntegers, layer: Value | Array, call: OperatorCall) -> None:
@@ -30,9 +31,10 @@ def note_weights(found: FoundIntegers, layer: Value | Array, call: OperatorCall)
         return
     tensor, axis = call.tensor(1), FILTERS[kind]
     scales, _ = tensor.grid()
-    if tensor.dtype not in WEIGHTS or not tensor.is_quantized:
-        found.in_float[layer.name] = f"its weights are {tensor.dtype} in the file"
-    elif scales.size > 1 and tensor.axis != axis:
-        found.in_float[layer.name] = "its weights have a scale for each input channel"
-    else:
-        found.scales[layer.name] = np.broadcast_to(scales, (tensor.shape[axis],))
+    for name in call.graph.names_of(layer):
+        if tensor.dtype not in WEIGHTS or not tensor.is_quantized:
+            found.in_float[name] = f"its weights are {tensor.dtype} in the file"
+        elif scales.size > 1 and tensor.axis != axis:
+            found.in_float[name] = "its weights have a scale for each input channel"
+        else:
+            found.scales[name] = np.broadcast_to(scales, (tensor.shape[axis],))

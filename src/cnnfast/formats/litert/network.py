@@ -71,7 +71,7 @@ class _Network:
         self._images = source.shape[0] if source.shape else 1
         self._unknown: set[int] = set()
         self.integers = FoundIntegers()
-        note_value(self.integers, self.values[model.inputs[0]], source)
+        note_value(self.integers, self.graph, self.values[model.inputs[0]], source)
 
     def _input(self, source: LiteRtTensor, channels_first: bool) -> Value:
         if not channels_first:
@@ -134,7 +134,7 @@ class _Network:
             if op is not None and isinstance(value, Value):
                 value = self.graph.each(tensor.name, op, value)
             self.values[index], self._bounds[index] = value, bounds
-            note_value(self.integers, value, tensor)
+            note_value(self.integers, self.graph, value, tensor)
 
     def _check_shapes(self, outputs: Sequence[LiteRtTensor], results: Sequence[Value | Array]) -> None:
         """Raise `ModelFileError` unless every result has the shape that the file states: axes are counted by it."""
