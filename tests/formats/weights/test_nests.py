@@ -95,8 +95,8 @@ def test_key(tmp_path: Path, file: File) -> None:
         assert factor_of(model) == factor
         assert f"key {key!r}" in model.notes["source"] or key == "saved"
     for key, rule in {
-        "saved.emma": "the keys there are: 'ema.v1', 'model'",
-        "saved.ema.v1.model.2": "is a list",
+        "saved.emma": "its keys are: 'ema.v1', 'model'",
+        "saved.ema.v1.model.2": "in a list",
     }.items():
         with pytest.raises(ModelFileError, match=f"there is no key '.*'.*{rule}"):
             load(tmp_path, file, body, key=key)

@@ -77,7 +77,7 @@ def _from_chunks(data: Data, found: list[Message], at: int, kind: Type, shape: t
     tree = data.number(at + 3, 8)
     *sides, size = data.numbers(at + 11, rank + 1, size=4)
     if rank != len(shape) or min(sides, default=1) < 1 or size != kind.size:
-        raise ModelFileError(f"{what} of shape {shape} is said to be in chunks of {(*sides, size)}")
+        raise ModelFileError(f"{what} of shape {shape} cannot be in chunks of {(*sides, size)}")
     chunks = [] if tree == NOWHERE else list(_chunks(data, tree, rank))
     stored = sum(chunk.size for chunk in chunks)
     data.spend(4 * math.prod(shape), f"{what} of shape {shape}", stored)

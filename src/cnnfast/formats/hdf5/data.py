@@ -50,7 +50,7 @@ class Data:
             If they are not within the file.
         """
         if at + size > self.size or size < 0 or at < 0:
-            raise ModelFileError(f"{size} bytes are said to be at byte {at} of HDF5, which has {self.size}")
+            raise ModelFileError(f"{size} bytes should be at byte {at} of HDF5, which has {self.size}")
         return self._view[at : at + size]
 
     def number(self, at: int, size: int) -> int:
@@ -67,7 +67,7 @@ class Data:
         """Raise unless a structure begins with its mark."""
         found = self.take(at, len(mark)).tobytes()
         if found != mark:
-            raise ModelFileError(f"{what} is said to be at byte {at} of HDF5, but there is {found!r}")
+            raise ModelFileError(f"{what} should be at byte {at} of HDF5, but there is {found!r}")
 
     def step(self, count: int = 1) -> None:
         """Account for entries that are about to be looked at: those of a file that is whole do not overlap."""

@@ -57,7 +57,7 @@ def tables(data: Data, root: int, kind: int, key: int) -> Iterator[int]:
         seen.visit(node)
         data.expect(node, b"TREE", "a node of a tree")
         if data.number(node + 4, 1) != kind:
-            raise ModelFileError(f"the tree at byte {node} of HDF5 is of another kind than it must be")
+            raise ModelFileError(f"the tree at byte {node} of HDF5 is of the wrong kind")
         level, count = data.number(node + 5, 1), data.number(node + 6, 2)
         data.take(node + 24, count * (key + 8))
         data.step(count)

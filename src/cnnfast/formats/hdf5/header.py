@@ -41,7 +41,7 @@ def messages(data: Data, at: int) -> list[Message]:
             "in Keras and save it again with model.save()"
         )
     if version != 1:
-        raise ModelFileError(f"an object is said to be at byte {at} of HDF5, but no header of one is there")
+        raise ModelFileError(f"an object should be at byte {at} of HDF5, but there is no header of one")
     seen = Once("the header of an object")
     blocks = [(at + 16, data.number(at + 8, 4))]
     found: list[Message] = []

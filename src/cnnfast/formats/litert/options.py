@@ -79,7 +79,7 @@ class OperatorOptions:
     def __getitem__(self, field: str) -> Field:
         """Return a field, which counts as used from then on."""
         if field not in self._fields:
-            raise ModelFileError(f"its options are {self.table or 'left out'}, which say nothing of {field}")
+            raise ModelFileError(f"its options are {self.table or 'left out'}, without the field {field}")
         self._used.add(field)
         return self._fields[field]
 

@@ -135,9 +135,7 @@ class _Reader:
         if table is None or table.ScaleLength() == 0:
             return NOTHING, NOTHING, 0
         if table.DetailsType():
-            raise UnsupportedError(
-                f"tensor {index} is quantized in a way of its own; supported: scales and zero points"
-            )
+            raise UnsupportedError(f"tensor {index} has custom quantization; supported: scales and zero points")
         zeros = table.ZeroPointAsNumpy() if table.ZeroPointLength() else NOTHING
         return np.asarray(table.ScaleAsNumpy()), np.asarray(zeros), int(table.QuantizedDimension())
 

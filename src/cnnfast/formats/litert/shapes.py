@@ -61,7 +61,7 @@ def _stated_by_expand_dims(call: OperatorCall, shape: list[int]) -> list[int]:
     (axis,) = call.integers(1)[:1] or [0]
     axis += len(shape) + 1 if axis < 0 else 0
     if not 1 <= axis <= len(shape):
-        raise UnsupportedError(f"its new axis {axis} is before the one of the images, or nowhere")
+        raise UnsupportedError(f"its new axis {axis} is before that of the images, or out of range")
     return [*shape[:axis], 1, *shape[axis:]]
 
 

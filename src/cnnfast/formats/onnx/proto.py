@@ -179,7 +179,7 @@ def _external(tensor: TensorProto, dtype: np.dtype[Any], count: int, external: E
 def plain(attribute: AttributeProto, external: ExternalFiles | None) -> Any:
     """Return what an attribute holds."""
     if attribute.ref_attr_name:
-        raise ModelFileError(f"attribute {attribute.name!r:.80} refers to a function, but is in none")
+        raise ModelFileError(f"attribute {attribute.name!r:.80} refers to one of a function, but is not in a function")
     match attribute.type:
         case AttributeProto.FLOAT:
             return attribute.f

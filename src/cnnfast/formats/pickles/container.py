@@ -105,7 +105,7 @@ def _stream(data: Array) -> Saved:
         at = machine.at
     number, _, system, content, keys = parts
     if number != NUMBER or not isinstance(system, dict) or not isinstance(keys, list):
-        raise ModelFileError("it begins like a file of torch.save, and is none; get it again")
+        raise ModelFileError("it begins like a file of torch.save, but is not one; get it again")
     big_endian = system.get("little_endian") is False
     return Saved(content, Stream(_rows(data, at, keys, seen, big_endian), big_endian))
 

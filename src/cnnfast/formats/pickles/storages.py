@@ -143,7 +143,7 @@ def _array(name: str, stored: StoredTensor, dtype: np.dtype[Any], storages: Stor
 def _empty(name: str, stored: StoredTensor, dtype: np.dtype[Any]) -> Array:
     if math.prod(size for size in stored.shape if size) > MAX_OF_NOTHING:
         raise ModelFileError(
-            f"the tensor {name!r:.80} of shape {stored.shape} has no elements, and sizes beyond reason"
+            f"the tensor {name!r:.80} of shape {stored.shape} has no elements, but sizes that are too large"
         )
     array = widened(np.zeros(stored.shape, dtype))
     array.flags.writeable = False

@@ -137,8 +137,8 @@ def _follow(content: Any, key: str) -> Any:
         if under := {n[len(key) + 1 :]: v for n, v in _by_text(content) if n.startswith(f"{key}.")}:
             return under
         shown = ", ".join(repr(name)[:80] for name in list(content)[:SHOWN] if isinstance(name, str))
-        raise ModelFileError(f"there is no key {key!r:.80}; the keys there are: {shown or 'none'}")
-    raise ModelFileError(f"there is no key {key!r:.80}: what should have it is {_kind(content)}")
+        raise ModelFileError(f"there is no key {key!r:.80}; its keys are: {shown or 'none'}")
+    raise ModelFileError(f"there is no key {key!r:.80} in {_kind(content)}")
 
 
 def _kind(content: Any) -> str:

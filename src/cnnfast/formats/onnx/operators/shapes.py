@@ -42,7 +42,7 @@ def reshape(call: NodeCall) -> OnnxImages:
 def _target(call: NodeCall, x: OnnxImages, target: list[int], images: int, keep_zeros: bool) -> tuple[Shape, bool]:
     """Return the shape of one image that a target for N images means, and whether its first axis is joined with N."""
     if not all(size >= -1 for size in target) or target.count(-1) > 1 or len(target) > 16:
-        raise ModelFileError(f"the shape {target} of Reshape is none")
+        raise ModelFileError(f"the shape {target} of Reshape is not valid")
     whole = [int(size) for size in x.in_file(images)]  # type: ignore[call-overload]
     if not keep_zeros:
         if any(size == 0 and i >= len(whole) for i, size in enumerate(target)):
