@@ -119,7 +119,7 @@ class Writer:
 
 
 def written(graph: Graph) -> ModelProto:
-    """Return a graph as an ONNX model; a network whose output does not depend on the images is none."""
+    """Return a graph as an ONNX model; a network whose output does not depend on the images is rejected."""
     fixed = set(graph.constants)
     for node in graph.nodes:
         if set(node.inputs) <= fixed:

@@ -1,4 +1,4 @@
-"""Files that are taken for models and are none: each is named, with the way out, whatever it is called."""
+"""Files that are mistaken for models: each is recognized, with a remedy, whatever its name is."""
 
 from __future__ import annotations
 

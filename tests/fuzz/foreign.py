@@ -12,7 +12,7 @@ LIBRARIES = ("onnx",)
 
 
 def foreign(error: BaseException) -> str | None:
-    """Return what and where the first exception is, among an error and its causes, that is none of cnnfast's own."""
+    """Return what and where the first exception is, among an error and its causes, that is not one of cnnfast's own."""
     reason: BaseException | None = error
     while reason is not None:
         if not isinstance(reason, CnnfastError):

@@ -114,7 +114,7 @@ def truth(op: Op, x: np.ndarray) -> np.ndarray:
 
 
 def ulps(y: np.ndarray, expected: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return errors in units in the last place of a scale; an overflow where float32 overflows is none."""
+    """Return errors in units in the last place of a scale; an overflow where float32 overflows is not an error."""
     with np.errstate(all="ignore"):
         error = np.abs(y.astype(np.float64) - expected)
         error[(y == expected.astype(np.float32))] = 0

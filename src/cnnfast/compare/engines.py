@@ -233,7 +233,7 @@ class Torch(Backend):
 
     def _load(self, path: Path) -> Any:
         reason = "it is not a zip archive"
-        # asked first, because PyTorch prints pages about a file that is none
+        # asked first, because PyTorch prints pages about a file that is not one
         if zipfile.is_zipfile(path):
             try:
                 return self._torch.jit.load(str(path), map_location="cpu")

@@ -75,7 +75,7 @@ def test_what_both_read_gives_the_same_numbers(tmp_path: Path) -> None:
             build(model)
         except CnnfastError:
             continue
-        # random scales are none that its kernels for integers were made for
+        # its kernels for integers were not made for random scales
         if any(tensor.is_quantized for tensor in model.tensors) or (found := interpreted(path, seed)) is None:
             continue
         images, theirs = found

@@ -78,7 +78,7 @@ def read_archive(path: Path) -> Archive:
     Raises
     ------
     ModelFileError
-        If it is damaged, or no model.
+        If it is damaged, or not a model.
     UnsupportedError
         If its HDF5 is of a kind that Keras never writes.
     """

@@ -175,7 +175,7 @@ class LiteRtModel:
         return _dequantized(tensor, raw) if tensor.is_quantized else raw
 
     def byte_to_input(self) -> tuple[float, float] | None:
-        """Return (factor, offset): what the byte of a picture means to an input of integers, None where it is none."""
+        """Return (factor, offset): what the byte of a picture means to an integer input, or None for another input."""
         tensor = self.tensors[self.inputs[0]]
         if tensor.dtype == "UINT8" and not tensor.is_quantized:
             return 1.0, 0.0

@@ -26,7 +26,7 @@ def cost(kind: str, node: NodeProto, arrays: Sequence[Array]) -> tuple[int, int]
     Raises
     ------
     ModelFileError
-        If the sizes that a node states are none.
+        If the sizes that a node states are not valid.
     """
     elements = _elements(kind, node, arrays)
     if kind in ("MatMul", "Gemm") and arrays[0].ndim:

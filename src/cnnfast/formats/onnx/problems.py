@@ -1,4 +1,4 @@
-"""What a file holds that is not run: every node, not only the first, in words that tell what to do."""
+"""What a file holds that is not run: every node, not only the first, with what to do about it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 NUMBER = 0x1950A86A20F9469CFC6C
 MAX_MEMBERS = 20_000
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError, EOFError, RuntimeError)
-"""What the module zipfile raises for an archive that is none."""
+"""What the module zipfile raises for what is not an archive."""
 
 
 @frozen

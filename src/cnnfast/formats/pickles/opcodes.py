@@ -11,7 +11,7 @@ from cnnfast.formats.pickles.inert import Global, Record
 from cnnfast.formats.pickles.machine import LARGEST_NUMBER, LONGEST_KEY, MARK, Machine, Step
 
 STEPS: dict[int, Step] = {}
-"""Every instruction by its byte. Those for the registry of extensions and for buffers outside the file are none."""
+"""Every instruction by its byte, except those for the registry of extensions and for buffers outside the file."""
 
 
 def _step(*codes: bytes) -> Callable[[Step], Step]:

@@ -81,7 +81,7 @@ def companion(path: Path) -> str | None:
 
 
 def _head(path: Path) -> bytes:
-    """Return the first bytes of a file; nothing where it is none or cannot be read."""
+    """Return the first bytes of a file; none if it is not a file or cannot be read."""
     try:
         if not path.is_file():
             return b""

@@ -182,7 +182,7 @@ def clip(call: NodeCall) -> OnnxImages:
 
 
 LARGEST = float(np.finfo(np.float32).max)
-"""What exporters write for a bound that is none."""
+"""What exporters write for no bound."""
 
 
 def clipped(call: NodeCall, x: OnnxImages, low: float, high: float) -> OnnxImages:
