@@ -253,7 +253,7 @@ INTEGER_CASES = (
     IntegerCase("concat", branches(ops.Concat(1), 6, 3, 5), "channels that share blocks"),
     IntegerCase("concat-rows", branches(ops.Concat(2), 6, 6), "along rows"),
     IntegerCase("flattened", lambda: flattened(6), "a small classifier, of channels that fill no block"),
-    IntegerCase("flattened-blocks", lambda: flattened(8), "a dense layer reads the image where it lies"),
+    IntegerCase("flattened-blocks", lambda: flattened(8), "a dense layer reads the image in place"),
     IntegerCase("flattened-gap", gap, "the same with a gap behind each block"),
     IntegerCase("residual", residual, "a residual block"),
     pair("add", "two images", ADD, (6, 3, 5), (6, 3, 5)),

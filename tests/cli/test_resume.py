@@ -215,7 +215,7 @@ def test_a_pipe_or_a_device_is_never_replaced_nor_opened(run, album, model, tmp_
     os.mkfifo(pipe := tmp_path / words[-1])
     result = run("classify", album / "a", "--model", model, *words, *how)
     assert result.status == 2
-    assert f"{pipe.name}: is no file but a device or a pipe" in result.err
+    assert f"{pipe.name}: is a device or a pipe, which is not replaced" in result.err
     assert pipe.is_fifo()
 
 

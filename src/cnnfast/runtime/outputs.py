@@ -35,7 +35,7 @@ def file_behind(path: Path) -> Path:
     if mode is not None and stat.S_ISDIR(mode):
         raise OutputError(f"{path}: is a folder; name a file in it")
     if mode is not None and not stat.S_ISREG(mode):
-        kind = "a loop of links" if stat.S_ISLNK(mode) else "no file but a device or a pipe"
+        kind = "a loop of links" if stat.S_ISLNK(mode) else "a device or a pipe"
         raise OutputError(f"{path}: is {kind}, which is not replaced; name a file")
     # os.path, because a Path raises where a name is too long
     if not os.path.isdir(target.parent):

@@ -32,10 +32,10 @@ from cnnfast.plan.pack_words import (
 from cnnfast.runtime.dispatch import kernels
 
 FIRST_LEVEL_BYTES = 3 << 13
-"""What a block of positions may read to stay in the first-level cache, beside its results."""
+"""What a block of positions may read to stay in the first-level cache with its results."""
 
 MOST_WORDS = 1.2
-"""How many times the words that its features need a flattened image may take; beyond that its bytes are moved."""
+"""How many times the words of its features a flattened image may take; beyond that its bytes are moved."""
 
 LARGEST = float(1 << 30)
 """Products beyond which floats are limited before they are rounded: well inside of 32 bits."""

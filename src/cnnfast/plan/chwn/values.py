@@ -45,8 +45,8 @@ ACTIVATIONS = (
 NO_HALO: Halo = (0, 0, 0, 0)
 
 SAME_SETS = 16
-"""Channel blocks of bytes that are a multiple of so many vectors would share few sets of the first-level cache: a
-gap of one vector behind each parts them."""
+"""Channel blocks of bytes that are a multiple of this many vectors would share few sets of the first-level cache: a
+gap of one vector behind each separates them."""
 
 rule = LoweringRules()
 """The rules of the ops: each emits the steps of one op, and nothing else."""
