@@ -2,7 +2,9 @@
 # Cross-compiles the NEON kernels and runs them under qemu: every case must give the bits of this CPU, and the tests
 # of the kernels must pass.
 #
-#   tools/aarch64.sh [ARGUMENT OF PYTEST]...         tests/kernels/test_kernels.py and test_math.py by default
+#   tools/aarch64.sh [ARGUMENT OF PYTEST]...         tests/kernels/test_{kernels,math,integers}.py by default
+#
+# CPU=neoverse-n1 runs them on a CPU with dot products of bytes; by default the tests of integers run on both kinds.
 #
 # Needs Debian 12 or later on x86-64 with
 #   apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
@@ -25,9 +27,9 @@ fetch_python() {
 }
 
 arm_python() {
-    # a CPU without SVE and the like: the baseline that cnnfast is built for
+    # by default a CPU without SVE, dot products and the like: the baseline that cnnfast is built for
     PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(echo "$base"/lib.*):$site:$PWD/tests \
-        qemu-aarch64 -cpu cortex-a72 -L "$root" "$root/usr/bin/python3" "$@"
+        qemu-aarch64 -cpu "${CPU:-cortex-a72}" -L "$root" "$root/usr/bin/python3" "$@"
 }
 
 fetch_packages() {
@@ -59,4 +61,8 @@ diff "$base/bits-here" "$base/bits-neon"
 echo "bit-identical in all $(wc -l <"$base/bits-neon") cases"
 
 if (($#)); then arm_python -m pytest -q -p no:cacheprovider "$@"
-else arm_python -m pytest -q -p no:cacheprovider tests/kernels/test_kernels.py tests/kernels/test_math.py; fi
+else
+    arm_python -m pytest -q -p no:cacheprovider tests/kernels/test_{kernels,math,integers}.py
+    # sdot, which the baseline lacks
+    CPU=neoverse-n1 arm_python -m pytest -q -p no:cacheprovider tests/kernels/test_integers.py
+fi
