@@ -68,6 +68,8 @@ def test_wrong_usage_is_status_2(words, run):
     [
         (("find", "lion", "{album}", "--model", "{model}"), "no class 'lion'; its classes are: red, green, blue"),
         (("find", "red", "{album}/none", "--model", "{model}"), "no such file or folder"),
+        (("classify", "{model}", "{album}"), "choose the network with --model"),
+        (("classify", "cifar10-resnet", "{album}"), "--model cifar10-resnet chooses the network"),
         (("find", "red", "{album}", "--model", "{album}"), "not a model file"),
         (("find", "red", "{album}", "--model", "{model}", "--resume"), "--out"),
         (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),

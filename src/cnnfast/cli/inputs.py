@@ -14,13 +14,17 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
+from cnnfast.formats.registry import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.pictures.files import iter_pictures, picture_suffixes
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.stream import Answer, decode
+from cnnfast.runtime.shipped import list_models
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
 """Data sets whose images are not picture files; anything else that a path names is read as pictures."""
+
+PICTURES = "pictures, folders of pictures, or data sets"
 
 CHUNK = 256
 
@@ -121,7 +125,7 @@ def open_inputs(paths: Sequence[str], split: str) -> list[Inputs]:
     Raises
     ------
     DataError
-        If a path does not exist, or a data set is damaged.
+        If a path does not exist or is that of a network, or a data set is damaged.
     """
     sources: list[Inputs] = []
     suffixes = picture_suffixes()
@@ -138,7 +142,14 @@ def open_inputs(paths: Sequence[str], split: str) -> list[Inputs]:
 
 def _is_data_set(path: Path, suffixes: frozenset[str]) -> bool:
     if not os.path.lexists(path):
-        raise DataError(f"{path}: no such file or folder; name pictures, folders of pictures, or data sets")
-    if path.is_dir() or (path.is_file() and path.suffix.lower() not in suffixes):
-        return any(FORMATS[kind].recognize(path) for kind in ARRAY_KINDS)
-    return False
+        advice = f"--model {path} chooses the network" if str(path) in list_models() else "name " + PICTURES
+        raise DataError(f"{path}: no such file or folder; {advice}")
+    suffix = path.suffix.lower()
+    if not path.is_dir() and (not path.is_file() or suffix in suffixes):
+        return False
+    found = any(FORMATS[kind].recognize(path) for kind in ARRAY_KINDS)
+    if not found and path.is_file() and any(suffix in entry.suffixes for entry in MODEL_FORMATS.values()):
+        raise DataError(
+            f"{path}: {suffix} is a kind of model file; choose the network with --model {path}, and name {PICTURES}"
+        )
+    return found
