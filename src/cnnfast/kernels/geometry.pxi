@@ -139,7 +139,7 @@ cdef struct DenseNchwc:
     Py_ssize_t K, O, y_c, act, r_c, vectors
     float f0, f1
 
-# ---- integers, layout chwn<L>: C and blocks count four channels each, but for (de)quantize; zero, low and high are bytes
+# ---- integers, layout chwn<L>: C and blocks count four channels each, except in (de)quantize; zero, low, high: bytes
 
 cdef struct Int8Dense:
     # `channels`: of the result, not filled up; `to_float`: whether sums become floats; `wide`: whether they may become

@@ -14,7 +14,8 @@ def _int8_conv2d(r):
     g = r.g
     low, high = (sum(bounds) for bounds in zip(r.table(0), r.table(1)))
     counts, stored = _int8_result(r)
-    touched = {**counts, **_tabled_result(r, stored, g.y_c, 2, 3, 0), **_positions(r, 4, getattr(g, "block", 4)), "t0": g.K}
+    result = _tabled_result(r, stored, g.y_c, 2, 3, 0)
+    touched = {**counts, **result, **_positions(r, 4, getattr(g, "block", 4)), "t0": g.K}
     if "x1" in touched:
         touched["x1"] = r.span((g.blocks, g.r_c), at=r.table(3))
     if hasattr(g, "x_block"):
