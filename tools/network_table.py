@@ -17,7 +17,7 @@ MODELS = marked.ROOT / "models"
 
 def table() -> str:
     """Return a row for each card: data set by data set, the most accurate network first."""
-    rows = sorted((row(card) for card in MODELS.glob("*.md")), key=order)
+    rows = sorted(map(row, sorted(MODELS.glob("*.md"), key=lambda card: card.stem)), key=order)
     return marked.as_table([("network", "test accuracy", "parameters", "multiply-adds", "file"), *rows])
 
 
@@ -28,9 +28,14 @@ def row(card: Path) -> tuple[str, ...]:
     size = re.search(r"([\d,]+) bytes", facts["file"])
     if not accuracy or not size:
         raise SystemExit(f"{card.name}: its rows 'accuracy' and 'file' must state a percentage and bytes")
-    megabytes = int(size[1].replace(",", "")) / 1e6
     macs = facts["multiply-adds"].removesuffix(" per image")
-    return f"[`{card.stem}`](../models/{card.name})", accuracy[0], facts["parameters"], macs, f"{megabytes:.1f} MB"
+    link, file = f"[`{card.stem}`](../models/{card.name})", as_size(int(size[1].replace(",", "")))
+    return link, accuracy[0], facts["parameters"], macs, file
+
+
+def as_size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
 
 
 def order(cells: tuple[str, ...]) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """Write the card and the golden outputs of a model file, all of it computed by cnnfast.
 
 python models/recipes/card.py models/cifar10-cs61c.safetensors --data DIR --run DIR
+python models/recipes/card.py models/cifar10-cs61c-int8.safetensors --data DIR --quantized-from cifar10-cs61c
 """
 
 import argparse
@@ -25,13 +26,16 @@ LEARNED = {
 """What a network has seen, by what its name begins with."""
 
 
-def confusion_matrix(network, dataset):
-    """Return how many images of each class (row) the network puts into each class (column)."""
-    index = {label: number for number, label in enumerate(network.classes_)}
-    matrix = np.zeros((len(index), len(index)), int)
-    for batch in dataset.batches(1000, network.preprocess):
-        found = [index[label] for label in network.predict(batch.images)]
-        np.add.at(matrix, (batch.labels, found), 1)
+def answers(network, dataset):
+    """Return the index of the class that the network gives to each image."""
+    batches = dataset.batches(1000, network.preprocess)
+    return np.concatenate([network.predict_proba(batch.images).argmax(axis=1) for batch in batches])
+
+
+def confusion_matrix(found, labels):
+    """Return how many images of each class (row) were put into each class (column)."""
+    matrix = np.zeros((labels.max() + 1,) * 2, int)
+    np.add.at(matrix, (labels, found), 1)
     return matrix
 
 
@@ -66,6 +70,22 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
+def trained(network, run):
+    """Return how a network of floats was made, as rows of a table."""
+    return [("recipe", f"`{network.notes['recipe']}`"), ("training time", training_time(run))]
+
+
+def quantized(name, found, labels, origin, expected):
+    """Return how a network of integers was made and what it lost, as rows of a table; `expected` is in float."""
+    return [
+        ("made of", f"[{origin}]({origin}.md), which has the training recipe"),
+        ("made by", f"`cnnfast quantize {origin} CIFAR --out models/{name}.safetensors`"),
+        ("calibrated with", "500 of the training images, 50 of each class; nothing was trained"),
+        ("accuracy in float", f"{(expected == labels).mean():.2%} of the same images"),
+        ("labels that agree", f"{(found == expected).mean():.2%} of them are the same in float"),
+    ]
+
+
 def training_time(run):
     """Return how long training took by the history of its run, and on what."""
     last = json.loads((run / HISTORY).read_text().splitlines()[-1])
@@ -84,10 +104,11 @@ def sentence(text):
     return text[0].upper() + text[1:].rstrip(".") + "."
 
 
-def card(name, network, matrix, digest, size, run, remark):
-    """Return the card as Markdown."""
+def card(name, network, matrix, digest, size, origin, remark):
+    """Return the card as Markdown; `origin` are the rows that say how the network was made."""
     hits, total = matrix.diagonal(), matrix.sum(axis=1)
-    graph, notes = network.graph, network.notes
+    graph = network.graph
+    description = network.notes["description"] + ("; in eight-bit integers" if "quantization" in network.notes else "")
     preprocess = network.preprocess
     facts = [
         ("file", f"`{name}.safetensors`, {size:,} bytes"),
@@ -101,8 +122,7 @@ def card(name, network, matrix, digest, size, run, remark):
             f"mean {rounded(preprocess.mean)} and std {rounded(preprocess.std)}",
         ),
         ("training data", LEARNED[name.partition("-")[0]]),
-        ("recipe", f"`{notes['recipe']}`"),
-        ("training time", training_time(run)),
+        *origin,
         ("license of the weights", network.license),
     ]
     classes = network.classes_
@@ -110,7 +130,7 @@ def card(name, network, matrix, digest, size, run, remark):
     rows = [(f"**{label}**", *row) for label, row in zip(classes, matrix, strict=True)]
     parts = [
         f"# {name}",
-        sentence(notes["description"]),
+        sentence(description),
         table(("", ""), facts),
         remark,
         "## Layers",
@@ -133,9 +153,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
-    parser.add_argument(
-        "--run", type=Path, required=True, help="folder of the run of `cnnfast train`, which holds its history"
-    )
+    origin = parser.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--run", type=Path, help="folder of the run of `cnnfast train`, which holds its history")
+    origin.add_argument("--quantized-from", metavar="NAME", help="the network of floats that `cnnfast quantize` read")
     parser.add_argument("--remark", help="a sentence for the card")
     arguments = parser.parse_args()
 
@@ -143,9 +163,15 @@ def main():
     digest = hashlib.sha256(content).hexdigest()
     network = Network.load(arguments.model)
     dataset = open_dataset(arguments.data, classes=network.classes_)
-    matrix = confusion_matrix(network, dataset)
-    print(f"{arguments.model.stem}: {matrix.trace() / matrix.sum():.4f}")
-    text = card(arguments.model.stem, network, matrix, digest, len(content), arguments.run, arguments.remark)
+    name, found, labels = arguments.model.stem, answers(network, dataset), dataset.labels
+    matrix = confusion_matrix(found, labels)
+    print(f"{name}: {matrix.trace() / matrix.sum():.4f}")
+    if arguments.run:
+        origin = trained(network, arguments.run)
+    else:
+        expected = answers(Network.load(arguments.quantized_from), dataset)
+        origin = quantized(name, found, labels, arguments.quantized_from, expected)
+    text = card(name, network, matrix, digest, len(content), origin, arguments.remark)
     arguments.model.with_suffix(".md").write_text(text)
     arguments.model.with_suffix(".golden.json").write_text(lines(golden(network, digest)))
 

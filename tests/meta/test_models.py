@@ -15,8 +15,18 @@ from cnnfast import Network, open_dataset
 from cnnfast.errors import ModelFileError
 from cnnfast.runtime.shipped import folder, list_models
 
-LEAST = {"cifar10-cs61c": 80.0, "cifar10-lenet": 70.0, "cifar10-resnet": 93.5, "mnist-mlp": 98.0}
-"""The accuracy in percent that each network was trained for."""
+LEAST = {
+    "cifar10-cs61c": 80.0,
+    "cifar10-cs61c-int8": 80.0,
+    "cifar10-lenet": 70.0,
+    "cifar10-resnet": 93.5,
+    "cifar10-resnet-int8": 93.5,
+    "mnist-mlp": 98.0,
+}
+"""The accuracy in percent that each network was made for."""
+
+INTEGERS = [name for name in LEAST if name.endswith("-int8")]
+"""Networks of eight-bit integers; without the end of its name, each is the network of floats that it was made of."""
 
 
 def card(name: str) -> str:
@@ -55,6 +65,29 @@ def test_golden_outputs(name: str) -> None:
     ):
         scale = np.abs(stated).max()
         np.testing.assert_allclose(found, stated, rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_scores_of_integers_are_the_golden_ones_to_the_bit(name: str) -> None:
+    golden = json.loads((folder() / f"{name}.golden.json").read_text())
+    network = Network.load(name)
+    images = np.random.default_rng(golden["seed"]).integers(0, 256, golden["shape"], dtype=np.uint8)
+    scores = network.truncate(network.graph.by_name[network.graph.outputs[0]].inputs[0]).forward(images)
+    np.testing.assert_array_equal(scores, np.array(golden["logits"], np.float32))
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_lose_little_and_take_a_third_of_the_bytes_at_most(name: str) -> None:
+    origin = name.removesuffix("-int8")
+    assert stated_accuracy(name) >= stated_accuracy(origin) - 0.3
+    assert f"{stated_accuracy(origin):.2f}% of the same images" in card(name)
+    assert 3 * size_of(name) <= size_of(origin)
+    assert size_of("cifar10-resnet-int8") <= 2_200_000
+
+
+def size_of(name: str) -> int:
+    """Return the size of the file of a network, in bytes."""
+    return (folder() / f"{name}.safetensors").stat().st_size
 
 
 @pytest.mark.parametrize("name", LEAST)

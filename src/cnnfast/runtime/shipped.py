@@ -9,7 +9,10 @@ from pathlib import Path
 from cnnfast.errors import ModelFileError
 
 DEFAULT = "cifar10-resnet"
-"""The network that ``find`` and ``classify`` use where none is named: the most accurate one."""
+"""The network that ``find`` and ``classify`` use where none is named: the most accurate one.
+
+Of floats, because a single picture takes longer in integers.
+"""
 
 
 def folder() -> Path:
