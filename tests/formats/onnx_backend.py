@@ -16,6 +16,7 @@ from onnx.backend.base import Backend, BackendRep
 
 from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats.budget import ReadBudget
+from cnnfast.formats.onnx.ends import Entrance
 from cnnfast.formats.onnx.operators.arithmetic import MANY, TWO
 from cnnfast.formats.onnx.operators.elements import PLAIN
 from cnnfast.formats.onnx.proto import DOMAINS, DTYPES
@@ -105,11 +106,10 @@ class Prepared(BackendRep):
         translation.batch = len(given[images[0]]) if images else None
         feed = {name: given[name][:, None] if rows else given[name] for name in images}
         for name, x in feed.items():
-            translation.inputs[name] = x.shape[1:]
             if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.dtype.itemsize > 2):
                 raise UnsupportedError(f"images of type {x.dtype}; all arithmetic is in float32")
             held = Integers(x.dtype) if x.dtype.kind in "iu" else None
-            translation.values[name] = OnnxImages(name, x.shape[1:], held)
+            translation.enter(Entrance(name, x.shape[1:], False, translation.batch, held))
         if images:
             graph = translation.run(self.model.graph.node, [v.name for v in self.model.graph.output])
             results = _run(graph, [feed[name] for name in graph.inputs])

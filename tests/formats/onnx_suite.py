@@ -113,7 +113,7 @@ def _reason(model: ModelProto, message: str) -> str:
     strange = sorted({node.op_type for node in model.graph.node} - KNOWN)
     if strange:
         return f"operator {strange[0]}"
-    found = re.search(r"\) on [^\n]*?: ([^\n]*?); nearest", message)
+    found = re.search(r"\) on [^\n]*?: ([^\n]*?)(; nearest[^\n]*)?$", message, re.MULTILINE)
     why = found[1] if found else message.partition(" as images: ")[2] or message
     # sizes and names tell nothing here
     return re.sub(r"\s+", " ", re.sub(r"\[[^]]*\]|\([^)]*\)", "…", why.splitlines()[0]))[:100]
