@@ -17,7 +17,7 @@ from formats.keras.crafted import NAMES, WEIGHTS, config, entry
 from fuzz.odd_json import ODD, changed
 
 from cnnfast.formats.keras import network  # noqa: F401  (it enters the layers)
-from cnnfast.formats.keras.registry import LAYERS
+from cnnfast.formats.keras.layer_call import LAYERS
 from cnnfast.formats.keras.weights import snake_case
 from cnnfast.ops import Array
 

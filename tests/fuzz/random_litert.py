@@ -15,8 +15,8 @@ from formats.litert.crafted import Operator, Tensor, model_bytes
 from fuzz.litert_shapes import result_of
 
 from cnnfast.formats.litert import network  # noqa: F401  (it enters the operators)
+from cnnfast.formats.litert.operator_call import OPERATORS
 from cnnfast.formats.litert.options import TABLE_OF, Tables, fields_of
-from cnnfast.formats.litert.registry import OPERATORS
 from cnnfast.ops import Array
 
 Rng = np.random.Generator

@@ -23,7 +23,7 @@ import cnnfast.architectures.plain
 import cnnfast.architectures.resnet
 import cnnfast.architectures.tutorials
 import cnnfast.architectures.vgg  # noqa: F401  (each registers its networks)
-from cnnfast.architectures.registry import ARCHITECTURES, Architecture, build, find, register
+from cnnfast.architectures.architecture import ARCHITECTURES, Architecture, build, find, register
 from cnnfast.architectures.weights import LayerMaker, Layers
 
 __all__ = ["ARCHITECTURES", "Architecture", "LayerMaker", "Layers", "build", "find", "register"]

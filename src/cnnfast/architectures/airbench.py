@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnfast.architectures.registry import register
+from cnnfast.architectures.architecture import register
 from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Flatten, Gelu, GlobalMaxPool, MaxPool, Residual
 from cnnfast.ops import Shape

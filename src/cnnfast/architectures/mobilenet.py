@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnfast.architectures.registry import register
+from cnnfast.architectures.architecture import register
 from cnnfast.architectures.resnet import conv_bn
 from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Dropout, Flatten, GlobalAvgPool, Relu, Relu6, Residual

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnfast.architectures.registry import register
+from cnnfast.architectures.architecture import register
 from cnnfast.architectures.weights import LayerMaker, Layers
 from cnnfast.layers import Flatten, GlobalAvgPool, MaxPool, Pad, Relu, Residual
 from cnnfast.ops import Shape

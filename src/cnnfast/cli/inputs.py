@@ -14,7 +14,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
-from cnnfast.formats.registry import FORMATS as MODEL_FORMATS
+from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.pictures.files import iter_pictures, picture_suffixes
 from cnnfast.images.preprocess import Array, Preprocess

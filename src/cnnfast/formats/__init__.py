@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats.model import Model
+from cnnfast.formats.model_format import FORMATS as _FORMATS
+from cnnfast.formats.model_format import HEAD, ModelFormat, register
 from cnnfast.formats.native import FORMAT as OWN
 from cnnfast.formats.native import save
-from cnnfast.formats.registry import FORMATS as _FORMATS
-from cnnfast.formats.registry import HEAD, ModelFormat, register
 
 if TYPE_CHECKING:
-    from cnnfast.formats.registry import FORMATS
+    from cnnfast.formats.model_format import FORMATS
 
 __all__ = ["FORMATS", "Format", "Model", "detect", "load_model", "register", "save"]
 

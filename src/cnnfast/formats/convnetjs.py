@@ -19,7 +19,7 @@ from cnnfast.formats import cifar10
 from cnnfast.formats.chain import LayerChain, columns_to_chw
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import ModelFormat, register
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.strict_json import parse
 from cnnfast.images.preprocess import rule_of
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Mul, Op, Relu, Shape, Sigmoid, Softmax, Tanh, Transpose

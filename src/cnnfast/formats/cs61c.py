@@ -20,7 +20,7 @@ from cnnfast.formats import cifar10
 from cnnfast.formats.chain import LayerChain, columns_to_chw
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import ModelFormat, register
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.ops import Array, Conv2d, Linear, MaxPool, Relu, Softmax
 
 LAYERS = ("conv", "relu", "pool", "conv", "relu", "pool", "conv", "relu", "pool", "fc", "softmax")

@@ -18,8 +18,8 @@ from cnnfast.formats import description, digest, tensors
 from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.plain_names import with_plain_names
-from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.images.preprocess import rule_of
 from cnnfast.runtime.outputs import file_behind
 

@@ -21,7 +21,7 @@ from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats.keras import network  # noqa: F401  (it enters all layers)
 from cnnfast.formats.keras.attributes import LayerAttributes, is_silent
 from cnnfast.formats.keras.config import KerasLayer
-from cnnfast.formats.keras.registry import LAYERS
+from cnnfast.formats.keras.layer_call import LAYERS
 from cnnfast.graph import Graph
 
 RECORDED = json.loads((Path(__file__).parent / "configs.json").read_text())

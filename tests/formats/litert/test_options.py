@@ -17,8 +17,8 @@ from formats.litert.crafted import Operator, Tensor, model_bytes
 from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.formats import load_model
 from cnnfast.formats.litert import network  # noqa: F401  (it enters the operators)
+from cnnfast.formats.litert.operator_call import OPERATORS
 from cnnfast.formats.litert.options import TABLE_OF, TABLES, Tables, fields_of
-from cnnfast.formats.litert.registry import OPERATORS
 from cnnfast.graph import evaluate
 from cnnfast.ops import Array
 

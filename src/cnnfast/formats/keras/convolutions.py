@@ -8,7 +8,7 @@ from typing import Any
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.attributes import LayerAttributes
-from cnnfast.formats.keras.registry import Apply, LayerCall, activation, layer
+from cnnfast.formats.keras.layer_call import Apply, LayerCall, activation, layer
 from cnnfast.ops import Array, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from cnnfast.errors import CnnfastError, GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
-from cnnfast.formats.keras import convolutions, layers, norms, pictures  # noqa: F401  (each enters its layers)
+from cnnfast.formats.keras import convolutions, elements, norms, pictures  # noqa: F401  (each enters its layers)
 from cnnfast.formats.keras.archive import Archive
 from cnnfast.formats.keras.attributes import LayerAttributes
 from cnnfast.formats.keras.config import KerasLayer, KerasModel, KerasTensor
-from cnnfast.formats.keras.registry import LAYERS, Apply, LayerCall, check_arguments, key_of
+from cnnfast.formats.keras.layer_call import LAYERS, Apply, LayerCall, check_arguments, key_of
 from cnnfast.formats.keras.weights import KerasWeights
 from cnnfast.formats.unsupported import MAX_LISTED, UnsupportedReport, nearest
 from cnnfast.graph import Graph

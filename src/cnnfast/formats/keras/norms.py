@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.attributes import LayerAttributes
-from cnnfast.formats.keras.registry import Apply, LayerCall, layer
+from cnnfast.formats.keras.layer_call import Apply, LayerCall, layer
 from cnnfast.ops import Add, Array, Mul, Shape
 
 MAX_WITHOUT_WEIGHTS = 1 << 22

@@ -8,7 +8,7 @@ from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.keras.attributes import LayerAttributes
 from cnnfast.formats.keras.config import KerasLayer
-from cnnfast.formats.keras.registry import LAYERS, Apply, LayerCall, layer
+from cnnfast.formats.keras.layer_call import LAYERS, Apply, LayerCall, layer
 from cnnfast.ops import Array, Identity, Pad, Resize
 
 

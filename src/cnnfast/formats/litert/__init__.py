@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.input_layout import check_layout
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import ModelFormat, register
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.runtime.arguments import flag
 
 if TYPE_CHECKING:

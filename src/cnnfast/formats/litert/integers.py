@@ -7,7 +7,7 @@ import numpy as np
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.integers import FoundIntegers
 from cnnfast.formats.litert.model import LiteRtTensor
-from cnnfast.formats.litert.registry import OperatorCall
+from cnnfast.formats.litert.operator_call import OperatorCall
 from cnnfast.ops import Array
 
 WEIGHTS = ("INT8", "UINT8", "INT4")

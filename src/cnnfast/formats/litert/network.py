@@ -8,11 +8,11 @@ from dataclasses import replace
 from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.integers import FoundIntegers
-from cnnfast.formats.litert import layers, shapes, types  # noqa: F401  (each enters its operators)
+from cnnfast.formats.litert import operators, shapes, types  # noqa: F401  (each enters its operators)
 from cnnfast.formats.litert.integers import note_value, note_weights
 from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
+from cnnfast.formats.litert.operator_call import OPERATORS, Bounds, OperatorCall
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
-from cnnfast.formats.litert.registry import OPERATORS, Bounds, OperatorCall
 from cnnfast.formats.litert.types import check_types
 from cnnfast.formats.unsupported import UnsupportedReport, nearest
 from cnnfast.graph import Graph

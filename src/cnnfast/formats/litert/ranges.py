@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.model import LiteRtTensor
-from cnnfast.formats.litert.registry import Bounds, OperatorCall
+from cnnfast.formats.litert.operator_call import Bounds, OperatorCall
 from cnnfast.ops import Clip, Elu, Exp, LeakyRelu, Op, Relu, Round, Sigmoid, Sign, Tanh
 
 ANY: Bounds = (-math.inf, math.inf)

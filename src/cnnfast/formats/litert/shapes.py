@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.registry import Apply, OperatorCall, operator
+from cnnfast.formats.litert.operator_call import Apply, OperatorCall, operator
 from cnnfast.ops import Pad, Reduce, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Resize
 
 MIRRORS = {0: "reflect", 1: "symmetric"}

@@ -7,8 +7,8 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.litert.model import DTYPES, LiteRtTensor
+from cnnfast.formats.litert.operator_call import OperatorCall, operator
 from cnnfast.formats.litert.ranges import MOVES
-from cnnfast.formats.litert.registry import OperatorCall, operator
 from cnnfast.formats.litert.rounding import truncated
 from cnnfast.ops import Array, Identity
 

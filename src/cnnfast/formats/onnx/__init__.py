@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from cnnfast._optional import needs
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.formats.pixels import check_preprocess
-from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.ops import Shape
 from cnnfast.runtime.arguments import flag
 

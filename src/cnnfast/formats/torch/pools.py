@@ -8,7 +8,7 @@ from typing import Any
 from cnnfast import ops
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.torch.builder import TorchGraph, image_axis, need_images
-from cnnfast.formats.torch.layers import twice
+from cnnfast.formats.torch.conv_linear import twice
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import TorchImages
 from cnnfast.ops import Op

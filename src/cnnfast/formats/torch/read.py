@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import cnnfast.formats.torch.attention
+import cnnfast.formats.torch.conv_linear
 import cnnfast.formats.torch.elementwise
-import cnnfast.formats.torch.layers
 import cnnfast.formats.torch.moves
 import cnnfast.formats.torch.pools  # noqa: F401  (each of the five enters its ops into the table)
 from cnnfast.errors import GraphError, UnsupportedError

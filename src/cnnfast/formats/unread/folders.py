@@ -51,7 +51,7 @@ def described(folder: Path) -> str | None:
 
 def _models(folder: Path) -> Iterator[str]:
     """Yield the files of a folder, and of the folders in it, that a reader knows."""
-    from cnnfast.formats.registry import FORMATS
+    from cnnfast.formats.model_format import FORMATS
 
     inner = [name for name in _names(folder) if os.path.isdir(folder / name)]
     below = (os.path.join(name, deeper) for name in inner for deeper in _names(folder / name))

@@ -12,7 +12,7 @@ from cnnfast.errors import ModelFileError
 from cnnfast.formats import native, tensors
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
-from cnnfast.formats.registry import ModelFormat, register
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.weights.read import WEIGHT_OPTIONS, WeightOptions, model_of
 from cnnfast.ops import Array, Shape
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.error_context import error_context, name_of
 from cnnfast.formats.model import Model
+from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.pickles.container import DAMAGE, MAGIC, ZIP, opened
 from cnnfast.formats.pickles.storages import read_tensors
-from cnnfast.formats.registry import ModelFormat, register
 from cnnfast.formats.weights.nests import WAY_OUT, state_dict
 from cnnfast.formats.weights.read import WEIGHT_OPTIONS, WeightOptions, model_of
 from cnnfast.ops import Array, Shape

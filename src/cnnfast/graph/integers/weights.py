@@ -8,7 +8,7 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array
 from cnnfast.ops.quantized import Grid, check_sums
-from cnnfast.ops.quantized.layers import LARGEST_SUM
+from cnnfast.ops.quantized.conv_linear import LARGEST_SUM
 from cnnfast.ops.quantized.rounding import TINY
 
 MAX_WEIGHT = 127

@@ -5,7 +5,7 @@
 against central differences of the references in float64.
 """
 
-from cnnfast.ops.gradients import arithmetic, elementwise, layers, moves, normalize, pools  # noqa: F401  (they register)
+from cnnfast.ops.gradients import arithmetic, conv_linear, elementwise, moves, normalize, pools  # noqa: F401  (they register)
 from cnnfast.ops.gradients.base import GRADIENTS, gradient, has_gradient
 from cnnfast.ops.gradients.batch_norm import batch_norm_gradient, batch_norm_training
 from cnnfast.ops.gradients.dropout import dropout_keys, dropout_mask

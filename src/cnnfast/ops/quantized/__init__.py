@@ -8,7 +8,7 @@ dtype.
 from cnnfast.ops.base import QUANTIZED_OPS
 from cnnfast.ops.quantized.arithmetic import QuantizedAdd, QuantizedMul
 from cnnfast.ops.quantized.base import QuantizedOp
-from cnnfast.ops.quantized.layers import IntegerConv2d, IntegerLinear, check_sums, corrected_bias
+from cnnfast.ops.quantized.conv_linear import IntegerConv2d, IntegerLinear, check_sums, corrected_bias
 from cnnfast.ops.quantized.lookup import Lookup
 from cnnfast.ops.quantized.pool import QuantizedAvgPool, QuantizedGlobalAvgPool
 from cnnfast.ops.quantized.rounding import Grid, saturate

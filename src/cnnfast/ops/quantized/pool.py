@@ -12,7 +12,7 @@ from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Shape, set_field
 from cnnfast.ops.pool import AvgPool, GlobalAvgPool
 from cnnfast.ops.quantized.base import OnGrid, register_quantized
-from cnnfast.ops.quantized.layers import LARGEST_SUM
+from cnnfast.ops.quantized.conv_linear import LARGEST_SUM
 from cnnfast.ops.quantized.rounding import byte, ratio32, saturate
 from cnnfast.ops.windows import windows
 

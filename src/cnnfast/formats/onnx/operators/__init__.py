@@ -1,12 +1,12 @@
 """What each ONNX operator becomes: one file for each family, one function for each operator or group of them.
 
-A function takes a `Call` and returns the value of its result, or a list of several.
+A function takes a `NodeCall` and returns the value of its result, or a list of several.
 """
 
 from cnnfast.formats.onnx.operators import (  # noqa: F401  (each registers its operators)
     arithmetic,
+    conv_gemm,
     elements,
-    layers,
     moves,
     norms,
     pools,
@@ -15,6 +15,6 @@ from cnnfast.formats.onnx.operators import (  # noqa: F401  (each registers its 
     resize,
     shapes,
 )
-from cnnfast.formats.onnx.operators.registry import OPERATORS
+from cnnfast.formats.onnx.operators.operator_list import OPERATORS
 
 __all__ = ["OPERATORS"]

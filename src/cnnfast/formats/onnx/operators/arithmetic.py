@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import FoundScale, OnnxImages, Static, Value
 from cnnfast.ops import Add, Array, Div, Identity, Maximum, Minimum, Mul, Op, Sub
 

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.proto import DTYPES, REAL
 from cnnfast.formats.onnx.values import OnnxImages, Static
 from cnnfast.ops import Array, Op

@@ -11,7 +11,7 @@ from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.fold import slices, split_sizes
 from cnnfast.formats.onnx.operators.arithmetic import operand
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.operators.shapes import reshaped
 from cnnfast.formats.onnx.values import OnnxImages, Static, whole
 from cnnfast.ops import Concat, Identity, Pad, Reshape, Shape, Slice, Transpose

@@ -10,8 +10,8 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.layers import real
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.conv_gemm import real
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Array, Op
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.operators.windows import window, with_rows, without_rows
 from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Abs, AvgPool, MaxPool, Mul, Op, ReduceMax, ReduceMean, ReduceSum, Sqrt

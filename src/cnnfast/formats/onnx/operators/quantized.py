@@ -14,9 +14,9 @@ import numpy as np
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
 from cnnfast.formats.onnx.fold import along, quantized_zero, result_is_real
+from cnnfast.formats.onnx.operators.conv_gemm import convolved, multiplied
 from cnnfast.formats.onnx.operators.elements import clipped, numbers
-from cnnfast.formats.onnx.operators.layers import convolved, multiplied
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import FoundScale, Integers, OnnxImages, Value
 from cnnfast.ops import Array, Mul, Sub
 

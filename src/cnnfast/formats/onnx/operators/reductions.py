@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnfast.errors import UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import OnnxImages
 from cnnfast.ops import Abs, Exp, Identity, Log, Mul, ReduceMax, ReduceMean, ReduceMin, ReduceSum, Sqrt
 from cnnfast.ops.reduce import Reduce, simplest

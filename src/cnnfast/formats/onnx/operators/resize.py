@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import BATCHES, OnnxImages, Static, whole
 from cnnfast.ops import Resize
 

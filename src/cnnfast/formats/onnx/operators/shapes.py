@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.onnx.call import NodeCall
-from cnnfast.formats.onnx.operators.registry import operator
+from cnnfast.formats.onnx.operators.operator_list import operator
 from cnnfast.formats.onnx.values import BATCHES, OnnxImages, Static
 from cnnfast.ops import Add, Flatten, Identity, Reshape, Shape, Transpose
 

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.errors import ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import Value
-from cnnfast.formats.litert.registry import Apply, OperatorCall, operator
+from cnnfast.formats.litert.operator_call import Apply, OperatorCall, operator
 from cnnfast.formats.litert.rounding import floor
 from cnnfast.ops import Array, Op
 

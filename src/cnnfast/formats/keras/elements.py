@@ -12,7 +12,7 @@ from cnnfast.errors import ModelFileError
 from cnnfast.formats.channels_last import Value
 from cnnfast.formats.keras.activations import each, softmax, step_named
 from cnnfast.formats.keras.attributes import LayerAttributes
-from cnnfast.formats.keras.registry import Apply, LayerCall, activation, layer
+from cnnfast.formats.keras.layer_call import Apply, LayerCall, activation, layer
 from cnnfast.ops import Array
 
 
