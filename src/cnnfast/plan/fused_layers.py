@@ -24,7 +24,7 @@ def reason(why: str, epilogue: Epilogue) -> str:
 
 
 @frozen
-class Sums:
+class FusedLayer:
     """A layer as every kernel needs to know it: shapes of one image, what it reads, and its epilogue."""
 
     op: Conv2d
@@ -94,20 +94,20 @@ def _conv2d(lowering: ChwnLowering, op: Conv2d, site: NodeIO, epilogue: Epilogue
     source, weight = (lowering.shapes[v] for v in site.inputs[:2])
     output = op.shape(source, weight)
     how, why = choose.algorithm(op, weight, output, lowering.algorithms)
-    sums = _sums(lowering, op, site, weight, output, epilogue, why)
-    lowering.layers[how](lowering, sums, site)
+    layer = _fused_layer(lowering, op, site, weight, output, epilogue, why)
+    lowering.layers[how](lowering, layer, site)
 
 
 @rule(Linear)
 def _linear(lowering: ChwnLowering, op: Linear, site: NodeIO, epilogue: Epilogue = PLAIN) -> None:
     weight = lowering.shapes[site.inputs[1]]
-    sums = _sums(lowering, Conv2d(), site, weight, weight[:1], epilogue, "a matrix")
-    lowering.layers["linear"](lowering, sums, site)
+    layer = _fused_layer(lowering, Conv2d(), site, weight, weight[:1], epilogue, "a matrix")
+    lowering.layers["linear"](lowering, layer, site)
 
 
-def _sums(
+def _fused_layer(
     lowering: ChwnLowering, op: Conv2d, site: NodeIO, weight: Shape, output: Shape, epilogue: Epilogue, why: str
-) -> Sums:
+) -> FusedLayer:
     reads = (site.inputs[0], epilogue.residual) if epilogue.residual else site.inputs[:1]
     bias = lowering.bias(site, len(site.inputs), output[0])
-    return Sums(op, weight, output, reads, bias, epilogue, reason(why, epilogue))
+    return FusedLayer(op, weight, output, reads, bias, epilogue, reason(why, epilogue))

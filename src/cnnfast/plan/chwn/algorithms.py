@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options
-from cnnfast.plan.fused_layers import Sums
+from cnnfast.plan.fused_layers import FusedLayer
 from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.offsets import Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
 from cnnfast.plan.pack import pack_blocks
@@ -18,26 +18,26 @@ from cnnfast.plan.step import Packed
 from cnnfast.runtime.dispatch import kernels
 
 
-def _direct(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
-    op, (oc, oh, ow), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+def _direct(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
+    op, (oc, oh, ow), (_, c, kh, kw) = layer.op, layer.output, layer.weight
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    x_offsets = pixel_table(lowering, op, oh, ow, x, in_quads=sums.pool)
-    y_offsets = result_positions(lowering, oh, ow, y, sums.pool)
+    x_offsets = pixel_table(lowering, op, oh, ow, x, in_quads=layer.pool)
+    y_offsets = result_positions(lowering, oh, ow, y, layer.pool)
     r_c, r_offsets = 0, None
-    if len(sums.reads) > 1:
-        r = lowering.strides(sums.reads[1])
-        r_c, r_offsets = r[0], pixel_table(lowering, Conv2d(), oh, ow, r, in_quads=sums.pool)
+    if len(layer.reads) > 1:
+        r = lowering.strides(layer.reads[1])
+        r_c, r_offsets = r[0], pixel_table(lowering, Conv2d(), oh, ow, r, in_quads=layer.pool)
     taps = lowering.once(lambda: tap_offsets(op, c, kh, kw, x), "taps", op.dilation, c, kh, kw, x)
     block = position_block(c * op.stride[0] * op.stride[1] if op.groups == 1 else 1, kernels.lanes())
     emit_direct(
         lowering,
         site,
-        sums.reads,
+        layer.reads,
         dict(groups=op.groups, K=c * kh * kw, OC=oc // op.groups, x_group=c * x[0], y_c=y[0], r_c=r_c, block=block),
-        (blocks_of(lowering, site.inputs[1], op.groups, kernels.tile_channels()[0]), sums.bias),
+        (blocks_of(lowering, site.inputs[1], op.groups, kernels.tile_channels()[0]), layer.bias),
         (taps, x_offsets, y_offsets, r_offsets),
-        sums.epilogue,
-        sums.why,
+        layer.epilogue,
+        layer.why,
     )
 
 
@@ -52,7 +52,7 @@ def emit_direct(
     why: str,
     resume: bool = False,
 ) -> None:
-    """Emit a direct convolution at the positions of its tables; with ``resume`` the sums continue from the result."""
+    """Emit a direct convolution at the positions of its tables; with ``resume`` its sums continue from the result."""
     act, floats = activation_options(epilogue.activation)
     ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume))
     lowering.emit(
@@ -81,13 +81,13 @@ def pixel_table(
 
 def tiles_of(
     lowering: ChwnLowering,
-    sums: Sums,
+    layer: FusedLayer,
     size: tuple[int, int],
     strides: tuple[Triple, Triple, Triple],
     whole_tiles: bool = True,
 ) -> Tiles:
     """Return the tables of a Winograd convolution; equal convolutions share them."""
-    op, pool = sums.op, sums.pool
+    op, pool = layer.op, layer.pool
     make = partial(winograd_tiles, op, *size, *strides, pool, whole_tiles)
     return lowering.once(make, "tiles", op.padding, size, strides, pool, whole_tiles)
 
@@ -108,54 +108,54 @@ def result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: 
     return pixel_table(lowering, Conv2d(), oh, ow, y)
 
 
-def _conv_as_dense(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
-    oc, c, kh, kw = sums.weight
+def _conv_as_dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
+    oc, c, kh, kw = layer.weight
     x = lowering.strides(site.inputs[0])
-    start = pixel_offsets(sums.op, 1, 1, x, None)[0]
-    taps = tap_offsets(sums.op, c, kh, kw, x) + start
-    _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
+    start = pixel_offsets(layer.op, 1, 1, x, None)[0]
+    taps = tap_offsets(layer.op, c, kh, kw, x) + start
+    _dense(lowering, layer, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
-    _dense(lowering, sums, site, sums.weight, None)
+def _linear(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
+    _dense(lowering, layer, site, layer.weight, None)
 
 
-def _dense(lowering: ChwnLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     channel = lowering.channel_stride(site.result)
-    r_c = lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
+    r_c = lowering.channel_stride(layer.reads[1]) if len(layer.reads) > 1 else 0
     lowering.emit(
         site,
         "dense:direct",
-        sums.reads,
-        ints=dict(K=features, O=outputs, y_c=channel, act=sums.act, r_c=r_c),
-        floats=sums.floats,
-        parameters=(blocks_of(lowering, site.inputs[1], 1, kernels.tile_channels()[1]), sums.bias),
+        layer.reads,
+        ints=dict(K=features, O=outputs, y_c=channel, act=layer.act, r_c=r_c),
+        floats=layer.floats,
+        parameters=(blocks_of(lowering, site.inputs[1], 1, kernels.tile_channels()[1]), layer.bias),
         tables=(taps,),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 
-def _winograd(lowering: ChwnLowering, sums: Sums, site: NodeIO) -> None:
-    oc, c, k, _ = sums.weight
-    _, oh, ow = sums.output
+def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
+    oc, c, k, _ = layer.weight
+    _, oh, ow = layer.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
-    tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r))
+    r = lowering.strides(layer.reads[1]) if len(layer.reads) > 1 else (0, 0, 0)
+    tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.x_offsets))
-    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1])
+    ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1])
     tile_oc, _, single_oc = kernels.tile_channels()
     most = single_oc if len(tiles.x_offsets) == 1 else tile_oc
     lowering.emit(
         site,
         f"conv2d:winograd4x{k}",
-        sums.reads,
+        layer.reads,
         ints=ints,
-        floats=sums.floats,
-        parameters=(lowering.winograd(site.inputs[1], most), sums.bias),
+        floats=layer.floats,
+        parameters=(lowering.winograd(site.inputs[1], most), layer.bias),
         tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
         workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.x_offsets), 4),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.chwn.algorithms import pixel_table, tiles_of
-from cnnfast.plan.fused_layers import Sums
+from cnnfast.plan.fused_layers import FusedLayer
 from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.nchwc.values import NchwcLowering
 from cnnfast.plan.offsets import TILE, pixel_offsets, tap_offsets, tap_offsets_nchwc
@@ -26,46 +26,46 @@ SMALL_WEIGHTS = 1 << 18
 SHORT_RUN = 8
 
 
-def _direct(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
-    op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+def _direct(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
+    op, (oc, _, _), (_, c, kh, kw) = layer.op, layer.output, layer.weight
     if op.groups > 1:
-        _grouped(lowering, sums, site)
+        _grouped(lowering, layer, site)
         return
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    x_offsets, y_offsets, r_offsets = _positions(lowering, sums, site, lanes)
+    x_offsets, y_offsets, r_offsets = _positions(lowering, layer, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(x_offsets))
     ints |= dict(
-        pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums), vectors=kernels.tile_vectors()[0]
+        pool=int(layer.pool), act=layer.act, r_c=_residual_stride(lowering, layer), vectors=kernels.tile_vectors()[0]
     )
     lowering.emit_nchwc(
         site,
         "conv2d:direct",
-        sums.reads,
+        layer.reads,
         ints=ints,
-        floats=sums.floats,
-        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[0]), _bias(lowering, sums, site)),
+        floats=layer.floats,
+        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[0]), _bias(lowering, layer, site)),
         tables=(tap_offsets_nchwc(op, c, kh, kw, x, lanes), x_offsets, y_offsets, r_offsets),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 
-def _grouped(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
-    op, (oc, _, _), (_, c, kh, kw) = sums.op, sums.output, sums.weight
+def _grouped(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
+    op, (oc, _, _), (_, c, kh, kw) = layer.op, layer.output, layer.weight
     depthwise = c == 1 and oc == op.groups
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    x_offsets, y_offsets, r_offsets = _positions(lowering, sums, site, 1 if depthwise else lanes)
+    x_offsets, y_offsets, r_offsets = _positions(lowering, layer, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
-    ints |= dict(positions=len(x_offsets), pool=int(sums.pool), act=sums.act, r_c=_residual_stride(lowering, sums))
-    taps = tap_offsets(op, 1, kh, kw, x) if depthwise else _tap_offsets_by_lane(op, sums.weight, x)
+    ints |= dict(positions=len(x_offsets), pool=int(layer.pool), act=layer.act, r_c=_residual_stride(lowering, layer))
+    taps = tap_offsets(op, 1, kh, kw, x) if depthwise else _tap_offsets_by_lane(op, layer.weight, x)
     lowering.emit_nchwc(
         site,
         "conv2d:depthwise" if depthwise else "conv2d:grouped",
-        sums.reads,
+        layer.reads,
         ints=ints,
-        floats=sums.floats,
-        parameters=(_vectors_of(lowering, site.inputs[1], 1), _bias(lowering, sums, site)),
+        floats=layer.floats,
+        parameters=(_vectors_of(lowering, site.inputs[1], 1), _bias(lowering, layer, site)),
         tables=(taps, x_offsets, y_offsets, r_offsets),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 
@@ -89,83 +89,85 @@ def _vectors_of(lowering: NchwcLowering, weight: str, most: int) -> Packed:
     return lowering.once(lambda: Packed(pack, size), "vectors", weight, most)
 
 
-def _bias(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> Array:
+def _bias(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> Array:
     """Return the bias of a layer in vectors; layers that have the same bias, or none, share it."""
-    return lowering.once(lambda: lowering.vectors(sums.bias), "bias", *(site.inputs[2:3] or sums.bias.shape))
+    return lowering.once(lambda: lowering.vectors(layer.bias), "bias", *(site.inputs[2:3] or layer.bias.shape))
 
 
-def _positions(lowering: NchwcLowering, sums: Sums, site: NodeIO, unit: int) -> tuple[Array, Array, Array | None]:
+def _positions(
+    lowering: NchwcLowering, layer: FusedLayer, site: NodeIO, unit: int
+) -> tuple[Array, Array, Array | None]:
     """Return where each position reads, in multiples of ``unit``, and where its result and residual are, in vectors."""
-    (_, oh, ow), plain = sums.output, Conv2d()
-    shrink = 2 if sums.pool else 1
+    (_, oh, ow), plain = layer.output, Conv2d()
+    shrink = 2 if layer.pool else 1
 
     def offsets(op: Conv2d, h: int, w: int, value: str, in_quads: bool = False, unit: int = 1) -> Array:
         return pixel_table(lowering, op, h, w, lowering.strides(value), in_quads, whole_tiles=False, unit=unit)
 
-    x_offsets = offsets(sums.op, oh, ow, site.inputs[0], sums.pool, unit)
+    x_offsets = offsets(layer.op, oh, ow, site.inputs[0], layer.pool, unit)
     y_offsets = offsets(plain, oh // shrink, ow // shrink, site.result)
-    r_offsets = offsets(plain, oh, ow, sums.reads[1]) if len(sums.reads) > 1 else None
+    r_offsets = offsets(plain, oh, ow, layer.reads[1]) if len(layer.reads) > 1 else None
     return x_offsets, y_offsets, r_offsets
 
 
-def _residual_stride(lowering: NchwcLowering, sums: Sums) -> int:
-    return lowering.channel_stride(sums.reads[1]) if len(sums.reads) > 1 else 0
+def _residual_stride(lowering: NchwcLowering, layer: FusedLayer) -> int:
+    return lowering.channel_stride(layer.reads[1]) if len(layer.reads) > 1 else 0
 
 
-def _conv_as_dense(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
-    oc, c, kh, kw = sums.weight
+def _conv_as_dense(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
+    oc, c, kh, kw = layer.weight
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
-    taps = tap_offsets_nchwc(sums.op, c, kh, kw, x, lanes) + pixel_offsets(sums.op, 1, 1, x, None)[0] * lanes
-    _dense(lowering, sums, site, (oc, c * kh * kw), taps.astype(np.int32))
+    taps = tap_offsets_nchwc(layer.op, c, kh, kw, x, lanes) + pixel_offsets(layer.op, 1, 1, x, None)[0] * lanes
+    _dense(lowering, layer, site, (oc, c * kh * kw), taps.astype(np.int32))
 
 
-def _linear(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
-    _dense(lowering, sums, site, sums.weight, None)
+def _linear(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
+    _dense(lowering, layer, site, layer.weight, None)
 
 
-def _dense(lowering: NchwcLowering, sums: Sums, site: NodeIO, weight: Shape, taps: Array | None) -> None:
+def _dense(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     if taps is not None and np.array_equal(taps, np.arange(features)):
         taps = None
-    ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=sums.act)
+    ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=layer.act)
     lowering.emit_nchwc(
         site,
         "dense:direct",
-        sums.reads,
-        ints=ints | dict(r_c=_residual_stride(lowering, sums), vectors=kernels.tile_vectors()[1]),
-        floats=sums.floats,
-        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[1]), _bias(lowering, sums, site)),
+        layer.reads,
+        ints=ints | dict(r_c=_residual_stride(lowering, layer), vectors=kernels.tile_vectors()[1]),
+        floats=layer.floats,
+        parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[1]), _bias(lowering, layer, site)),
         tables=(taps,),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 
-def _winograd(lowering: NchwcLowering, sums: Sums, site: NodeIO) -> None:
-    _, c, k, _ = sums.weight
-    oc, oh, ow = sums.output
+def _winograd(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
+    _, c, k, _ = layer.weight
+    oc, oh, ow = layer.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    r = lowering.strides(sums.reads[1]) if len(sums.reads) > 1 else (0, 0, 0)
-    tiles = tiles_of(lowering, sums, (oh, ow), (x, y, r), whole_tiles=False)
+    r = lowering.strides(layer.reads[1]) if len(layer.reads) > 1 else (0, 0, 0)
+    tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r), whole_tiles=False)
     count, lanes = len(tiles.x_offsets), kernels.lanes()
     several, _, few_tiles = kernels.tile_vectors()
     most = several if count >= TILE else few_tiles
     inputs, outputs = (-(-channels // lanes) for channels in (c, oc))
     at_once = min(count, _tiles_at_once((k + 3) ** 2 * lanes * 4, c, inputs, outputs))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=count)
-    ints |= dict(pool=int(sums.pool), act=sums.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
+    ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1], vectors=most, at_once=at_once)
     pack = partial(pack_winograd_vectors, lowering.graph.constants[site.inputs[1]], most, lanes)
     size = outputs * lanes * c * (k + 3) ** 2 * FLOAT
     weight = lowering.once(lambda: Packed(pack, size), "winograd", site.inputs[1], most)
     lowering.emit_nchwc(
         site,
         f"conv2d:winograd4x{k}",
-        sums.reads,
+        layer.reads,
         ints=ints,
-        floats=sums.floats,
-        parameters=(weight, _bias(lowering, sums, site)),
+        floats=layer.floats,
+        parameters=(weight, _bias(lowering, layer, site)),
         tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
         workspace=(k + 3) ** 2 * ((inputs + outputs) * at_once + 2),
-        reason=sums.why,
+        reason=layer.why,
     )
 
 
