@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from cases import CASES
+from integer_cases import INTEGER_CASES
 from kernels.engines import execute
 from kernels.test_networks import NETWORKS
 from random_graphs import random_inputs
@@ -29,6 +30,8 @@ def runs() -> Iterator[tuple[str, Graph, list[np.ndarray], Pixels]]:
     """Yield (name, graph, inputs, what turns bytes into values)."""
     for case in CASES:
         yield case.id, case.graph(), list(case.feed(images=IMAGES).values()), None
+    for integers in INTEGER_CASES:
+        yield f"int8-{integers.id}", integers.graph(), list(integers.feed(images=IMAGES).values()), None
     for name, make in NETWORKS.items():
         graph = make()
         yield name, graph, list(random_inputs(graph, np.random.default_rng(0), IMAGES).values()), None
