@@ -71,6 +71,8 @@ class BuildWithInstructionSets(build_ext):
         ext.sources = translated.sources
         machine = os.environ.get("CNNFAST_BUILD_MACHINE", platform.machine())
         flags = INSTRUCTION_SETS.get(machine, {"portable": []})
+        if "portable" in flags:
+            ext.define_macros.append(("CNNFAST_PORTABLE", None))
         headers = [str(p) for p in sorted(Path(CSRC).rglob("*")) if p.suffix in {".h", ".inc", ".def"}]
         ext.depends = [*ext.depends, *headers]
         with ThreadPoolExecutor(os.cpu_count()) as pool:

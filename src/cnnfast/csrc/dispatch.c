@@ -1,9 +1,10 @@
 #include "dispatch.h"
 
 #include <stddef.h>
-#if defined(__x86_64__)
+/* CNNFAST_PORTABLE builds what other CPUs get, to test it here. */
+#if defined(__x86_64__) && !defined(CNNFAST_PORTABLE)
 #include <cpuid.h>
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(__aarch64__) && defined(__linux__) && !defined(CNNFAST_PORTABLE)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -14,7 +15,7 @@ typedef struct level {
     const cnnfast_int8_kernels *widening, *dot;
 } level;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CNNFAST_PORTABLE)
 extern const cnnfast_kernels cnnfast_sse2, cnnfast_avx2, cnnfast_avx512;
 extern const cnnfast_int8_kernels cnnfast_int8_sse2, cnnfast_int8_avx2, cnnfast_int8_avx512;
 extern const cnnfast_int8_kernels cnnfast_int8_avx2vnni, cnnfast_int8_avx512vnni;
@@ -51,7 +52,7 @@ static int has_dot(int index) {
     default: return 0;
     }
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(CNNFAST_PORTABLE)
 extern const cnnfast_kernels cnnfast_neon;
 extern const cnnfast_int8_kernels cnnfast_int8_neon, cnnfast_int8_neondot;
 static const level known[] = {{&cnnfast_neon, &cnnfast_int8_neon, &cnnfast_int8_neondot}};
