@@ -2,11 +2,14 @@
 
     pytest bench/bench_ops.py
     pytest bench/bench_ops.py -k "cs61c and conv2d"
+    pytest bench/bench_ops.py -k "integer and vnni"
     pytest bench/bench_ops.py -k "naive or avx2" --benchmark-autosave
     pytest bench/bench_ops.py -k "naive or avx2" --benchmark-compare
 
 The shapes are those that ``tests/cases.py`` tags with "bench", and the largest shape of every op that has no such tag.
-All ways of a case get the same images, so that pytest-benchmark's table of the case compares like with like.
+Of integers they are the real layers of ``tests/integer_cases.py``, and the largest case of every op that none of them
+has; results must equal the reference. All ways of a case get the same images, so that pytest-benchmark's table of the
+case compares like with like.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ import numpy as np
 import pytest
 from bounds import assert_close
 from cases import CASES, Case
-from kernels.engines import ENGINES, plan_of, using
+from integer_cases import INTEGER_CASES, REAL_LAYERS, IntegerCase
+from kernels.engines import ENGINES, integer_engines, multiplying, plan_of, using
 from rows import NAIVE, NUMPY, Row, Table
 
-from cnnfast.plan import Plan
+from cnnfast.graph import evaluate
+from cnnfast.ops.quantized import QUANTIZED_OPS, IntegerConv2d, IntegerLinear
+from cnnfast.plan import Plan, make_plan
 from cnnfast.runtime.dispatch import kernels
 
 pytestmark = pytest.mark.benchmark(max_time=0.1, min_rounds=3)
@@ -92,7 +98,7 @@ def test_op(case: Case, way: str, plan: Plan | None, benchmark, table: Table) ->
 def time_plan(case: Case, plan: Plan, benchmark) -> float:
     """Check the result of a plan, time it, and return the seconds of an image in its steps alone."""
     images = images_of(case)
-    feed = [a.reshape(*a.shape, *(1,) * (4 - a.ndim)) for a in case.feed(images=images).values()]
+    feed = [padded(array) for array in case.feed(images=images).values()]
     result = np.full((images, prod(case.output_shape)), np.nan, np.float32)
     plan.program.run(feed, [result], 1)
     assert_close(result.reshape(images, *case.output_shape), truth(case), case, plan.layout)
@@ -108,7 +114,86 @@ def truth(case: Case) -> np.ndarray:
 
 def seconds_of_kernels(plan: Plan, feed: list[np.ndarray]) -> float:
     """Return the time of an image in the steps alone, without the changes of layout at both ends."""
+    return sum(seconds_of_steps(plan, feed))
+
+
+def seconds_of_steps(plan: Plan, feed: list[np.ndarray]) -> list[float]:
+    """Return the time of an image in each step."""
     group = [images[: plan.group] for images in feed]
     result = np.empty((plan.group, prod(plan.shapes[plan.graph.outputs[0]])), np.float32)
     _, *steps, _ = plan.program.profile(group, [result], ROUNDS)
-    return sum(steps) / plan.group
+    return [seconds / plan.group for seconds in steps]
+
+
+INTEGER_WAYS = {NUMPY: None} | {f"chwn-{isa}-{dot}": (isa, dot) for isa, dot in integer_engines()}
+
+
+def integer_bench_cases() -> list[IntegerCase]:
+    """Return the graphs of integers to time: real layers, and the largest case of each op that is in none of them."""
+    chosen = list(REAL_LAYERS)
+    for op in QUANTIZED_OPS:
+        if not any(op in names_of_ops(case) for case in chosen):
+            chosen.append(max((case for case in INTEGER_CASES if op in names_of_ops(case)), key=integer_work))
+    return chosen
+
+
+def names_of_ops(case: IntegerCase) -> set[str]:
+    """Return which ops the graph of a case has."""
+    return {node.op.name for node in case.graph().nodes}
+
+
+def integer_work(case: IntegerCase) -> int:
+    """Return the operations of an image: those of its layers, or of all its nodes if it has none."""
+    graph = case.graph()
+    layers = [node for node in graph.nodes if isinstance(node.op, IntegerConv2d | IntegerLinear)]
+    return sum(graph.cost(node).flops for node in layers or graph.nodes)
+
+
+def integer_images_of(case: IntegerCase) -> int:
+    """Return how many images a call gets; the reference takes its time, so they are at most 64."""
+    return int(np.clip(2 ** round(np.log2(WORK / integer_work(case))), FEWEST, 64))
+
+
+@pytest.mark.parametrize("way", INTEGER_WAYS)
+@pytest.mark.parametrize("case", integer_bench_cases(), ids=str)
+def test_integer_op(case: IntegerCase, way: str, benchmark, table: Table) -> None:
+    benchmark.group = name = f"integer {case}"
+    graph, images, engine = case.graph(), integer_images_of(case), INTEGER_WAYS[way]
+    if engine is None:
+        benchmark(evaluate, graph, case.feed(images))
+        kernel, steps = None, []
+    else:
+        with multiplying(*engine):
+            plan = make_plan(graph, "chwn")
+            kernel, steps = time_integers(case, plan, benchmark), [step.kernel for step in plan.steps]
+    if benchmark.stats is None:  # --benchmark-disable: checked, not timed
+        return
+    stats, isa = benchmark.stats.stats, "-".join(engine or list(integer_engines())[-1])
+    best = stats.min / images
+    row = Row(name, way, isa, best, stats.median / images, best if kernel is None else kernel, integer_work(case))
+    benchmark.extra_info.update(table.add(row), images=images, kernels=steps)
+
+
+def time_integers(case: IntegerCase, plan: Plan, benchmark) -> float:
+    """Check that a plan equals the reference, time it, and return the seconds of an image between bytes and bytes."""
+    feed = [padded(case.feed(integer_images_of(case))[name]) for name in plan.graph.inputs]
+    expected = integer_truth(case)
+    result = np.full(expected.shape, np.nan, np.float32)
+    plan.program.run(feed, [result], 1)
+    np.testing.assert_array_equal(result, expected)
+    benchmark(plan.program.run, feed, [result], 1)
+    ends = ("quantize_", "dequantize_")
+    times = zip(plan.steps, seconds_of_steps(plan, feed), strict=True)
+    return sum(seconds for step, seconds in times if not step.kernel.startswith(ends))
+
+
+@lru_cache(maxsize=1)
+def integer_truth(case: IntegerCase) -> np.ndarray:
+    """Return what the reference makes of a case."""
+    result = evaluate(case.graph(), case.feed(integer_images_of(case)))["out"]
+    return result.reshape(len(result), -1).astype(np.float32)
+
+
+def padded(array: np.ndarray) -> np.ndarray:
+    """Return images of four axes."""
+    return array.reshape(*array.shape, *(1,) * (4 - array.ndim))

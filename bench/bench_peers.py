@@ -1,6 +1,7 @@
 """Compare cnnfast with other engines: same networks, same pictures, same threads, in turn.
 
     python bench/bench_peers.py --networks n1 n5 --threads 1 --rounds 5
+    python bench/bench_peers.py --int8 --networks n1 n5 n7
 
 From uint8 pictures in memory to probabilities. Results are checked before anything is timed. See docs/benchmarking.md.
 """
@@ -19,9 +20,10 @@ from typing import Any
 import machine
 import numpy as np
 from networks import BENCHES, Bench
-from peers import ENGINES
+from peers import ENGINES, INT8_ENGINES
+from peers.checks import PLAUSIBLE
 from peers.process import Engine, EngineError
-from peers.worker import PLAUSIBLE, Ready
+from peers.worker import Ready
 
 from cnnfast.graph import evaluate
 from cnnfast.graph.answers import with_probabilities
@@ -66,15 +68,23 @@ def parse_arguments() -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--networks", nargs="+", choices=BENCHES, default=list(BENCHES), metavar="ID")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES), metavar="NAME")
+    parser.add_argument("--int8", action="store_true", help="compare eight-bit integers, and keep them in a file apart")
+    known = ENGINES + INT8_ENGINES
+    parser.add_argument("--engines", nargs="+", choices=known, metavar="NAME", help=f"of {', '.join(known)}")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32, 256, 1024], metavar="N")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7, help="how often every engine has its turn")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long a turn lasts, for each batch size")
     parser.add_argument("--longest", type=float, default=5.0, help="skip a batch whose single call takes more seconds")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between turns: thread pools come to rest")
-    parser.add_argument("--output", type=Path, default=RESULTS / "peers.json")
-    return parser.parse_args()
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    # Integers have a file of their own: the tables that are made of the other one compare floats with floats.
+    arguments.engines = arguments.engines or [*(("cnnfast", *INT8_ENGINES) if arguments.int8 else ENGINES)]
+    if not arguments.int8 and not set(arguments.engines) <= set(ENGINES):
+        parser.error("engines of integers are compared with --int8")
+    arguments.output = arguments.output or RESULTS / ("peers_int8.json" if arguments.int8 else "peers.json")
+    return arguments
 
 
 def measure(bench: Bench, engines: list[Engine], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -178,11 +188,11 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     rates = {(row["engine"], row["batch"]): row["median"] for row in rows}
     names = list(dict.fromkeys(row["engine"] for row in rows))
     best = {name: max(rates.get((name, batch), 0) for batch in batches) for name in names}
-    peer = max((rate for name, rate in best.items() if name != "cnnfast"), default=float("nan"))
-    lines = ["engine      " + "".join(f"{f'batch {b}':>12}" for b in batches) + "   ÷ best peer"]
+    peer = max((rate for name, rate in best.items() if not name.startswith("cnnfast")), default=float("nan"))
+    lines = [f"{'engine':18}" + "".join(f"{f'batch {b}':>12}" for b in batches) + "   ÷ best peer"]
     for name in names:
         cells = (f"{rates[name, b]:12,.0f}" if (name, b) in rates else f"{'':12}" for b in batches)
-        lines.append(f"{name:12}" + "".join(cells) + f"{best[name] / peer:14.2f}")
+        lines.append(f"{name:18}" + "".join(cells) + f"{best[name] / peer:14.2f}")
     return "\n".join(lines)
 
 

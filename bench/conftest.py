@@ -30,12 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     warnings.simplefilter("default", PytestBenchmarkWarning)
     config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
     config.option.benchmark_columns = config.option.benchmark_columns or COLUMNS
-    config.stash[TABLE] = Table(peaks=peak.peaks())
+    config.stash[TABLE] = Table(peaks=peak.peaks() | peak.dot_peaks())
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     peaks = ", ".join(f"{isa} {gflops:.0f}" for isa, gflops in config.stash[TABLE].peaks.items())
-    return [machine.as_line(machine.facts()), f"FMA peak of one core in GFLOP/s: {peaks}"]
+    return [machine.as_line(machine.facts()), f"peak of one core in GFLOP/s, of bytes in GOP/s: {peaks}"]
 
 
 @pytest.fixture

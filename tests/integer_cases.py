@@ -263,3 +263,31 @@ INTEGER_CASES = (
     pair("mul-channels", "squeeze and excitation", MUL, (6, 3, 5), (6, 1, 1)),
     pair("mul-features", "no image", MUL, (9,), (9,)),
 )  # fmt: skip
+
+REAL_LAYERS = (
+    conv("cs61c-1", "CS61C network: 3 channels of 4", (3, 32, 32), 16, (5, 5), padding=2, pool=POOL),
+    conv("cs61c-2", "CS61C network", (16, 16, 16), 20, (5, 5), padding=2, pool=POOL),
+    conv("cs61c-3", "CS61C network: 20 channels", (20, 8, 8), 20, (5, 5), padding=2, pool=POOL),
+    conv("resnet-16", "ResNet-20, first stage", (16, 32, 32), 16, (3, 3), padding=1),
+    conv("resnet-32", "second stage, with bytes added", (32, 16, 16), 32, (3, 3), padding=1, end="added"),
+    conv("resnet-64", "third stage", (64, 8, 8), 64, (3, 3), padding=1),
+    conv("resnet-down", "ResNet-20, a stage begins", (16, 32, 32), 32, (3, 3), padding=1, stride=2),
+    conv("vgg-64", "large image", (64, 32, 32), 64, (3, 3), padding=1, pool=POOL),
+    conv("vgg-256", "many channels, small image", (256, 8, 8), 256, (3, 3), padding=1, pool=POOL),
+    conv("mobilenet-expand", "1x1 to many channels: the store weighs", (32, 16, 16), 192, (1, 1)),
+    conv("mobilenet-project", "1x1 back to few", (192, 16, 16), 32, (1, 1)),
+    conv("mobilenet-depthwise", "the usual one", (192, 16, 16), 192, (3, 3), padding=1, groups=192),
+    conv("mobilenet-depthwise-2", "stride 2", (192, 16, 16), 192, (3, 3), padding=1, stride=2, groups=192),
+    linear("mlp-1", "784-500-50-10, first layer", 784, 500),
+    linear("cs61c", "last layer of the CS61C network", 320, 10, end="floats"),
+    chain("max_pool-resnet", "behind the stem of ResNet-50", (64, 32, 32), (ops.MaxPool(3, stride=2, padding=1), {})),
+    chain(
+        "avg_pool-mobilenet", "many channels of few pixels", (1280, 4, 4),
+        (q.QuantizedGlobalAvgPool(0.03, 50, x_scale=SCALE, x_zero=ZERO), {}),
+    ),
+    chain("avg_pool-3x3", "divisors that differ at the edge", (64, 16, 16), (mean(kernel=3, stride=2, padding=1), {})),
+    chain("lookup-silu", "an activation as a table", (96, 16, 16), (q.Lookup(0.03, 50), entries())),
+    pair("add-resnet", "a residual that no layer takes", ADD, (16, 32, 32), (16, 32, 32)),
+    pair("mul-gate", "squeeze and excitation", MUL, (96, 16, 16), (96, 1, 1)),
+)  # fmt: skip
+"""Layers of real networks, which benchmarks time and check; too large to be run in every way by tests."""

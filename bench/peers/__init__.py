@@ -7,3 +7,6 @@ exactly this size. The worker keeps the fastest way.
 
 ENGINES = ("cnnfast", "onnxruntime", "openvino", "mnn", "ncnn", "litert", "torch")
 """The modules of this package that are engines, ours first."""
+
+INT8_ENGINES = ("cnnfast_int8", "onnxruntime_int8")
+"""Those that compute with eight-bit integers; ``FLOAT`` of each is the engine whose floats it is compared with."""

@@ -47,13 +47,17 @@ def onnx_model(bench: Bench, batch: int | str, pixels: bool) -> onnx.ModelProto:
     return model
 
 
+FRONT = ("planes", "values", "scaled", "shifted")
+"""The names of the nodes that turn pixels into the network's input."""
+
+
 def _front(entry: str) -> list[onnx.NodeProto]:
     """Return what turns pixels into the network's input; bytes are moved, because they are the smallest."""
     return [
-        helper.make_node("Transpose", ["pixels"], ["planes"], perm=(0, 3, 1, 2)),
-        helper.make_node("Cast", ["planes"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["values", "factor"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "shift"], [entry]),
+        helper.make_node("Transpose", ["pixels"], ["planes"], FRONT[0], perm=(0, 3, 1, 2)),
+        helper.make_node("Cast", ["planes"], ["values"], FRONT[1], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["values", "factor"], ["scaled"], FRONT[2]),
+        helper.make_node("Add", ["scaled", "shift"], [entry], FRONT[3]),
     ]
 
 

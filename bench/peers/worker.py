@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 from machine import versions
-from networks import BENCHES
+from networks import BENCHES, Bench
 
+from peers.checks import FloatCheck, IntegerCheck
 from peers.ways import Way
-
-PLAUSIBLE = 1e-3
-"""A probability further than this from ours, in units of the largest one, is wrong and not merely rounded."""
 
 TRIAL = 0.2
 """Seconds for which each way is tried, to find an engine's fastest."""
@@ -37,7 +35,7 @@ class Ready:
     seconds : float
         The time it takes for a batch.
     difference : float
-        The largest difference of its probabilities from ours.
+        The largest difference of its probabilities from ours; of integers, from the engine's own in float.
     refused : dict of str to str
         Ways that were left out, and why.
     """
@@ -66,22 +64,31 @@ class Worker:
         pictures = bench.pictures(batch)
         found: dict[str, tuple[float, float]] = {}
         refused: dict[str, str] = {}
+        check = self._check(bench, expected)
         ways = self._engine.prepare(bench, batch, self._threads)
         for name, way in ways.items():
             try:
-                difference = _difference(way(pictures), expected)
+                difference, why = check(way)
             except Exception as error:
                 refused[name] = f"{type(error).__name__}: {error}"[:200]
                 continue
-            if difference <= PLAUSIBLE * expected.max():
-                found[name] = min(_times(way, pictures, TRIAL)), difference
+            if why:
+                refused[name] = why
             else:
-                refused[name] = f"a probability is off by {difference:.1e}"
+                found[name] = min(_times(way, pictures, TRIAL)), difference
         if not found:
             return Ready("", float("nan"), float("nan"), refused)
         best = min(found, key=lambda name: found[name][0])
         self._ready[batch] = ways[best], pictures
         return Ready(best, *found[best], refused)
+
+    def _check(self, bench: Bench, expected: np.ndarray) -> FloatCheck | IntegerCheck:
+        """Return what every way has to pass; an engine of integers names the one whose floats are its own."""
+        name = getattr(self._engine, "FLOAT", None)
+        if name is None:
+            return FloatCheck(bench, expected)
+        engine = importlib.import_module(f"peers.{name}")
+        return IntegerCheck(bench, expected, engine.prepare(bench, len(expected), self._threads))
 
     def time(self, batch: int, seconds: float) -> list[float]:
         """Return the time of each call, repeated for that many seconds but at least once."""
@@ -90,11 +97,6 @@ class Worker:
     def forget(self) -> None:
         """Free what was prepared."""
         self._ready.clear()
-
-
-def _difference(result: np.ndarray, expected: np.ndarray) -> float:
-    difference = float(np.abs(np.asarray(result).reshape(expected.shape) - expected).max())
-    return difference if difference == difference else float("inf")
 
 
 def _times(way: Way, pictures: np.ndarray, seconds: float) -> list[float]:

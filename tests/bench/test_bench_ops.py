@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bench_ops import bench_cases, images_of, seconds_of_kernels
+from bench_ops import bench_cases, images_of, integer_bench_cases, integer_images_of, names_of_ops, seconds_of_kernels
 from cases import CASES
-from kernels.engines import ENGINES
-from rows import NAIVE, NUMPY, Row, Table
+from integer_cases import REAL_LAYERS
+from kernels.engines import ENGINES, integer_engines
+from rows import FLOAT, NAIVE, NUMPY, Row, Table
 
 from cnnfast.ops import OPS
+from cnnfast.ops.quantized import QUANTIZED_OPS
 
 pytest.importorskip("pytest_benchmark")
 
@@ -32,6 +34,26 @@ def test_every_registered_op_is_timed() -> None:
     assert {case.op.name for case in cases} == set(OPS)
     assert {case for case in CASES if "bench" in case.tags} <= set(cases)
     assert len({case.id for case in cases}) == len(cases)
+
+
+def test_every_registered_op_of_integers_is_timed() -> None:
+    cases = integer_bench_cases()
+    assert set().union(*map(names_of_ops, cases)) >= set(QUANTIZED_OPS)
+    assert set(REAL_LAYERS) <= set(cases)
+    assert len({case.id for case in cases}) == len(cases)
+    assert all(16 <= integer_images_of(case) <= 64 for case in cases)
+
+
+def test_integers_are_related_to_the_peak_of_products_of_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    ran = bench("-k", "test_integer_op and resnet-64", "--benchmark-json", path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = {entry["params"]["way"]: entry["extra_info"] for entry in json.loads(path.read_text())["benchmarks"]}
+    ways = {f"chwn-{isa}-{dot}": f"{isa}-{dot}" for isa, dot in integer_engines()}
+    assert set(found) == {NUMPY, *ways}
+    assert {way: found[way]["isa"] for way in ways} == ways
+    assert all("conv2d_u8_chwn_direct" in found[way]["kernels"] for way in ways)
+    assert all(found[way]["percent_of_peak"] > 0 for way in ways)
 
 
 def test_a_call_computes_enough_and_not_too_much() -> None:
@@ -94,9 +116,17 @@ def test_rows_are_related_to_naive_of_their_subject_and_to_the_peak_of_their_ins
     table = Table({"avx2": 100.0, "avx512": 200.0})
     table.add(Row("conv", NAIVE, "avx512", 9.0, 9.0, 8.0, 0))
     facts = table.add(Row("conv", "chwn-avx2", "avx2", 9.0, 9.0, 2.0, 50_000_000_000, threads=2))
-    assert facts == {"isa": "avx2", "gflops": 25.0, "percent_of_peak": 12.5, "times_naive": 4.0}
+    assert facts == {"isa": "avx2", "gflops": 25.0, "percent_of_peak": 12.5, "times_naive": 4.0, "times_float": None}
     table.add(Row("relu", NAIVE, "avx512", 9.0, 9.0, 4.0, 0))
     assert str(table).count("conv") == 1
+
+
+def test_integers_are_related_to_the_median_of_floats() -> None:
+    table = Table({"avx512": 100.0, "avx512-vnni": 400.0})
+    floats = table.add(Row("n1", FLOAT, "avx512", 1.0, 9.0, 1.0, 50_000_000_000))
+    integers = table.add(Row("n1", "integers", "avx512-vnni", 1.0, 4.0, 1.0, 50_000_000_000))
+    assert (floats["percent_of_peak"], floats["times_float"]) == (50.0, 1.0)
+    assert (integers["percent_of_peak"], integers["times_float"]) == (12.5, 2.25)
 
 
 def test_what_vanishes_has_no_speed() -> None:

@@ -31,6 +31,24 @@ def using(engine: str) -> Iterator[str]:
         kernels.select_isa(before)
 
 
+def integer_engines() -> Iterator[tuple[str, str]]:
+    """Yield every instruction set with each way to multiply bytes that this CPU has."""
+    for isa in kernels.supported_isas():
+        with using(f"chwn-{isa}"):
+            yield from ((isa, dot) for dot in kernels.dot_products())
+
+
+@contextmanager
+def multiplying(isa: str, dot: str) -> Iterator[None]:
+    """Select an instruction set and its way to multiply bytes inside a ``with`` block."""
+    with using(f"chwn-{isa}"):
+        kernels.select_dot_product(dot)
+        try:
+            yield
+        finally:
+            kernels.select_dot_product(kernels.dot_products()[-1])
+
+
 def execute(plan: Plan, feed: list[np.ndarray], threads: int = 1, pixels: object = None) -> list[np.ndarray]:
     """Return the outputs of a plan, each of shape (N, count)."""
     images = [array.reshape(*array.shape, *(1,) * (4 - array.ndim)) for array in feed]

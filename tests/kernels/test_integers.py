@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from integer_cases import INTEGER_CASES, IntegerCase
-from kernels.engines import execute, using
+from kernels.engines import execute, integer_engines, multiplying, using
 from random_graphs import random_graph, random_inputs, seeds
 
 from cnnfast.graph import Graph, evaluate, optimize
@@ -17,22 +15,11 @@ from cnnfast.plan import make_plan
 from cnnfast.runtime.dispatch import kernels
 
 
-def variants() -> Iterator[tuple[str, str]]:
-    """Yield every instruction set with each way to multiply bytes that this CPU has."""
-    for isa in kernels.supported_isas():
-        with using(f"chwn-{isa}"):
-            yield from ((isa, dot) for dot in kernels.dot_products())
-
-
 def run(graph: Graph, feed: dict[str, np.ndarray], isa: str, dot: str, threads: int = 1) -> np.ndarray:
     """Return the output of a graph."""
-    with using(f"chwn-{isa}"):
-        kernels.select_dot_product(dot)
-        try:
-            plan = make_plan(graph)
-            (result,) = execute(plan, [feed[name] for name in plan.graph.inputs], threads)
-        finally:
-            kernels.select_dot_product(kernels.dot_products()[-1])
+    with multiplying(isa, dot):
+        plan = make_plan(graph)
+        (result,) = execute(plan, [feed[name] for name in plan.graph.inputs], threads)
     return result
 
 
@@ -42,7 +29,7 @@ def expected(case: IntegerCase, feed: dict[str, np.ndarray]) -> np.ndarray:
     return result.reshape(len(result), -1).astype(np.float32)
 
 
-@pytest.mark.parametrize(("isa", "dot"), list(variants()))
+@pytest.mark.parametrize(("isa", "dot"), list(integer_engines()))
 @pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
 def test_equals_the_reference(case: IntegerCase, isa: str, dot: str) -> None:
     with using(f"chwn-{isa}"):
@@ -61,7 +48,7 @@ def test_equals_the_reference(case: IntegerCase, isa: str, dot: str) -> None:
 
 @pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
 def test_equal_bits_at_any_place_and_with_any_threads(case: IntegerCase) -> None:
-    isa, dot = list(variants())[-1]
+    isa, dot = list(integer_engines())[-1]
     images = 2 * 16 + 3
     feed = case.feed(images)
     whole = run(case.graph(), feed, isa, dot)
@@ -98,7 +85,7 @@ def test_products_that_leave_32_bits_are_limited_first() -> None:
     feed = case.feed(5)
     want = evaluate(graph, feed)["out"].reshape(5, -1)
     assert set(np.unique(want)) >= {want.min(), want.max()}
-    for isa, dot in variants():
+    for isa, dot in integer_engines():
         np.testing.assert_array_equal(run(graph, feed, isa, dot), want)
 
 

@@ -1,0 +1,34 @@
+"""The networks of the benchmarks in eight-bit integers, as `cnnfast.quantize` makes them, and a check to the bit."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from networks import BENCHES
+
+from cnnfast import Network, quantize
+from cnnfast.graph import evaluate
+
+CALIBRATION = 16
+"""Random pictures that ranges are taken from: few will do, since what the integers mean does not change their speed."""
+
+
+@cache
+def integer_network(id: str) -> Network:
+    """Return a network of integers; that of n6 and n7 takes a minute."""
+    bench = BENCHES[id]
+    return quantize(bench.network(), bench.pictures(CALIBRATION, seed=2), threads=1).network
+
+
+def check_exact(net: Network, pictures: np.ndarray, few: int = 2) -> None:
+    """Compare scores of pictures, the first ``few`` of which the reference computes too, to the bit.
+
+    Raises
+    ------
+    AssertionError
+        If one differs: a defect of cnnfast.
+    """
+    (entry,), (scores,) = net.graph.inputs, net.graph.outputs
+    expected = evaluate(net.graph, {entry: net.preprocess(pictures[:few])})[scores]
+    np.testing.assert_array_equal(net.forward(pictures)[:few].reshape(few, -1), expected.reshape(few, -1))
