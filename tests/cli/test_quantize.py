@@ -39,6 +39,7 @@ def test_a_network_of_integers_is_written(run: Run, model: Path, unlabeled: Path
     result = run("quantize", model, unlabeled, "--out", target)
     assert result.status == 0, result.err
     assert "30 images: " in result.out
+    assert "only 30 images: take 100 to 500" in result.err
     assert "of the labels agree" in result.out
     assert f"{target}: {target.stat().st_size:,} bytes" in result.out
     kinds = {node.op.name for node in Network.load(target).graph.nodes}

@@ -26,6 +26,9 @@ from cnnfast.runtime.threads import threads_or_default
 ENOUGH = 500
 """How many images calibration takes of a larger data set."""
 
+FEW = 100
+"""Fewer images than this say too little about the ranges of values."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -69,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         if not len(images):
             raise DataError(f"{dataset.name}: none of its images can be read, and calibration needs some")
         loss = {} if args.max_loss is None else {"labels": labels, "max_loss": args.max_loss}
+        if len(images) < FEW:
+            log(f"only {len(images)} images: take {FEW} to {ENOUGH} of the kind that the network will see")
         result = quantize(net, images, layout="nhwc", keep_float=args.keep_float, **loss)
         result.network.save(target)
         facts: dict[str, Any] = {
