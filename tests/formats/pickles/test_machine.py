@@ -83,7 +83,7 @@ def seconds(program: bytes) -> float:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_that_mean_harm_end_at_once(name: str) -> None:
-    """A program without intent is the measure, on a busy machine too; quadratic time would be a thousand times as much."""
+    """A program without intent is the measure, on a busy machine too; quadratic time would be a thousand times that."""
     assert seconds(PROGRAMS[name]) < 20 * seconds(PLAIN)
 
 
