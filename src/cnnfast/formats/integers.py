@@ -60,7 +60,7 @@ class FoundIntegers:
         grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
         plain = with_merged_limits(optimize(graph, FLOAT_PASSES), grids)
         made = to_integers(plain, grids, self.in_float, self.scales, round_all=True)
-        if not any(node.op.is_quantized for node in made.graph.nodes):
+        if not made.graph.is_quantized:
             why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:8])
             raise UnsupportedError(f"no layer computes with integers: {why}; load it without integers=True")
         return made.graph

@@ -88,6 +88,11 @@ class Graph:
             dtypes[node.name] = _dtype_of(node, dtypes, self.constants)
         return MappingProxyType(dtypes)
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether some node is an op on bytes."""
+        return any(node.op.is_quantized for node in self.nodes)
+
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
         """The nodes by name."""

@@ -7,7 +7,7 @@ from cnnfast.graph.fusion import Capabilities, Epilogue, Pooling, ResidualKind, 
 from cnnfast.ops import Activation, Array, Conv2d, Fused, Linear, Shape
 from cnnfast.plan import choose
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options, rule
-from cnnfast.plan.lowering import NodeIO
+from cnnfast.plan.lowering import NodeIO, Triple
 
 DENSE = Capabilities(ResidualKind.EARLIER, (Activation,))
 """What the kernels of dense layers do before they store."""
@@ -103,6 +103,16 @@ def _linear(lowering: ChwnLowering, op: Linear, site: NodeIO, epilogue: Epilogue
     weight = lowering.shapes[site.inputs[1]]
     layer = _fused_layer(lowering, Conv2d(), site, weight, weight[:1], epilogue, "a matrix")
     lowering.layers["linear"](lowering, layer, site)
+
+
+def residual_stride(lowering: ChwnLowering, layer: FusedLayer) -> int:
+    """Return how far the channels of the residual are apart, 0 without one."""
+    return lowering.channel_stride(layer.reads[1]) if len(layer.reads) > 1 else 0
+
+
+def residual_strides(lowering: ChwnLowering, layer: FusedLayer) -> Triple:
+    """Return the strides of the residual's axes, 0 without one."""
+    return lowering.strides(layer.reads[1]) if len(layer.reads) > 1 else (0, 0, 0)
 
 
 def _fused_layer(

@@ -82,7 +82,7 @@ def quantize(
     rows = _sensitivities(attempt, kept, _of(attempt, x, numbers))
     expected = outputs_of(scores_of(graph), x, threads)
     found = attempt.integers(kept, corrected)
-    if not any(node.op.is_quantized for node in found.graph.nodes):
+    if not found.graph.is_quantized:
         raise GraphError(f"no layer of this network can compute with integers: {_reasons(found)}")
     scores = outputs_of(scores_of(found.graph), x, threads)
     for row in rows:
@@ -106,7 +106,7 @@ def quantize(
 
 
 def _float_graph(net: Network) -> Graph:
-    if any(node.op.is_quantized for node in net.graph.nodes):
+    if net.graph.is_quantized:
         raise GraphError("this network computes with integers already; quantize the network of floats that it is from")
     return optimize(net.graph, FLOAT_PASSES)
 

@@ -10,7 +10,7 @@ import numpy as np
 from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options
-from cnnfast.plan.fused_layers import FusedLayer
+from cnnfast.plan.fused_layers import FusedLayer, residual_stride, residual_strides
 from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.offsets import Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
 from cnnfast.plan.pack import pack_blocks
@@ -123,12 +123,11 @@ def _linear(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
 def _dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
     channel = lowering.channel_stride(site.result)
-    r_c = lowering.channel_stride(layer.reads[1]) if len(layer.reads) > 1 else 0
     lowering.emit(
         site,
         "dense:direct",
         layer.reads,
-        ints=dict(K=features, O=outputs, y_c=channel, act=layer.act, r_c=r_c),
+        ints=dict(K=features, O=outputs, y_c=channel, act=layer.act, r_c=residual_stride(lowering, layer)),
         floats=layer.floats,
         parameters=(blocks_of(lowering, site.inputs[1], 1, kernels.tile_channels()[1]), layer.bias),
         tables=(taps,),
@@ -140,7 +139,7 @@ def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     oc, c, k, _ = layer.weight
     _, oh, ow = layer.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    r = lowering.strides(layer.reads[1]) if len(layer.reads) > 1 else (0, 0, 0)
+    r = residual_strides(lowering, layer)
     tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.x_offsets))
     ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1])

@@ -99,7 +99,7 @@ def halos(graph: Graph, algorithms: Container[str]) -> dict[str, Halo]:
     """Return the border that each value needs: the largest that a convolution asks for."""
     found: dict[str, Halo] = {}
     for node in graph.nodes:
-        op = node.op.base if isinstance(node.op, Fused) else node.op
+        op = _base(node.op)
         if isinstance(op, Conv2d | IntegerConv2d):
             source, weight = (graph.shapes[v] for v in node.inputs[:2])
             conv = op if isinstance(op, Conv2d) else op.on_numbers()
@@ -115,7 +115,7 @@ def halo_zeros(graph: Graph) -> dict[str, int]:
     """Return the byte around each value that convolutions of integers read beyond its edges."""
     found: dict[str, int] = {}
     for node in graph.nodes:
-        op = node.op.base if isinstance(node.op, Fused) else node.op
+        op = _base(node.op)
         if isinstance(op, IntegerConv2d) and found.setdefault(node.inputs[0], op.x_zero) != op.x_zero:
             raise UnsupportedError(
                 f"node {node.name!r} takes {op.x_zero} for zero in {node.inputs[0]!r}, "
@@ -124,13 +124,18 @@ def halo_zeros(graph: Graph) -> dict[str, int]:
     return found
 
 
+def _base(op: Op) -> Op:
+    """Return the op itself, or the one that a `Fused` begins with."""
+    return op.base if isinstance(op, Fused) else op
+
+
 @rule(Op)
 def _materialised(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     """Emit an op; one that reads a constant as an image gets a copy of it, and a halo around the result is cleared."""
     if lowering.is_left_out(site.node):
         return
     inputs = list(site.inputs)
-    base = op.base if isinstance(op, Fused) else op
+    base = _base(op)
     # arithmetic and products read a constant where it is
     first = len(base.data) if isinstance(base, Binary | MatMul) else 0
     for index, value in enumerate(inputs):

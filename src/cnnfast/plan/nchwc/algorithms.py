@@ -9,7 +9,7 @@ import numpy as np
 from cnnfast.ops import Array, Conv2d, Shape
 from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.chwn.algorithms import pixel_table, tiles_of
-from cnnfast.plan.fused_layers import FusedLayer
+from cnnfast.plan.fused_layers import FusedLayer, residual_stride, residual_strides
 from cnnfast.plan.lowering import NodeIO, Triple, packed
 from cnnfast.plan.nchwc.values import NchwcLowering
 from cnnfast.plan.offsets import TILE, pixel_offsets, tap_offsets, tap_offsets_nchwc
@@ -35,7 +35,7 @@ def _direct(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
     x_offsets, y_offsets, r_offsets = _positions(lowering, layer, site, lanes)
     ints = dict(K=c * kh * kw, OC=oc, y_c=lowering.channel_stride(site.result), positions=len(x_offsets))
     ints |= dict(
-        pool=int(layer.pool), act=layer.act, r_c=_residual_stride(lowering, layer), vectors=kernels.tile_vectors()[0]
+        pool=int(layer.pool), act=layer.act, r_c=residual_stride(lowering, layer), vectors=kernels.tile_vectors()[0]
     )
     lowering.emit_nchwc(
         site,
@@ -55,7 +55,7 @@ def _grouped(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
     x_offsets, y_offsets, r_offsets = _positions(lowering, layer, site, 1 if depthwise else lanes)
     ints = dict(C=oc, K=c * kh * kw, x_c=x[0] if depthwise else 0, y_c=lowering.channel_stride(site.result))
-    ints |= dict(positions=len(x_offsets), pool=int(layer.pool), act=layer.act, r_c=_residual_stride(lowering, layer))
+    ints |= dict(positions=len(x_offsets), pool=int(layer.pool), act=layer.act, r_c=residual_stride(lowering, layer))
     taps = tap_offsets(op, 1, kh, kw, x) if depthwise else _tap_offsets_by_lane(op, layer.weight, x)
     lowering.emit_nchwc(
         site,
@@ -110,10 +110,6 @@ def _positions(
     return x_offsets, y_offsets, r_offsets
 
 
-def _residual_stride(lowering: NchwcLowering, layer: FusedLayer) -> int:
-    return lowering.channel_stride(layer.reads[1]) if len(layer.reads) > 1 else 0
-
-
 def _conv_as_dense(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
     oc, c, kh, kw = layer.weight
     x, lanes = lowering.strides(site.inputs[0]), kernels.lanes()
@@ -134,7 +130,7 @@ def _dense(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO, weight: Sha
         site,
         "dense:direct",
         layer.reads,
-        ints=ints | dict(r_c=_residual_stride(lowering, layer), vectors=kernels.tile_vectors()[1]),
+        ints=ints | dict(r_c=residual_stride(lowering, layer), vectors=kernels.tile_vectors()[1]),
         floats=layer.floats,
         parameters=(_vectors_of(lowering, site.inputs[1], kernels.tile_vectors()[1]), _bias(lowering, layer, site)),
         tables=(taps,),
@@ -146,7 +142,7 @@ def _winograd(lowering: NchwcLowering, layer: FusedLayer, site: NodeIO) -> None:
     _, c, k, _ = layer.weight
     oc, oh, ow = layer.output
     x, y = lowering.strides(site.inputs[0]), lowering.strides(site.result)
-    r = lowering.strides(layer.reads[1]) if len(layer.reads) > 1 else (0, 0, 0)
+    r = residual_strides(lowering, layer)
     tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r), whole_tiles=False)
     count, lanes = len(tiles.x_offsets), kernels.lanes()
     several, _, few_tiles = kernels.tile_vectors()
