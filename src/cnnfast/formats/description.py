@@ -10,7 +10,7 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.strict_json import parse
 from cnnfast.formats.tensors import MAX_CONTAINERS, check_name
 from cnnfast.graph import MAX_NODES, Graph, Node
-from cnnfast.graph.integers import check_integers
+from cnnfast.graph.check_integers import check_integers
 from cnnfast.ops import OPS, Array, decode_op
 from cnnfast.ops.quantized import QUANTIZED_OPS
 

@@ -13,7 +13,6 @@ from cnnfast import ops
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.graph.integers import with_float_outputs
 from cnnfast.layers import AnyLayer, Flatten, Layer, graph_without_weights
 from cnnfast.layers.lazy import LazyLayer
 from cnnfast.network.facts import with_own_constants
@@ -55,6 +54,7 @@ def with_head(graph: Graph, classes: int, layers: Sequence[int | Layer | LazyLay
         If there is no such layer, or something in the list is neither a number nor a layer.
     """
     from cnnfast.architectures.initial import initialize
+    from cnnfast.graph.integers import with_float_outputs
 
     base = with_float_outputs(graph.cut([layer]), graph)
     (layer,) = base.outputs
@@ -148,6 +148,8 @@ class NetworkSurgery(NetworkCalls):
         >>> Network.load("cifar10-cs61c").truncate("max_pool_1").output_shape
         (16, 16, 16)
         """
+        from cnnfast.graph.integers import with_float_outputs
+
         return self._made_of(with_float_outputs(self.graph.cut([layer]), self.graph), None)
 
     def features(

@@ -3,7 +3,6 @@
 Calibration uses this, and so do the readers of quantized files: both know the scale and zero point of each value.
 """
 
-from cnnfast.graph.integers.check import check_integers
 from cnnfast.graph.integers.convert import IntegerGraph, to_integers
 from cnnfast.graph.integers.ends import grid_of, with_float_outputs
 from cnnfast.graph.integers.flow import FLOAT_PASSES, LAYERS
@@ -15,7 +14,6 @@ __all__ = [
     "LAYERS",
     "IntegerGraph",
     "IntegerWeights",
-    "check_integers",
     "grid_of",
     "grid_of_range",
     "integer_weights",
