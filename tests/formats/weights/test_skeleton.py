@@ -39,6 +39,19 @@ def pasted(path: Path, state: State, **options: object) -> Network:
     return net
 
 
+@pytest.mark.parametrize(
+    "empty", [(0, 8, 3, 3), (4, 0, 3, 3), (0, 0, 3, 3), (4, 8, 0, 3), (0,), (0, 4), (2, 0)], ids=str
+)
+def test_a_layer_with_an_empty_axis_is_left_out_of_the_network(empty: tuple[int, ...], tmp_path: Path) -> None:
+    around = {"a.weight": (8, 3, 3, 3), "c.weight": (4, 8, 3, 3), "fc.weight": (2, 4)}
+    net = pasted(tmp_path / "net.pth", state_of({**around, "b.weight": empty}))
+    assert [node.op.name for node in net.graph.nodes if node.op.name in ("conv2d", "linear")] == [
+        "conv2d",
+        "conv2d",
+        "linear",
+    ]
+
+
 SHAPES = {
     "padded": {
         "a.weight": (7, 3, 3, 3),

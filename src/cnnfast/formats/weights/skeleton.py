@@ -148,6 +148,8 @@ def _next(chain: SkeletonChain, left: Sequence[Part]) -> Part | None:
 
 
 def _follows(chain: SkeletonChain, part: Part) -> bool:
+    if 0 in part.shape:
+        return False  # no layer has an empty axis
     before = [other for other in chain.parts if other.kind in ("conv", "dense")]
     if not before:
         return part.kind in ("conv", "dense")
