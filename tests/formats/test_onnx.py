@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
-from formats.onnx_small import classifier, model, node
+from formats.onnx_small import classifier, model, node, whole
 from fuzz.limits import limited
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -344,3 +344,20 @@ def test_what_is_read_can_be_saved(tmp_path: Path) -> None:
     x = images(3, 3, 8, 8)
     np.testing.assert_array_equal(again.forward(x, layout="nchw"), network.forward(x, layout="nchw"))
     assert isinstance(again.graph.nodes[-1].op, Softmax)
+
+
+def resized(axes: list[int], sizes: list[int], **attributes: str) -> ModelProto:
+    """Return a network that resizes its images along some axes."""
+    nodes = [node("Resize", "x - - s", mode="nearest", axes=axes, **attributes)]
+    return model(nodes, weights={"s": np.array(sizes, np.int64)}, opset=18)
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+def test_a_resize_of_the_channels_alone_changes_nothing(policy: str) -> None:
+    assert whole(resized([1], [3], keep_aspect_ratio_policy=policy)).shapes["y"] == (3, 8, 8)
+
+
+@pytest.mark.parametrize(("axes", "sizes"), [([2, 3], [4]), ([2], [4, 4]), ([2, 2], [4, 6]), ([3, -1], [4, 6])])
+def test_sizes_of_a_resize_fit_its_axes(axes: list[int], sizes: list[int]) -> None:
+    with pytest.raises(ModelFileError, match="the axes"):
+        whole(resized(axes, sizes))

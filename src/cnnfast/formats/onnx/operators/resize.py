@@ -56,8 +56,12 @@ def _sizes(call: NodeCall, x: OnnxImages) -> tuple[tuple[int, int], tuple[float,
     """Return the new height and width, and the scales where they are given (else 0)."""
     index = 1 if call.kind == "Upsample" or call.opset < 11 else 2
     axes = [axis % 4 for axis in call.integers("axes", range(4))]
+    if len(set(axes)) != len(axes):
+        raise ModelFileError(f"the axes {axes[:8]} of {call.kind} name one of four twice")
     if call.opset >= 11 and call.has(3) and (sizes := _given_sizes(call)):
-        return _by_sizes(call, x, dict(zip(axes, sizes, strict=False)))
+        if len(sizes) != len(axes):
+            raise ModelFileError(f"sizes {sizes[:8]} of {call.kind} do not fit the axes {axes}")
+        return _by_sizes(call, x, dict(zip(axes, sizes, strict=True)))
     if call.kind == "Upsample" and call.opset < 9:
         scales = call.reals("scales", ())
     else:
@@ -88,9 +92,9 @@ def _by_sizes(call: NodeCall, x: OnnxImages, given: dict[int, int]) -> tuple[tup
         raise UnsupportedError(f"sizes {list(given.values())}: only height and width may change")
     wanted = [given.get(axis, x.shape[axis - 1]) for axis in (2, 3)]
     policy = call.text("keep_aspect_ratio_policy", "stretch")
-    if policy == "stretch":
-        return (wanted[0], wanted[1]), (0.0, 0.0)
     ratios = [wanted[axis - 2] / x.shape[axis - 1] for axis in (2, 3) if axis in given]
+    if policy == "stretch" or not ratios:
+        return (wanted[0], wanted[1]), (0.0, 0.0)
     scale = min(ratios) if policy == "not_larger" else max(ratios)
     height, width = (
         int(np.floor(x.shape[axis - 1] * scale + 0.5)) if axis in given else x.shape[axis - 1] for axis in (2, 3)
