@@ -235,6 +235,14 @@ INTEGER_CASES = (
     chain("max_pool-global", "one window", (6, 5, 4), (ops.GlobalMaxPool(), {})),
     chain("avg_pool", "divisors that differ at the edge", (6, 7, 8), (mean(kernel=3, stride=2, padding=1), {})),
     chain(
+        "avg_pool-out", "halves away from 128, as in LiteRT", (6, 7, 8),
+        (q.QuantizedAvgPool(SCALE, ZERO, x_scale=SCALE, x_zero=ZERO, kernel=2, padding=1, halves="out"), {}),
+    ),
+    chain(
+        "avg_pool-up", "halves up", (6, 7, 8),
+        (q.QuantizedAvgPool(SCALE, ZERO, x_scale=SCALE, x_zero=ZERO, kernel=(2, 3), halves="up"), {}),
+    ),
+    chain(
         "avg_pool-global", "all of a channel", (6, 5, 4),
         (q.QuantizedGlobalAvgPool(0.03, 50, x_scale=SCALE, x_zero=ZERO, keep_dims=False), {}),
     ),

@@ -26,11 +26,14 @@ class FoundIntegers:
         Of the weights of layers, by the name of the layer.
     in_float : dict of str to str
         Layers that cannot become integers, and why.
+    halves : dict of str to str
+        To where average pools round halves, by name.
     """
 
     grids: dict[str, Grid] = field(default_factory=dict)
     scales: dict[str, Array] = field(default_factory=dict)
     in_float: dict[str, str] = field(default_factory=dict)
+    halves: dict[str, str] = field(default_factory=dict)
 
     def note(self, value: str, dtype: str, scale: float, zero: float) -> None:
         """Note what the integers of a value stand for; one that only changes its grid is of the first."""
@@ -59,7 +62,7 @@ class FoundIntegers:
         """
         grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
         plain = with_merged_limits(optimize(graph, FLOAT_PASSES), grids)
-        made = to_integers(plain, grids, self.in_float, self.scales, round_all=True)
+        made = to_integers(plain, grids, self.in_float, self.scales, round_all=True, halves=self.halves)
         if not made.graph.is_quantized:
             why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:8])
             raise UnsupportedError(f"no layer computes with integers: {why}; load it without integers=True")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from formats.litert.crafted import Operator, Tensor, model_bytes
 from formats.shared_cifar10 import tiles_of
 
 from cnnfast import Network
@@ -82,8 +83,9 @@ def test_every_operator_is_within_one_step_of_the_interpreter(graph: Graph, tens
         found = alone(graph, name, known)
         difference = np.abs(found.astype(int) - known[name])
         assert difference.max() <= 1, name
-        # its pool rounds halves up, and every 64th mean is one
-        assert (difference > 0).mean() < (0.02 if "pool" in name else 1e-3), name
+        # XNNPACK rounds before it adds the zero point; its sums and pools are equal
+        most = 3e-5 if graph.by_name[name].op.name == "requantize" else 0.0
+        assert (difference > 0).mean() <= most, name
 
 
 @pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
@@ -94,16 +96,66 @@ def test_the_first_layers_are_equal_to_the_byte(graph: Graph, images: Array, ten
 
 
 @pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
-def test_labels_are_nearer_to_each_kernel_of_litert_than_these_are_to_each_other(
-    file: Path, graph: Graph, images: Array, tensors: dict[str, Array]
-) -> None:
-    """Over 1,000 images 3 labels differ from those of its default kernels; run as floats, 23 do."""
-    scores = evaluate(graph, images.transpose(0, 3, 1, 2).astype(np.float32))[graph.outputs[0]]
-    theirs = tensors["Identity_int8"].argmax(axis=1)
+def test_labels_are_those_of_its_default_kernels(file: Path, shared_data: Path) -> None:
+    """Over all 10,000 images 4 labels differ, where 204 of its reference kernels do."""
+    images = tiles_of(shared_data, "test_batch")[:1000]
+    theirs = interpreted(file, images)["Identity_int8"].argmax(axis=1)
+    wrong = Network.load(file, integers=True).predict_proba(images).argmax(axis=1) != theirs
+    assert wrong.sum() <= 2
     plain = runtime.OpResolverType.BUILTIN_REF
     others = interpreted(file, images, experimental_op_resolver_type=plain)["Identity_int8"].argmax(axis=1)
-    wrong = int((scores.argmax(axis=1) != theirs).sum())
-    assert wrong <= max(2, int((others != theirs).sum()))
+    assert wrong.sum() < (others != theirs).sum() / 4
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("kernel", "stride"), [((2, 2), 1), ((4, 3), 2), ((3, 3), 1)])
+def test_average_pools_are_equal_to_the_byte(dtype: str, kernel: tuple[int, int], stride: int, tmp_path: Path) -> None:
+    path, zero = tmp_path / "pool.tflite", 5 if dtype == "uint8" else -9
+    path.write_bytes(pooled(dtype, zero, kernel, stride))
+    x = np.random.default_rng(2).integers(0, 256, (1, 12, 11, 4))
+    interpreter = runtime.Interpreter(str(path), experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    first = 128 if dtype == "int8" else 0
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], (x - first).astype(dtype))
+    interpreter.invoke()
+    (pool,) = (d["index"] for d in interpreter.get_tensor_details() if d["name"] == "pool")
+    theirs = interpreter.get_tensor(pool).astype(int) + first
+    graph = Network.load(path, integers=True).graph
+    (node,) = (n for n in graph.nodes if n.op.name == "quantized_avg_pool")
+    ours = evaluate(graph, (x.transpose(0, 3, 1, 2) - first - zero) * 0.5)[node.name]
+    np.testing.assert_array_equal(ours.transpose(0, 2, 3, 1), theirs)
+
+
+def pooled(dtype: str, zero: int, kernel: tuple[int, int], stride: int) -> bytes:
+    """Return a file with an average pool and a dense layer behind it, which reads its bytes."""
+    height, width = -(-12 // stride), -(-11 // stride)
+    count = height * width * 4
+    weight = np.random.default_rng(1).integers(-127, 128, (2, count)).astype(np.int8)
+    grid: dict[str, Any] = dict(scales=[0.5], zeros=[zero], dtype=dtype)
+    flat = np.array([1, count], np.int32)
+    signed: dict[str, Any] = dict(scales=[0.01], zeros=[0])
+    weights = Tensor("w", weight.shape, weight, dtype="int8", **signed)
+    if dtype == "uint8":
+        # as old converters write them
+        shifted = (weight.astype(int) + 128).astype(np.uint8)
+        weights = Tensor("w", weight.shape, shifted, [0.01], [128], dtype="uint8")
+    tensors = [
+        Tensor("x", (1, 12, 11, 4), **grid),
+        Tensor("pool", (1, height, width, 4), **grid),
+        Tensor("shape", (2,), flat, dtype="int32"),
+        Tensor("flat", (1, count), **grid),
+        weights,
+        Tensor("b", (2,), np.zeros(2, np.int32), [0.005], [0], dtype="int32"),
+        Tensor("y", (1, 2), scales=[9.0], zeros=[zero], dtype=dtype),
+    ]
+    options = dict(Padding=0, StrideH=stride, StrideW=stride, FilterHeight=kernel[0], FilterWidth=kernel[1])
+    operators = [
+        Operator("AVERAGE_POOL_2D", [0], [1], "Pool2DOptions", options),
+        Operator("RESHAPE", [1, 2], [3]),
+        Operator("FULLY_CONNECTED", [3, 4, 5], [6], "FullyConnectedOptions"),
+    ]
+    return model_bytes(tensors, operators)
 
 
 def test_everything_but_the_softmax_is_of_integers(graph: Graph) -> None:

@@ -191,6 +191,20 @@ def test_avg_pool(window: dict[str, int]) -> None:
         assert y[0, c, i, j] == mean(inside, float(divisors[i, j]), *grids), (c, i, j)
 
 
+@pytest.mark.parametrize(("halves", "center"), [("up", 0), ("out", 128)])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 9, 49, 64, 100, 196, 256, 399, 400])
+def test_halves_away_from_a_byte(halves: str, center: int, count: int) -> None:
+    """Every sum that there can be, against the division of integers in LiteRT."""
+    op = QuantizedAvgPool(0.3, 9, 0.3, 9, kernel=(1, count), halves=halves)
+    sums = np.arange(255 * count + 1)
+    whole, rest = sums // count, sums % count
+    x = np.repeat(whole[:, None], count, axis=1)
+    x[np.arange(count) < rest[:, None]] += 1
+    found = op.reference(x.astype(np.uint8)[:, None, None, :]).ravel()
+    distance = sums - center * count
+    np.testing.assert_array_equal(found, center + np.sign(distance) * ((np.abs(distance) + count // 2) // count))
+
+
 @pytest.mark.parametrize("keep_dims", [True, False])
 def test_global_avg_pool(keep_dims: bool) -> None:
     grids = (f32(0.02), 50), (f32(0.006), 61)

@@ -115,6 +115,14 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(GraphError):
             op.shape(*shapes)
+    for wrong, rule in (
+        (dict(halves="down"), "halves of quantized_avg_pool must be one of even, up, out"),
+        (dict(halves="out", x_zero=1), "same scale and zero point"),
+        (dict(halves="up", count_padding=True), "padding that does not count"),
+        (dict(halves="up", kernel=21), "at most 400 pixels, but it has 441"),
+    ):
+        with pytest.raises(GraphError, match=rule):
+            QuantizedAvgPool(**{**dict(scale=1.0, zero=0, x_scale=1.0, x_zero=0, kernel=2), **wrong})
     with pytest.raises(GraphError, match="larger than int32"):
         QuantizedAvgPool(1.0, 0, 1.0, 0, kernel=3000)
 

@@ -15,6 +15,9 @@ WEIGHTS = ("INT8", "UINT8", "INT4")
 FILTERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """The axis of the weights that counts the outputs."""
 
+HALVES = {"INT8": "out", "UINT8": "up"}
+"""To where LiteRT rounds the halves of an average pool: away from the integer 0, which is our byte 128 or 0."""
+
 
 def note_value(found: FoundIntegers, graph: ImageGraph, value: Value | Array, tensor: LiteRtTensor) -> None:
     """Note what a tensor of bytes stands for."""
@@ -38,3 +41,10 @@ def note_weights(found: FoundIntegers, layer: Value | Array, call: OperatorCall)
             found.in_float[name] = "its weights have a scale for each input channel"
         else:
             found.scales[name] = np.broadcast_to(scales, (tensor.shape[axis],))
+
+
+def note_pool(found: FoundIntegers, pool: Value | Array, call: OperatorCall, result: LiteRtTensor) -> None:
+    """Note to where an average pool of bytes rounds halves."""
+    if call.operator.kind == "AVERAGE_POOL_2D" and isinstance(pool, Value) and result.dtype in HALVES:
+        for name in call.graph.names_of(pool):
+            found.halves[name] = HALVES[result.dtype]

@@ -9,7 +9,7 @@ from cnnfast.errors import GraphError, ModelFileError, UnsupportedError
 from cnnfast.formats.channels_last import ImageGraph, Value
 from cnnfast.formats.integers import FoundIntegers
 from cnnfast.formats.litert import operators, shapes, types  # noqa: F401  (each enters its operators)
-from cnnfast.formats.litert.integers import note_value, note_weights
+from cnnfast.formats.litert.integers import note_pool, note_value, note_weights
 from cnnfast.formats.litert.model import LiteRtModel, LiteRtTensor, Operator
 from cnnfast.formats.litert.operator_call import OPERATORS, Bounds, OperatorCall
 from cnnfast.formats.litert.ranges import ANY, bounds_before_activation, tail
@@ -130,6 +130,7 @@ class _Network:
         results = result if isinstance(result, list) else [result]
         self._check_shapes(outputs, results)
         note_weights(self.integers, results[0], call)
+        note_pool(self.integers, results[0], call, outputs[0])
         for index, tensor, value, (op, bounds) in zip(operator.outputs, outputs, results, tails, strict=True):
             if op is not None and isinstance(value, Value):
                 value = self.graph.each(tensor.name, op, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,6 +30,7 @@ from cnnfast.ops.quantized import (
     Requantize,
     RequantizeAdd,
 )
+from cnnfast.ops.quantized.pool import LARGEST_EXACT
 
 BEHIND_LAYERS = Capabilities(ResidualKind.EARLIER, (ops.Relu, ops.Clip), pooling=Pooling.ANY)
 BEHIND_OTHERS = Capabilities(activations=(ops.Relu, ops.Clip))
@@ -65,6 +67,7 @@ def to_integers(
     scales: Mapping[str, Array] | None = None,
     *,
     round_all: bool = False,
+    halves: Mapping[str, str] | None = None,
 ) -> IntegerGraph:
     """Return a graph that computes with bytes wherever a layer reads them, and with floats in between.
 
@@ -81,6 +84,9 @@ def to_integers(
     round_all : bool
         Round each value that has a grid, as the file from which the grids are does; otherwise a residual add or an
         activation reads the sums unrounded.
+    halves : mapping of str to str, optional
+        To where average pools round halves, by name, where it is not to even; see `QuantizedAvgPool`. One that it
+        does not allow to (a larger window, another scale) rounds to even.
 
     Examples
     --------
@@ -90,7 +96,7 @@ def to_integers(
     >>> [node.op.name for node in integers.nodes]
     ['quantize', 'integer_linear', 'requantize', 'integer_linear', 'dequantize_sums']
     """
-    return _Converter(graph, grids, dict(in_float or {}), scales or {}, round_all).run()
+    return _Converter(graph, grids, dict(in_float or {}), scales or {}, round_all, halves or {}).run()
 
 
 class _Converter:
@@ -103,8 +109,9 @@ class _Converter:
         in_float: dict[str, str],
         scales: Mapping[str, Array],
         round_all: bool,
+        halves: Mapping[str, str],
     ) -> None:
-        self.graph, self.in_float, self.scales = graph, in_float, scales
+        self.graph, self.in_float, self.scales, self.halves = graph, in_float, scales, halves
         self.rounded = frozenset(grids) if round_all else frozenset[str]()
         self.worth = worth_rounding(graph, in_float) | self.rounded
         self.new = Builder(graph, {v: grids[self._meets(v)] for v in graph.shapes if self._meets(v) in grids})
@@ -224,8 +231,12 @@ class _Converter:
             op: ops.Op = QuantizedGlobalAvgPool(*grids, node.op.keep_dims)
             op.shape(self.graph.shapes[node.inputs[0]])
         else:
-            op = QuantizedAvgPool(*grids, **node.op.attributes())
+            op = QuantizedAvgPool(*grids, **node.op.attributes(), halves=self._halves(node, grid == y))
         self.new.bytes_are(node.name, y, op, (x,))
+
+    def _halves(self, node: Node, on_one_grid: bool) -> str:
+        can = on_one_grid and math.prod(node.op.attributes()["kernel"]) <= LARGEST_EXACT
+        return self.halves.get(node.name, "even") if can else "even"
 
     def _move(self, node: Node) -> None:
         x, grid = self.new.as_bytes(node.inputs[0])

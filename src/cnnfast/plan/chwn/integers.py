@@ -71,7 +71,8 @@ def _max_pool(lowering: ChwnLowering, op: ops.MaxPool, site: NodeIO) -> None:
 @byte_rule(QuantizedAvgPool)
 def _avg_pool(lowering: ChwnLowering, op: QuantizedAvgPool, site: NodeIO) -> None:
     multipliers = op.multiplier(op.on_numbers().divisors(*lowering.shapes[site.inputs[0]][1:]))
-    ints = dict(x_zero=op.x_zero, zero=op.zero, low=op.low, high=op.high)
+    x_zero, zero = op.zeros
+    ints = dict(x_zero=x_zero, zero=zero, low=op.low, high=op.high)
     _pool(lowering, "avg_pool", op.on_numbers(), site, ints=ints, parameters=(packed(multipliers),))
 
 
