@@ -82,6 +82,14 @@ def test_another_run_is_not_resumed(run, album, model, tmp_path, changed, said):
     assert out.read_bytes() == content
 
 
+def test_another_way_to_decode_is_not_resumed(run, album, model, tmp_path):
+    out = tmp_path / "x.csv"
+    words = ("find", "red", album, "--model", model, "--out", out)
+    run(*words, "--decode", "full")
+    assert "decode = 'full', and now decode = None" in run(*words, "--resume").err
+    assert run(*words, "--resume", "--decode", "full").status == 1
+
+
 def test_another_network_is_not_resumed_but_the_same_under_another_name_is(run, album, model, tmp_path):
     out = tmp_path / "x.csv"
     run("find", "red", album, "--model", model, "--out", out)

@@ -66,6 +66,12 @@ def test_comes_back_from_json(rule):
     assert Preprocess.from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
 
 
+def test_rules_without_a_way_to_decode_are_old_and_keep_their_meaning():
+    assert Preprocess(size=(2, 2)).decode == "reduced"
+    assert Preprocess(size=(2, 2)).to_dict()["decode"] == "reduced"
+    assert Preprocess.from_dict({"size": [2, 2]}).decode == "full"
+
+
 def test_single_mean_and_std_stand_for_all_channels():
     rule = Preprocess(size=(2, 2), mean=(0.5,), std=(0.25,))
     assert rule.mean == (0.5, 0.5, 0.5)
@@ -106,6 +112,8 @@ def test_shift_of_no_mean_is_plain_zero():
         ({"background": (0, 0, 256)}, "background"),
         ({"background": (0, 0)}, "background"),
         ({"background": "white"}, "background"),
+        ({"decode": "half"}, "decode"),
+        ({"decode": None}, "decode"),
         ({"backgrund": (0, 0, 0)}, "backgrund"),
     ],
 )

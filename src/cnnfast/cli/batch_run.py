@@ -121,6 +121,7 @@ class _Sweep:
             "model_sha256": digest(args.model),
             "split": args.split,
             **({} if args.preprocess is None else {"preprocess": args.preprocess}),
+            **({} if args.decode is None else {"decode": args.decode}),
             **self.judge.settings,
         }
         return RowFile(args.out, self.judge.columns, settings, args.resume, args.force)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from cnnfast.data import match_class
@@ -15,7 +16,18 @@ from cnnfast.runtime import shipped
 
 def load(model: str, args: argparse.Namespace) -> Network:
     """Load the network of a command, with the user's options for pictures."""
-    return Network.load(model) if args.preprocess is None else Network.load(model, preprocess=args.preprocess)
+    options = {} if args.preprocess is None else {"preprocess": args.preprocess}
+    return decoding(Network.load(model, **options), args.decode)
+
+
+def decoding(net: Network, decode: str | None) -> Network:
+    """Return a network that has pictures decoded in a way; None is its own way."""
+    if decode is None or net.preprocess is None:
+        return net
+    rule = replace(net.preprocess, decode=decode)
+    return Network.from_graph(
+        net.graph, classes=net.class_names, preprocess=rule, license=net.license, notes=dict(net.notes)
+    )
 
 
 def class_names(net: Network) -> list[str]:

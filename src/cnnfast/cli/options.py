@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cnnfast.images.preprocess import MODES
+from cnnfast.images.preprocess import DECODES, MODES
 from cnnfast.runtime import shipped
 
 MODEL = f"a shipped network ({', '.join(shipped.list_models())}), or a model file of any known format"
@@ -26,12 +26,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_preprocess(parser: argparse._ActionsContainer) -> None:
-    """Add ``--preprocess``."""
+    """Add ``--preprocess`` and ``--decode``."""
     parser.add_argument(
         "--preprocess",
         choices=MODES,
         help="how a picture becomes the input of a network that does not specify it: raw (0 to 255), 1/255 (0 to "
         "1), tf (-1 to 1), or what preprocess_input of keras.applications calls torch and caffe",
+    )
+    parser.add_argument(
+        "--decode",
+        choices=DECODES,
+        help="decode large JPEGs at a fraction of their size, or in full (default: as the network states)",
     )
 
 

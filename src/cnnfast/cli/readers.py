@@ -16,7 +16,7 @@ from cnnfast.network.network import Network
 from cnnfast.ops import Shape
 from cnnfast.runtime.shipped import find
 
-PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std")
+PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std", "decode")
 READING = (
     "architecture",
     "input_shape",

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     failures = Failures()
     with threads_or_default(args.threads):
         setup = begin(
-            *(args.data, args.architecture, args.base, args.preprocess, args.size, recipe.seed),
+            *(args.data, args.architecture, args.base, args.preprocess, args.decode, args.size, recipe.seed),
             args.init or INITS[0],
             failures,
         )

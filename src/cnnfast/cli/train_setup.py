@@ -8,10 +8,11 @@ import numpy as np
 
 from cnnfast import architectures
 from cnnfast._frozen import frozen
+from cnnfast.cli.models import decoding
 from cnnfast.cli.progress import Failures
 from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
-from cnnfast.images.preprocess import UNSAID, Preprocess
+from cnnfast.images.preprocess import DECODES, UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.surgery import feature_layer
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
@@ -50,6 +51,7 @@ def begin(
     architecture: str | None,
     base: str | None,
     preprocess_name: str | None,
+    decode: str | None,
     size: int | None,
     seed: int,
     start: str,
@@ -66,14 +68,15 @@ def begin(
     """
     dataset = open_dataset(data, split="train")
     if base is not None:
-        net = Network.load(base) if preprocess_name is None else Network.load(base, preprocess=preprocess_name)
+        options = {} if preprocess_name is None else {"preprocess": preprocess_name}
+        net = decoding(Network.load(base, **options), decode)
         if net.preprocess is None:
             raise ConfigError(f"{base}: {UNSAID}")
         if size is not None and (size, size) != net.preprocess.size:
             raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
         return _on_top(net, net.preprocess, dataset, data, seed, failures)
     assert architecture is not None
-    preprocess = _preprocess(dataset, architecture, size)
+    preprocess = _preprocess(dataset, architecture, size, decode)
     examples = _load(dataset, preprocess, failures)
     if examples.images.dtype == np.uint8:
         preprocess = fit_scaling(examples.images, preprocess)
@@ -107,7 +110,7 @@ def _same_classes(names: tuple[str, ...], known: list[str]) -> list[int] | None:
     return order if sorted(order) == list(range(len(known))) else None
 
 
-def _preprocess(dataset: Dataset, architecture: str, size: int | None) -> Preprocess:
+def _preprocess(dataset: Dataset, architecture: str, size: int | None, decode: str | None) -> Preprocess:
     """Return the preprocessing of a new network: images keep their size, pictures get that of the architecture."""
     _, height, width = architectures.find(architecture).input_shape
     channels = "rgb"
@@ -116,7 +119,7 @@ def _preprocess(dataset: Dataset, architecture: str, size: int | None) -> Prepro
         if depth not in CHANNELS:
             raise DataError(f"{dataset.name}: has images of {depth} channels, but a new network takes 1 or 3")
         channels = CHANNELS[depth]
-    return Preprocess(size=(size or height, size or width), channels=channels)
+    return Preprocess(size=(size or height, size or width), channels=channels, decode=decode or DECODES[0])
 
 
 def _load(dataset: Dataset, preprocess: Preprocess, failures: Failures) -> Examples:

@@ -27,6 +27,10 @@ CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
 RESIZES = ("stretch", "crop", "pad")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "lanczos")
 
+DECODES = ("reduced", "full")
+UNSTATED_DECODE = "full"
+"""How pictures are decoded for a network whose file is older than that field."""
+
 MODES: dict[str, dict[str, Any]] = {
     "raw": dict(scale=1.0),
     "1/255": dict(scale=1 / 255),
@@ -65,6 +69,10 @@ class Preprocess:
         One value per channel, in the order of ``channels``; a single value is repeated.
     background : tuple of int
         Red, green and blue, 0 to 255, behind transparent pixels and around padded pictures.
+    decode : {"reduced", "full"}
+        Whether a JPEG is decoded at a half, a quarter or an eighth of its size where that is still at least 4 times the
+        size that it is fitted to, and without its colors for "gray"; or in full. Not with "nearest", and of no concern
+        to other formats; ``docs/pictures.md`` has the differences.
 
     Raises
     ------
@@ -87,6 +95,7 @@ class Preprocess:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     background: tuple[int, int, int] = (255, 255, 255)
+    decode: str = "reduced"
 
     def __post_init__(self) -> None:
         self._set("size", fields.size(self.size))
@@ -97,6 +106,7 @@ class Preprocess:
         self._set("mean", fields.per_channel("mean", self.mean, self.channel_count))
         self._set("std", fields.per_channel("std", self.std, self.channel_count))
         self._set("background", fields.color(self.background))
+        fields.one_of("decode", self.decode, DECODES)
         self._check_affine()
 
     def _set(self, name: str, value: object) -> None:
@@ -234,6 +244,8 @@ class Preprocess:
     def from_dict(cls, mapping: Mapping[str, Any]) -> Preprocess:
         """Build the rule from what `to_dict` gave; everything in it is checked, because it may come from a file.
 
+        Where ``decode`` is missing, the rule is older than that field, and pictures are decoded in full.
+
         Raises
         ------
         ConfigError
@@ -252,7 +264,7 @@ class Preprocess:
             raise ConfigError(f"the preprocessing has the unknown key {unknown[0]!r}; known: {', '.join(known)}")
         if "size" not in mapping:
             raise ConfigError("the preprocessing lacks the key 'size'; it is the (H, W) of the network's input")
-        return cls(**mapping)
+        return cls(**{"decode": UNSTATED_DECODE, **mapping})
 
 
 def rule_of(preprocess: Preprocess | str | None, shape: tuple[int, ...]) -> Preprocess | None:

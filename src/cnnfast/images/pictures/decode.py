@@ -20,7 +20,9 @@ from cnnfast.errors import InputError, PictureError
 from cnnfast.images.pictures.files import UNDECODABLE
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
-from cnnfast.images.pictures.rule import Bytes, fit, to_colors, upright
+from cnnfast.images.pictures.reduced import pixels_held, reduce_jpeg
+from cnnfast.images.pictures.rule import Bytes, fit, to_colors
+from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import many, path_of, quoted
 from cnnfast.runtime.threads import decide
@@ -34,6 +36,8 @@ Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 
 READ_AHEAD = 4
 """Pictures a worker may be ahead of the consumer: enough to hide one slow picture, few enough to stay small."""
+
+JPEG_BEGINS = b"\xff\xd8\xff"
 
 BOMB = "and may be a decompression bomb; cnnfast.set_max_pixels or --max-pixels raises the limit"
 
@@ -214,12 +218,16 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     most = get_max_pixels()
     try:
         with our_own_rules(most):
-            image = Image.open(file)
-            _check_header(image, name, most)
-            with decoding.taken(image.width * image.height):
+            image = _opened(file)
+            width, height = image.size
+            box = reduce_jpeg(image, preprocess)
+            held = pixels_held(image, file, width * height)
+            _check_header(image, name, (width, height), held, most)
+            with decoding.taken(held):
                 try:
                     image.load()
-                    return fit(to_colors(upright(image), preprocess), preprocess)
+                    image, box = upright(image, box)
+                    return fit(to_colors(image, preprocess), preprocess, box)
                 finally:
                     # the last reference, so that its memory is free before other threads take theirs
                     del image
@@ -235,12 +243,23 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
         raise PictureError(name, f"cannot be decoded: {error if error.args else type(error).__name__}") from error
 
 
-def _check_header(image: Image.Image, name: str, most: int) -> None:
+def _opened(file: IO[bytes]) -> Image.Image:
+    """Read the header of a picture."""
+    from PIL import Image
+    from PIL.JpegImagePlugin import jpeg_factory
+
+    is_jpeg = file.read(3) == JPEG_BEGINS
+    file.seek(0)
+    # Image.open would count pixels that are never decoded.
+    return jpeg_factory(file) if is_jpeg else Image.open(file)
+
+
+def _check_header(image: Image.Image, name: str, size: tuple[int, int], held: int, most: int) -> None:
     if image.format in UNDECODABLE:
         raise PictureError(name, f"is a {image.format} file, which needs another program to decode; convert it to PNG")
     # Not left to Pillow: its limit is a global that any library may lift, and its warning is shown only once.
-    if image.width * image.height > most:
-        raise PictureError(name, f"has {image.width} x {image.height} pixels, more than {most}, {BOMB}")
+    if held > most:
+        raise PictureError(name, f"has {size[0]} x {size[1]} pixels, more than {most}, {BOMB}")
 
 
 # Many ------------------------------------------------------------------------------------------------------------

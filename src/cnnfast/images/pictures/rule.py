@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast.images.pictures.turn import Box
 from cnnfast.images.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -14,32 +15,8 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-ORIENTATION_TAG = 0x0112
-
 STRIP = 1 << 21
 """Pixels that are laid over the background at a time; it takes 12 bytes for each."""
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """Undo the rotation that EXIF states; call after ``load``, which does this by itself for TIFF."""
-    from PIL import Image
-
-    turn = Image.Transpose
-    undo = {
-        2: turn.FLIP_LEFT_RIGHT,
-        3: turn.ROTATE_180,
-        4: turn.FLIP_TOP_BOTTOM,
-        5: turn.TRANSPOSE,
-        6: turn.ROTATE_270,
-        7: turn.TRANSVERSE,
-        8: turn.ROTATE_90,
-    }
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
-        method = undo.get(orientation)  # type: ignore[arg-type]
-    except Exception:  # Damaged metadata does not make a picture unreadable.
-        return image
-    return image if method is None else image.transpose(method)
 
 
 def to_colors(image: Image.Image, preprocess: Preprocess) -> Image.Image:
@@ -98,40 +75,48 @@ def _to_bytes(values: npt.NDArray[Any], scale: int) -> Bytes:
     return np.rint(values * (255 / scale)).astype(np.uint8)
 
 
-def fit(image: Image.Image, preprocess: Preprocess) -> Bytes:
-    """Resize an image of mode L or RGB and return it as (H, W, C)."""
+def fit(image: Image.Image, preprocess: Preprocess, box: Box | None = None) -> Bytes:
+    """Resize an image of mode L or RGB, or the part of it in a box, and return it as (H, W, C)."""
     from PIL import Image
 
     filter_ = Image.Resampling[preprocess.interpolation.upper()]
     height, width = preprocess.size
-    if image.size == (width, height):
+    part = box or (0, 0, *image.size)
+    if part == (0, 0, width, height) and image.size == (width, height):
         fitted = image
     elif preprocess.resize == "crop":
-        fitted = image.resize((width, height), filter_, box=_center_box(image.size, (width, height)))
+        fitted = image.resize((width, height), filter_, box=_center_box(part, (width, height)))
     elif preprocess.resize == "pad":
-        fitted = _pad(image, (width, height), filter_, preprocess.background)
+        fitted = _pad(image, part, (width, height), filter_, preprocess.background)
     else:
-        fitted = image.resize((width, height), filter_)
+        fitted = image.resize((width, height), filter_, box=part)
     pixels = np.asarray(fitted).reshape(height, width, preprocess.channel_count)
     return np.ascontiguousarray(pixels[..., ::-1] if preprocess.channels == "bgr" else pixels)
 
 
-def _center_box(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the largest centered box of ``source`` (width, height) with the proportions of ``target``."""
-    scale = min(source[0] / target[0], source[1] / target[1])
-    width, height = min(target[0] * scale, source[0]), min(target[1] * scale, source[1])
-    left, top = (source[0] - width) / 2, (source[1] - height) / 2
+def _center_box(part: Box, target: tuple[int, int]) -> Box:
+    """Return the largest centered box of a part with the proportions of ``target`` (width, height)."""
+    whole = part[2] - part[0], part[3] - part[1]
+    scale = min(whole[0] / target[0], whole[1] / target[1])
+    width, height = min(target[0] * scale, whole[0]), min(target[1] * scale, whole[1])
+    left, top = part[0] + (whole[0] - width) / 2, part[1] + (whole[1] - height) / 2
     return left, top, left + width, top + height
 
 
 def _pad(
-    image: Image.Image, target: tuple[int, int], filter_: Image.Resampling, background: tuple[int, int, int]
+    image: Image.Image,
+    part: Box,
+    target: tuple[int, int],
+    filter_: Image.Resampling,
+    background: tuple[int, int, int],
 ) -> Image.Image:
     from PIL import Image
 
-    scale = min(target[0] / image.width, target[1] / image.height)
-    size = tuple(min(t, max(1, round(s * scale))) for s, t in zip(image.size, target, strict=True))
+    whole = part[2] - part[0], part[3] - part[1]
+    scale = min(target[0] / whole[0], target[1] / whole[1])
+    size = tuple(min(t, max(1, round(s * scale))) for s, t in zip(whole, target, strict=True))
     color = Image.new("RGB", (1, 1), background).convert(image.mode).getpixel((0, 0))
     canvas = Image.new(image.mode, target, cast("int | tuple[int, ...]", color))
-    canvas.paste(image.resize((size[0], size[1]), filter_), ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2))
+    fitted = image.resize((size[0], size[1]), filter_, box=part)
+    canvas.paste(fitted, ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2))
     return canvas

@@ -1,0 +1,92 @@
+"""JPEGs decoded at a fraction of their size: what a small network would average away is not computed first.
+
+A JPEG holds the frequencies of blocks of 8 by 8 pixels, and libjpeg makes 4, 2 or 1 pixels a side from the low ones of
+each block. Other formats have nothing like it that Pillow gives access to; see ``docs/pictures.md``.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from cnnfast.images.pictures.turn import Box, turn_of, turns_sides
+from cnnfast.images.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MARGIN = 4
+"""A reduced picture has at least so many times the size that it is then fitted to."""
+
+SCALES = (8, 4, 2)
+
+JPEGS = ("JPEG", "MPO")
+
+START_OF_SCAN = 0xDA
+
+
+def scale_of(size: tuple[int, int], preprocess: Preprocess) -> int:
+    """Return by which factor, 1, 2, 4 or 8, both sides of a picture may be reduced while it is decoded.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the picture, upright.
+    preprocess : Preprocess
+
+    Examples
+    --------
+    >>> small = Preprocess(size=(32, 32))
+    >>> [scale_of(size, small) for size in ((4000, 3000), (640, 480), (255, 255), (4000, 200))]
+    [8, 2, 1, 1]
+    >>> scale_of((4000, 200), Preprocess(size=(32, 32), resize="pad"))
+    8
+    """
+    # Of a picture that is fitted by its nearest pixels, each pixel counts.
+    if preprocess.decode == "full" or preprocess.interpolation == "nearest":
+        return 1
+    height, width = preprocess.size
+    times = size[0] // (MARGIN * width), size[1] // (MARGIN * height)
+    room = max(times) if preprocess.resize == "pad" else min(times)
+    return next((scale for scale in SCALES if scale <= room), 1)
+
+
+def reduce_jpeg(image: Image.Image, preprocess: Preprocess) -> Box | None:
+    """Have a picture that is not yet loaded decoded as the preprocessing says; return what it fills of the pixels then.
+
+    The last row and column of a reduced picture may stand for fewer pixels than the others, so that part may end within
+    them; None stands for all of it. For a network that takes gray, only the luminance of a JPEG in color is decoded.
+    """
+    if image.format not in JPEGS or preprocess.decode == "full":
+        return None
+    width, height = image.size
+    size = (height, width) if turns_sides(turn_of(image)) else (width, height)
+    scale = scale_of(size, preprocess)
+    image.draft("L" if preprocess.channels == "gray" else None, (width // scale, height // scale))
+    return 0, 0, width / scale, height / scale
+
+
+def pixels_held(image: Image.Image, file: IO[bytes], whole: int) -> int:
+    """Return how many pixels decoding holds in memory, after `reduce_jpeg`.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    file : binary file
+        What the picture is read from; its position is changed.
+    whole : int
+        Pixels of the whole picture: if a JPEG comes in several scans, libjpeg holds all frequencies.
+    """
+    reduced = image.width * image.height
+    return reduced if reduced == whole or _has_one_scan(image, file) else whole
+
+
+def _has_one_scan(image: Image.Image, file: IO[bytes]) -> bool:
+    """Return whether the first scan has all that there is; in doubt it has not."""
+    if image.info.get("progressive"):
+        return False
+    file.seek(2)
+    while len(segment := file.read(5)) == 5 and segment[0] == 0xFF:
+        if segment[1] == START_OF_SCAN:
+            return segment[4] == getattr(image, "layers", 0)
+        file.seek(int.from_bytes(segment[2:4], "big") - 3, 1)
+    return False
