@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MARGIN = 4
-"""A reduced picture has at least so many times the size that it is then fitted to."""
+"""A reduced picture still has at least this many times the size that it is then fitted to."""
 
 SCALES = (8, 4, 2)
 
