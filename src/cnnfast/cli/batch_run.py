@@ -17,6 +17,7 @@ from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Inputs, Item, open_inputs
 from cnnfast.cli.models import digest, preprocess_of
+from cnnfast.cli.previews import Previews
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
 from cnnfast.cli.results_file import RowFile
@@ -95,6 +96,7 @@ class _Sweep:
         self.gallery = None if args.report is None else Gallery(args.report)
         folder = args.copy_to or args.link_to
         self.shelf = None if folder is None else Shelf(folder, args.link_to is not None, args.paths, self.sources)
+        self.previews = Previews(net, self.preprocess) if args.thumbnails else None
         self.counts: Counter[str] = Counter()
         self.failures = Failures()
 
@@ -122,6 +124,7 @@ class _Sweep:
             "split": args.split,
             **({} if args.preprocess is None else {"preprocess": args.preprocess}),
             **({} if args.decode is None else {"decode": args.decode}),
+            **({"thumbnails": True} if args.thumbnails else {}),
             **self.judge.settings,
         }
         return RowFile(args.out, self.judge.columns, settings, args.resume, args.force)
@@ -151,12 +154,13 @@ class _Sweep:
         # decided here, because a thread of the pipeline does not see a `with` block around this one
         self.threads = get_num_threads()
         size = self.args.batch or default_batch(self.threads)
-        pipeline = Pipeline[Item](lambda item: item.load(self.preprocess), self._compute, size, self.threads)
+        pipeline = Pipeline[Item](self._load, self._compute, size, self.threads)
         with closing(pipeline.run(self._items(done))) as outcomes:
             while batch := list(itertools.islice(outcomes, size)):
                 rows, lines = [], []
                 for item, outcome in batch:
                     row, line = self._judge(item, outcome)
+                    self._count_preview(item, outcome, progress)
                     self._count(row)
                     rows.append(row)
                     lines += [] if line is None else [line]
@@ -170,6 +174,15 @@ class _Sweep:
             skip = min(done, len(source)) if done else 0
             done -= skip
             yield from source.items(skip, self.preprocess)
+
+    def _load(self, item: Item) -> Answer:
+        return item.load(self.preprocess) if self.previews is None else self.previews.load(item)
+
+    def _count_preview(self, item: Item, outcome: Answer, progress: Progress) -> None:
+        if self.previews is not None and not isinstance(outcome, CnnfastError):
+            told = self.previews.count(item, outcome)
+            if told is not None:
+                progress.log(told)
 
     def _compute(self, images: Array) -> Array:
         return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
@@ -201,6 +214,8 @@ class _Sweep:
         summary = self.judge.summary(self.counts)
         threads = get_num_threads()
         log(*self.failures.lines())
+        if self.previews is not None:
+            log(*self.previews.conclude())
         if self.gallery is not None:
             log(self.gallery.write(summary))
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""

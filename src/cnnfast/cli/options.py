@@ -82,6 +82,12 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_preprocess(parser)
+    parser.add_argument(
+        "--thumbnails",
+        action="store_true",
+        help="look at the previews that cameras put into photographs, where they are large enough; it is said how "
+        "often that changes a label",
+    )
     shelf = parser.add_mutually_exclusive_group()
     shelf.add_argument("--copy-to", type=Path, metavar="DIR", help="copy the pictures there; nothing is overwritten")
     shelf.add_argument("--link-to", type=Path, metavar="DIR", help="make symbolic links to the pictures there")

@@ -49,6 +49,11 @@ class Progress:
             with above(self._bar):
                 print("\n".join(lines), flush=True)
 
+    def log(self, line: str) -> None:
+        """Print a line on stderr, above the bar."""
+        with above(self._bar):
+            log(line)
+
     @property
     def rate(self) -> float:
         """Images per second since the start."""

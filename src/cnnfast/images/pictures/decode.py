@@ -218,7 +218,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     most = get_max_pixels()
     try:
         with our_own_rules(most):
-            image = _opened(file)
+            image = opened(file)
             width, height = image.size
             box = reduce_jpeg(image, preprocess)
             held = pixels_held(image, file, width * height)
@@ -243,7 +243,7 @@ def _decode(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
         raise PictureError(name, f"cannot be decoded: {error if error.args else type(error).__name__}") from error
 
 
-def _opened(file: IO[bytes]) -> Image.Image:
+def opened(file: IO[bytes]) -> Image.Image:
     """Read the header of a picture."""
     from PIL import Image
     from PIL.JpegImagePlugin import jpeg_factory

@@ -44,10 +44,21 @@ def scale_of(size: tuple[int, int], preprocess: Preprocess) -> int:
     # Of a picture that is fitted by its nearest pixels, each pixel counts.
     if preprocess.decode == "full" or preprocess.interpolation == "nearest":
         return 1
+    room = times_as_large(size, preprocess)
+    return next((scale for scale in SCALES if MARGIN * scale <= room), 1)
+
+
+def times_as_large(size: tuple[int, int], preprocess: Preprocess) -> int:
+    """Return how many times the size that it is fitted to a picture (width, height) has; 0 if it has less.
+
+    Examples
+    --------
+    >>> times_as_large((160, 120), Preprocess(size=(32, 32)))
+    3
+    """
     height, width = preprocess.size
-    times = size[0] // (MARGIN * width), size[1] // (MARGIN * height)
-    room = max(times) if preprocess.resize == "pad" else min(times)
-    return next((scale for scale in SCALES if scale <= room), 1)
+    times = size[0] // width, size[1] // height
+    return max(times) if preprocess.resize == "pad" else min(times)
 
 
 def reduce_jpeg(image: Image.Image, preprocess: Preprocess) -> Box | None:
