@@ -171,7 +171,32 @@ def test_litert_of_8_bits_is_compared_layer_by_layer(run, shared_data):
     assert "rounds the result of each operator to 8 bits" in found["note"]
     assert len(found["layers"]) == 16, "one for each operator of the file"
     assert 1e-4 < max(layer["size"] for layer in found["layers"][:8]) < 0.03
-    assert run("compare", file, "--engine", "litert", "--bound", "1e-4").status == 1
+    assert found["layers"][-1]["size"] <= 2 / 256, "its default kernels round as we do"
+    floats = json.loads(run("compare", file, "--engine", "litert", "--no-integers", "--json").out)
+    assert floats["layers"][-1]["size"] > found["layers"][-1]["size"]
+    assert run("compare", file, "--engine", "litert", "--no-integers", "--bound", "1e-4").status == 1
+
+
+def test_a_quantized_file_is_used_as_a_first_user_would_type_it(run, shared_data, tmp_path):
+    for package in ("tflite", "PIL"):
+        pytest.importorskip(package)
+    file = shared_data / "models" / "mlperftiny_resnet8_cifar10_int8.tflite"
+    cats = shared_data / "catsdogs" / "test_set" / "cats"
+    names = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
+    small, whole = tmp_path / "int8.safetensors", tmp_path / "floats.safetensors"
+    assert run("convert", file, small, "--labels", names).status == 0
+    assert run("convert", file, whole, "--labels", names, "--no-integers").status == 0
+    assert small.stat().st_size < whole.stat().st_size / 3
+    assert "10 of 10 layers compute with integers" in run("summary", file).out
+    assert "integer_conv2d" not in run("summary", file, "--no-integers").out
+    pictures = sorted(cats.iterdir())[:40]
+    found = [run("classify", *pictures, "--model", m, *o) for m, o in ((small, ()), (file, ("--integers",)))]
+    assert [result.status for result in found] == [0, 0]
+    assert len({result.out.count("\n") for result in found}) == 1
+    assert "cat" in run("find", "cat", *pictures, "--model", small).err
+    result = run("classify", *pictures, "--model", "mnist-mlp", "--integers")
+    assert result.status == 2
+    assert "takes no option 'integers'" in result.err
 
 
 def test_a_file_that_litert_does_not_run_is_said_to_be_one(run, tmp_path):

@@ -16,7 +16,7 @@ from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.export import Shelf
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Inputs, Item, open_inputs
-from cnnfast.cli.models import digest, preprocess_of
+from cnnfast.cli.models import digest, preprocess_of, stated
 from cnnfast.cli.previews import Previews
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
@@ -122,7 +122,7 @@ class _Sweep:
             "model": args.model,
             "model_sha256": digest(args.model),
             "split": args.split,
-            **({} if args.preprocess is None else {"preprocess": args.preprocess}),
+            **stated(args),
             **({} if args.decode is None else {"decode": args.decode}),
             **({"thumbnails": True} if args.thumbnails else {}),
             **self.judge.settings,

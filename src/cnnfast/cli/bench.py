@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cnnfast import __version__
 from cnnfast.cli import options
-from cnnfast.network.network import Network
+from cnnfast.cli.models import load
 from cnnfast.plan import make_plan
 from cnnfast.report.ladder import FEW, LadderResult, Subject, climb
 from cnnfast.report.profile import Line, profile
@@ -25,6 +25,7 @@ LEFT = (0, 1, 6)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
+    options.add_integers(parser)
     parser.add_argument(
         "--batch", type=options.positive, default=256, metavar="N", help="images per run (default: %(default)s)"
     )
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what runs, the ladder, and the profile."""
-    net = Network.load(args.model)
+    net = load(args.model, args)
     subject = Subject.of(net, args.batch)
     threads, _ = decide(args.threads)
     peak = kernels.fma_peak() * 1e9

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
     options.add_preprocess(parser)
+    options.add_integers(parser)
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
     parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is distinguished")
     parser.add_argument(

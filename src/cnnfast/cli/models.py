@@ -6,18 +6,19 @@ import argparse
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cnnfast.data import match_class
 from cnnfast.errors import ConfigError, DataError, UnsupportedError
+from cnnfast.formats import detect
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime import shipped
 
 
 def load(model: str, args: argparse.Namespace) -> Network:
-    """Load the network of a command, with the user's options for pictures."""
-    options = {} if args.preprocess is None else {"preprocess": args.preprocess}
-    return decoding(Network.load(model, **options), args.decode)
+    """Load the network of a command, with the user's options."""
+    return decoding(Network.load(model, **stated(args)), getattr(args, "decode", None))
 
 
 def decoding(net: Network, decode: str | None) -> Network:
@@ -28,6 +29,19 @@ def decoding(net: Network, decode: str | None) -> Network:
     return Network.from_graph(
         net.graph, classes=net.class_names, preprocess=rule, license=net.license, notes=dict(net.notes)
     )
+
+
+def load_in_float(model: str, preprocess: str | None, decode: str | None) -> Network:
+    """Load a network for what integers cannot do: training, and quantizing again."""
+    stated_rule = {} if preprocess is None else {"preprocess": preprocess}
+    takes_integers = "integers" in detect(shipped.find(model)).options
+    return decoding(Network.load(model, **stated_rule, **({"integers": False} if takes_integers else {})), decode)
+
+
+def stated(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `Network.load` that the user has stated."""
+    given = {name: getattr(args, name, None) for name in ("preprocess", "integers")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def class_names(net: Network) -> list[str]:

@@ -40,6 +40,16 @@ def add_preprocess(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_integers(parser: argparse._ActionsContainer) -> None:
+    """Add ``--integers`` and ``--no-integers``."""
+    parser.add_argument(
+        "--integers",
+        action=argparse.BooleanOptionalAction,
+        help="run a quantized file of LiteRT or ONNX with its own integers, as it does where nothing is said, or in "
+        "float",
+    )
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
     parser.add_argument("--threads", type=positive, metavar="N", help="threads that compute (see `cnnfast info`)")
@@ -82,6 +92,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_preprocess(parser)
+    add_integers(parser)
     parser.add_argument(
         "--thumbnails",
         action="store_true",

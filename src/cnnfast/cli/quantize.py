@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnfast.cli import OK, SOME_FAILED, options
-from cnnfast.cli.models import class_names, load, preprocess_of
+from cnnfast.cli.models import class_names, load_in_float, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.data import Dataset, open_dataset
 from cnnfast.errors import ConfigError, DataError
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     check_target(target)
     if target.exists() and not args.force:
         raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
-    net = load(args.model, args)
+    net = load_in_float(args.model, args.preprocess, args.decode)
     failures = Failures()
     with threads_or_default(args.threads):
         dataset = _opened(net, args.data, "train", with_labels=args.max_loss is not None).part(args.images)

@@ -28,6 +28,7 @@ READING = (
     "key",
     "ignore_unexpected",
     "preprocess",
+    "integers",
 )
 
 
@@ -49,6 +50,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     )
     file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one per line")
     common.add_preprocess(file)
+    common.add_integers(file)
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")
     file.add_argument("--resize", choices=RESIZES, help="how pictures are fitted")
     file.add_argument("--interpolation", choices=INTERPOLATIONS, help="filter of the resizing")

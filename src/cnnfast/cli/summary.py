@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cnnfast.cli import options
+from cnnfast.cli.models import load
 from cnnfast.errors import UnsupportedError
 from cnnfast.network.network import Network
 
@@ -12,6 +13,7 @@ from cnnfast.network.network import Network
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help=options.MODEL)
+    options.add_integers(parser)
     parser.add_argument("--explain", action="store_true", help="also show the kernel of each step, and why that one")
 
 
@@ -25,7 +27,7 @@ def _classes(net: Network) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print the layers, the classes, and what travels with the network."""
-    net = Network.load(args.model)
+    net = load(args.model, args)
     print(net.summary())
     print()
     print(f"classes: {_classes(net)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnfast import architectures
 from cnnfast._frozen import frozen
-from cnnfast.cli.models import decoding
+from cnnfast.cli.models import load_in_float
 from cnnfast.cli.progress import Failures
 from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
@@ -68,8 +68,7 @@ def begin(
     """
     dataset = open_dataset(data, split="train")
     if base is not None:
-        options = {} if preprocess_name is None else {"preprocess": preprocess_name}
-        net = decoding(Network.load(base, **options), decode)
+        net = load_in_float(base, preprocess_name, decode)
         if net.preprocess is None:
             raise ConfigError(f"{base}: {UNSAID}")
         if size is not None and (size, size) != net.preprocess.size:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cnnfast.graph.integers import with_float_outputs
 from cnnfast.network.network import Network
 from cnnfast.ops import Array, Shape
 from cnnfast.plan import make_plan
@@ -40,7 +41,10 @@ class Backend(Protocol):
 
 
 class NetworkBackend(Backend):
-    """A network of cnnfast, run by its kernels: the output as ever, and what is fused is taken apart for the layers."""
+    """A network of cnnfast, run by its kernels: the output as ever, and what is fused is taken apart for the layers.
+
+    Bytes and sums are compared as the numbers that they stand for.
+    """
 
     def __init__(self, net: Network, title: str) -> None:
         self.title = title
@@ -58,7 +62,7 @@ class NetworkBackend(Backend):
         return results
 
     def _computed(self, images: Array, names: list[str]) -> dict[str, Array]:
-        plan = make_plan(self._net.graph.cut(names))
+        plan = make_plan(with_float_outputs(self._net.graph.cut(names), self._net.graph))
         arrays = [np.empty((len(images), math.prod(self.layers[name][1])), np.float32) for name in names]
         shaped = np.ascontiguousarray(images.reshape(len(images), *as_chw(self._net.input_shape)))
         plan.program.run([shaped], arrays, 1, None)

@@ -154,7 +154,10 @@ class OnnxRuntime(Backend):
 
 
 class LiteRT(Backend):
-    """LiteRT on a .tflite file; the result of each operator is a layer, integers as the numbers that they stand for."""
+    """LiteRT on a .tflite file; the result of each operator is a layer, integers as the numbers that they stand for.
+
+    The output is that of its default kernels; the layers are computed by others, which leave the values in between.
+    """
 
     def __init__(self, path: Path) -> None:
         runtime = _engine("ai_edge_litert.interpreter", "ai-edge-litert")
@@ -174,6 +177,8 @@ class LiteRT(Backend):
                 experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             self._interpreter.allocate_tensors()
+            self._usual = runtime.Interpreter(str(path))
+            self._usual.allocate_tensors()
         details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
         self._details: dict[str, dict[str, Any]] = {}
         self.layers: dict[str, tuple[str, Shape]] = {}
@@ -186,8 +191,8 @@ class LiteRT(Backend):
         if any(model.tensors[index].is_quantized for operator in model.operators for index in operator.outputs):
             self.bound = BOUND_OF_INTEGERS
             self.note = (
-                "LiteRT rounds the result of each operator to 8 bits, which cnnfast does not: integers are compared as "
-                "the numbers that they stand for"
+                "LiteRT rounds the result of each operator to 8 bits in its own way: integers are compared as the "
+                "numbers that they stand for"
             )
 
     def run(self, images: Array, wanted: Sequence[str]) -> dict[str, Array]:
@@ -198,10 +203,12 @@ class LiteRT(Backend):
 
         def run(part: Array) -> list[Array]:
             with _refusing("LiteRT", self.title):
-                self._interpreter.set_tensor(source["index"], _quantized(part, source))
-                self._interpreter.invoke()
+                for interpreter in (self._usual, self._interpreter)[: len(names)]:
+                    interpreter.set_tensor(source["index"], _quantized(part, source))
+                    interpreter.invoke()
+            makers = [self._usual, *[self._interpreter] * (len(names) - 1)]
             details = [self._details[name] for name in names]
-            return [_real(self._interpreter.get_tensor(d["index"]), d) for d in details]
+            return [_real(m.get_tensor(d["index"]), d) for m, d in zip(makers, details, strict=True)]
 
         results = _in_pieces(batch, int(source["shape"][0]), run)
         return dict(zip(names, results, strict=True))

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimize
-from cnnfast.graph.integers import FLOAT_PASSES, to_integers, with_merged_limits
+from cnnfast.graph.integers import FLOAT_PASSES, LAYERS, to_integers, with_merged_limits, without_implied_limits
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Grid
+from cnnfast.runtime.arguments import flag
 
 FIRST_BYTE = {"uint8": 0, "int8": -128}
 """The integer that our byte 0 is."""
+
+
+NOTE = "integers"
+"""The note of a model that says which of its layers compute with integers, and why others do not."""
+
+MOST_REASONS = 8
+
+
+class Computed(NamedTuple):
+    """A graph, and the notes that say what it computes with."""
+
+    graph: Graph
+    notes: dict[str, str]
 
 
 @dataclass
@@ -45,25 +60,48 @@ class FoundIntegers:
             # a scale that float32 does not hold; without a grid the value stays in float, and that says why
             return
 
-    def computed_with(self, graph: Graph, input_is_own: bool = True) -> Graph:
-        """Return the graph computed with the integers of the file, rounded where the file rounds.
+    def computed_with(self, graph: Graph, wanted: bool | None, input_is_own: bool = True) -> Computed:
+        """Return a graph computed with the integers of the file, rounded where the file rounds.
 
         Parameters
         ----------
         graph : Graph
             Of floats.
+        wanted : bool or None
+            As a caller of `Network.load` says it: None takes the integers where a layer has them.
         input_is_own : bool
             Whether the input of the graph is that of the file, and not what arithmetic at its start made of it.
 
         Raises
         ------
         UnsupportedError
-            If no layer becomes one of integers.
+            If integers are wanted, and no layer becomes one of integers.
         """
+        if wanted is False or (wanted is None and not self._is_quantized):
+            return Computed(graph, {})
         grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
         plain = with_merged_limits(optimize(graph, FLOAT_PASSES), grids)
         made = to_integers(plain, grids, self.in_float, self.scales, round_all=True, halves=self.halves)
-        if not made.graph.is_quantized:
-            why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:8])
+        layers = [node.name for node in plain.nodes if isinstance(node.op, LAYERS)]
+        exact = [name for name in layers if name not in made.in_float]
+        why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:MOST_REASONS])
+        if exact:
+            also = f"; in float: {why}" if why else ""
+            return Computed(
+                without_implied_limits(made.graph),
+                {NOTE: f"{len(exact)} of {len(layers)} layers compute with integers{also}"},
+            )
+        if wanted:
             raise UnsupportedError(f"no layer computes with integers: {why}; load it without integers=True")
-        return made.graph
+        return Computed(graph, {NOTE: f"the file has integers, but runs in float: {why}"})
+
+    @property
+    def _is_quantized(self) -> bool:
+        """Whether the file states what the integers of both layers and values stand for."""
+        return bool(self.grids and (self.scales or self.in_float))
+
+
+def check_wanted(integers: object) -> None:
+    """Raise `ConfigError` unless the option of readers is True, False or None."""
+    if integers is not None:
+        flag("integers", integers)

@@ -107,7 +107,10 @@ def quantize(
 
 def _float_graph(net: Network) -> Graph:
     if net.graph.is_quantized:
-        raise GraphError("this network computes with integers already; quantize the network of floats that it is from")
+        raise GraphError(
+            "this network computes with integers already; quantize the network of floats that it is from, or what "
+            "Network.load(path, integers=False) makes of a quantized file"
+        )
     return optimize(net.graph, FLOAT_PASSES)
 
 

@@ -127,11 +127,12 @@ def test_average_pools_are_equal_to_the_byte(dtype: str, kernel: tuple[int, int]
     np.testing.assert_array_equal(ours.transpose(0, 2, 3, 1), theirs)
 
 
-def pooled(dtype: str, zero: int, kernel: tuple[int, int], stride: int) -> bytes:
+def pooled(dtype: str, zero: int, kernel: tuple[int, int], stride: int, low: int = -127) -> bytes:
     """Return a file with an average pool and a dense layer behind it, which reads its bytes."""
     height, width = -(-12 // stride), -(-11 // stride)
     count = height * width * 4
     weight = np.random.default_rng(1).integers(-127, 128, (2, count)).astype(np.int8)
+    weight[0, 0] = low
     grid: dict[str, Any] = dict(scales=[0.5], zeros=[zero], dtype=dtype)
     flat = np.array([1, count], np.int32)
     signed: dict[str, Any] = dict(scales=[0.01], zeros=[0])
@@ -181,8 +182,8 @@ def test_weights_are_the_integers_of_the_file(file: Path, graph: Graph) -> None:
 
 def test_saved_and_loaded_it_takes_a_quarter(file: Path, tmp_path: Path, images: Array) -> None:
     whole, small = tmp_path / "floats.safetensors", tmp_path / "integers.safetensors"
-    Network.load(file).save(whole)
-    Network.load(file, integers=True).save(small)
+    Network.load(file, integers=False).save(whole)
+    Network.load(file).save(small)
     assert small.stat().st_size < whole.stat().st_size / 3
     x = images[:5].transpose(0, 3, 1, 2).astype(np.float32)
     one, two = Network.load(small).graph, Network.load(file, integers=True).graph
@@ -192,6 +193,30 @@ def test_saved_and_loaded_it_takes_a_quarter(file: Path, tmp_path: Path, images:
 def test_a_file_of_floats_has_no_integers(shared_data: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"no layer computes with integers: .*load it without integers=True"):
         Network.load(shared_data / "models" / "mlperftiny_resnet8_cifar10_float.tflite", integers=True)
+
+
+def test_integers_are_the_default_and_the_network_says_so(file: Path, images: Array) -> None:
+    net, asked, floats = (Network.load(file, **o) for o in ({}, {"integers": True}, {"integers": False}))
+    assert net.graph.nodes == asked.graph.nodes
+    assert net.notes["integers"] == (
+        "10 of 10 layers compute with integers; in float: Identity_int8: there is no softmax of bytes"
+    )
+    assert not floats.graph.is_quantized
+    assert "integers" not in floats.notes
+    assert (net.predict(images) == floats.predict(images)).mean() > 0.9
+
+
+@pytest.mark.parametrize("low", [-128, -127])
+def test_weights_that_do_not_fit_are_computed_in_float_and_the_network_says_so(low: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(pooled("int8", -9, (2, 2), 1, low))
+    net = Network.load(path)
+    assert net.graph.is_quantized == (low == -127)
+    if low == -128:
+        assert net.notes["integers"].startswith("the file has integers, but runs in float: ")
+        assert "weight of 128 steps" in net.notes["integers"]
+        with pytest.raises(UnsupportedError, match="no layer computes with integers"):
+            Network.load(path, integers=True)
 
 
 def test_the_option_is_true_or_false(file: Path) -> None:

@@ -28,7 +28,7 @@ IMAGES = np.random.default_rng(0).uniform(0, 6, (3, 4, 5, 6))
 def load(folder: Path, tensors: list[Tensor], operators: list[Operator]) -> Any:
     path = folder / "net.tflite"
     path.write_bytes(model_bytes(tensors, operators))
-    return load_model(path).graph
+    return load_model(path, integers=False).graph
 
 
 def run(graph: Any, x: Array) -> Array:

@@ -29,7 +29,6 @@ from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.onnx.sniff import looks_like_onnx
 from cnnfast.formats.pixels import check_preprocess
 from cnnfast.ops import Shape
-from cnnfast.runtime.arguments import flag
 
 if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess
@@ -43,7 +42,7 @@ def read(
     output: str | None = None,
     classes: Sequence[str] | None = None,
     preprocess: Preprocess | str | None = None,
-    integers: bool = False,
+    integers: bool | None = None,
 ) -> Model:
     """Read an ONNX file, opset 7 or newer.
 
@@ -64,9 +63,9 @@ def read(
     preprocess : Preprocess or str, optional
         How a picture becomes the input. By default an input of bytes takes them as they are. "raw" does so for an input
         of floats; "tf", "torch" and "caffe" are the modes of ``preprocess_input`` of keras.applications.
-    integers : bool
-        Compute with the integers of a quantized file, and round where it does, instead of with the numbers that they
-        stand for; see docs/quantization.md.
+    integers : bool, optional
+        Whether a quantized file computes with its integers and rounds where it does, or with the numbers that they
+        stand for. By default it uses its integers where a layer has them; see docs/quantization.md.
 
     Returns
     -------
@@ -78,32 +77,32 @@ def read(
     ModelFileError
         If the file is damaged, or leaves the input's shape open and ``input_shape`` does not state it.
     UnsupportedError
-        If it holds operators that cnnfast does not run, all of which are listed. With ``integers``, if no layer of the
-        file is quantized.
+        If it holds operators that cnnfast does not run, all of which are listed. With ``integers=True``, if no layer of
+        the file is quantized.
     ConfigError
         For an unknown ``preprocess``, or if the package onnx is missing.
     """
     path = Path(path)
     check_preprocess(preprocess)
-    flag("integers", integers)
     with error_context(path):
         with needs("reading ONNX files", "cnnfast[onnx]"):
             from cnnfast.formats.onnx.proto import load_model
+        from cnnfast.formats.integers import check_wanted
         from cnnfast.formats.onnx.ends import Said, takes_bytes
         from cnnfast.formats.onnx.external import ExternalFiles
         from cnnfast.formats.onnx.integers import integers_in
         from cnnfast.formats.onnx.translate import translation
         from cnnfast.images.preprocess import rule_of
 
+        check_wanted(integers)
         model = load_model(path)
         done, graph = translation(model, ExternalFiles.of(path), Said(input_shape, input_layout, output))
         ((name, shape),) = graph.inputs.items()
         if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
             preprocess = "raw"
-        if integers:
-            graph = integers_in(done, graph).computed_with(graph)
+        graph, more = integers_in(done, graph).computed_with(graph, integers)
         labels = None if classes is None else tuple(classes)
-        return Model(graph, rule_of(preprocess, shape), labels, notes={"source": "ONNX"})
+        return Model(graph, rule_of(preprocess, shape), labels, notes={"source": "ONNX", **more})
 
 
 def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float] | None]:

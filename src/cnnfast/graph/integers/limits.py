@@ -1,4 +1,4 @@
-"""Limits behind limits: a ReLU and the range of the bytes that it is rounded to are one clip."""
+"""Limits behind limits: a ReLU and the range of the bytes that it is rounded to are one clip, or none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from cnnfast.graph.ir import Graph, Node
 from cnnfast.ops import Clip, Op, Relu
+from cnnfast.ops.quantized import Quantize
+from cnnfast.ops.quantized.rounding import BYTE
 
 
 def with_merged_limits(graph: Graph, kept: Container[str]) -> Graph:
@@ -29,6 +31,26 @@ def with_merged_limits(graph: Graph, kept: Container[str]) -> Graph:
         nodes[reader.name] = Node(reader.name, Clip(low, high), nodes.pop(node.name).inputs)
     if len(nodes) == len(graph.nodes):
         return graph
+    return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
+
+
+def without_implied_limits(graph: Graph) -> Graph:
+    """Return a graph of integers without the clips of floats that the bytes behind them imply.
+
+    Examples
+    --------
+    >>> nodes = (Node("a", Clip(0.0, 25.5), ("x",)), Node("b", Quantize(0.1, 0), ("a",)))
+    >>> without_implied_limits(Graph({"x": (2,)}, nodes, {}, ("b",))).nodes
+    (Node(name='b', op=Quantize(scale=0.10000000149011612, zero=0), inputs=('x',)),)
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        reader = graph.only_readers.get(node.name)
+        if not isinstance(node.op, Clip) or reader is None or not isinstance(reader.op, Quantize):
+            continue
+        ends = reader.op.reference(np.array([node.op.low, node.op.high]))
+        if tuple(ends) == BYTE:
+            nodes[reader.name] = Node(reader.name, reader.op, nodes.pop(node.name).inputs)
     return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
 
 

@@ -226,6 +226,12 @@ def active_values(graph: Graph, trainable: Iterable[str]) -> frozenset[str]:
 def _check_gradients(graph: Graph, active: frozenset[str]) -> None:
     problems = [f"{n.name} ({n.op.name})" for n in graph.nodes if n.name in active and not has_gradient(n.op)]
     if problems:
+        advice = ""
+        if graph.is_quantized:
+            advice = (
+                "\nthe network computes with integers: train the one of floats (a quantized file: "
+                "Network.load(path, integers=False)), or freeze all that does"
+            )
         raise UnsupportedError(
-            "these nodes have no gradient, so nothing before them can be trained:\n  " + "\n  ".join(problems)
+            "these nodes have no gradient, so nothing before them can be trained:\n  " + "\n  ".join(problems) + advice
         )
