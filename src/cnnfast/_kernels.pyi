@@ -66,6 +66,7 @@ class Program:
         results: Sequence[Array],
         threads: int,
         pixels: tuple[Array, Array] | None = None,
+        groups: int | None = None,
     ) -> None: ...
     def profile(
         self,
@@ -83,7 +84,6 @@ class Entry:
         result: tuple[int, ...],
         pixels: tuple[Array, Array] | None,
         bounds: tuple[float, float] | None,
-        piece: int,
         batch: int,
         array: type,
         empty: Callable[[tuple[int, ...]], Array],
@@ -93,6 +93,7 @@ class Entry:
         self, shape: tuple[int, ...], strides: tuple[int, ...], layout: str | None, is_bytes: bool
     ) -> tuple[int, int, int, int, int] | None: ...
 
+def partition_batch(images: int, group: int, threads: int, cost: float, work: float = 0) -> tuple[int, int]: ...
 def transform_weights(weight: Array, g: Array, starts: Sequence[int], out: Array) -> None: ...
 def interrupt(thread: int) -> int: ...
 def idle_memory() -> tuple[int, int]: ...

@@ -47,7 +47,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 13
+INTERFACE = 14
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 cdef enum:
@@ -116,7 +116,9 @@ include "kernels/table.pxi"
 include "kernels/reach_check.pxi"
 include "kernels/arena.pxi"
 include "kernels/transfer.pxi"
+include "kernels/partition.pxi"
 include "kernels/program.pxi"
+include "kernels/team.pxi"
 include "kernels/training.pxi"
 include "kernels/entry.pxi"
 include "kernels/winograd_weights.pxi"

@@ -43,6 +43,13 @@ def test_threads_that_share_an_image_change_no_bit(case: Case, isa: str) -> None
             equal(execute(Large(plan), feed, threads), alone, slice(None), f"{threads} threads")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("images", "threads"), [(2, 4), (2, 5), (3, 7), (5, 2), (9, 4)])
+def test_the_last_images_are_computed_by_teams(images: int, threads: int) -> None:
+    plan = make_plan(NETWORKS["cs61c"](), "nchwc")
+    feed = list(random_inputs(plan.graph, np.random.default_rng(0), images).values())
+    equal(execute(Large(plan), feed, threads), execute(plan, feed), slice(None))  # type: ignore[arg-type]
+
+
 @settings(max_examples=15)
 @given(seed=seeds())
 def test_threads_share_random_graphs(seed: int) -> None:

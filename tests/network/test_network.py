@@ -192,7 +192,7 @@ def test_predict_releases_the_gil() -> None:
     assert count >= 3
 
 
-def test_ctrl_c_is_heard_between_two_pieces_of_a_large_batch() -> None:
+def test_ctrl_c_is_heard_in_a_large_batch() -> None:
     net = small_net()
     expected = net.forward(photographs())
     with pytest.raises(KeyboardInterrupt), interrupt_after(0.2):
@@ -200,13 +200,15 @@ def test_ctrl_c_is_heard_between_two_pieces_of_a_large_batch() -> None:
     np.testing.assert_array_equal(net.forward(photographs()), expected)
 
 
-def test_pieces_of_a_batch_are_not_seen_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_batch_that_is_copied_are_not_seen_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     images = photographs(200)
     whole = small_net().forward(images)
-    monkeypatch.setattr(runner, "FLOPS_A_CHUNK", 1)
+    monkeypatch.setattr(runner, "COPIED_ELEMENTS", 1)
+    monkeypatch.setattr(runner, "COPIED_IMAGES", 7)
     net = small_net()
-    np.testing.assert_array_equal(net.forward(images), whole)
-    np.testing.assert_array_equal(net.forward(memoryview(images)), whole)
+    np.testing.assert_array_equal(net.forward(memoryview(images), threads=2), whole)
+    values = net.preprocess(images).astype(np.float64)
+    np.testing.assert_array_equal(net.forward(values, layout="nchw", threads=2), whole)
 
 
 MILLION = """

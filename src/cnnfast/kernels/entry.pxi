@@ -3,7 +3,6 @@
 # again, or raises an error that says what is wrong. Which shapes are images is decided in `_understand` alone.
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals
 
 cdef extern from *:
     """
@@ -57,8 +56,6 @@ cdef class Entry:
         What turns bytes into values; None if bytes are not taken.
     bounds : (float, float) or None
         The range that floats must be in; None if they may be anything.
-    piece : int
-        After that many images for each thread Python may handle a signal, such as that of Ctrl-C.
     batch : int
         The only number of images that is taken, or 0 for any.
     array : type
@@ -69,7 +66,6 @@ cdef class Entry:
     cdef Source _source
     cdef Py_ssize_t _place
     cdef Py_ssize_t _count
-    cdef Py_ssize_t _piece
     cdef Py_ssize_t _batch
     cdef bint _takes_bytes
     cdef float _low
@@ -79,8 +75,7 @@ cdef class Entry:
     cdef object _array
     cdef object _empty
 
-    def __cinit__(self, Program program, shape, result, pixels, bounds, Py_ssize_t piece, Py_ssize_t batch, array,
-                  empty):
+    def __cinit__(self, Program program, shape, result, pixels, bounds, Py_ssize_t batch, array, empty):
         cdef const float[::1] factor, shift
         (spot,), ((self._count, place),) = program._inputs, program._outputs
         self._source.C, self._source.H, self._source.W = shape
@@ -88,7 +83,7 @@ cdef class Entry:
             raise ValueError(f"the program takes images of shape {spot[0]}, not {shape}")
         self._source.dst, self._source.channel, self._source.row = spot[1] * program._lanes, spot[2], spot[3]
         self._program, self._place = program, place * program._lanes
-        self._result, self._piece, self._batch = tuple(result), piece, batch
+        self._result, self._batch = tuple(result), batch
         self._array, self._empty = array, empty
         self._low, self._high = -FLT_MAX, FLT_MAX
         if bounds is not None:
@@ -234,29 +229,23 @@ cdef class Entry:
                     return None
             if _overlap(view, &target):
                 return None
-            self._in_pieces(<const char*>view.buf, geometry, is_bytes, <float*>target.buf, threads)
+            self._compute(<const char*>view.buf, geometry, is_bytes, <float*>target.buf, threads)
         finally:
             PyBuffer_Release(&target)
         return out
 
-    cdef int _in_pieces(self, const char* data, const Geometry* geometry, bint is_bytes, float* results,
-                        int threads) except -1:
-        cdef Source source = self._source
-        cdef Sink sink
-        cdef Py_ssize_t start = 0, N, i
-        source.is_bytes = is_bytes
+    cdef int _compute(self, const char* data, const Geometry* geometry, bint is_bytes, float* results,
+                      int threads) except -1:
+        cdef ImageBatch batch
+        cdef int i
+        batch.n_sources = batch.n_sinks = 1
+        batch.N = geometry.N
+        batch.sources[0] = self._source
+        batch.sources[0].is_bytes, batch.sources[0].data = is_bytes, data
         for i in range(4):
-            source.stride[i] = geometry.stride[i]
-        sink.count, sink.src = self._count, self._place
-        while start < geometry.N:
-            N = min(self._piece * max(threads, 1), geometry.N - start)
-            source.data = data + start * geometry.stride[0]
-            sink.data = results + start * self._count
-            self._program._run_groups(&source, 1, &sink, 1, N, threads)
-            start += N
-            if start < geometry.N:
-                PyErr_CheckSignals()
-        return 0
+            batch.sources[0].stride[i] = geometry.stride[i]
+        batch.sinks[0].count, batch.sinks[0].src, batch.sinks[0].data = self._count, self._place, results
+        return self._program._run_batch(&batch, affordable(max(threads, 1)), self._batch != 0)
 
 
 cdef bint _overlap(const Py_buffer* images, const Py_buffer* out) noexcept:

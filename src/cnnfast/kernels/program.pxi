@@ -1,11 +1,7 @@
 # The program: the steps of a plan, run for every image of a batch in one call without the GIL. Threads take groups of
-# images one after the other, each through the whole network in its own arena; there is no barrier between steps.
+# images one after the other, each through the whole network in its own arena; there is no barrier between steps, and
+# one parallel region takes the whole batch.
 # In layouts nchw and nchw<L>c a group is one image, in layout chwn<L> it is L of them.
-
-cdef enum:
-    SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
-    MAX_SHARES = 8
-
 
 cdef extern from "work_claim.h" nogil:
     ctypedef struct claim:
@@ -50,8 +46,8 @@ cdef class Program:
     group : int
         Images in a group: the lanes for layout chwn<L>, else 1.
     small_batch : callable () -> (Program, cost) or None, optional
-        Makes the program that computes the same for one image at a time, and says what an image costs there, where a
-        group costs 1 here; None if there is no such program. Called at the first batch smaller than a group.
+        Makes the program that computes the same for one image at a time, and estimates what an image costs there, where
+        a group costs 1 here; None if there is no such program. Called when it may be faster.
     work : float
         Multiply-adds of vectors for a group, roughly. From `SHARED_WORK` on threads share the work for one image.
     """
@@ -63,7 +59,7 @@ cdef class Program:
     cdef object _make_steps
     cdef object _make_small_batch
     cdef Program _small_batch
-    cdef double _small_batch_cost
+    cdef Partitioner _partitioner
     cdef double _work
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
@@ -74,7 +70,8 @@ cdef class Program:
                   small_batch=None, double work=0):
         self._lanes = lanes
         self._group = group
-        self._make_small_batch = small_batch
+        self._make_small_batch = small_batch if group > 1 else None
+        self._partitioner.group, self._partitioner.estimate = group, UNKNOWN / group
         self._work = work
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
@@ -89,12 +86,16 @@ cdef class Program:
         # called with the GIL before steps run; where threads meet here, each makes them and the first ones stay
         make = self._make_steps
         if make is not None:
+            start = openmp.omp_get_wtime()
             steps = list(make())
             if self._make_steps is not None:
                 self._take(steps)
                 self._make_steps = None
             del steps, make
             self._trim()
+            self._partitioner.packing = openmp.omp_get_wtime() - start
+        if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
+            raise ValueError("the instruction set was changed after this program was made")
         return 0
 
     cdef _trim(self):
@@ -158,7 +159,7 @@ cdef class Program:
         self._kept.append(flat)
         return <int*>&flat[0]
 
-    def run(self, images, results, int threads, pixels=None):
+    def run(self, images, results, int threads, pixels=None, groups=None):
         """Run the steps for N images.
 
         Parameters
@@ -170,165 +171,167 @@ cdef class Program:
         threads : int
         pixels : (factor, shift), each float32 (C,), optional
             What turns the bytes of a uint8 image into values.
+        groups : int, optional
+            How many groups the first images form, while those behind them run alone; by default what is fastest.
+            The results are the same.
         """
-        cdef Source[MAX_ENDS] sources
-        cdef Sink[MAX_ENDS] sinks
-        cdef Py_ssize_t N = self._bind(sources, images, pixels, sinks, results)
-        self._run_groups(sources, len(images), sinks, len(results), N, threads)
+        cdef ImageBatch batch
+        self._bind(&batch, images, pixels, results)
+        threads = affordable(max(threads, 1))
+        if groups is None:
+            self._run_batch(&batch, threads, False)
+        else:
+            self._plan_small_batch()
+            alone = batch.N - groups * self._group
+            if not 0 <= groups <= rounds(batch.N, self._group) or alone > 0 and self._small_batch is None:
+                raise ValueError(f"{batch.N} images cannot run as {groups} groups of {self._group}")
+            self._run_partition(&batch, groups, threads)
 
-    cdef Py_ssize_t _bind(self, Source* sources, images, pixels, Sink* sinks, results) except -1:
-        # where images come from and where results go; returns how many images there are
-        cdef int n_sources = len(self._inputs), n_sinks = len(self._outputs), i
-        cdef Py_ssize_t N
-        if not 1 <= n_sources == len(images) <= MAX_ENDS or not 1 <= n_sinks == len(results) <= MAX_ENDS:
-            raise ValueError(f"a program takes one array for each graph input and output, at most {MAX_ENDS} of each")
-        N = len(images[0])
-        for i in range(n_sources):
-            _bind_source(&sources[i], images[i], self._inputs[i], pixels, N, self._lanes)
-        for i in range(n_sinks):
-            _bind_sink(&sinks[i], results[i], self._outputs[i], N, self._lanes)
-        return N
-
-    cdef int _run_groups(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                         Py_ssize_t N, int threads) except -1:
-        # N images: whole groups here, and those that are left here or one at a time, whichever is faster
-        cdef Source[MAX_ENDS] rest_sources
-        cdef Sink[MAX_ENDS] rest_sinks
-        cdef Py_ssize_t left = N % self._group, whole = N - left
+    cdef int _bind(self, ImageBatch* batch, images, pixels, results) except -1:
+        # where images come from and where results go
         cdef int i
-        if left == 0 or not self._prefers_small_batch(whole // self._group, left, threads):
-            return self._run_all(sources, n_sources, sinks, n_sinks, N, threads)
-        if whole:
-            self._run_all(sources, n_sources, sinks, n_sinks, whole, threads)
-        for i in range(n_sources):
-            rest_sources[i] = sources[i]
-            rest_sources[i].data += whole * sources[i].stride[0]
-            _place_source(&rest_sources[i], self._small_batch._inputs[i], self._small_batch._lanes)
-        for i in range(n_sinks):
-            rest_sinks[i] = sinks[i]
-            rest_sinks[i].data += whole * sinks[i].count
-            rest_sinks[i].src = self._small_batch._outputs[i][1] * self._small_batch._lanes
-        return self._small_batch._run_all(rest_sources, n_sources, rest_sinks, n_sinks, left, threads)
+        batch.n_sources, batch.n_sinks = len(self._inputs), len(self._outputs)
+        if not 1 <= batch.n_sources == len(images) <= MAX_ENDS or not 1 <= batch.n_sinks == len(results) <= MAX_ENDS:
+            raise ValueError(f"a program takes one array for each graph input and output, at most {MAX_ENDS} of each")
+        batch.N = len(images[0])
+        for i in range(batch.n_sources):
+            _bind_source(&batch.sources[i], images[i], self._inputs[i], pixels, batch.N, self._lanes)
+        for i in range(batch.n_sinks):
+            _bind_sink(&batch.sinks[i], results[i], self._outputs[i], batch.N, self._lanes)
+        return 0
 
-    cdef bint _prefers_small_batch(self, Py_ssize_t groups, Py_ssize_t left, int threads) except -1:
-        # whether images that fill no group are faster one at a time: what counts is the thread with the most work
-        cdef double together, apart
-        if self._make_small_batch is not None and groups == 0:
-            make, self._make_small_batch = self._make_small_batch, None
-            made = make()
-            if made is not None:
-                self._small_batch_cost = made[1]
-                self._small_batch = made[0]
-                del made, make
-                self._small_batch._trim()
-        if self._small_batch is None:
-            return False
-        threads = max(threads, 1)
-        together = (groups + 1 + threads - 1) // threads
-        apart = (groups + threads - 1) // threads + (left + threads - 1) // threads * self._small_batch_cost
-        return apart < together
+    cdef int _run_batch(self, const ImageBatch* batch, int threads, bint alike) except -1:
+        # all images, in the partition that takes the least time; ``alike`` says that all calls will be like this one
+        cdef Partition partition
+        cdef ImageBatch part
+        if self._group == 1:
+            return self._run_alone(batch, threads)
+        if batch.N < self._group or alike:
+            self._plan_small_batch()
+        if self._make_small_batch is None and self._small_batch is None:
+            return self._run_partition(batch, rounds(batch.N, self._group), threads)
+        partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
+        if partition.alone and self._make_small_batch is not None:
+            # the estimate was not of this network yet
+            self._plan_small_batch()
+            return self._run_batch(batch, threads, alike)
+        if partition.head == batch.N:
+            return self._run_timed(batch, partition, threads)
+        part = batch[0]
+        part.N = partition.head
+        self._run_timed(&part, partition, threads)
+        part = batch[0]
+        skip_images(&part, partition.head)
+        return self._run_batch(&part, threads, alike)
 
-    cdef int _run_all(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                      Py_ssize_t N, int threads) except -1:
-        # N images in borrowed arenas, one for each thread; called with the GIL, which it releases
-        cdef Py_ssize_t groups = (N + self._group - 1) // self._group, group
-        cdef int shares
+    cdef int _plan_small_batch(self) except -1:
+        # packs no weights yet
+        make, self._make_small_batch = self._make_small_batch, None
+        made = None if make is None else make()
+        if made is not None:
+            self._small_batch, self._partitioner.estimate = made
+            self._partitioner.work = self._small_batch._work
+        return 0
+
+    cdef int _ready(self) noexcept:
+        # which programs have packed their weights
+        cdef int groups = GROUPS if self._make_steps is None else 0
+        return groups | ALONE if self._small_batch is not None and self._small_batch._make_steps is None else groups
+
+    cdef int _run_timed(self, const ImageBatch* batch, Partition partition, int threads) except -1:
+        cdef double start = openmp.omp_get_wtime() if partition.timed else 0
+        self._run_partition(batch, partition.groups, threads)
+        if partition.timed:
+            note_time(&self._partitioner, partition, threads, openmp.omp_get_wtime() - start)
+        return 0
+
+    cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:
+        # so many groups, and the images behind them alone, in borrowed arenas, one for each thread
+        cdef Py_ssize_t together = min(batch.N, groups * self._group), tasks = groups + batch.N - together, task
+        cdef Program small = self._small_batch
+        cdef ImageBatch rest
+        cdef Block block
+        cdef Py_ssize_t arena = self._arena
+        cdef float* arenas
+        cdef call_state call
+        if together < batch.N:
+            small._relocated(batch, &rest)
+            skip_images(&rest, together)
+            if groups == 0:
+                return small._run_alone(&rest, threads)
+            small._prepare()
+            arena = max(arena, small._arena)
+        self._prepare()
+        threads = <int>min(<Py_ssize_t>threads, tasks)
+        block = borrow(threads * arena * sizeof(float))
+        arenas = <float*>block.data
+        begin_call(&call)
+        with nogil:
+            if threads == 1:
+                for task in range(tasks):
+                    if task < groups:
+                        self._one(batch, task, arenas, &call)
+                    else:
+                        small._one(&rest, task - groups, arenas, &call)
+            else:
+                for task in prange(tasks, schedule="dynamic", num_threads=threads):
+                    if task < groups:
+                        self._one(batch, task, arenas + openmp.omp_get_thread_num() * arena, &call)
+                    else:
+                        small._one(&rest, task - groups, arenas + openmp.omp_get_thread_num() * arena, &call)
+        give_back(block)
+        return end_call(&call)
+
+    cdef int _relocated(self, const ImageBatch* batch, ImageBatch* moved) except -1:
+        # the same images and results with their places in this program
+        cdef int i
+        moved[0] = batch[0]
+        for i in range(batch.n_sources):
+            _place_source(&moved.sources[i], self._inputs[i], self._lanes)
+        for i in range(batch.n_sinks):
+            moved.sinks[i].src = self._outputs[i][1] * self._lanes
+        return 0
+
+    cdef int _run_alone(self, const ImageBatch* batch, int threads) except -1:
+        # images one at a time; threads that the last ones would leave idle share their work
+        cdef Py_ssize_t N = batch.N, last = N % threads, image
+        cdef int shares = threads_of_an_image(self._work, last, threads)
         cdef Block block
         cdef float* arenas
         cdef call_state call
         self._prepare()
-        if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
-            raise ValueError("the instruction set was changed after this program was made")
-        shares = self._threads_of_an_image(N, threads)
-        threads = max(1, min(<Py_ssize_t>threads, groups)) if shares == 1 else shares
-        threads = affordable(threads)
-        shares = min(shares, threads)
-        block = borrow(threads * self._arena * sizeof(float) + (self._count + 1) * sizeof(claim))
+        if shares == 1:
+            last, threads = 0, <int>min(<Py_ssize_t>threads, N)
+        block = borrow(threads * self._arena * sizeof(float) + last * (self._count + 1) * sizeof(claim))
         arenas = <float*>block.data
         begin_call(&call)
         with nogil:
-            if shares > 1:
-                for group in range(groups):
-                    self._one_shared(sources, n_sources, sinks, n_sinks, group, N, arenas, shares, &call)
-            elif threads == 1:
-                for group in range(groups):
-                    self._one(sources, n_sources, sinks, n_sinks, group, N, arenas, &call)
-            else:
-                for group in prange(groups, schedule="dynamic", num_threads=threads):
-                    self._one(sources, n_sources, sinks, n_sinks, group, N,
-                              arenas + openmp.omp_get_thread_num() * self._arena, &call)
+            if threads == 1:
+                for image in range(N):
+                    self._one(batch, image, arenas, &call)
+            elif N > last:
+                for image in prange(N - last, schedule="dynamic", num_threads=threads):
+                    self._one(batch, image, arenas + openmp.omp_get_thread_num() * self._arena, &call)
+            if last:
+                run_teams(self, batch, N - last, arenas, <claim*>(arenas + threads * self._arena), shares, &call)
         give_back(block)
         return end_call(&call)
 
-    cdef int _threads_of_an_image(self, Py_ssize_t N, int threads) noexcept nogil:
-        # how many threads share the work for one image: several if it is large, and if most would else be idle
-        if self._lanes == 1 or self._group > 1 or 2 * N > threads:
-            return 1
-        return max(1, min(threads, <int>min(self._work / SHARED_WORK + 1, <double>MAX_SHARES)))
-
-    cdef void _one_shared(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                          Py_ssize_t group, Py_ssize_t N, float* arenas, int threads,
-                          call_state* call) noexcept nogil:
-        # all values are in the first arena; the others are workspaces, and the claims of load and steps follow them
-        cdef claim* claims = <claim*>(arenas + threads * self._arena)
-        cdef int i
-        memset(claims, 0, (self._count + 1) * sizeof(claim))
-        with parallel(num_threads=threads):
-            self._share(sources, n_sources, group, N, arenas, claims, openmp.omp_get_thread_num(), threads, call)
-        for i in range(n_sinks):
-            self._store(&sinks[i], group, N, arenas)
-
-    cdef void _share(self, const Source* sources, int n_sources, Py_ssize_t group, Py_ssize_t N, float* arenas,
-                     claim* claims, int thread, int parts, call_state* call) noexcept nogil:
-        # What one thread does: it claims parts of each step as long as there are any. In a call that stops it continues
-        # to claim, so that no thread waits forever, but computes nothing.
-        cdef Py_ssize_t i, known = 0
-        cdef int part, others, spins
-        cdef const Step* step
-        cdef Context ctx
-        cdef floating_mode before = floating_begin()
-        ctx.isa, ctx.arena, ctx.thread_arena = self._isa, arenas, arenas + thread * self._arena
-        help_call(call)
-        if claim_part(&claims[0]) == 0:
-            for i in range(n_sources):
-                self._load(&sources[i], group, N, arenas)
-            finish_part(&claims[0])
-        for i in range(self._count):
-            step = &self._steps[i]
-            while step.needs_barrier and known <= i:
-                others = parts if known and self._steps[known - 1].splits else 1
-                spins = SPINS
-                while not wait_for_parts(&claims[known], others, spins):
-                    spins = 0
-                    must_stop()
-                known += 1
-            ctx.parts = parts if step.splits else 1
-            part = claim_part(&claims[i + 1])
-            while part < ctx.parts:
-                if not must_stop():
-                    ctx.part = part
-                    step.run(step, &ctx)
-                finish_part(&claims[i + 1])
-                part = claim_part(&claims[i + 1])
-        help_call(NULL)
-        floating_end(before)
-
-    cdef void _one(self, const Source* sources, int n_sources, const Sink* sinks, int n_sinks,
-                   Py_ssize_t group, Py_ssize_t N, float* arena, call_state* call) noexcept nogil:
+    cdef void _one(self, const ImageBatch* batch, Py_ssize_t group, float* arena, call_state* call) noexcept nogil:
         cdef Py_ssize_t i
         cdef Context ctx = whole_step(self._isa, arena)
         cdef floating_mode before = floating_begin()
         help_call(call)
         if not must_stop():
-            for i in range(n_sources):
-                self._load(&sources[i], group, N, arena)
+            for i in range(batch.n_sources):
+                self._load(&batch.sources[i], group, batch.N, arena)
         for i in range(self._count):
             if must_stop():
                 break
             self._steps[i].run(&self._steps[i], &ctx)
         if not must_stop():
-            for i in range(n_sinks):
-                self._store(&sinks[i], group, N, arena)
+            for i in range(batch.n_sinks):
+                self._store(&batch.sinks[i], group, batch.N, arena)
         help_call(NULL)
         floating_end(before)
 
@@ -354,17 +357,16 @@ cdef class Program:
         list of float
             Seconds of loading, of each step, and of storing: the least of ``rounds``.
         """
-        cdef Source[MAX_ENDS] sources
-        cdef Sink[MAX_ENDS] sinks
-        cdef Py_ssize_t N = self._bind(sources, images, pixels, sinks, results), i, r
-        cdef int n_sources = len(images), n_sinks = len(results)
+        cdef ImageBatch batch
+        cdef Py_ssize_t i, r
         cdef double start
         cdef Block block
         cdef float* arena
         cdef Context ctx
         cdef floating_mode before
-        if N > self._group:
-            raise ValueError(f"{N} images are more than one group of {self._group}")
+        self._bind(&batch, images, pixels, results)
+        if batch.N > self._group:
+            raise ValueError(f"{batch.N} images are more than one group of {self._group}")
         self._prepare()
         best = [float("inf")] * (self._count + 2)
         block = borrow(self._arena * sizeof(float))
@@ -373,16 +375,16 @@ cdef class Program:
         before = floating_begin()
         for r in range(rounds):
             start = openmp.omp_get_wtime()
-            for i in range(n_sources):
-                self._load(&sources[i], 0, N, arena)
+            for i in range(batch.n_sources):
+                self._load(&batch.sources[i], 0, batch.N, arena)
             best[0] = min(best[0], openmp.omp_get_wtime() - start)
             for i in range(self._count):
                 start = openmp.omp_get_wtime()
                 self._steps[i].run(&self._steps[i], &ctx)
                 best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
             start = openmp.omp_get_wtime()
-            for i in range(n_sinks):
-                self._store(&sinks[i], 0, N, arena)
+            for i in range(batch.n_sinks):
+                self._store(&batch.sinks[i], 0, batch.N, arena)
             best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
         floating_end(before)
         give_back(block)

@@ -26,6 +26,25 @@ cdef struct Sink:
     Py_ssize_t src
 
 
+cdef struct ImageBatch:
+    # images and results of a call
+    Source[MAX_ENDS] sources
+    int n_sources
+    Sink[MAX_ENDS] sinks
+    int n_sinks
+    Py_ssize_t N
+
+
+cdef void skip_images(ImageBatch* batch, Py_ssize_t count) noexcept nogil:
+    # what is left behind the first ones
+    cdef int i
+    for i in range(batch.n_sources):
+        batch.sources[i].data += count * batch.sources[i].stride[0]
+    for i in range(batch.n_sinks):
+        batch.sinks[i].data += count * batch.sinks[i].count
+    batch.N -= count
+
+
 cdef float _unit = 1                       # no constant: the compiler would leave the product out
 
 

@@ -28,11 +28,8 @@ from cnnfast.plan.programs import Programs
 from cnnfast.runtime.dispatch import Entry, Program
 from cnnfast.runtime.threads import of_call
 
-FLOPS_A_CHUNK = 2_000_000_000
-"""Work between two looks at whether the user has pressed Ctrl-C, and the size of the pieces of a large batch."""
-
-COPIED_ELEMENTS = 1 << 22
-"""Of the images that one thread computes at a time, where they must be copied first."""
+COPIED_ELEMENTS, COPIED_IMAGES = 1 << 22, 64
+"""For each thread, of the images that are copied at a time where they must be copied first: whichever is more."""
 
 RAISE = "raise"
 BOTH_CHECKS = FINITE | NEAR
@@ -73,9 +70,8 @@ class Runner:
 
     def entry_for(self, batch: int) -> Entry:
         """Return the short way for that many images, or for any number if it is 0."""
-        piece = -(-self._images_a_piece // 64) * 64
         pixels, bounds = self._affine(), self.rules.bounds
-        return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, piece, batch, np.ndarray, _empty)
+        return Entry(self._program, as_chw(self._shape), self.result, pixels, bounds, batch, np.ndarray, _empty)
 
     def run(
         self, images: object, layout: str | None, nan_policy: str, outliers: str, threads: int | None, out: Array | None
@@ -118,15 +114,9 @@ class Runner:
         return np.repeat(factor, channels), np.repeat(shift, channels)
 
     def _parts(self, images: int, threads: int) -> Iterator[slice]:
-        """Cut a batch into pieces, so that memory is constant and Ctrl-C works."""
-        elements = math.prod(self._shape)
-        size = threads * min(self._images_a_piece, max(64, COPIED_ELEMENTS // max(elements, 1)))
+        """Cut a batch into parts that are copied one after the other, so that memory is constant."""
+        size = threads * max(COPIED_IMAGES, COPIED_ELEMENTS // max(math.prod(self._shape), 1))
         return (slice(start, min(start + size, images)) for start in range(0, images, size))
-
-    @cached_property
-    def _images_a_piece(self) -> int:
-        flops = sum(self._graph.cost(node).flops for node in self._graph.nodes)
-        return max(64, FLOPS_A_CHUNK // max(flops, 1))
 
 
 NO_PREPROCESSING = f"this network takes floats, and no uint8 pixels or pictures: it {UNSAID}"

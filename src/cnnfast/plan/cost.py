@@ -6,10 +6,11 @@ The unit is a multiply-add of a vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cnnfast.plan.choose import INPUT_COST, OUTPUT_COST, WINOGRAD
 from cnnfast.plan.step import Step
+from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
 
 MOVE = 2
@@ -17,6 +18,33 @@ MOVE = 2
 
 ELEMENT = 4
 """The cost of an element that is moved on its own."""
+
+
+CACHED_WEIGHTS = 1 << 18
+"""So many weights stay in the fast caches from one group of images to the next."""
+
+WEIGHT = 0.375
+"""The cost of a weight that does not, when it is read."""
+
+
+def total_cost(steps: Sequence[Step]) -> float:
+    """Return the work of all steps for one group of images, and what it costs to read their weights once."""
+    weights = sum(weights_of(step) for step in steps)
+    return total_work(steps) + (WEIGHT * weights if weights > CACHED_WEIGHTS else 0)
+
+
+def weights_of(step: Step) -> int:
+    """Return how many weights of convolutions and dense layers a step reads.
+
+    Examples
+    --------
+    >>> weights_of(Step("y", "dense_f32_chwn_direct", ("x",), "y", ints=dict(K=100, O=10)))
+    1000
+    """
+    g, known = step.ints, kernels.KERNELS[step.kernel]
+    if known.op == "conv2d" and known.algorithm in WINOGRAD:
+        return (WINOGRAD[known.algorithm] + OUTPUTS - 1) ** 2 * g["C"] * g["OC"]
+    return g["K"] * g.get("O", g.get("OC", 1)) if known.op in ("dense", "conv2d") and "K" in g else 0
 
 
 def total_work(steps: Iterable[Step]) -> float:

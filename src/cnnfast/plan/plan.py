@@ -16,7 +16,7 @@ from cnnfast.ops import Shape
 from cnnfast.plan.budget import BudgetError, PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.chwn.lowering import lower_chwn
-from cnnfast.plan.cost import total_work
+from cnnfast.plan.cost import total_cost, total_work
 from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
 from cnnfast.plan.nchw import lower_nchw
@@ -91,11 +91,15 @@ class Plan:
         except (UnsupportedError, BudgetError):
             return None
 
-    def small_batch_program(self) -> tuple[Any, float] | None:
-        """Return the program of `small_batch`, and what an image costs there, where a group costs 1 here."""
-        if self.small_batch is None or not self.steps:
+    def small_batch_program(self, steps: Callable[[], list[Any]] | None = None) -> tuple[Any, float] | None:
+        """Return the program of `small_batch`, and what an image may cost there, where a group costs 1 here.
+
+        It asks ``steps`` for its own when it runs first; by default the plan, which stays in memory until then.
+        """
+        small = self.small_batch
+        if small is None or not self.steps:
             return None
-        return self.small_batch.program, total_work(self.small_batch.steps) / total_work(self.steps)
+        return small.program_with(steps=steps or small.packed_steps), total_cost(small.steps) / total_cost(self.steps)
 
     @cached_property
     def program(self) -> Any:

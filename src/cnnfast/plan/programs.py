@@ -12,9 +12,9 @@ class Programs:
     """The program of a graph for any number of images.
 
     Groups of images, and images that do not fill a group, read weights in different orders, each several times as
-    large as the file where Winograd transforms them. So each kind is packed when the first such images come, and the
-    plan, whose weights are in float64 where something was folded into them, is dropped afterwards. It is made again,
-    in the same way, if the other kind comes later.
+    large as the file where Winograd transforms them. So each kind is packed when it runs first, and the plan, whose
+    weights are in float64 where something was folded into them, is dropped afterwards. It is made again, in the same
+    way, if the other kind is to run later.
 
     Examples
     --------
@@ -41,5 +41,10 @@ class Programs:
         return plan.packed_steps()
 
     def _small_batch(self) -> tuple[Any, float] | None:
+        self._latest = self.plan()
+        return self._latest.small_batch_program(self._small_batch_steps)
+
+    def _small_batch_steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None
-        return plan.small_batch_program()
+        assert plan.small_batch is not None
+        return plan.small_batch.packed_steps()

@@ -1,0 +1,148 @@
+# How a batch is divided: whole groups, and images that run alone through the small-batch program. Every way gives the
+# same bits, so the one that ends first on all threads is taken. What an image alone costs is estimated when that program
+# is planned and measured from the calls that run; weights are packed a second time only once that would have paid.
+
+from libc.math cimport floor
+
+cdef enum:
+    GROUPS = 1
+    ALONE = 2
+    LOOKS = 4                              # calls of each kind that are timed; the fastest counts
+    SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
+    MAX_SHARES = 8
+
+cdef double BEST_CASE = 0.7                # an image alone may cost this part of the estimate …
+cdef double WORST_CASE = 2.0               # … or this many times as much
+cdef double UNKNOWN = 1.2                  # of an equal part of a group: before that program is planned
+cdef double SHARED = 1.25                  # threads that share an image take this many times their equal parts
+
+
+cdef struct Partition:
+    Py_ssize_t head                        # the images that this is about; those behind them are partition again
+    Py_ssize_t groups
+    Py_ssize_t alone
+    bint timed                             # only groups, or only images alone, whose time is to be noted
+
+
+cdef struct Partitioner:
+    Py_ssize_t group                       # images in a group
+    double work                            # of an image alone, in multiply-adds of vectors
+    double estimate                        # what an image alone costs, in groups
+    double[2] seconds                      # the least that a group, and an image alone, has taken on a thread
+    int[2] looks
+    double lost                            # seconds that the other program might have saved until now
+    double packing                         # seconds that packing the weights of one program has taken
+
+
+cdef inline Py_ssize_t rounds(Py_ssize_t count, Py_ssize_t size) noexcept nogil:
+    return (count + size - 1) // size
+
+
+cdef int threads_of_an_image(double work, Py_ssize_t images, int threads) noexcept nogil:
+    # how many threads share the work for one image: several if it is large, and if most would else be idle
+    if images == 0 or 2 * images > threads:
+        return 1
+    return max(1, min(<int>(threads // images), <int>min(work / SHARED_WORK + 1, <double>MAX_SHARES)))
+
+
+cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, int threads, double cost) noexcept nogil:
+    # of the thread that ends last, in groups: they come first, and who has none begins with images
+    cdef Py_ssize_t full = groups // threads, busy = groups % threads, last
+    cdef double time = full
+    cdef int shares
+    if busy:
+        alone = max(0, alone - (threads - busy) * <Py_ssize_t>floor(1 / cost))
+        time += 1
+    last = 0 if groups else alone % threads
+    time += rounds(alone - last, threads) * cost
+    if last:
+        shares = threads_of_an_image(s.work, last, threads)
+        time += cost if shares == 1 else cost * SHARED / shares
+    return time
+
+
+cdef Partition partition_of(const Partitioner* s, Py_ssize_t N, Py_ssize_t groups) noexcept nogil:
+    cdef Partition partition
+    partition.head, partition.timed = N, False
+    partition.groups, partition.alone = groups, max(0, N - groups * s.group)
+    return partition
+
+
+cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, double cost) noexcept nogil:
+    # among all images in groups, all alone, and as many of the last groups taken apart as can matter
+    cdef Py_ssize_t groups, best = rounds(N, s.group), least = max(0, N // s.group - 2 * threads)
+    cdef double time, best_time = time_of(s, best, 0, threads, cost)
+    for groups in range(N // s.group, least - 1, -1):
+        time = time_of(s, groups, N - groups * s.group, threads, cost)
+        if time < best_time:
+            best, best_time = groups, time
+    if time_of(s, 0, N, threads, cost) < best_time:
+        best = 0
+    return partition_of(s, N, best)
+
+
+cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
+    # ``ready`` says which programs have packed their weights; if all calls will be ``alike``, packing pays at once
+    cdef double cost = s.estimate
+    cdef Partition only, best
+    if s.looks[0] and s.looks[1]:
+        cost = s.seconds[1] / s.seconds[0]
+    best = best_partition(s, N, threads, cost)
+    if ready == GROUPS | ALONE:
+        return _look(s, best, threads)
+    if alike:
+        return best
+    if ready == 0:
+        return partition_of(s, N, 0 if best.groups == 0 else rounds(N, s.group))
+    only = partition_of(s, N, rounds(N, s.group) if ready == GROUPS else 0)
+    only.timed = True
+    return best if _packing_pays(s, only, threads, ready) else only
+
+
+cdef bint _packing_pays(Partitioner* s, Partition only, int threads, int ready) noexcept nogil:
+    # whether calls like this one have lost as much time, if the estimate is that wrong, as packing would have taken
+    cdef double cost = s.estimate * (BEST_CASE if ready == GROUPS else WORST_CASE), time, best
+    cdef Partition other = best_partition(s, only.head, threads, cost)
+    if s.looks[0 if ready == GROUPS else 1] == 0:
+        return False
+    time = time_of(s, only.groups, only.alone, threads, cost)
+    best = time_of(s, other.groups, other.alone, threads, cost)
+    s.lost += (time - best) * (s.seconds[0] if ready == GROUPS else s.seconds[1] / cost)
+    return s.lost > s.packing
+
+
+cdef Py_ssize_t _groups_at(const Partitioner* s, Py_ssize_t N, int threads, double factor) noexcept nogil:
+    return best_partition(s, N, threads, s.estimate * factor).groups
+
+
+cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept nogil:
+    # Where a time is still unknown and would matter, the first images run that way: not where threads would share one.
+    cdef int kind = 0 if s.looks[0] < s.looks[1] else 1
+    cdef Py_ssize_t N = best.head, head = min(N, s.group * threads)
+    if s.looks[kind] >= LOOKS or 2 * head <= threads:
+        return best
+    if _groups_at(s, N, threads, BEST_CASE) == _groups_at(s, N, threads, WORST_CASE):
+        return best
+    best = partition_of(s, head, rounds(head, s.group) if kind == 0 else 0)
+    best.timed = True
+    return best
+
+
+cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
+    # the least of a few calls: others may have been disturbed
+    cdef int kind = 0 if partition.groups else 1
+    cdef double each = seconds / rounds(partition.groups if partition.groups else partition.alone, threads)
+    if s.looks[kind] == LOOKS or partition.alone and 2 * partition.alone <= threads:
+        return
+    if s.looks[kind] == 0 or each < s.seconds[kind]:
+        s.seconds[kind] = each
+    s.looks[kind] += 1
+
+
+def partition_batch(Py_ssize_t images, Py_ssize_t group, int threads, double cost, double work=0):
+    """Return how many groups and how many images alone make up a batch, where an image alone costs ``cost`` groups."""
+    cdef Partitioner partitioner
+    cdef Partition partition
+    partitioner.group, partitioner.work = group, work
+    partition = best_partition(&partitioner, images, threads, cost)
+    return partition.groups, partition.alone

@@ -1,0 +1,110 @@
+"""How a batch is partition between groups and images alone: by the time it takes, never seen in a result."""
+
+from __future__ import annotations
+
+import heapq
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kernels.engines import execute
+from kernels.test_networks import NETWORKS
+from random_graphs import random_inputs
+
+from cnnfast.plan import make_plan
+from cnnfast.runtime.dispatch import kernels
+
+
+def makespan(groups: int, alone: int, threads: int, cost: float) -> float:
+    """Return when the last thread ends, if each takes the next group or image as soon as it is free."""
+    free = [0.0] * threads
+    for each in [1.0] * groups + [cost] * alone:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)
+
+
+@given(
+    images=st.integers(1, 200),
+    group=st.sampled_from([4, 8, 16]),
+    threads=st.sampled_from([1, 2, 3, 8, 16]),
+    cost=st.floats(0.02, 1.2),
+)
+def test_a_partition_takes_no_longer_than_any_other(images: int, group: int, threads: int, cost: float) -> None:
+    groups, alone = kernels.partition_batch(images, group, threads, cost)
+    assert groups * group + alone >= images
+    assert alone == max(0, images - groups * group)
+    least = min(makespan(g, max(0, images - g * group), threads, cost) for g in range(-(-images // group) + 1))
+    # what threads do at the end of the last group is counted in whole images
+    assert makespan(groups, alone, threads, cost) <= least + cost + 1e-9
+
+
+@pytest.mark.parametrize(("images", "threads", "expected"), [(16, 1, (1, 0)), (16, 2, (0, 16)), (32, 2, (2, 0))])
+def test_threads_are_not_idle_beside_one_group(images: int, threads: int, expected: tuple[int, int]) -> None:
+    assert kernels.partition_batch(images, 16, threads, 1.1 / 16) == expected
+
+
+def test_a_large_image_that_is_left_is_shared() -> None:
+    # the third of three images on two threads: alone it would take as long as a fourth
+    assert kernels.partition_batch(3, 16, 2, 0.6, 0) == (1, 0)
+    assert kernels.partition_batch(3, 16, 2, 0.6, 1e9) == (0, 3)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("name", ["cs61c", "resnet"])
+def test_every_partition_gives_the_same_bits(name: str, threads: int) -> None:
+    plan = make_plan(NETWORKS[name]())
+    images = 2 * plan.group + 3
+    (feed,) = random_inputs(plan.graph, np.random.default_rng(1), images).values()
+    expected = execute(plan, [feed])[0]
+    for groups in range(4):
+        result = np.full_like(expected, np.nan)
+        plan.program_for_any_batch.run([feed], [result], threads, groups=groups)
+        np.testing.assert_array_equal(result, expected)
+    with pytest.raises(ValueError, match="cannot run as 4 groups"):
+        plan.program_for_any_batch.run([feed], [result], threads, groups=4)
+
+
+class Clock:
+    """A network whose small-batch program is made when it pays; counts how often each kind of weights is packed."""
+
+    def __init__(self) -> None:
+        self.plan = make_plan(NETWORKS["cs61c"]())
+        self.packed: list[str] = []
+        self.program = self.plan.program_with(self._small_batch, steps=self._steps)
+
+    def _steps(self) -> list[object]:
+        self.packed.append("groups")
+        time.sleep(0.05)
+        return self.plan.packed_steps()
+
+    def _small_batch(self) -> object:
+        assert self.plan.small_batch is not None
+        return self.plan.small_batch_program(self._small_batch_steps)
+
+    def _small_batch_steps(self) -> list[object]:
+        self.packed.append("alone")
+        assert self.plan.small_batch is not None
+        return self.plan.small_batch.packed_steps()
+
+    def run(self, images: int, threads: int = 1, times: int = 1) -> list[str]:
+        (feed,) = random_inputs(self.plan.graph, np.random.default_rng(1), images).values()
+        result = np.empty((images, 10), np.float32)
+        for _ in range(times):
+            self.program.run([feed], [result], threads)
+        return self.packed
+
+
+def test_weights_are_packed_for_what_runs() -> None:
+    assert Clock().run(1, times=100) == ["alone"]
+    assert Clock().run(64) == ["groups"]
+
+
+def test_weights_are_packed_again_once_it_would_have_paid() -> None:
+    clock = Clock()
+    batch = clock.plan.group
+    clock.run(4 * batch)
+    # one thread does all of a group while the other has none: not worth 0.05 s for a few calls
+    assert clock.run(batch, threads=2, times=5) == ["groups"]
+    assert clock.run(batch, threads=2, times=2000) == ["groups", "alone"]
