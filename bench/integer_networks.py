@@ -16,7 +16,7 @@ CALIBRATION = 16
 
 @cache
 def integer_network(id: str) -> Network:
-    """Return a network of integers; that of n6 and n7 takes a minute."""
+    """Return a network of integers; that of n6 and n7 takes some seconds."""
     bench = BENCHES[id]
     return quantize(bench.network(), bench.pictures(CALIBRATION, seed=2), threads=1).network
 

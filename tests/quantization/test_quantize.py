@@ -16,7 +16,7 @@ from cnnfast.errors import CnnfastError, ConfigError, GraphError, InputError
 from cnnfast.layers import Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Softmax
 from cnnfast.quantization import QuantizeResult
 from cnnfast.quantization.inputs import class_numbers, network_inputs
-from cnnfast.quantization.values import outputs_of
+from cnnfast.quantization.runs import Runs
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def result() -> QuantizeResult:
 
 
 def answers(net: Network, images: Any) -> np.ndarray[Any, Any]:
-    return outputs_of(net.graph, network_inputs(net, images, None))
+    return Runs().output(net.graph, network_inputs(net, images, None))
 
 
 def test_the_network_is_one_of_integers_and_keeps_all_that_travels_with_it(result: QuantizeResult) -> None:

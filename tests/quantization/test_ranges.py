@@ -10,9 +10,10 @@ from cnnfast import ops
 from cnnfast.graph import evaluate
 from cnnfast.graph.integers import grid_of_range
 from cnnfast.ops.base import Array
+from cnnfast.quantization.detour import Detour, behind
 from cnnfast.quantization.ranges import best_grids, candidates, least_squares, rounded, squared_error
+from cnnfast.quantization.runs import Values
 from cnnfast.quantization.statistics import BINS, Distribution, distributions
-from cnnfast.quantization.values import Detour, Values, behind
 
 
 def rng() -> np.random.Generator:

@@ -14,7 +14,7 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Array, Op, Shape
 from cnnfast.plan.budget import PlanBudget
-from cnnfast.plan.step import Step
+from cnnfast.plan.step import SharedWeights, Step
 from cnnfast.runtime.registry import Registry
 
 Triple = tuple[int, int, int]
@@ -36,7 +36,8 @@ class Lowering:
     """The steps so far, the shapes of their values, and the values that are another one under a new shape.
 
     ``results`` names the value that holds an output of the graph, where that is not the output itself. ``made`` holds
-    arrays that several steps may read, by what they were made from.
+    arrays that several steps may read, by what they were made from; ``weights`` those that the plans of several graphs
+    may read.
     """
 
     graph: Graph
@@ -46,6 +47,7 @@ class Lowering:
     results: dict[str, str] = field(default_factory=dict)
     budget: PlanBudget = field(default_factory=PlanBudget)
     made: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    weights: SharedWeights = field(default_factory=SharedWeights)
 
     def size(self, value: str) -> int:
         """Return how many elements of the arena a value takes."""

@@ -21,7 +21,7 @@ from cnnfast.plan.lowering import Lowering, Triple, strides_of
 from cnnfast.plan.memory import place
 from cnnfast.plan.nchw import lower_nchw
 from cnnfast.plan.nchwc.lowering import lower_nchwc
-from cnnfast.plan.step import Step
+from cnnfast.plan.step import SharedWeights, Step
 from cnnfast.runtime import config
 from cnnfast.runtime.config import MAX_BYTES
 from cnnfast.runtime.dispatch import kernels
@@ -172,6 +172,7 @@ def make_plan(
     passes: Sequence[Pass] = PASSES,
     algorithms: Container[str] = ALGORITHMS,
     max_bytes: int | None = None,
+    weights: SharedWeights | None = None,
 ) -> Plan:
     """Plan a graph: run the passes, lower each node to steps, place the values.
 
@@ -186,6 +187,8 @@ def make_plan(
     max_bytes : int, optional
         What packed weights, tables and the arena of a thread may take together, beyond the bytes of the network's own
         weights; ``CNNFAST_MAX_BYTES`` by default, and 1 GiB where that is not set.
+    weights : SharedWeights, optional
+        What other plans, of graphs that have some of the same arrays, packed for images in the lanes.
 
     Raises
     ------
@@ -197,7 +200,7 @@ def make_plan(
     most = config.max_bytes() if max_bytes is None else max_bytes
     budget = PlanBudget.of(graph, most)
     optimized = optimize(graph, passes)
-    lowered = _lower(optimized, layout, algorithms, budget)
+    lowered = _lower(optimized, layout, algorithms, budget, weights)
     lanes = 1 if layout == "nchw" else kernels.lanes()
     group = lanes if layout == "chwn" else 1
     results = tuple(lowered.results.get(v, v) for v in optimized.outputs)
@@ -228,11 +231,14 @@ def make_plan(
     )
 
 
-def _lower(graph: Graph, layout: str, algorithms: Container[str], budget: PlanBudget) -> Lowering:
+def _lower(
+    graph: Graph, layout: str, algorithms: Container[str], budget: PlanBudget, weights: SharedWeights | None
+) -> Lowering:
     if layout == "nchw":
         return lower_nchw(graph, budget)
-    lower = lower_nchwc if layout == "nchwc" else lower_chwn
-    return lower(graph, algorithms, budget)
+    if layout == "nchwc":
+        return lower_nchwc(graph, algorithms, budget)
+    return lower_chwn(graph, algorithms, budget, weights)
 
 
 def input_strides(strides: Triple, shape: Shape) -> Triple:

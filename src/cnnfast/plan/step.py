@@ -30,6 +30,27 @@ class Packed:
         return self._pack()
 
 
+class SharedWeights:
+    """Packed weights by the array that they are made of: plans of graphs with the same arrays pack each once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shared, weight = SharedWeights(), np.zeros(3)
+    >>> first, second = (shared.packed(weight, lambda: Packed(weight.copy, 24), "as it is") for _ in range(2))
+    >>> first is second
+    True
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[tuple[object, ...], tuple[Array, Packed]] = {}
+
+    def packed(self, array: Array, make: Callable[[], Packed], *key: object) -> Packed:
+        """Return what is made of an array once, for all that ask for it with the same key."""
+        # by identity, which is that of no other array as long as this one is kept
+        return self._packed.setdefault((id(array), *key), (array, make()))[1]
+
+
 @frozen
 class Step:
     """One call of one kernel, by the names of the values that it reads and writes.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, GraphError
 from cnnfast.graph import Graph, optimize
-from cnnfast.graph.integers import FLOAT_PASSES, IntegerGraph
+from cnnfast.graph.integers import FLOAT_PASSES, IntegerGraph, to_integers
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
+from cnnfast.ops.quantized import Grid
+from cnnfast.quantization.bias import bias_corrected
 from cnnfast.quantization.equalize import equalized
 from cnnfast.quantization.inputs import class_numbers, network_inputs
+from cnnfast.quantization.ranges import best_grids
 from cnnfast.quantization.result import QuantizeResult
+from cnnfast.quantization.runs import Runs
 from cnnfast.quantization.sensitivity import Sensitivity, decibels, layers_of, most_probable, sensitivities
-from cnnfast.quantization.values import outputs_of
-from cnnfast.quantization.variants import Calibrated, calibrated, error_of, evenly, scores_of
-from cnnfast.runtime.arguments import instance, listed, quoted
+from cnnfast.quantization.variants import Measured, evenly, measured, scores_of
+from cnnfast.runtime.arguments import flag, instance, listed, quoted
 
 COMPARED = 32
 """How many images decide between ways to calibrate; each is one more run of a network of integers."""
@@ -30,6 +34,7 @@ def quantize(
     max_loss: float = 0.3,
     keep_float: Iterable[str] = (),
     threads: int | None = None,
+    progress: bool | None = None,
 ) -> QuantizeResult:
     """Turn a trained network into one of eight-bit integers; nothing is trained, and no labels are needed.
 
@@ -48,6 +53,8 @@ def quantize(
     keep_float : iterable of str
         Layers that stay in float in any case.
     threads : int, optional
+    progress : bool, optional
+        Show a bar on stderr; by default if that is a terminal.
 
     Returns
     -------
@@ -76,21 +83,24 @@ def quantize(
     graph = _float_graph(net)
     kept = dict.fromkeys(_names(net.graph, graph, keep_float), "asked for")
     lost = _points(max_loss)
+    if progress is not None:
+        flag("progress", progress)
     x = network_inputs(net, images, layout)
     numbers = class_numbers(net, labels, len(x))
-    attempt, corrected, steps = _best(graph, x, kept, threads)
-    rows = _sensitivities(attempt, kept, _of(attempt, x, numbers))
-    expected = outputs_of(scores_of(graph), x, threads)
-    found = attempt.integers(kept, corrected)
+    made = _best(graph, x, kept, threads, progress)
+    runs = made.measured.detour.runs
+    rows = _sensitivities(made, kept, _of(made.measured, x, numbers))
+    expected = runs.output(scores_of(graph), x)
+    found = to_integers(made.graph, made.grids, kept)
     if not found.graph.is_quantized:
         raise GraphError(f"no layer of this network can compute with integers: {_reasons(found)}")
-    scores = outputs_of(scores_of(found.graph), x, threads)
+    scores = runs.output(scores_of(found.graph), x)
     for row in rows:
         if numbers is None or _accuracy(expected, numbers) - _accuracy(scores, numbers) <= lost / 100:
             break
         kept[row.layer] = f"sensitive: {row.signal_to_noise:.1f} dB"
-        found = attempt.integers(kept, corrected)
-        scores = outputs_of(scores_of(found.graph), x, threads)
+        found = to_integers(made.graph, made.grids, kept)
+        scores = runs.output(scores_of(found.graph), x)
     return QuantizeResult(
         _network(net, found.graph),
         len(x),
@@ -99,8 +109,8 @@ def quantize(
         None if numbers is None else _accuracy(scores, numbers),
         None if numbers is None else _accuracy(expected, numbers),
         found.in_float,
-        {name: rule for name, rule in attempt.rules.items() if name in found.rounded},
-        steps,
+        {name: rule for name, rule in made.rules.items() if name in found.rounded},
+        made.steps,
         rows,
     )
 
@@ -134,35 +144,58 @@ def _points(value: object) -> float:
     return float(value)
 
 
+@frozen
+class _Made:
+    """The best way to calibrate: a graph of floats, perhaps with other weights and biases, and its grids.
+
+    ``measured`` is the graph before its biases were corrected, ``rules`` the rule that each grid was found by, and
+    ``steps`` what was done besides.
+    """
+
+    measured: Measured
+    graph: Graph
+    grids: Mapping[str, Grid]
+    rules: Mapping[str, str]
+    steps: tuple[str, ...]
+
+
 def _best(
-    graph: Graph, images: Array, in_float: Mapping[str, str], threads: int | None
-) -> tuple[Calibrated, bool, tuple[str, ...]]:
-    """Return the way to calibrate with which scores change least, whether biases are corrected, and what was done."""
-    plain = calibrated(graph, images, in_float, threads)
-    attempts = {"": plain}
+    graph: Graph, images: Array, in_float: Mapping[str, str], threads: int | None, progress: bool | None
+) -> _Made:
+    """Return the way to calibrate with which scores change least."""
+    found, steps = _equalized_or_not(graph, images, in_float, threads, progress)
+    grids, rules = best_grids([v for v in found.graph.shapes if v in found.rounded], found.found, found.detour)
+    plain = to_integers(found.graph, grids, in_float)
+    corrected = bias_corrected(found.graph, plain, found.detour.images, found.detour.runs)
+    after = to_integers(corrected, grids, in_float)
+    if found.error(after, COMPARED) < found.error(plain, COMPARED):
+        return _Made(found, corrected, grids, rules, (*steps, "bias correction"))
+    return _Made(found, found.graph, grids, rules, steps)
+
+
+def _equalized_or_not(
+    graph: Graph, images: Array, in_float: Mapping[str, str], threads: int | None, progress: bool | None
+) -> tuple[Measured, tuple[str, ...]]:
+    """Return the graph as it is or equalized, whichever is better with ranges that are found without a trial."""
+    plain = measured(graph, images, in_float, Runs(threads, progress))
     other = equalized(graph, plain.found)
-    if any(node.inputs != graph.by_name[node.name].inputs for node in other.nodes):
-        attempts["equalization"] = calibrated(other, images, in_float, threads)
-    errors: dict[tuple[str, bool], float] = {}
-    for name, attempt in attempts.items():
-        tried = attempt.detour.images[:COMPARED]
-        for corrected in (False, True):
-            errors[name, corrected] = error_of(attempt.integers(in_float, corrected), attempt, tried, threads)
-    name, corrected = min(errors, key=lambda way: errors[way])
-    done = (name, "bias correction" if corrected else "")
-    return attempts[name], corrected, tuple(step for step in done if step)
+    if all(node.inputs == graph.by_name[node.name].inputs for node in other.nodes):
+        return plain, ()
+    even = measured(other, images, in_float, Runs(threads, progress))
+    errors = [way.error(to_integers(way.graph, way.likely_grids, in_float), COMPARED) for way in (plain, even)]
+    return (even, ("equalization",)) if errors[1] < errors[0] else (plain, ())
 
 
-def _sensitivities(attempt: Calibrated, in_float: Mapping[str, str], numbers: Array | None) -> tuple[Sensitivity, ...]:
-    scores = attempt.detour.graph
-    grids = attempt.integers(in_float, corrected=False).grids
-    layers = [v for v in layers_of(scores, in_float) if scores.by_name[v].inputs[0] in grids]
-    return sensitivities(scores, grids, layers, attempt.detour, numbers)
+def _sensitivities(made: _Made, in_float: Mapping[str, str], numbers: Array | None) -> tuple[Sensitivity, ...]:
+    detour = made.measured.detour
+    grids = to_integers(made.measured.graph, made.grids, in_float).grids
+    layers = [v for v in layers_of(detour.graph, in_float) if detour.graph.by_name[v].inputs[0] in grids]
+    return sensitivities(detour.graph, grids, layers, detour, numbers)
 
 
-def _of(attempt: Calibrated, images: Array, numbers: Array | None) -> Array | None:
-    """Return the class numbers of the images that the attempt was tried with."""
-    return None if numbers is None else numbers[evenly(len(images), len(attempt.detour.images))]
+def _of(found: Measured, images: Array, numbers: Array | None) -> Array | None:
+    """Return the class numbers of the images that were tried."""
+    return None if numbers is None else numbers[evenly(len(images), len(found.detour.images))]
 
 
 def _accuracy(scores: Array, numbers: Array) -> float:

@@ -9,10 +9,14 @@ import numpy as np
 from cnnfast.graph.integers import grid_of_range
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Grid
+from cnnfast.quantization.detour import Detour
 from cnnfast.quantization.statistics import Distribution
-from cnnfast.quantization.values import Detour
 
 PERCENTILES = (99.9, 99.99, 99.999)
+
+RULES = len(PERCENTILES) + 2
+"""How many candidates there are for a range, at most."""
+
 SHRUNK = np.linspace(0.2, 1.0, 33)
 """Parts of a range among which the one with the least squared error is searched."""
 
@@ -71,13 +75,15 @@ def best_grids(
     Only that value is rounded, all else is in float. Where the rest of the network reads too many other values, the
     least squared error of the value itself decides.
     """
+    names = list(names)
+    detour.compute(names)
     grids: dict[str, Grid] = {}
     rules: dict[str, str] = {}
-    for name in names:
+    for name in detour.runs.counted(names, "ranges of values"):
         choices = candidates(found[name])
         errors = {rule: _output_error(detour, name, grid) for rule, grid in choices.items()}
         known = {rule: error for rule, error in errors.items() if error is not None}
-        rules[name] = min(known, key=lambda rule: known[rule]) if known else "least squares"
+        rules[name] = min(known, key=known.__getitem__) if known else "least squares"
         grids[name] = choices[rules[name]] if known else least_squares(found[name])
     return grids, rules
 

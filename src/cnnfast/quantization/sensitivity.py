@@ -12,8 +12,9 @@ from cnnfast.graph import Graph, Node, constant
 from cnnfast.graph.integers import LAYERS, integer_weights
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Grid
+from cnnfast.quantization.detour import Detour
 from cnnfast.quantization.ranges import rounded
-from cnnfast.quantization.values import Detour, Values
+from cnnfast.quantization.runs import alone
 
 
 @frozen
@@ -38,7 +39,11 @@ class Sensitivity:
 
 
 def sensitivities(
-    graph: Graph, grids: Mapping[str, Grid], layers: Sequence[str], detour: Detour, labels: Array | None = None
+    graph: Graph,
+    grids: Mapping[str, Grid],
+    layers: Sequence[str],
+    detour: Detour,
+    labels: Array | None = None,
 ) -> tuple[Sensitivity, ...]:
     """Return a row for each layer, the most sensitive first.
 
@@ -54,7 +59,9 @@ def sensitivities(
     labels : int array (N,), optional
         The number of the class of each image.
     """
-    rows = [_alone(graph, graph.by_name[name], grids, detour, labels) for name in layers]
+    detour.compute(v for name in layers for v in (name, graph.by_name[name].inputs[0]))
+    counted = detour.runs.counted(layers, "each layer alone")
+    rows = [_alone(graph.by_name[name], grids, detour, labels) for name in counted]
     return tuple(sorted((row for row in rows if row is not None), key=_most_sensitive_first))
 
 
@@ -62,25 +69,32 @@ def _most_sensitive_first(row: Sensitivity) -> tuple[float, float, float]:
     return (row.agreement if row.accuracy is None else row.accuracy, row.agreement, row.signal_to_noise)
 
 
-def _alone(
-    graph: Graph, node: Node, grids: Mapping[str, Grid], detour: Detour, labels: Array | None
-) -> Sensitivity | None:
+def _alone(node: Node, grids: Mapping[str, Grid], detour: Detour, labels: Array | None) -> Sensitivity | None:
     grid = grids[node.inputs[0]]
-    weights = [graph.constants[v] for v in node.inputs[1:]]
-    try:
-        integers = integer_weights(weights[0], weights[1] if weights[1:] else None, grid, name=node.name)
-    except GraphError:
+    layer = in_integers(detour.graph, node, grid)
+    if layer is None:
         return None
-    constants = {"weight": constant(integers.real(grid.scale)), "bias": constant(integers.bias * integers.unit)}
-    layer = Graph({"x": graph.shapes[node.inputs[0]]}, (Node("y", node.op, ("x", *constants)),), constants, ("y",))
     real = detour.value(node.name)
-    result = Values(layer, ["y"])({"x": rounded(detour.value(node.inputs[0]), grid)})["y"]
+    given = {node.inputs[0]: rounded(detour.value(node.inputs[0]), grid)}
+    (result,) = detour.runs.function(layer, keep=False)(given)
     scores = detour.through(node.name, result)
     if scores is None:
         return None
     top, before = (most_probable(s) for s in (scores, detour.output))
     accuracy = None if labels is None else float((top == labels).mean())
     return Sensitivity(node.name, decibels(real, result), float((top == before).mean()), accuracy)
+
+
+def in_integers(graph: Graph, node: Node, grid: Grid) -> Graph | None:
+    """Return a layer by itself, with the weights and the bias that its integers stand for; None if it has none."""
+    weights = [graph.constants[v] for v in node.inputs[1:]]
+    try:
+        integers = integer_weights(weights[0], weights[1] if weights[1:] else None, grid, name=node.name)
+    except GraphError:
+        return None
+    bias = integers.bias.astype(np.float64) * integers.unit
+    constants = {"weight": constant(integers.real(grid.scale)), "bias": constant(bias)}
+    return alone(graph, Node(node.name, node.op, (node.inputs[0], *constants)), constants)
 
 
 def most_probable(scores: Array) -> Array:

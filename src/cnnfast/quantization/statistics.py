@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast.errors import GraphError
 from cnnfast.graph import Graph
 from cnnfast.ops import Array
-from cnnfast.quantization.values import Values
+from cnnfast.quantization.runs import Runs, Values
 
 BINS = 2048
-BATCH = 16
+BATCH = 64
 
 
 @frozen
@@ -44,33 +46,43 @@ class Distribution:
 
 
 def distributions(
-    graph: Graph, images: Array, names: Iterable[str], threads: int | None = None
+    graph: Graph, images: Array, names: Iterable[str], runs: Runs | None = None
 ) -> dict[str, Distribution]:
-    """Return the distribution of values over images (N, ...); they are computed twice, a few images at a time."""
-    wanted = [name for name in names if name not in graph.inputs]
-    values = Values(graph, wanted, threads)
+    """Return the distribution of values over images (N, ...); they are computed twice, a few images at a time.
 
-    def batches() -> Iterator[dict[str, Array]]:
-        ((source, _),) = graph.inputs.items()
-        for start in range(0, len(images), BATCH):
+    Raises
+    ------
+    GraphError
+        If a value is not finite.
+    """
+    runs = runs or Runs()
+    ((source, _),) = graph.inputs.items()
+    listed = list(names)
+    values = Values(graph, [name for name in listed if name != source], runs)
+    starts = range(0, len(images), BATCH)
+
+    def batches(what: str) -> Iterator[dict[str, Array]]:
+        for start in runs.counted(starts, what):
             part = np.asarray(images[start : start + BATCH], np.float32)
-            yield {source: part, **values({source: part})}
+            yield ({source: part} if source in listed else {}) | values({source: part})
 
     sums: dict[str, Array] = {}
     lows: dict[str, Array] = {}
     highs: dict[str, Array] = {}
-    for found in batches():
+    for found in batches("smallest and largest values"):
         for name, value in found.items():
-            by_channel = _by_channel(value)
-            sums[name] = sums.get(name, 0) + by_channel.sum(axis=1, dtype=np.float64)
-            lows[name] = np.minimum(lows.get(name, np.inf), by_channel.min(axis=1))
-            highs[name] = np.maximum(highs.get(name, -np.inf), by_channel.max(axis=1))
+            by_channel = value.reshape(*value.shape[:2], -1)
+            sums[name] = sums.get(name, 0) + by_channel.sum(axis=(0, 2), dtype=np.float64)
+            lows[name] = np.minimum(lows.get(name, np.inf), by_channel.min(axis=(0, 2)))
+            highs[name] = np.maximum(highs.get(name, -np.inf), by_channel.max(axis=(0, 2)))
+    for name, total in sums.items():
+        if not np.isfinite(total).all():
+            raise GraphError(f"the value {name!r} is not finite for these images, so it has no range that bytes cover")
     counts = {name: np.zeros(BINS, np.int64) for name in sums}
-    for found in batches():
+    for found in batches("distributions of values"):
         for name, value in found.items():
-            span = (float(lows[name].min()), float(highs[name].max()))
-            counts[name] += np.histogram(value, BINS, span if span[0] < span[1] else (span[0], span[0] + 1))[0]
-    elements = {name: len(images) * int(np.prod(graph.shapes[name][1:])) for name in sums}
+            counts[name] += histogram(value, float(lows[name].min()), float(highs[name].max()))
+    elements = {name: len(images) * math.prod(graph.shapes[name][1:]) for name in sums}
     return {
         name: Distribution(
             float(lows[name].min()),
@@ -83,5 +95,16 @@ def distributions(
     }
 
 
-def _by_channel(value: Array) -> Array:
-    return np.moveaxis(value, 1, 0).reshape(value.shape[1], -1)
+def histogram(values: Array, low: float, high: float) -> Array:
+    """Return how many elements are in each of `BINS` equal parts of a range that holds them all.
+
+    An element at an edge may be counted on either side of it: this is several times as fast as `numpy.histogram`.
+
+    Examples
+    --------
+    >>> histogram(np.float32([0, 1, 1, 2]), 0.0, 2.0)[[0, BINS // 2, BINS - 1]]
+    array([1, 2, 1])
+    """
+    parts = (values.reshape(-1) - np.float32(low)) * np.float32(BINS / (high - low) if high > low else 0.0)
+    counts: Array = np.bincount(np.minimum(parts.astype(np.int32), BINS - 1), minlength=BINS)
+    return counts

@@ -23,6 +23,7 @@ from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, channels_first, copy
 from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
 from cnnfast.plan.row_streaming import StreamedChain, find_chains
+from cnnfast.plan.step import SharedWeights
 from cnnfast.plan.streamed_chain import lower_chain
 from cnnfast.runtime.dispatch import kernels
 
@@ -52,7 +53,12 @@ class WholeGraph(ChwnLowering):
             super().lower(op, site)
 
 
-def lower_chwn(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: PlanBudget | None = None) -> WholeGraph:
+def lower_chwn(
+    graph: Graph,
+    algorithms: Container[str] = ALGORITHMS,
+    budget: PlanBudget | None = None,
+    weights: SharedWeights | None = None,
+) -> WholeGraph:
     """Return the steps that compute a graph for L images at once, by the algorithms of convolution that may be used.
 
     Raises
@@ -71,6 +77,7 @@ def lower_chwn(graph: Graph, algorithms: Container[str] = ALGORITHMS, budget: Pl
         algorithms=algorithms,
         byte_shapes={v: channels_first(graph.shapes[v]) for v, dtype in graph.dtypes.items() if dtype == "uint8"},
         zeros=halo_zeros(graph),
+        weights=weights or SharedWeights(),
     )
     lowering.chains = find_chains(lowering)
     emit_all(lowering)

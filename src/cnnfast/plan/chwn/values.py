@@ -215,8 +215,8 @@ class ChwnLowering(Lowering):
         """
         # not self: the lowering would keep itself and the whole graph alive by what it has made
         constant = self.graph.constants[name]
-        return self.once(
-            lambda: Packed(lambda: packed(arrange(packed(constant))), size * FLOAT), "arranged", name, *key
+        return self.weights.packed(
+            constant, lambda: Packed(lambda: packed(arrange(packed(constant))), size * FLOAT), "arranged", *key
         )
 
     def per_channel(self, name: str, channels: int) -> Packed | Array:
@@ -225,10 +225,11 @@ class ChwnLowering(Lowering):
 
     def winograd(self, name: str, max_channels: int) -> Packed | Array:
         """Return weights (OC, C, K, K), transformed, in blocks of at most ``max_channels`` output channels."""
-        pack = partial(pack_winograd, self.graph.constants[name], max_channels)
+        weight = self.graph.constants[name]
+        pack = partial(pack_winograd, weight, max_channels)
         oc, c, k, _ = self.shapes[name]
         size = oc * c * (k + OUTPUTS - 1) ** 2
-        return self.once(lambda: Packed(pack, size * FLOAT), "winograd", name, max_channels)
+        return self.weights.packed(weight, lambda: Packed(pack, size * FLOAT), "winograd", max_channels)
 
     def factors(self, op: BatchNorm, site: NodeIO) -> tuple[Array, Array]:
         """Return batch-norm as factor and shift of each channel."""
