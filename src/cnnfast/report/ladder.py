@@ -40,6 +40,13 @@ class LadderResult:
     median: float
     difference: float
     """Largest difference from the reference, of all outputs of `FEW` images."""
+    subject: Subject
+    """What was run."""
+
+    @property
+    def rate(self) -> float:
+        """Images per second of the fastest run."""
+        return self.images / self.best
 
 
 @frozen
@@ -60,6 +67,11 @@ class Subject:
             return cls(graph, rng.standard_normal((batch, c, h, w), np.float32), None)
         pictures = rng.integers(0, 256, (batch, h, w, c), np.uint8)
         return cls(graph, pictures.transpose(0, 3, 1, 2), net.preprocess.affine())
+
+    @property
+    def in_integers(self) -> bool:
+        """Whether its layers compute with bytes."""
+        return self.graph.is_quantized
 
     @property
     def flops(self) -> int:
@@ -127,13 +139,41 @@ def climb(subject: Subject, threads: int, seconds: float) -> Iterator[LadderResu
         yield _rung(name, partial(subject.run, made, images, count), subject, count, images, seconds)
 
 
+def climb_integers(subject: Subject, floats: Subject | None, threads: int, seconds: float) -> Iterator[LadderResult]:
+    """Run a network of integers, in turn with the same network in float if there is one, each for ``seconds``.
+
+    Raises
+    ------
+    GraphError
+        If the results of a rung differ from its reference: a defect of cnnfast.
+    """
+    few, batch = min(FEW, len(subject.images)), len(subject.images)
+    yield _rung("NumPy, exact integers", subject.reference, subject, 1, few, seconds)
+    ways = [("in integers, as planned", subject)]
+    if floats is not None:
+        ways.insert(0, ("in float, as planned", floats))
+    made = [(name, of, partial(of.run, make_plan(of.graph), batch)) for name, of in ways]
+    for count in sorted({1, threads}):
+        computes = [partial(run, count) for _, _, run in made]
+        differences = [of.check(name, compute()) for (name, of, _), compute in zip(made, computes, strict=True)]
+        for (name, of, _), difference, times in zip(made, differences, _timed(computes, seconds), strict=True):
+            yield LadderResult(name, count, batch, min(times), median(times), difference, of)
+
+
 def _rung(
     name: str, compute: Callable[[], Array], subject: Subject, threads: int, images: int, seconds: float
 ) -> LadderResult:
     difference = subject.check(name, compute())
-    times: list[float] = []
-    while not times or sum(times) < seconds:
-        start = time.perf_counter()
-        compute()
-        times.append(time.perf_counter() - start)
-    return LadderResult(name, threads, images, min(times), median(times), difference)
+    (times,) = _timed([compute], seconds)
+    return LadderResult(name, threads, images, min(times), median(times), difference, subject)
+
+
+def _timed(ways: Sequence[Callable[[], object]], seconds: float) -> list[list[float]]:
+    """Return the times of calls that take turns, until each has taken that many seconds, and at least one call."""
+    times: list[list[float]] = [[] for _ in ways]
+    while not times[0] or min(map(sum, times)) < seconds:
+        for compute, own in zip(ways, times, strict=True):
+            start = time.perf_counter()
+            compute()
+            own.append(time.perf_counter() - start)
+    return times

@@ -29,6 +29,8 @@ class Line:
         For one image, one thread, the least of many runs.
     flops : int
         For one image, where every convolution is counted as a direct one.
+    in_integers : bool
+        Whether it computes with bytes.
     """
 
     node: str
@@ -36,6 +38,7 @@ class Line:
     shape: tuple[int, ...]
     seconds: float
     flops: int
+    in_integers: bool = False
 
 
 def profile(plan: Plan, images: Array, pixels: tuple[Array, Array] | None, seconds: float) -> list[Line]:
@@ -75,11 +78,12 @@ def _by_node(plan: Plan, times: list[float]) -> list[Line]:
         kernels.append(step.kernel)
         parts.append(seconds)
     return [
-        Line(name, tuple(dict.fromkeys(kernels)), plan.shapes[name], sum(parts), _flops(plan, name))
+        Line(name, tuple(dict.fromkeys(kernels)), plan.shapes[name], sum(parts), *_work(plan, name))
         for name, (kernels, parts) in nodes.items()
     ]
 
 
-def _flops(plan: Plan, name: str) -> int:
+def _work(plan: Plan, name: str) -> tuple[int, bool]:
+    """Return the operations of a node, and whether they are of integers."""
     node = plan.graph.by_name.get(name)
-    return plan.graph.cost(node).flops if node is not None else 0
+    return (plan.graph.cost(node).flops, node.op.is_quantized) if node is not None else (0, False)
