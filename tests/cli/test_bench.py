@@ -66,6 +66,33 @@ def test_layers_leaves_the_ladder_out(run, model):
     assert "softmax_f32_chwn_direct" in result.out
 
 
+def test_integers_take_turns_with_their_floats(run):
+    result = run("bench", "cifar10-cs61c-int8", "--batch", 20, "--seconds", 0, "--threads", 2)
+    assert result.status == 0, result.err
+    assert "GOP/s in products of bytes" in result.out
+    rows = [line.split("  ")[0] for line in table(result.out, "way")[1:-2]]
+    assert rows == ["NumPy, exact integers", *("in float, as planned", "in integers, as planned") * 2]
+    profile = table(result.out, "layer")
+    assert "GOP/s" in profile[0]
+    assert any("conv2d_u8" in line for line in profile)
+
+
+def test_integers_without_floats_run_alone(run, tmp_path):
+    Network.load("cifar10-cs61c-int8").save(tmp_path / "own.safetensors")
+    result = run("bench", tmp_path / "own.safetensors", "--batch", 8, "--seconds", 0, "--threads", 1)
+    assert result.status == 0, result.err
+    assert "in float" not in result.out
+    assert "in integers, as planned" in result.out
+
+
+def test_a_wrong_result_of_integers_is_not_timed(monkeypatch):
+    subject = ladder.Subject.of(Network.load("cifar10-cs61c-int8"), batch=2)
+    evaluate = ladder.evaluate
+    monkeypatch.setattr(ladder, "evaluate", lambda *a: {k: v + 1 for k, v in evaluate(*a).items()})
+    with pytest.raises(GraphError, match="in integers, as planned: the outputs are off by 1"):
+        list(ladder.climb_integers(subject, None, threads=1, seconds=0))
+
+
 @pytest.mark.parametrize("seconds", ["-1", "inf", "nan", "soon"])
 def test_seconds_must_be_a_time(run, model, seconds):
     assert run("bench", model, f"--seconds={seconds}").status == 2

@@ -126,9 +126,7 @@ def _print_ladder(results: Iterable[LadderResult], peaks: Peaks, subject: Subjec
         print(RUNG.format(*cells).rstrip(), flush=True)
     few = min(FEW, len(subject.images))
     if subject.in_integers:
-        print(
-            "images/s: of the fastest run; integers and floats take turns. % peak: of bytes for integers, else of FMA."
-        )
+        print("images/s: of the fastest run; floats and integers take turns. % peak: of bytes, or for floats of FMA.")
         print(f"difference: the largest from the reference of each, over {few} images. NumPy uses its own threads.")
         return
     print("images/s: of the fastest run. GFLOP/s: all convolutions counted as direct, so Winograd may exceed the peak.")
