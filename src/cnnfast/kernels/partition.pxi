@@ -1,6 +1,6 @@
-# How a batch is divided: whole groups, and images that run alone through the small-batch program. Every way gives the
-# same bits, so the one that ends first on all threads is taken. What an image alone costs is estimated when that program
-# is planned and measured from the calls that run; weights are packed a second time only once that would have paid.
+# How a batch is divided: whole groups, and images that run alone through the small-batch program. The results are
+# bit-identical, so the way that ends first on all threads is taken. What an image alone costs is estimated when its
+# program is planned, and measured while calls run; weights are packed a second time only once that would have paid.
 
 from libc.math cimport floor
 

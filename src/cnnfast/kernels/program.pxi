@@ -246,7 +246,7 @@ cdef class Program:
         return 0
 
     cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:
-        # so many groups, and the images behind them alone, in borrowed arenas, one for each thread
+        # that many groups, and the images behind them alone, in borrowed arenas, one for each thread
         cdef Py_ssize_t together = min(batch.N, groups * self._group), tasks = groups + batch.N - together, task
         cdef Program small = self._small_batch
         cdef ImageBatch rest

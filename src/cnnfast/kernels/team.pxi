@@ -2,7 +2,7 @@
 
 cdef void run_teams(Program program, const ImageBatch* batch, Py_ssize_t first, float* arenas, claim* claims,
                     int shares, call_state* call) noexcept nogil:
-    # The images from the first one on, each by a team of threads. All of its values are in the arena of the first thread
+    # The images from the first one on, each by a team of threads. All its values are in the arena of the first thread
     # of a team; those of the others are workspaces. If there are fewer threads than asked for, some teams come later.
     cdef Py_ssize_t images = batch.N - first, n_claims = program._count + 1, arena = program._arena
     cdef int i, team, teams, thread

@@ -1,0 +1,125 @@
+"""Measure every batch from 1 to 64 images: none may take longer than a larger one, or than the best partition of it.
+
+    python bench/bench_batches.py --networks n1 n5 cifar10-resnet --threads 1 2
+
+A batch can be divided between groups and images alone in several ways with bit-identical results. All of them are
+timed, in turns, with the one that the library chooses. Writes bench/results/batches.json, from which
+tools/batches_plot.py draws docs/img/batches.svg; see docs/benchmarking.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+from networks import BENCHES
+
+from cnnfast import Network
+from cnnfast.plan import make_plan
+from cnnfast.plan.plan import as_chw
+from cnnfast.runtime.threads import granted
+
+RESULTS = machine.FOLDER / "results" / "batches.json"
+
+SETTLE_SECONDS = 1.0
+"""How long calls of all sizes run before any is timed: what an image alone costs is measured then."""
+
+
+def main() -> None:
+    """Measure the chosen networks and replace the results file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--networks", nargs="+", default=[f"n{i}" for i in range(1, 8)], metavar="ID or NAME")
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, 2, granted()[0]}))
+    parser.add_argument("--most", type=int, default=64, help="images of the largest batch")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each batch has its turn; the fastest counts")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    runs = []
+    for name in arguments.networks:
+        for threads in arguments.threads:
+            rows = measure(network_named(name), threads, arguments.most, arguments.rounds)
+            runs.append({"network": name, "threads": threads, "rows": rows, **verdict(rows)})
+            print(as_line(runs[-1]), flush=True)
+            arguments.output.parent.mkdir(exist_ok=True)
+            arguments.output.write_text(json.dumps({**machine.facts(), "unit": "µs", "runs": runs}, indent=1) + "\n")
+
+
+def network_named(name: str) -> Network:
+    """Return a network of the benchmarks by its id, or a shipped one by its name."""
+    return BENCHES[name].network() if name in BENCHES else Network.load(name)
+
+
+def measure(network: Network, threads: int, most: int, rounds: int) -> list[dict[str, Any]]:
+    """Return for each number of images the least time of the library's own choice and of the best partition, in µs."""
+    plan = make_plan(network.graph)
+    ((_, shape),) = network.graph.inputs.items()
+    values = np.random.default_rng(1).random((most, *as_chw(shape)), np.float32)
+    program = plan.program_for_any_batch
+    expected = np.empty((most, int(np.prod(plan.shapes[plan.results[0]]))), np.float32)
+    program.run([values], [expected], threads, groups=-(-most // plan.group))
+    settle(program, values, expected.shape[1], threads)
+    least: dict[tuple[int, int | None], float] = {}
+    for _ in range(rounds):
+        for images in range(1, most + 1):
+            for groups in (None, *partitions(images, plan.group, plan.small_batch is not None)):
+                seconds, result = timed(program, values[:images], expected.shape[1], threads, groups)
+                if not np.array_equal(result, expected[:images]):
+                    raise SystemExit(f"{images} images as {groups} groups differ from the batch")
+                least[images, groups] = min(seconds, least.get((images, groups), float("inf")))
+    return [
+        {
+            "images": images,
+            "chosen": micros(least[images, None]),
+            "best": micros(min(s for (n, groups), s in least.items() if n == images and groups is not None)),
+        }
+        for images in range(1, most + 1)
+    ]
+
+
+def partitions(images: int, group: int, any_alone: bool) -> list[int]:
+    """Return the numbers of groups that some of the images can form, while the others are computed alone."""
+    whole = -(-images // group)
+    return list(range(whole + 1)) if any_alone else [whole]
+
+
+def settle(program: Any, values: np.ndarray, count: int, threads: int) -> None:
+    """Run batches of all sizes for a while."""
+    end = time.perf_counter() + SETTLE_SECONDS
+    while time.perf_counter() < end:
+        for images in range(1, len(values) + 1):
+            timed(program, values[:images], count, threads, None)
+
+
+def timed(program: Any, values: np.ndarray, count: int, threads: int, groups: int | None) -> tuple[float, np.ndarray]:
+    """Return the seconds of one call, and its result."""
+    result = np.empty((len(values), count), np.float32)
+    start = time.perf_counter()
+    program.run([values], [result], threads, groups=groups)
+    return time.perf_counter() - start, result
+
+
+def verdict(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return how many times as long the worst batch takes as a larger one, and as the best partition of it."""
+    chosen = [row["chosen"] for row in rows]
+    larger = max(chosen[i] / min(chosen[i:]) for i in range(len(chosen)))
+    return {"worst_to_larger": round(larger, 3), "worst_to_best": round(max(r["chosen"] / r["best"] for r in rows), 3)}
+
+
+def micros(seconds: float) -> float:
+    """Return µs, to four digits."""
+    return float(f"{1e6 * seconds:.4g}")
+
+
+def as_line(run: dict[str, Any]) -> str:
+    """Return the verdict on one network."""
+    worst = f"≤ {run['worst_to_larger']:.2f} × a larger batch, ≤ {run['worst_to_best']:.2f} × the best partition"
+    return f"{run['network']:20} {run['threads']:3} threads: {worst}"
+
+
+if __name__ == "__main__":
+    main()
