@@ -22,7 +22,7 @@ _HOMES = {
     "load_weights": "formats.weights.load",
     "Preprocess": "images.preprocess",
     "read_picture": "images.pictures.decode",
-    "read_pictures": "images.pictures.decode",
+    "read_pictures": "images.pictures.many",
     "fit_images": "images.pictures.decode",
     "find_pictures": "images.pictures.files",
     "open_dataset": "data",
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from cnnfast.formats.weights.load import load_weights as load_weights
     from cnnfast.images.pictures.decode import fit_images as fit_images
     from cnnfast.images.pictures.decode import read_picture as read_picture
-    from cnnfast.images.pictures.decode import read_pictures as read_pictures
     from cnnfast.images.pictures.files import find_pictures as find_pictures
+    from cnnfast.images.pictures.many import read_pictures as read_pictures
     from cnnfast.images.pictures.pixels import get_max_pixels as get_max_pixels
     from cnnfast.images.pictures.pixels import set_max_pixels as set_max_pixels
     from cnnfast.images.preprocess import Preprocess as Preprocess

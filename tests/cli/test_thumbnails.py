@@ -53,8 +53,8 @@ def test_find_takes_them_too_and_a_run_is_resumed_only_with_them(run, model, car
 def test_pictures_that_are_gone_are_not_compared(run, model, cards, monkeypatch):
     load = previews.Previews.load
 
-    def load_and_lose(self, item):
-        loaded = load(self, item)
+    def load_and_lose(self, item, opened):
+        loaded = load(self, item, opened)
         if item.name.endswith("00.jpg"):
             item.picture.unlink()
         return loaded

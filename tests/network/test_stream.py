@@ -152,7 +152,7 @@ def test_leaving_a_loop_early_ends_the_threads(pictures: list[Path]) -> None:
 
 
 def test_ctrl_c_while_waiting() -> None:
-    def slow(item: int) -> np.ndarray:
+    def slow(item: int, opened: None) -> np.ndarray:
         time.sleep(0.05)
         return np.zeros((8, 8, 3), np.uint8)
 
@@ -167,7 +167,7 @@ def test_decoding_goes_on_while_a_batch_is_computed() -> None:
     """The computation of the first batch waits for an image of the second to be decoded."""
     decoded, waited = threading.Event(), []
 
-    def note(item: int) -> np.ndarray:
+    def note(item: int, opened: None) -> np.ndarray:
         if item == 5:
             decoded.set()
         return np.zeros((8, 8, 3), np.uint8)
@@ -191,7 +191,7 @@ def test_computing_goes_on_while_results_are_taken() -> None:
             second.set()
         return np.zeros((len(images), 2), np.float32)
 
-    outcomes = Pipeline(lambda item: np.zeros((8, 8, 3), np.uint8), compute, batch=4, workers=1).run(range(12))
+    outcomes = Pipeline(lambda item, opened: np.zeros((8, 8, 3), np.uint8), compute, batch=4, workers=1).run(range(12))
     next(outcomes)
     assert second.wait(20)
     outcomes.close()

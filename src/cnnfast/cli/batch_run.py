@@ -24,7 +24,7 @@ from cnnfast.cli.results_file import RowFile
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
-from cnnfast.network.stream import Answer, Pipeline, default_batch
+from cnnfast.network.stream import Answer, Opened, Pipeline, default_batch
 from cnnfast.report.tile import Tile
 from cnnfast.runtime.threads import get_num_threads, threads_or_default
 
@@ -154,7 +154,8 @@ class _Sweep:
         # decided here, because a thread of the pipeline does not see a `with` block around this one
         self.threads = get_num_threads()
         size = self.args.batch or default_batch(self.threads)
-        pipeline = Pipeline[Item](self._load, self._compute, size, self.threads)
+        most = None if self.previews is None else self.previews.READ_AHEAD
+        pipeline = Pipeline[Item](self._load, self._compute, size, self.threads, lambda item: item.path, most)
         with closing(pipeline.run(self._items(done))) as outcomes:
             while batch := list(itertools.islice(outcomes, size)):
                 rows, lines = [], []
@@ -175,8 +176,10 @@ class _Sweep:
             done -= skip
             yield from source.items(skip, self.preprocess)
 
-    def _load(self, item: Item) -> Answer:
-        return item.load(self.preprocess) if self.previews is None else self.previews.load(item)
+    def _load(self, item: Item, opened: Opened | None) -> Answer:
+        if self.previews is None:
+            return item.load(self.preprocess, opened)
+        return self.previews.load(item, opened)
 
     def _count_preview(self, item: Item, outcome: Answer, progress: Progress) -> None:
         if self.previews is not None and not isinstance(outcome, CnnfastError):

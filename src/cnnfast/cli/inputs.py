@@ -18,7 +18,7 @@ from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.pictures.files import iter_pictures, picture_suffixes
 from cnnfast.images.preprocess import Array, Preprocess
-from cnnfast.network.stream import Answer, decode
+from cnnfast.network.stream import Answer, Opened, decode, path_of_item
 from cnnfast.runtime.shipped import list_models
 
 ARRAY_KINDS = ("cifar10", "mnist", "npy")
@@ -46,9 +46,14 @@ class Item(NamedTuple):
     pixels: Array | None
     picture: Path | Array
 
-    def load(self, preprocess: Preprocess) -> Answer:
-        """Return the image, or why there is nothing to see."""
-        return decode(self.picture, preprocess) if self.pixels is None else self.pixels
+    @property
+    def path(self) -> str | None:
+        """The path of a file, where there is something to read."""
+        return path_of_item(self.picture)
+
+    def load(self, preprocess: Preprocess, opened: Opened | None = None) -> Answer:
+        """Return the image, or why there is nothing to see; `opened` gives the open file of the path."""
+        return decode(self.picture, preprocess, opened) if self.pixels is None else self.pixels
 
 
 class Inputs(Protocol):

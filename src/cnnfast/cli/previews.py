@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from cnnfast.cli.inputs import Item
-from cnnfast.images.pictures.decode import read_pictures
-from cnnfast.images.pictures.preview import read_preview
+from cnnfast.errors import PictureError
+from cnnfast.images.pictures.many import read_pictures
+from cnnfast.images.pictures.preview import preview_of
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
-from cnnfast.network.stream import Answer
+from cnnfast.network.stream import Answer, Opened
 
 COMPARED = 100
 """How many pictures are decoded in addition, to see whether their previews show the same."""
@@ -31,11 +33,21 @@ class Previews:
         self._labels: dict[Path, int] = {}
         self._compared = self._agreeing = 0
 
-    def load(self, item: Item) -> Answer:
+    READ_AHEAD = 1 << 17
+    """Bytes at the beginning of a file, among which a preview is."""
+
+    def load(self, item: Item, opened: Opened | None) -> Answer:
         """Return what `Item.load` returns, of the preview if possible; called by several threads."""
-        preview = read_preview(item.picture, self._preprocess) if isinstance(item.picture, Path) else None
-        if preview is None:
+        if opened is None:
             return item.load(self._preprocess)
+        try:
+            with opened as file:
+                preview = preview_of(file, self._preprocess)
+                if preview is None:
+                    file.seek(0)
+                    return item.load(self._preprocess, nullcontext(file))
+        except PictureError as error:
+            return error
         self._loaded.add(item.name)
         return preview
 

@@ -12,7 +12,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.data.base import Piece, Positions
 from cnnfast.errors import ConfigError, PictureError
-from cnnfast.images.pictures.decode import read_pictures
+from cnnfast.images.pictures.many import read_pictures
 from cnnfast.images.preprocess import Preprocess
 
 

@@ -297,7 +297,7 @@ class NetworkCalls(NetworkFacts):
         1
         missing.png: no such file
         """
-        from cnnfast.network.stream import Pipeline, decode, default_batch, results_of
+        from cnnfast.network.stream import Pipeline, decode, default_batch, path_of_item, results_of
 
         preprocess = self.preprocess
         if preprocess is None:
@@ -310,7 +310,9 @@ class NetworkCalls(NetworkFacts):
         size = default_batch(count) if batch is None else checked_batch(batch)
         readers = decide(threads if workers is None else workers)[0]
         images = many("images", images, InputError)
-        pipeline = Pipeline[object](lambda item: decode(item, preprocess), compute, size, readers)
+        pipeline = Pipeline[object](
+            lambda item, opened: decode(item, preprocess, opened), compute, size, readers, path_of_item
+        )
         return results_of(pipeline.run(images), self.classes_)
 
     def compile(

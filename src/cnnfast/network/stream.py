@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from cnnfast.errors import CnnfastError, InputError, PictureError
-from cnnfast.images.pictures.decode import fit_images, read_picture
+from cnnfast.images.pictures.ahead import ReadAhead
+from cnnfast.images.pictures.decode import decode_file, fit_images, read_picture
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.network.records import ranked
 from cnnfast.ops import Array
@@ -39,6 +41,8 @@ NOT_A_NUMBER = "the network's result is not a number"
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
 Answer = Array | CnnfastError
+Opened = AbstractContextManager[IO[bytes]]
+Decode = Callable[[Item, Opened | None], Answer]
 Compute = Callable[[Array], Array]
 
 
@@ -109,8 +113,21 @@ def results_of(
                 yield StreamResult(item, classes[outcome.argmax(axis=-1)].tolist(), outcome, None, classes)
 
 
-def decode(item: object, preprocess: Preprocess) -> Answer:
+def path_of_item(item: object) -> str | None:
+    """Return the path of a picture file that can be opened ahead of its turn; None of anything else."""
+    return os.fspath(item) if isinstance(item, str | Path) else None
+
+
+def decode(item: object, preprocess: Preprocess, opened: Opened | None = None) -> Answer:
     """Return an image as the network takes it, (H, W, C), or the error that explains why not.
+
+    Parameters
+    ----------
+    item : object
+        As `Network.stream` takes it.
+    preprocess : Preprocess
+    opened : context manager, optional
+        Of the open file of the item, where it is a path.
 
     Examples
     --------
@@ -120,6 +137,9 @@ def decode(item: object, preprocess: Preprocess) -> Answer:
     try:
         if isinstance(item, np.ndarray):
             return _from_array(item, preprocess)
+        if opened is not None:
+            with opened as file:
+                return decode_file(file, str(item), preprocess)
         return read_picture(item, preprocess)  # type: ignore[arg-type]  # what it cannot take is an error below
     except PictureError as error:
         # A new one, because the traceback of this one holds the decoded picture for as long as the error is kept.
@@ -155,17 +175,30 @@ class Pipeline(Generic[Item]):
 
     Parameters
     ----------
-    decode : callable (item) -> array (H, W, C) or CnnfastError
-        Called by several threads.
+    decode : callable (item, opened) -> array (H, W, C) or CnnfastError
+        Called by several threads; the second argument is for `decode`.
     compute : callable (images (N, H, W, C)) -> array (N, K)
         Called by one thread at a time; an `InputError` is blamed on the images that cause it.
     batch : int
     workers : int
         Threads that decode.
+    path_of : callable (item) -> str or None
+        Which file is to be opened before one of them has time to decode it.
+    most : int, optional
+        Bytes of each file that are read ahead; all by default.
     """
 
-    def __init__(self, decode: Callable[[Item], Answer], compute: Compute, batch: int, workers: int) -> None:
+    def __init__(
+        self,
+        decode: Decode[Item],
+        compute: Compute,
+        batch: int,
+        workers: int,
+        path_of: Callable[[Item], str | None] = lambda item: None,
+        most: int | None = None,
+    ) -> None:
         self._decode, self._compute, self._batch, self._workers = decode, compute, batch, workers
+        self._path_of, self._most = path_of, most
 
     def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Answer], None, None]:
         """Yield each item with its row of results, or with an error.
@@ -181,11 +214,14 @@ class Pipeline(Generic[Item]):
         computing: deque[Future[list[tuple[Item, Answer]]]] = deque()
         decoders = ThreadPoolExecutor(self._workers, thread_name_prefix="cnnfast-decode")
         computer = ThreadPoolExecutor(1, thread_name_prefix="cnnfast-compute")
+        ahead = ReadAhead(self._most)
 
         def fill() -> None:
             try:
                 for item in islice(source, AHEAD * self._batch - len(decoding) if not trouble else 0):
-                    decoding.append((item, decoders.submit(self._decode, item)))
+                    path = self._path_of(item)
+                    opened = None if path is None else ahead.taken(ahead.add(path))
+                    decoding.append((item, decoders.submit(self._decode, item, opened)))
             except Exception as error:
                 trouble.append(error)
 
@@ -212,6 +248,7 @@ class Pipeline(Generic[Item]):
             raise
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
+            ahead.close()
             computer.shutdown(wait=True, cancel_futures=True)
 
     def _results(self, decoded: list[tuple[Item, Answer]]) -> list[tuple[Item, Answer]]:

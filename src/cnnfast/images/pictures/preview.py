@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from cnnfast.images.pictures.decode import opened
 from cnnfast.images.pictures.pillow import our_own_rules
@@ -26,7 +25,7 @@ MOST_PIXELS = 1 << 22
 """A preview that claims more is not one."""
 
 
-def read_preview(path: str | os.PathLike[str], preprocess: Preprocess) -> Bytes | None:
+def preview_of(file: IO[bytes], preprocess: Preprocess) -> Bytes | None:
     """Return the preview in a photograph, upright and fitted to a network's input; None where the photograph is needed.
 
     It is needed if there is no preview; if the preview would be enlarged; if it has other proportions, as with black
@@ -34,7 +33,8 @@ def read_preview(path: str | os.PathLike[str], preprocess: Preprocess) -> Bytes 
 
     Parameters
     ----------
-    path : path
+    file : binary file
+        At its beginning.
     preprocess : Preprocess
 
     Returns
@@ -43,11 +43,11 @@ def read_preview(path: str | os.PathLike[str], preprocess: Preprocess) -> Bytes 
 
     Examples
     --------
-    >>> read_preview("missing.jpg", Preprocess(size=(32, 32))) is None
+    >>> preview_of(BytesIO(b"not a photograph"), Preprocess(size=(32, 32))) is None
     True
     """
     try:
-        with our_own_rules(get_max_pixels()), open(path, "rb") as file:
+        with our_own_rules(get_max_pixels()):
             photograph = opened(file)
             preview = _embedded(photograph)
             if preview is None or not _has_proportions_of(photograph.size, preview.size):
