@@ -75,7 +75,7 @@ def test_files_are_opened_several_at_a_time_before_the_first_is_taken(paths, mon
 
 
 def test_what_is_not_begun_is_opened_when_it_is_taken(paths):
-    """Nothing waits for another one's turn, so no order of taking can stand still."""
+    """Nothing waits for another one's turn, so they may be taken in any order."""
     with ReadAhead() as ahead:
         added = [ahead.add(path) for path in paths]
         for number in reversed(range(len(paths))):
