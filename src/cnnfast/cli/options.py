@@ -142,6 +142,17 @@ def above_zero(text: str) -> float:
     return number
 
 
+def points(text: str) -> float:
+    """Parse a number of points of accuracy, from 0 to 100."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"must be a number of points from 0 to 100, but is {text!r}")
+    return number
+
+
 def probability(text: str) -> float:
     """Parse a number from 0 to 1."""
     try:

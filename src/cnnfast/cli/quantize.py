@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from cnnfast.errors import ConfigError, DataError
 from cnnfast.formats.native import check_target
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
-from cnnfast.quantization.api import quantize
+from cnnfast.quantization.api import check_floats, quantize
+from cnnfast.report.integers import BATCH, SAME_SPEED, LabelCounts, speeds
 from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import threads_or_default
 
@@ -44,14 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-loss",
-        type=options.above_zero,
+        type=options.points,
         metavar="POINTS",
         help="use the labels of DATA: sensitive layers stay in float until no more points of accuracy are lost on it",
     )
     parser.add_argument(
         "--keep-float", action="append", default=[], metavar="LAYER", help="leave this layer in float; may be repeated"
     )
-    parser.add_argument("--evaluate", metavar="DATA", help=f"measure both networks with other {options.LABELED}")
+    parser.add_argument("--evaluate", metavar="DATA", help=f"compare both networks over other {options.LABELED}")
     options.add_split(parser)
     options.add_max_pixels(parser)
     options.add_json(parser)
@@ -59,26 +59,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate, write the network, and measure it."""
+    """Calibrate, write the network, and compare both."""
     target: Path = args.out
     check_target(target)
     if target.exists() and not args.force:
         raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
     net = load_in_float(args.model, args.preprocess, args.decode)
+    check_floats(net)
     failures = Failures()
     with threads_or_default(args.threads):
         dataset = _opened(net, args.data, "train", with_labels=args.max_loss is not None).part(args.images)
+        # before anything is calibrated: a wrong folder is to be named at once
+        other = None if args.evaluate is None else _opened(net, args.evaluate, args.split, with_labels=True)
         images, labels = _read(net, args.model, dataset, failures)
         if not len(images):
             raise DataError(f"{dataset.name}: none of its images can be read, and calibration needs some")
         loss = {} if args.max_loss is None else {"labels": labels, "max_loss": args.max_loss}
         if len(images) < FEW:
-            log(f"only {len(images)} images: take {FEW} to {ENOUGH} of the kind that the network will see")
+            some = "image" if len(images) == 1 else "images"
+            log(f"only {len(images)} {some}: take {FEW} to {ENOUGH} of the kind that the network will see")
         result = quantize(net, images, layout="nhwc", keep_float=args.keep_float, **loss)
         result.network.save(target)
         facts: dict[str, Any] = {
             "file": str(target),
             "bytes": target.stat().st_size,
+            "bytes_in_float": sum(4 * array.size for array in net.graph.constants.values()),
             "calibration": {
                 "images": result.images,
                 "agreement": result.agreement,
@@ -88,9 +93,10 @@ def run(args: argparse.Namespace) -> int:
             "in_float": dict(result.in_float),
             "layers": {row.layer: row.signal_to_noise for row in result.sensitivities},
         }
-        if args.evaluate is not None:
-            other = _opened(net, args.evaluate, args.split, with_labels=True)
-            facts["evaluation"] = _evaluated(net, result.network, args.model, other, failures)
+        both = {"float": net, "integers": result.network}
+        if other is not None:
+            facts["evaluation"] = {"data": other.name, **_counts(both, args.model, other, failures).facts()}
+        facts["images_per_second"] = speeds(both, images)
     print(json.dumps(facts, indent=2) if args.json else f"{result}\n\n{_as_text(facts)}")
     log(*failures.lines())
     return SOME_FAILED if failures.count else OK
@@ -117,47 +123,54 @@ def _read(net: Network, model: str, dataset: Dataset, failures: Failures) -> tup
     return np.concatenate(images), np.concatenate(labels)
 
 
-def _evaluated(net: Network, integers: Network, model: str, dataset: Dataset, failures: Failures) -> dict[str, Any]:
-    """Return accuracy and speed of both networks, which take turns, batch by batch."""
-    right, seconds, agreeing, total = [0, 0], [0.0, 0.0], 0, 0
+def _counts(both: Mapping[str, Network], model: str, dataset: Dataset, failures: Failures) -> LabelCounts:
+    """Return what becomes of the labels of a data set."""
+    counts = LabelCounts()
     with Progress(len(dataset)) as progress:
-        for batch in dataset.batches(1024, preprocess_of(net, model)):
+        for batch in dataset.batches(1024, preprocess_of(both["float"], model)):
             for error in batch.failed:
                 failures.add_error(error)
             progress.advance(len(batch.names) + len(batch.failed))
-            if not len(batch.images):
-                continue
-            found = []
-            for index, network in enumerate((net, integers)):
-                if total == 0:
-                    # the first call plans the network and packs its weights
-                    network.predict_proba(batch.images[:64], layout="nhwc")
-                start = time.perf_counter()
-                found.append(network.predict_proba(batch.images, layout="nhwc").argmax(axis=1))
-                seconds[index] += time.perf_counter() - start
-                right[index] += int((found[index] == batch.labels).sum())
-            agreeing += int((found[0] == found[1]).sum())
-            total += len(batch.images)
-    if not total:
+            if batch.labels is not None and len(batch.images):
+                found = (net.predict_proba(batch.images, layout="nhwc").argmax(axis=1) for net in both.values())
+                counts.add(batch.labels, *found)
+    if not counts.images:
         raise DataError(f"{dataset.name}: none of its images can be read")
-    return {
-        "data": dataset.name,
-        "images": total,
-        "accuracy": {"float": right[0] / total, "integers": right[1] / total},
-        "agreement": agreeing / total,
-        "images_per_second": {"float": total / seconds[0], "integers": total / seconds[1]},
-    }
+    return counts
 
 
 def _as_text(facts: Mapping[str, Any]) -> str:
-    lines = [f"{facts['file']}: {facts['bytes']:,} bytes"]
-    if (found := facts.get("evaluation")) is None:
-        return lines[0]
-    accuracy, speed = found["accuracy"], found["images_per_second"]
-    rows = [("", "accuracy", "images/s")]
-    rows += [(kind, f"{accuracy[kind]:.2%}", f"{speed[kind]:,.0f}") for kind in ("float", "integers")]
-    lines += [f"{found['data']}: {found['agreement']:.2%} of the labels of {found['images']:,} images agree"]
+    share = facts["bytes"] / max(facts["bytes_in_float"], 1)
+    lines = [f"{facts['file']}: {facts['bytes']:,} bytes, {share:.0%} of {facts['bytes_in_float']:,} for floats"]
+    if (found := facts.get("evaluation")) is not None:
+        lines += ["", *_about_labels(found)]
+    speed = facts["images_per_second"]
+    rows: list[tuple[str, ...]] = [("images/s here", "float", "integers", "")]
+    for kind, name in (("batch", f"batches of {BATCH}"), ("single", "one at a time")):
+        ratio = speed[kind]["integers"] / speed[kind]["float"]
+        rows.append((name, *(f"{speed[kind][which]:,.0f}" for which in ("float", "integers")), f"{ratio:.2f} times"))
     lines += ["", *aligned(rows)]
-    if speed["integers"] <= speed["float"]:
-        lines += ["", "integers are not faster on this machine; the network of floats serves it better"]
+    slow = [n for kind, n in (("batch", "in batches"), ("single", "one at a time")) if not _is_faster(speed[kind])]
+    if slow:
+        lines += ["", f"on this machine integers are not faster {' or '.join(slow)}: use the network of floats there"]
     return "\n".join(lines)
+
+
+def _about_labels(found: Mapping[str, Any]) -> list[str]:
+    """Return what is said about other images: both accuracies, and whether they differ for certain."""
+    changed, gain, within = found["changed"], found["gain"]["accuracy"], found["gain"]["within"]
+    rows = [(found["data"], "accuracy", "95 % certain")]
+    for kind in ("float", "integers"):
+        low, high = found["accuracy_95"][kind]
+        rows.append((kind, f"{found['accuracy'][kind]:.2%}", f"{low:.2%} to {high:.2%}"))
+    return [
+        *aligned(rows),
+        f"of {found['images']:,} labels {found['agreement']:.2%} agree: {changed['to_wrong']:,} became wrong, "
+        f"{changed['to_right']:,} became right, {changed['between_wrong']:,} were and are wrong",
+        f"integers {'gain' if gain >= 0 else 'lose'} {100 * abs(gain):.2f} points, ±{100 * within:.2f}"
+        + ("" if abs(gain) > within else ": no certain difference"),
+    ]
+
+
+def _is_faster(speed: Mapping[str, float]) -> bool:
+    return speed["integers"] > SAME_SPEED * speed["float"]

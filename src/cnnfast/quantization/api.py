@@ -115,12 +115,17 @@ def quantize(
     )
 
 
-def _float_graph(net: Network) -> Graph:
+def check_floats(net: Network) -> None:
+    """Raise `GraphError` if a network computes with integers already."""
     if net.graph.is_quantized:
         raise GraphError(
             "this network computes with integers already; quantize the network of floats that it is from, or what "
             "Network.load(path, integers=False) makes of a quantized file"
         )
+
+
+def _float_graph(net: Network) -> Graph:
+    check_floats(net)
     return optimize(net.graph, FLOAT_PASSES)
 
 

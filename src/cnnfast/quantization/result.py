@@ -48,7 +48,8 @@ class QuantizeResult:
     sensitivities: tuple[Sensitivity, ...]
 
     def __str__(self) -> str:
-        lines = [f"{self.images} images: {self.agreement:.2%} of the labels agree, {self.signal_to_noise:.1f} dB"]
+        images = f"{self.images} image{'s' if self.images > 1 else ''}"
+        lines = [f"{images}: {self.agreement:.2%} of the labels agree, {self.signal_to_noise:.1f} dB"]
         if self.accuracy is not None and self.float_accuracy is not None:
             lost = 100 * (self.float_accuracy - self.accuracy)
             lines.append(f"accuracy {self.accuracy:.2%}, in float {self.float_accuracy:.2%}: {lost:.2f} points lost")
