@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnfast.plan.pack import aligned, blocks, pack_blocks, pack_winograd
+from cnnfast.plan.pack import aligned, blocks, pack_blocks, pack_winograd, pack_winograd_vectors
 from cnnfast.plan.winograd import transformed_blocks
+from cnnfast.runtime.threads import threads
 
 
 def numbered(channels: int, terms: int) -> np.ndarray:
@@ -66,6 +67,30 @@ def test_winograd_weights_stand_by_element_channel_and_filter(kernel: int) -> No
         for j, i in np.ndindex(side, side):
             # by columns, because the products of a column are finished first
             np.testing.assert_array_equal(part[j * side + i], u[block, :, i, j].T)
+
+
+@pytest.mark.parametrize("filters", [3, 8, 21])
+def test_winograd_weights_in_vectors_end_in_zeros(filters: int) -> None:
+    weight = np.random.default_rng(0).standard_normal((filters, 5, 3, 3)).astype(np.float32)
+    lanes, most = 4, 2
+    vectors = -(-filters // lanes)
+    u = np.zeros((36, 5, vectors * lanes), np.float32)
+    u[..., :filters] = transformed_blocks(weight, [0, filters]).reshape(36, 5, filters)
+    packed = pack_winograd_vectors(weight, most, lanes).reshape(36, -1)
+    start = 0
+    for block in blocks(vectors, most):
+        part = u[..., block.start * lanes : block.stop * lanes].reshape(36, -1)
+        np.testing.assert_array_equal(packed[:, start : start + part.shape[1]], part)
+        start += part.shape[1]
+    assert start == packed.shape[1]
+
+
+def test_threads_change_no_transformed_weight() -> None:
+    weight = np.random.default_rng(0).standard_normal((33, 19, 5, 5)).astype(np.float32)
+    with threads(1):
+        alone = transformed_blocks(weight, [0, 16, 33])
+    with threads(3):
+        np.testing.assert_array_equal(transformed_blocks(weight, [0, 16, 33]), alone)
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 1000])

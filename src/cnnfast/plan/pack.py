@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cnnfast.ops import Array
 from cnnfast.plan.lowering import packed
-from cnnfast.plan.winograd import transformed_blocks
+from cnnfast.plan.winograd import OUTPUTS, transformed_blocks, write_transformed
 
 
 def blocks(channels: int, most: int) -> list[slice]:
@@ -49,12 +50,24 @@ def aligned(values: Array, boundary: int = 64) -> Array:
     >>> aligned(np.zeros(3, np.float32)).ctypes.data % 64
     0
     """
-    memory = np.empty(values.nbytes + boundary, np.uint8)
-    start = -memory.ctypes.data % boundary
-    result = memory[start : start + values.nbytes].view(values.dtype)
+    result = aligned_zeros(len(values), boundary, values.dtype)
     result[:] = values
     result.flags.writeable = False
     return result
+
+
+def aligned_zeros(count: int, boundary: int = 64, dtype: DTypeLike = np.float32) -> Array:
+    """Return zeros (count,) in memory that starts at a multiple of ``boundary`` bytes.
+
+    Examples
+    --------
+    >>> aligned_zeros(3).ctypes.data % 64
+    0
+    """
+    size = count * np.dtype(dtype).itemsize
+    memory = np.zeros(size + boundary, np.uint8)
+    start = -memory.ctypes.data % boundary
+    return memory[start : start + size].view(dtype)
 
 
 def in_vectors(values: Array, lanes: int) -> Array:
@@ -91,12 +104,12 @@ def pack_winograd_vectors(weight: Array, most: int, lanes: int) -> Array:
     For each element of the transform, by columns, there are blocks of ``most`` vectors or fewer, each (C, vectors, L).
     """
     oc, c, kernel, _ = weight.shape
-    u = transformed_blocks(weight, [0, oc]).reshape((kernel + 3) ** 2, c, oc)
     vectors = -(-oc // lanes)
-    rows = np.zeros((*u.shape[:2], vectors * lanes), np.float32)
-    rows[..., :oc] = u
-    pieces = [rows[..., b.start * lanes : b.stop * lanes].reshape(len(u), -1) for b in blocks(vectors, most)]
-    return aligned(np.concatenate(pieces, axis=1).reshape(-1))
+    result = aligned_zeros(vectors * lanes * c * (kernel + OUTPUTS - 1) ** 2)
+    starts = [0, *(block.stop * lanes for block in blocks(vectors, most))]
+    write_transformed(weight, starts, result, elements_first=True)
+    result.flags.writeable = False
+    return result
 
 
 def pack_winograd(weight: Array, most: int) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnfast.ops import Array
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.threads import of_call
 
 POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))}
 """Points of interpolation by kernel size: small and in opposite pairs, which keeps rounding errors low."""
@@ -76,8 +77,17 @@ def transformed_blocks(weight: Array, starts: Sequence[int]) -> Array:
     ``starts``, of which the last is OC. Each block is (E, C, channels), the E = (K + 3)^2 elements by columns.
     """
     oc, c, kernel, _ = weight.shape
-    _, g, _ = transforms(kernel)
-    result = np.empty(oc * c * len(g) ** 2, np.float32)
-    double = np.ascontiguousarray(weight, np.float64).reshape(oc, c, kernel * kernel)
-    kernels.transform_weights(double, g, starts, result)
+    result = np.empty(oc * c * (kernel + OUTPUTS - 1) ** 2, np.float32)
+    write_transformed(weight, starts, result, elements_first=False)
     return result
+
+
+def write_transformed(weight: Array, starts: Sequence[int], out: Array, *, elements_first: bool) -> None:
+    """Write transformed weights as `transformed_blocks` does or, ``elements_first``, (E, blocks, C, channels).
+
+    The last of ``starts`` may be more than OC: then places of ``out`` are left as they are.
+    """
+    oc, c, kernel, _ = weight.shape
+    _, g, _ = transforms(kernel)
+    double = np.ascontiguousarray(weight, np.float64).reshape(oc, c, kernel * kernel)
+    kernels.transform_weights(double, g, starts, out, elements_first, of_call())
