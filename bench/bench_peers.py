@@ -46,7 +46,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     engines = [Engine(name, arguments.threads, str(LOG)) for name in arguments.engines]
     try:
-        versions = {engine.name: engine.ask("versions") for engine in engines}
+        versions, engines, missing = present(engines)
         for id in arguments.networks:
             run = {
                 **machine.facts(),
@@ -57,11 +57,29 @@ def main() -> None:
             }
             print(f"\n{id} {BENCHES[id].title} · {arguments.threads} threads · {machine.as_line(run)}", flush=True)
             run |= measure(BENCHES[id], engines, arguments)
+            run["refused"] = missing + run["refused"]
             save(run, arguments.output)
             print(as_table(run["rows"]), flush=True)
     finally:
         for engine in engines:
             engine.close()
+
+
+def present(engines: list[Engine]) -> tuple[dict[str, Any], list[Engine], list[dict[str, Any]]]:
+    """Return the versions of the engines that can be run, these engines, and why others cannot; our own must."""
+    versions, found, missing = {}, [], []
+    for engine in engines:
+        try:
+            versions[engine.name] = engine.ask("versions")
+        except EngineError as error:
+            if engine.name.startswith("cnnfast"):
+                raise
+            engine.close()
+            missing.append({"engine": engine.name, "why": str(error)})
+            print(f"{engine.name} is left out: {error}", flush=True)
+            continue
+        found.append(engine)
+    return versions, found, missing
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -158,6 +176,7 @@ def row(key: Key, ready: Ready, rounds: list[list[float]]) -> dict[str, Any]:
         "batch": batch,
         "way": ready.way,
         "difference": float(f"{ready.difference:.2g}"),
+        **({"agreement": round(ready.agreement, 4)} if engine.name in INT8_ENGINES else {}),
         "calls": sum(map(len, rounds)),
         "median": significant(batch / statistics.median(statistics.median(times) for times in rounds)),
         "best": significant(batch / min(min(times) for times in rounds)),
@@ -183,16 +202,19 @@ def identity(run: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
-    """Return images/s by engine and batch size, and the engine's own best in units of the best peer's."""
+    """Return images/s by engine and batch size, the best in units of the best peer's, and labels as in float."""
     batches = sorted({row["batch"] for row in rows})
     rates = {(row["engine"], row["batch"]): row["median"] for row in rows}
     names = list(dict.fromkeys(row["engine"] for row in rows))
     best = {name: max(rates.get((name, batch), 0) for batch in batches) for name in names}
     peer = max((rate for name, rate in best.items() if not name.startswith("cnnfast")), default=float("nan"))
-    lines = [f"{'engine':18}" + "".join(f"{f'batch {b}':>12}" for b in batches) + "   ÷ best peer"]
+    agree = {row["engine"]: row["agreement"] for row in rows if "agreement" in row}
+    labels = f"{'labels as in float':>21}" if agree else ""
+    lines = [f"{'engine':18}" + "".join(f"{f'batch {b}':>12}" for b in batches) + "   ÷ best peer" + labels]
     for name in names:
         cells = (f"{rates[name, b]:12,.0f}" if (name, b) in rates else f"{'':12}" for b in batches)
-        lines.append(f"{name:18}" + "".join(cells) + f"{best[name] / peer:14.2f}")
+        share = f"{agree[name]:21.1%}" if name in agree else ""
+        lines.append(f"{name:18}" + "".join(cells) + f"{best[name] / peer:14.2f}{share}")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from networks import BENCHES
+from networks import BENCHES, Bench
 
 from cnnfast import Network, quantize
 from cnnfast.graph import evaluate
@@ -14,11 +14,20 @@ CALIBRATION = 16
 """Random pictures that ranges are taken from: few will do, since what the integers mean does not change their speed."""
 
 
+CALIBRATION_OF_PEERS = 300
+"""What engines that are compared get: as many as a user would take."""
+
+
 @cache
 def integer_network(id: str) -> Network:
     """Return a network of integers; that of n6 and n7 takes some seconds."""
     bench = BENCHES[id]
     return quantize(bench.network(), bench.pictures(CALIBRATION, seed=2), threads=1).network
+
+
+def calibration_pictures(bench: Bench) -> np.ndarray:
+    """Return the random pictures that all engines take ranges from when they are compared."""
+    return bench.pictures(CALIBRATION_OF_PEERS, seed=2)
 
 
 def check_exact(net: Network, pictures: np.ndarray, few: int = 2) -> None:

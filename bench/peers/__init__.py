@@ -8,5 +8,5 @@ exactly this size. The worker keeps the fastest way.
 ENGINES = ("cnnfast", "onnxruntime", "openvino", "mnn", "ncnn", "litert", "torch")
 """The modules of this package that are engines, ours first."""
 
-INT8_ENGINES = ("cnnfast_int8", "onnxruntime_int8")
+INT8_ENGINES = ("cnnfast_int8", "onnxruntime_int8", "openvino_int8", "litert_int8")
 """Those that compute with eight-bit integers; ``FLOAT`` of each is the engine whose floats it is compared with."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from networks import Bench
@@ -21,8 +22,13 @@ Eight bits give a sixth at most here; a picture taken for another one gives 1.
 FEWEST = 32
 """Pictures that integers are checked with, in as many calls as that takes."""
 
-Judgment = tuple[float, str]
-"""The largest difference of a probability, and what is wrong with it, or nothing."""
+
+class Judgment(NamedTuple):
+    """What a check has found: the largest difference of a probability, what is wrong with it, and labels that agree."""
+
+    difference: float
+    wrong: str
+    agreement: float = 1.0
 
 
 class FloatCheck:
@@ -34,7 +40,7 @@ class FloatCheck:
     def __call__(self, way: Way) -> Judgment:
         difference = _largest(way(self._pictures), self._expected)
         right = difference <= PLAUSIBLE * self._expected.max()
-        return difference, "" if right else f"a probability is off by {difference:.1e}"
+        return Judgment(difference, "" if right else f"a probability is off by {difference:.1e}")
 
 
 class IntegerCheck:
@@ -50,7 +56,7 @@ class IntegerCheck:
         self._batch = len(expected)
         self._pictures = bench.pictures(self._batch * -(-FEWEST // self._batch))
         way = next(iter(floats.values()))
-        _, wrong = FloatCheck(bench, expected)(way)
+        wrong = FloatCheck(bench, expected)(way).wrong
         if wrong:
             raise ValueError(f"in float, {wrong}")
         self._expected = self._all(way)
@@ -60,7 +66,8 @@ class IntegerCheck:
         error, spread = _root_mean_square(result, self._expected), _root_mean_square(*self._neighbors())
         right = error <= PLAUSIBLE_INTEGERS * spread
         why = f"probabilities are off by {error:.1e}, and those of two pictures differ by {spread:.1e}"
-        return _largest(result, self._expected), "" if right else why
+        agreement = float((result.argmax(axis=1) == self._expected.argmax(axis=1)).mean())
+        return Judgment(_largest(result, self._expected), "" if right else why, agreement)
 
     def _all(self, way: Way) -> np.ndarray:
         """Return the results of all pictures; an engine may use the memory of one for the next."""

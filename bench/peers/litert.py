@@ -17,7 +17,12 @@ PACKAGES = ("ai-edge-litert",)
 
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of LiteRT; see the package."""
-    inside, outside = (_runner(tflite_model(bench, batch, pixels), threads) for pixels in (True, False))
+    return ways_of(bench, batch, threads, *(tflite_model(bench, batch, pixels) for pixels in (True, False)))
+
+
+def ways_of(bench: Bench, batch: int, threads: int, of_pixels: bytes, of_floats: bytes) -> Mapping[str, Way]:
+    """Return the ways in which a model runs: one that normalizes pixels itself, and one that NumPy does it for."""
+    inside, outside = (_runner(model, threads) for model in (of_pixels, of_floats))
     normalize = Normalize(bench, batch, "nhwc")
     return {
         "uint8": lambda pictures: inside(lambda out: np.copyto(out, pictures)),

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-from integer_networks import CALIBRATION
+from integer_networks import calibration_pictures
 from networks import BENCHES, Bench
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.tools.onnx_model_utils import make_dim_param_fixed
@@ -21,6 +21,9 @@ from peers.ways import Way
 PACKAGES = ("onnxruntime", "onnx")
 
 FLOAT = "onnxruntime"
+
+PIECE = 20
+"""How many pictures it calibrates with at a time."""
 
 BATCH = "N"
 """The name of the number of images while a model is quantized."""
@@ -64,9 +67,11 @@ class _Pictures(CalibrationDataReader):
     """The random pictures that our own integers are made from."""
 
     def __init__(self, bench: Bench, name: str, pixels: bool) -> None:
-        pictures = bench.pictures(CALIBRATION, seed=2)
+        pictures = calibration_pictures(bench)
+        values = pictures if pixels else bench.preprocess(pictures)
+        # its calibrator keeps every value of a batch
         self._batches: Iterator[dict[str, np.ndarray]] = iter(
-            [{name: pictures if pixels else bench.preprocess(pictures)}]
+            [{name: values[i : i + PIECE]} for i in range(0, len(values), PIECE)]
         )
 
     def get_next(self) -> dict[str, np.ndarray] | None:

@@ -16,6 +16,11 @@ PACKAGES = ("openvino",)
 
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of OpenVINO; see the package."""
+    return ways_of(bench, batch, threads, *(_read(bench, batch, pixels) for pixels in (True, False)))
+
+
+def ways_of(bench: Bench, batch: int, threads: int, of_pixels: ov.Model, of_floats: ov.Model) -> Mapping[str, Way]:
+    """Return the ways in which a model runs: one that normalizes pixels itself, and one that NumPy does it for."""
     core = ov.Core()
     config = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -24,8 +29,7 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
         "ENABLE_CPU_PINNING": False,  # pinned to a core that others use, it becomes a hundred times slower
     }
     inside, outside = (
-        core.compile_model(_read(core, bench, batch, pixels), "CPU", config).create_infer_request()
-        for pixels in (True, False)
+        core.compile_model(model, "CPU", config).create_infer_request() for model in (of_pixels, of_floats)
     )
     normalize = Normalize(bench, batch)
     return {
@@ -34,5 +38,5 @@ def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     }
 
 
-def _read(core: ov.Core, bench: Bench, batch: int, pixels: bool) -> ov.Model:
-    return core.read_model(onnx_model(bench, batch, pixels).SerializeToString(), b"")
+def _read(bench: Bench, batch: int, pixels: bool) -> ov.Model:
+    return ov.Core().read_model(onnx_model(bench, batch, pixels).SerializeToString(), b"")

@@ -18,6 +18,11 @@ TYPES = {np.dtype(np.float32): FLOAT, np.dtype(np.int32): INT}
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
 CODES = schema.BuiltinOperator
 
+SIGNATURE, INPUT = "serving_default", "images"
+
+FRONT = ("values", "scaled")
+"""The tensors between pixels and the network's input."""
+
 
 def tflite_model(bench: Bench, batch: int, pixels: bool) -> bytes:
     """Return a network as the bytes of a TensorFlow Lite model.
@@ -34,7 +39,7 @@ def tflite_model(bench: Bench, batch: int, pixels: bool) -> bytes:
     if pixels:
         factor, shift = bench.preprocess.affine()
         source = writer.tensor("pixels", writer.shape(entry), BYTE)
-        values, scaled = (writer.tensor(name, writer.shape(entry)) for name in ("values", "scaled"))
+        values, scaled = (writer.tensor(name, writer.shape(entry)) for name in FRONT)
         writer.emit(CODES.CAST, [source], values, "Cast", inDataType=BYTE, outDataType=FLOAT)
         writer.emit(CODES.MUL, [values, writer.constant(factor)], scaled, "Mul")
         writer.emit(CODES.ADD, [scaled, writer.constant(shift)], writer.value(entry), "Add")
@@ -107,9 +112,21 @@ class Writer:
         """Return the model, given its input and output."""
         self._part.inputs, self._part.outputs = [source], [target]
         self._model.subgraphs = [self._part]
+        self._model.signatureDefs = [_signature(source, target)]
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
+
+
+def _signature(source: int, target: int) -> schema.SignatureDefT:
+    """Return names for both ends, by which a quantizer feeds a model."""
+    entry = schema.SignatureDefT()
+    entry.signatureKey, entry.subgraphIndex, entry.inputs, entry.outputs = SIGNATURE, 0, [], []
+    for ends, number, name in ((entry.inputs, source, INPUT), (entry.outputs, target, "output")):
+        end = schema.TensorMapT()
+        end.name, end.tensorIndex = name, number
+        ends.append(end)
+    return entry
 
 
 def write_node(writer: Writer, node: Node) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from machine import versions
 from networks import BENCHES, Bench
 
-from peers.checks import FloatCheck, IntegerCheck
+from peers.checks import FloatCheck, IntegerCheck, Judgment
 from peers.ways import Way
 
 TRIAL = 0.2
@@ -38,12 +38,15 @@ class Ready:
         The largest difference of its probabilities from ours; of integers, from the engine's own in float.
     refused : dict of str to str
         Ways that were left out, and why.
+    agreement : float
+        The part of the pictures whose label is the same as the engine's own in float.
     """
 
     way: str
     seconds: float
     difference: float
     refused: dict[str, str]
+    agreement: float = 1.0
 
 
 class Worker:
@@ -62,25 +65,26 @@ class Worker:
         """Get ready for one batch size of a network, check every way of the engine and keep the fastest."""
         bench = BENCHES[network]
         pictures = bench.pictures(batch)
-        found: dict[str, tuple[float, float]] = {}
+        found: dict[str, tuple[float, Judgment]] = {}
         refused: dict[str, str] = {}
         check = self._check(bench, expected)
         ways = self._engine.prepare(bench, batch, self._threads)
         for name, way in ways.items():
             try:
-                difference, why = check(way)
+                judgment = check(way)
             except Exception as error:
                 refused[name] = f"{type(error).__name__}: {error}"[:200]
                 continue
-            if why:
-                refused[name] = why
+            if judgment.wrong:
+                refused[name] = judgment.wrong
             else:
-                found[name] = min(_times(way, pictures, TRIAL)), difference
+                found[name] = min(_times(way, pictures, TRIAL)), judgment
         if not found:
             return Ready("", float("nan"), float("nan"), refused)
         best = min(found, key=lambda name: found[name][0])
         self._ready[batch] = ways[best], pictures
-        return Ready(best, *found[best], refused)
+        seconds, judgment = found[best]
+        return Ready(best, seconds, judgment.difference, refused, judgment.agreement)
 
     def _check(self, bench: Bench, expected: np.ndarray) -> FloatCheck | IntegerCheck:
         """Return what every way has to pass; an engine of integers names the one whose floats are its own."""
@@ -112,18 +116,30 @@ def _times(way: Way, pictures: np.ndarray, seconds: float) -> list[float]:
 def serve(pipe: Connection, engine: str, threads: int, log: str) -> None:
     """Answer requests (method, arguments) until the pipe closes; an answer is (result, None) or (None, error)."""
     _redirect_output(log)
-    worker = Worker(engine, threads)
+    worker, missing = _worker(engine, threads)
     while True:
         try:
             method, arguments = pipe.recv()
         except EOFError:
             return
+        if worker is None:
+            pipe.send((None, missing))
+            continue
         try:
             answer: tuple[Any, str | None] = getattr(worker, method)(*arguments), None
         except Exception as error:
             traceback.print_exc()
             answer = None, f"{type(error).__name__}: {error}"[:300]
         pipe.send(answer)
+
+
+def _worker(engine: str, threads: int) -> tuple[Worker | None, str]:
+    """Return the worker of an engine, or why there is none: most often a package that is not installed."""
+    try:
+        return Worker(engine, threads), ""
+    except Exception as error:
+        traceback.print_exc()
+        return None, f"{type(error).__name__}: {error}"[:300]
 
 
 def _redirect_output(log: str) -> None:

