@@ -2,6 +2,7 @@
 
 Usage: ``PYTHONPATH=src:tests python tools/case_bits.py``. A line holds the name, a digest of inputs and weights, and
 one of the results: where the first digests differ, the machines drew other random numbers, and the second say nothing.
+Cases of integers run twice: with images and, those that end in ``-few``, with channels in the lanes.
 """
 
 from __future__ import annotations
@@ -26,19 +27,21 @@ IMAGES = 2 * 16 + 3
 Pixels = tuple[np.ndarray, np.ndarray] | None
 
 
-def runs() -> Iterator[tuple[str, Graph, list[np.ndarray], Pixels]]:
-    """Yield (name, graph, inputs, what turns bytes into values)."""
+def runs() -> Iterator[tuple[str, Graph, str, list[np.ndarray], Pixels]]:
+    """Yield (name, graph, layout, inputs, what turns bytes into values)."""
     for case in CASES:
-        yield case.id, case.graph(), list(case.feed(images=IMAGES).values()), None
+        yield case.id, case.graph(), "chwn", list(case.feed(images=IMAGES).values()), None
     for integers in INTEGER_CASES:
-        yield f"int8-{integers.id}", integers.graph(), list(integers.feed(images=IMAGES).values()), None
+        for layout, suffix in (("chwn", ""), ("nchwc", "-few")):
+            feed = list(integers.feed(images=IMAGES).values())
+            yield f"int8-{integers.id}{suffix}", integers.graph(), layout, feed, None
     for name, make in NETWORKS.items():
         graph = make()
-        yield name, graph, list(random_inputs(graph, np.random.default_rng(0), IMAGES).values()), None
+        yield name, graph, "chwn", list(random_inputs(graph, np.random.default_rng(0), IMAGES).values()), None
     for c, h, w in ((3, 5, 33), (3, 2, 16), (1, 4, 17)):
         pictures = np.random.default_rng(0).integers(0, 256, (IMAGES, h, w, c), np.uint8).transpose(0, 3, 1, 2)
         pixels = np.linspace(0.001, 0.5, c, dtype=np.float32), np.linspace(-9, 0.1, c, dtype=np.float32)
-        yield f"pictures-{c}x{h}x{w}", net(("y", Relu(), "x"), x=(c, h, w)), [pictures], pixels
+        yield f"pictures-{c}x{h}x{w}", net(("y", Relu(), "x"), x=(c, h, w)), "chwn", [pictures], pixels
 
 
 def digest(arrays: list[np.ndarray]) -> str:
@@ -53,6 +56,6 @@ def digest(arrays: list[np.ndarray]) -> str:
 
 
 if __name__ == "__main__":
-    for name, graph, feed, pixels in runs():
-        results = execute(make_plan(graph), feed, 1, pixels)
+    for name, graph, layout, feed, pixels in runs():
+        results = execute(make_plan(graph, layout), feed, 1, pixels)
         print(name, digest([*feed, *graph.constants.values()]), digest(results))

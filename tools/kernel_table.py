@@ -78,7 +78,9 @@ def shares() -> list[str]:
 
 def micro_kernels() -> list[tuple[str, str]]:
     """Return the name and the arguments of every entry of both lists of micro-kernels."""
-    lines = [line for path in ("", "int8") for line in (CSRC / path / "kernels.def").read_text().splitlines()]
+    lines = [
+        line for path in ("", "int8", "int8/nchwc") for line in (CSRC / path / "kernels.def").read_text().splitlines()
+    ]
     entries = [re.fullmatch(r"KERNEL\(\w+, (\w+), \((.*)\)\)", line) for line in lines if line.startswith("KERNEL(")]
     return [(entry[1], entry[2]) for entry in entries if entry]
 

@@ -8,6 +8,7 @@
     kernels/elements.pxi          both, for ops whose geometry does not depend on the layout
     kernels/nchwc.pxi             those for one image with channels in the lanes, layout ``nchw<L>c``
     kernels/int8.pxi              the layer loops of integers, images in the lanes
+    kernels/int8_nchwc.pxi        those for one image with channels in the lanes
     kernels/backward.pxi          the layer loops of training
     kernels/reach*.pxi            what a step can touch: rules, and the check when a program is made
     kernels/table.pxi             the one list of kernels
@@ -107,10 +108,12 @@ include "kernels/chwn.pxi"
 include "kernels/elements.pxi"
 include "kernels/nchwc.pxi"
 include "kernels/int8.pxi"
+include "kernels/int8_nchwc.pxi"
 include "kernels/backward.pxi"
 include "kernels/reach.pxi"
 include "kernels/reach_rules.pxi"
 include "kernels/reach_int8.pxi"
+include "kernels/reach_int8_nchwc.pxi"
 include "kernels/reach_backward.pxi"
 include "kernels/table.pxi"
 include "kernels/reach_check.pxi"

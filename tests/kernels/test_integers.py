@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from integer_cases import INTEGER_CASES, IntegerCase
 from kernels.engines import execute, integer_engines, multiplying, using
+from kernels.test_small_batch import Large
 from random_graphs import random_graph, random_inputs, seeds
 
+from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, evaluate, optimize
 from cnnfast.graph.integers import FLOAT_PASSES, grid_of_range, to_integers
-from cnnfast.plan import make_plan
+from cnnfast.plan import Plan, make_plan
 from cnnfast.runtime.dispatch import kernels
 
 
@@ -21,6 +23,15 @@ def run(graph: Graph, feed: dict[str, np.ndarray], isa: str, dot: str, threads: 
         plan = make_plan(graph)
         (result,) = execute(plan, [feed[name] for name in plan.graph.inputs], threads)
     return result
+
+
+def plan_or_reject(graph: Graph, layout: str) -> Plan:
+    """Return the plan of a random graph; those without kernels for channels in the lanes are left out."""
+    try:
+        return make_plan(graph, layout)
+    except UnsupportedError:
+        assume(layout == "chwn")
+        raise
 
 
 def expected(case: IntegerCase, feed: dict[str, np.ndarray]) -> np.ndarray:
@@ -59,9 +70,41 @@ def test_equal_bits_at_any_place_and_with_any_threads(case: IntegerCase) -> None
         np.testing.assert_array_equal(part, whole[first:last])
 
 
+@pytest.mark.parametrize(("isa", "dot"), list(integer_engines()))
+@pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
+def test_few_images_equal_the_reference(case: IntegerCase, isa: str, dot: str) -> None:
+    """Channels in the lanes, by one thread and by several that share each image."""
+    feed = case.feed(3)
+    want = expected(case, feed)
+    with multiplying(isa, dot):
+        plan = make_plan(case.graph(), "nchwc")
+        for images in (1, 2, 3):
+            few = [feed[name][:images] for name in plan.graph.inputs]
+            results = [execute(plan, few)[0], *(execute(Large(plan), few, threads)[0] for threads in (2, 3, 6))]  # type: ignore[arg-type]
+            for result in results:
+                np.testing.assert_array_equal(result, results[0])
+            if case.id in ("flattened", "flattened-blocks"):
+                np.testing.assert_allclose(results[0], want[:images], rtol=1e-5, atol=1e-7)
+            else:
+                np.testing.assert_array_equal(results[0], want[:images])
+
+
+@pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
+def test_few_images_have_the_bits_of_a_batch(case: IntegerCase) -> None:
+    isa, dot = list(integer_engines())[-1]
+    feed = case.feed(5)
+    with multiplying(isa, dot):
+        plan = make_plan(case.graph())
+        names = list(plan.graph.inputs)
+        (whole,) = execute(plan, [feed[name] for name in names])
+        (alone,) = execute(make_plan(case.graph(), "nchwc"), [feed[name] for name in names])
+    np.testing.assert_array_equal(alone, whole)
+
+
+@pytest.mark.parametrize("layout", ["chwn", "nchwc"])
 @settings(max_examples=40)
 @given(seed=seeds())
-def test_random_networks(seed: int) -> None:
+def test_random_networks(layout: str, seed: int) -> None:
     """What is rounded behind a kernel of floats may differ by a step; everything else is equal."""
     numbers = np.random.default_rng(seed)
     graph = optimize(random_graph(numbers, any_rank=bool(numbers.random() < 0.5)), FLOAT_PASSES)
@@ -69,7 +112,7 @@ def test_random_networks(seed: int) -> None:
     values = evaluate(graph, feed)
     grids = {name: grid_of_range(v.min(), v.max()) for name, v in values.items() if np.isfinite(v).all()}
     integers = to_integers(graph, grids).graph
-    plan = make_plan(integers)
+    plan = plan_or_reject(integers, layout)
     wanted = evaluate(integers, feed)
     for name, result in zip(integers.outputs, execute(plan, [feed[v] for v in plan.graph.inputs]), strict=True):
         want = np.broadcast_to(wanted[name], (5, *wanted[name].shape[1:])).reshape(5, -1)

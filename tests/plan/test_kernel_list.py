@@ -19,7 +19,9 @@ from cnnfast.plan.plan import LAYOUTS
 from cnnfast.runtime.dispatch import kernels
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
-GRAMMAR = re.compile(r"[a-z]\w*_(f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))|u8_chwn_(direct|depthwise))")
+GRAMMAR = re.compile(
+    r"[a-z]\w*_(f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))|u8_(chwn|nchwc)_(direct|depthwise|elements))"
+)
 
 
 def read(name: str) -> str:

@@ -3,6 +3,7 @@
 
 #include "backward.h"
 #include "int8/tiles.h"
+#include "int8/nchwc/tiles.h"
 #include "tiles.h"
 
 typedef struct cnnfast_kernels {
@@ -24,6 +25,7 @@ typedef struct cnnfast_int8_kernels {
     int dense_blocks; /* blocks of four output channels of a tile of a dense layer */
 #define KERNEL(result, name, arguments) result(*name) arguments;
 #include "int8/kernels.def"
+#include "int8/nchwc/kernels.def"
 #undef KERNEL
 } cnnfast_int8_kernels;
 

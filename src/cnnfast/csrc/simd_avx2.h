@@ -72,6 +72,15 @@ static inline ivec turned(ivec a) {
     return (ivec)_mm256_shuffle_epi8((__m256i)a, _mm256_set_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400,
                                                                   0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
 }
+/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
+static inline ivec by_pixel(ivec a) {
+    return (ivec)_mm256_permutevar8x32_epi32((__m256i)a, _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+}
+static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
+    const __m128i ab = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)a), _mm_loadl_epi64((const __m128i *)b));
+    const __m128i cd = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)c), _mm_loadl_epi64((const __m128i *)d));
+    return (ivec)_mm256_set_m128i(cd, ab);
+}
 #ifdef __AVXVNNI__
 #define DOT_NATIVE "vnni"
 static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)u, (__m256i)s); }

@@ -67,6 +67,16 @@ static inline ivec ipack(ivec a, ivec b, ivec c, ivec d) {
 static inline ivec turned(ivec a) {
     return (ivec)_mm512_shuffle_epi8((__m512i)a, _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400));
 }
+/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
+static inline ivec by_pixel(ivec a) {
+    return (ivec)_mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), (__m512i)a);
+}
+static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
+    __m512i all = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)a));
+    all = _mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)b), 1);
+    all = _mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)c), 2);
+    return (ivec)_mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)d), 3);
+}
 #ifdef __AVX512VNNI__
 #define DOT_NATIVE "vnni"
 static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)u, (__m512i)s); }

@@ -45,6 +45,14 @@ static inline ivec turned(ivec a) {
     const uint8x16_t from = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     return (ivec)vqtbl1q_u8((uint8x16_t)a, from);
 }
+/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
+static inline ivec by_pixel(ivec a) { return a; }
+static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
+    ivec all;
+    __builtin_memcpy((char *)&all, a, 4), __builtin_memcpy((char *)&all + 4, b, 4);
+    __builtin_memcpy((char *)&all + 8, c, 4), __builtin_memcpy((char *)&all + 12, d, 4);
+    return all;
+}
 #ifdef __ARM_FEATURE_DOTPROD
 /* both operands are signed: inputs are used minus 128, and each sum begins with 128 times the sum of its weights */
 #define DOT_NATIVE "sdot"

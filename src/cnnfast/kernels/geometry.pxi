@@ -175,6 +175,18 @@ cdef struct Int8Quantize:
 cdef struct Int8Halo:
     Py_ssize_t C, H, W, y_c, y_r, top, left, bottom, right, value
 
+# ---- integers, layout nchw<L>c: strides count pixels of L bytes, or vectors of floats
+
+cdef struct Int8Nchwc:
+    # `vectors`: as in DirectNchwc; `taps_c`: from the taps of one vector of output channels to those of the next, or 0
+    Py_ssize_t OC, K, y_c, r_c, zero, low, high, wide, to_float, r_zero, positions, pool, vectors, taps_c
+    float r_m
+
+cdef struct Int8DepthwiseNchwc:
+    # begins as Int8Nchwc
+    Py_ssize_t OC, K, y_c, r_c, zero, low, high, wide, to_float, r_zero, positions, pool, x_c
+    float r_m
+
 # ---- training
 
 cdef struct DirectWeight:

@@ -65,6 +65,8 @@ def work(step: Step) -> float:
     if "blocks" in g:
         # a word holds four products, and a block four channels
         return g.get("positions", 1) * g["K"] * g["blocks"] * 4
+    if known.dtype == "u8" and "OC" in g:
+        return g["positions"] * g["K"] * _vectors(g["OC"], lanes)
     if known.op == "dense":
         return g["K"] * _vectors(g["O"], lanes)
     if known.op == "conv2d" and known.algorithm in WINOGRAD:

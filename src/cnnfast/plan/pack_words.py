@@ -11,15 +11,15 @@ WORD = 4
 """Channels in a word."""
 
 
-def block_count(channels: int) -> int:
-    """Return how many blocks of four channels there are.
+def block_count(channels: int, block: int = WORD) -> int:
+    """Return how many blocks of channels there are.
 
     Examples
     --------
     >>> block_count(5)
     2
     """
-    return -(-channels // WORD)
+    return -(-channels // block)
 
 
 @frozen
@@ -30,8 +30,8 @@ class GroupWindows:
     span: int
 
 
-def group_windows(channels: int, outputs: int, groups: int) -> GroupWindows:
-    """Return what each block of output channels reads; groups may end within a block.
+def group_windows(channels: int, outputs: int, groups: int, block: int = WORD) -> GroupWindows:
+    """Return what each ``block`` of output channels reads; groups may end within a block.
 
     Examples
     --------
@@ -39,16 +39,16 @@ def group_windows(channels: int, outputs: int, groups: int) -> GroupWindows:
     GroupWindows(starts=array([0, 0]), span=3)
     """
     inputs, each = channels // groups, outputs // groups
-    first = np.arange(block_count(outputs)) * WORD
-    last = np.minimum(first + WORD, outputs) - 1
+    first = np.arange(block_count(outputs, block)) * block
+    last = np.minimum(first + block, outputs) - 1
     low = first // each * inputs // WORD
     high = -(-(last // each + 1) * inputs // WORD)
     span = int((high - low).max())
     return GroupWindows(np.minimum(low, block_count(channels) - span), span)
 
 
-def pack_conv(weight: Array, groups: int) -> Array:
-    """Return weights (OC, C per group, KH, KW) as words (blocks, products, 4): product, then output channel.
+def pack_conv(weight: Array, groups: int, block: int = WORD) -> Array:
+    """Return weights (OC, C per group, KH, KW) as words (blocks, products, block): product, then output channel.
 
     The bytes of a word are four input channels of a product; weights that a block does not read are zero.
 
@@ -60,19 +60,19 @@ def pack_conv(weight: Array, groups: int) -> Array:
            [5, 0, 0, 0]], dtype=int8)
     """
     outputs, inputs, kh, kw = weight.shape
-    windows = group_windows(inputs * groups, outputs, groups)
-    result = np.zeros((block_count(outputs), windows.span, kh * kw, WORD, WORD), np.int8)
+    windows = group_windows(inputs * groups, outputs, groups, block)
+    result = np.zeros((block_count(outputs, block), windows.span, kh * kw, block, WORD), np.int8)
     channel = np.arange(inputs)
     for o in range(outputs):
-        block, row = divmod(o, WORD)
+        place, row = divmod(o, block)
         absolute = o // (outputs // groups) * inputs + channel
-        word = absolute // WORD - windows.starts[block]
-        result[block, word, :, row, absolute % WORD] = weight[o].reshape(inputs, -1)
+        word = absolute // WORD - windows.starts[place]
+        result[place, word, :, row, absolute % WORD] = weight[o].reshape(inputs, -1)
     return as_words(result)
 
 
-def pack_depthwise(weight: Array, taps: Array) -> Array:
-    """Return weights (C, 1, KH, KW) as words (blocks, fours of taps, 4 channels), in the order of ``taps``.
+def pack_depthwise(weight: Array, taps: Array, block: int = WORD) -> Array:
+    """Return weights (C, 1, KH, KW) as words (blocks, fours of taps, channels), in the order of ``taps``.
 
     ``taps`` numbers the products of a channel four by four; -1 is one of weight zero.
 
@@ -82,9 +82,9 @@ def pack_depthwise(weight: Array, taps: Array) -> Array:
     array([7, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], dtype=int8)
     """
     channels = len(weight)
-    rows = np.zeros((block_count(channels) * WORD, len(taps)), np.int8)
+    rows = np.zeros((block_count(channels, block) * block, len(taps)), np.int8)
     rows[:channels, taps >= 0] = weight.reshape(channels, -1)[:, taps[taps >= 0]]
-    return as_words(rows.reshape(-1, WORD, len(taps) // WORD, WORD).transpose(0, 2, 1, 3))
+    return as_words(rows.reshape(-1, block, len(taps) // WORD, WORD).transpose(0, 2, 1, 3))
 
 
 def depthwise_taps(kh: int, kw: int) -> Array:
@@ -108,14 +108,14 @@ def as_words(values: Array) -> Array:
     return result
 
 
-def by_block(values: Array, dtype: type, fill: float = 0) -> Array:
-    """Return a number for each channel, filled up to whole blocks.
+def by_block(values: Array, dtype: type, block: int = WORD) -> Array:
+    """Return a number for each channel, filled up to whole blocks with zeros.
 
     Examples
     --------
     >>> by_block(np.array([1, 2, 3, 4, 5]), np.int32)
     array([1, 2, 3, 4, 5, 0, 0, 0], dtype=int32)
     """
-    result: Array = np.full(block_count(len(values)) * WORD, fill, dtype)
+    result: Array = np.zeros(block_count(len(values), block) * block, dtype)
     result[: len(values)] = values
     return result

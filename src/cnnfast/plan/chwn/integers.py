@@ -1,4 +1,4 @@
-"""Integers with images in the lanes: the rules of all ops on bytes but layers with weights."""
+"""Integers: the rules of all ops on bytes but layers with weights, whatever the lanes hold."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from cnnfast.ops.quantized import (
     QuantizedMul,
 )
 from cnnfast.ops.quantized.rounding import ratio32
-from cnnfast.plan.chwn.values import ChwnLowering, byte_rule, channels_first, rule
-from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, packed, strides_of, window_ints
-from cnnfast.plan.pack_words import WORD, as_words
+from cnnfast.plan.chwn.values import ChwnLowering, byte_rule, rule
+from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, packed, window_ints
+from cnnfast.plan.pack_words import as_words
 
 
 @rule(Quantize)
 def _quantize(lowering: ChwnLowering, op: Quantize, site: NodeIO) -> None:
-    x, y = _float_strides(lowering, site.inputs[0]), lowering.strides(site.result)
+    x, y = lowering.float_strides(site.inputs[0]), lowering.strides(site.result)
     ints = _rows(lowering.byte_shapes[site.result], x, y) | dict(zero=op.zero)
     floats = dict(m=float(ratio32(op.name, "1 / scale", 1.0, op.scale)))
     lowering.emit(site, "quantize", site.inputs, dtype="u8", ints=ints, floats=floats)
@@ -35,15 +35,9 @@ def _quantize(lowering: ChwnLowering, op: Quantize, site: NodeIO) -> None:
 @byte_rule(Dequantize)
 def _dequantize(lowering: ChwnLowering, op: Dequantize, site: NodeIO) -> None:
     source = lowering.bytes_at(site.inputs[0])
-    x, y = lowering.strides(source), _float_strides(lowering, site.result)
+    x, y = lowering.strides(source), lowering.float_strides(site.result)
     ints = _rows(lowering.byte_shapes[source], x, y) | dict(zero=op.zero)
     lowering.emit(site, "dequantize", (source,), dtype="u8", ints=ints, floats=dict(m=op.scale))
-
-
-def _float_strides(lowering: ChwnLowering, value: str) -> Triple:
-    """Return the distances of the channels, rows and columns of a value of floats, channels first at any rank."""
-    shape = lowering.shapes[value]
-    return lowering.strides(value) if len(shape) == 3 else strides_of(channels_first(shape))
 
 
 def _rows(shape: Triple, x: Triple, y: Triple) -> dict[str, int]:
@@ -56,7 +50,7 @@ def _lookup(lowering: ChwnLowering, op: Lookup, site: NodeIO) -> None:
     entries = lowering.graph.constants[site.inputs[1]]
     by_channel = entries.ndim == 2
     if by_channel:
-        filling = np.zeros((-len(entries) % WORD, 256), np.uint8)
+        filling = np.zeros((-len(entries) % lowering.byte_block, 256), np.uint8)
         entries = np.concatenate([entries, filling])
     ints = _rows(lowering.extent(source), lowering.strides(source), lowering.strides(site.result))
     ints |= dict(by_channel=int(by_channel))

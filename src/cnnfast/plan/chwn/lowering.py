@@ -19,7 +19,7 @@ from cnnfast.plan.budget import FLOAT, PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
 from cnnfast.plan.chwn import integer_layers, integers, rules  # noqa: F401  (each registers its rules)
 from cnnfast.plan.chwn.algorithms import LAYERS
-from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, channels_first, copy_value
+from cnnfast.plan.chwn.values import NO_HALO, ChwnLowering, copy_value
 from cnnfast.plan.lowering import LoweringRules, NodeIO
 from cnnfast.plan.offsets import Halo, conv_halo
 from cnnfast.plan.row_streaming import StreamedChain, find_chains
@@ -72,13 +72,13 @@ def lower_chwn(
         graph,
         shapes=dict(graph.shapes),
         budget=budget or PlanBudget(),
-        layers=LAYERS,
+        layers=LAYERS | integer_layers.LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,
-        byte_shapes={v: channels_first(graph.shapes[v]) for v, dtype in graph.dtypes.items() if dtype == "uint8"},
         zeros=halo_zeros(graph),
         weights=weights or SharedWeights(),
     )
+    lowering.enter_bytes()
     lowering.chains = find_chains(lowering)
     emit_all(lowering)
     for name in graph.outputs:

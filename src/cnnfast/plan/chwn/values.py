@@ -77,6 +77,11 @@ class ChwnLowering(Lowering):
         """How many images a group holds."""
         return kernels.lanes()
 
+    @property
+    def byte_block(self) -> int:
+        """How many channels an element of bytes holds."""
+        return WORD
+
     def lower(self, op: Op, site: NodeIO) -> None:
         """Emit the steps of one node."""
         reads_bytes = any(value in self.byte_shapes for value in site.inputs)
@@ -86,7 +91,7 @@ class ChwnLowering(Lowering):
         """Return how many vectors a value takes along each axis, without its halo."""
         if value in self.byte_shapes:
             c, h, w = self.byte_shapes[value]
-            return block_count(c), h, w
+            return block_count(c, self.byte_block), h, w
         return three_axes(self.shapes[value])
 
     def padded(self, value: str) -> Triple:
@@ -108,6 +113,11 @@ class ChwnLowering(Lowering):
         if value in self.byte_shapes and channel % SAME_SETS == 0:
             channel += 1
         return channel, row, column
+
+    def float_strides(self, value: str) -> Triple:
+        """Return the distances of the channels, rows and columns of floats that become bytes, or bytes become."""
+        shape = self.shapes[value]
+        return self.strides(value) if len(shape) == 3 else strides_of(channels_first(shape))
 
     def channel_stride(self, value: str) -> int:
         """Return the distance of the channels of a value; those of a value with one axis are its elements."""
@@ -156,16 +166,26 @@ class ChwnLowering(Lowering):
         reads = tuple(self.in_lanes(v) if self.is_constant(v) else v for v in operands)
         self.append(Step(site.node, f"{name}_{dtype}_{layout}_{how or 'direct'}", reads, site.result, **options))
 
+    def enter_bytes(self) -> None:
+        """Enter the values of bytes that the graph has."""
+        for value, dtype in self.graph.dtypes.items():
+            if dtype == "uint8":
+                self.add_bytes(value, self.graph.shapes[value])
+
     def add_bytes(self, value: str, shape: Shape) -> None:
         """Enter a value of bytes that the graph does not have."""
         self.shapes[value] = shape
-        self.byte_shapes[value] = channels_first(shape)
+        self.byte_shapes[value] = self.byte_order(shape)
+
+    def byte_order(self, shape: Shape) -> Triple:
+        """Return the channels, rows and columns as which bytes of a shape are stored."""
+        return channels_first(shape)
 
     def bytes_at(self, value: str) -> str:
         """Return a value of bytes stored in the order of its shape; a flattened image is moved into that order."""
         if value not in self.byte_shapes:
             raise UnsupportedError(f"{value!r} is a constant, and there is no kernel for bytes that are constant")
-        if self.byte_shapes[value] == channels_first(self.shapes[value]):
+        if self.byte_shapes[value] == self.byte_order(self.shapes[value]):
             return value
         ordered = f"{value}:ordered"
         if ordered not in self.byte_shapes:

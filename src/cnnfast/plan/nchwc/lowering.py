@@ -12,9 +12,9 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.plan.budget import PlanBudget
 from cnnfast.plan.choose import ALGORITHMS
-from cnnfast.plan.chwn.lowering import emit_all, halos
+from cnnfast.plan.chwn.lowering import emit_all, halo_zeros, halos
 from cnnfast.plan.lowering import NodeIO
-from cnnfast.plan.nchwc import rules  # noqa: F401  (registers its rules)
+from cnnfast.plan.nchwc import integer_layers, rules  # noqa: F401  (the last registers its rules)
 from cnnfast.plan.nchwc.algorithms import LAYERS
 from cnnfast.plan.nchwc.values import NchwcLowering, copy_elements
 
@@ -35,10 +35,12 @@ def lower_nchwc(
         graph,
         shapes=dict(graph.shapes),
         budget=budget or PlanBudget(),
-        layers=LAYERS,
+        layers=LAYERS | integer_layers.LAYERS,
         halos=halos(graph, algorithms),
         algorithms=algorithms,
+        zeros=halo_zeros(graph),
     )
+    lowering.enter_bytes()
     emit_all(lowering)
     for name in graph.outputs:
         _flatten_result(lowering, name)

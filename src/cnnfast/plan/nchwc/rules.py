@@ -10,6 +10,7 @@ import numpy as np
 from cnnfast import ops
 from cnnfast.errors import UnsupportedError
 from cnnfast.ops import Array, Op, Shape
+from cnnfast.ops.quantized import Quantize
 from cnnfast.plan import fused_layers  # noqa: F401  (whose rules are shared below)
 from cnnfast.plan.chwn import rules  # noqa: F401  (and those)
 from cnnfast.plan.chwn.values import copy_ints
@@ -32,6 +33,7 @@ rule.share(
         ops.Activation,
         ops.Identity,
         ops.Dropout,
+        Quantize,
     ),
 )
 
