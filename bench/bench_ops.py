@@ -125,7 +125,9 @@ def seconds_of_steps(plan: Plan, feed: list[np.ndarray]) -> list[float]:
     return [seconds / plan.group for seconds in steps]
 
 
-INTEGER_WAYS = {NUMPY: None} | {f"chwn-{isa}-{dot}": (isa, dot) for isa, dot in integer_engines()}
+INTEGER_WAYS = {NUMPY: None} | {
+    f"{layout}-{isa}-{dot}": (layout, isa, dot) for layout in ("chwn", "nchwc") for isa, dot in integer_engines()
+}
 
 
 def integer_bench_cases() -> list[IntegerCase]:
@@ -163,12 +165,13 @@ def test_integer_op(case: IntegerCase, way: str, benchmark, table: Table) -> Non
         benchmark(evaluate, graph, case.feed(images))
         kernel, steps = None, []
     else:
-        with multiplying(*engine):
-            plan = make_plan(graph, "chwn")
+        layout, *multiplier = engine
+        with multiplying(*multiplier):
+            plan = make_plan(graph, layout)
             kernel, steps = time_integers(case, plan, benchmark), [step.kernel for step in plan.steps]
     if benchmark.stats is None:  # --benchmark-disable: checked, not timed
         return
-    stats, isa = benchmark.stats.stats, "-".join(engine or list(integer_engines())[-1])
+    stats, isa = benchmark.stats.stats, "-".join(engine[1:] if engine else list(integer_engines())[-1])
     best = stats.min / images
     row = Row(name, way, isa, best, stats.median / images, best if kernel is None else kernel, integer_work(case))
     benchmark.extra_info.update(table.add(row), images=images, kernels=steps)
