@@ -27,7 +27,11 @@ LEAST_SQUARES, IN_FLOAT = "MSE", "no_quantize"
 
 def prepare(bench: Bench, batch: int, threads: int) -> Mapping[str, Way]:
     """Return the ways of LiteRT; see the package."""
-    return ways_of(bench, batch, threads, *(_quantized(bench, batch, pixels) for pixels in (True, False)))
+    with warnings.catch_warnings():
+        # of the memory that all values take, which its calibration needs
+        warnings.simplefilter("ignore")
+        models = [_quantized(bench, batch, pixels) for pixels in (True, False)]
+    return ways_of(bench, batch, threads, *models)
 
 
 def _quantized(bench: Bench, batch: int, pixels: bool) -> bytes:
@@ -61,8 +65,4 @@ def _ranges(id: str, pixels: bool) -> Any:
     pictures = calibration_pictures(bench)
     values = pictures if pixels else bench.preprocess(pictures).transpose(0, 2, 3, 1)
     images = [{INPUT: values[i : i + 1]} for i in range(len(values))]
-    quantizer = Quantizer(tflite_model(bench, 1, pixels), _recipe(bench))
-    with warnings.catch_warnings():
-        # of the memory that all values take, which the calibration needs
-        warnings.simplefilter("ignore")
-        return quantizer.calibrate({SIGNATURE: images})
+    return Quantizer(tflite_model(bench, 1, pixels), _recipe(bench)).calibrate({SIGNATURE: images})
