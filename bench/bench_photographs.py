@@ -21,7 +21,7 @@ import machine
 import numpy as np
 from photographs.made import COUNTS, SIZES, make
 from photographs.ways import FULL, REDUCED, WAYS
-from photographs.worker import WayProcess
+from photographs.worker import Pass, WayProcess
 
 RESULT = machine.FOLDER / "results" / "photographs.json"
 
@@ -71,17 +71,17 @@ def measure(paths: list[Path], arguments: argparse.Namespace) -> dict[str, Any]:
     processes = {number: WayProcess(number, paths, arguments.threads) for number in chosen}
     try:
         agreement, refused = checked(processes)
-        seconds: dict[int, list[float]] = {number: [] for number in agreement}
+        passes: dict[int, list[Pass]] = {number: [] for number in agreement}
         for _ in range(arguments.rounds):
-            for number, times in seconds.items():
-                times.append(processes[number].run()[0])  # type: ignore[arg-type]
+            for number, taken in passes.items():
+                taken.append(processes[number].run())  # type: ignore[arg-type]
         versions = {}
         for number in agreement:
             versions |= processes[number].versions()
     finally:
         for process in processes.values():
             process.close()
-    rows = [row(number, agreement[number], times, len(paths)) for number, times in seconds.items()]
+    rows = [row(number, agreement[number], taken, len(paths)) for number, taken in passes.items()]
     return {"rows": rows, "refused": refused, "versions": versions}
 
 
@@ -91,14 +91,14 @@ def checked(processes: dict[int, WayProcess]) -> tuple[dict[int, float], list[di
     truth = found[OURS_FULL]
     if isinstance(truth, str):
         raise SystemExit(f"cnnfast itself fails: {truth}")
-    if len(np.unique(truth[1])) < 3:
+    if len(np.unique(truth.labels)) < 3:
         raise SystemExit("the photographs have fewer than three labels, so equal labels would show nothing")
     agreement, refused = {}, []
     for number, result in found.items():
         if isinstance(result, str):
             refused.append({"way": WAYS[number].name, "why": result})
             continue
-        share = float(np.mean(result[1] == truth[1]))
+        share = float(np.mean(result.labels == truth.labels))
         if share < AGREE:
             refused.append({"way": WAYS[number].name, "why": f"only {share:.0%} of the labels agree"})
         else:
@@ -106,27 +106,41 @@ def checked(processes: dict[int, WayProcess]) -> tuple[dict[int, float], list[di
     return agreement, refused
 
 
-def row(number: int, agreement: float, times: list[float], count: int) -> dict[str, Any]:
-    """Return the figures of one way."""
+def row(number: int, agreement: float, passes: list[Pass], count: int) -> dict[str, Any]:
+    """Return the figures of one way; processor time only where all of it is that of one process."""
+    times = [one.seconds for one in passes]
+    processor = None if "DataLoader" in WAYS[number].name else min(one.processor for one in passes)
     return {
         "way": WAYS[number].name,
         "decodes": WAYS[number].decodes,
         "labels_that_agree": round(agreement, 4),
         "median": float(f"{count / statistics.median(times):.4g}"),
         "best": float(f"{count / min(times):.4g}"),
+        "processor_ms": processor and float(f"{1000 * processor / count:.4g}"),
     }
 
 
 def as_table(run: dict[str, Any]) -> str:
     """Return the rows as text, with cnnfast in units of the best of each kind."""
-    lines = [f"{row['way']:24}{row['decodes']:>9}{row['median']:10.1f}{row['best']:10.1f}" for row in run["rows"]]
+    lines = [f"{'':33}{'median':>10}{'best':>10}{'ms of a core':>14}"]
+    lines += [
+        f"{row['way']:24}{row['decodes']:>9}{row['median']:10.1f}{row['best']:10.1f}{row['processor_ms'] or '':>14}"
+        for row in run["rows"]
+    ]
     lines += [f"{left['way']:24} refused: {left['why']}" for left in run["refused"]]
-    ours = next((row["median"] for row in run["rows"] if row["way"] == WAYS[0].name), float("nan"))
-    for kind in (FULL, REDUCED):
-        peers = [row["median"] for row in run["rows"] if row["decodes"] == kind and "cnnfast" not in row["way"]]
-        if peers:
-            lines.append(f"cnnfast ÷ best that decodes {kind}: {ours / max(peers):.2f}")
+    lines += [f"cnnfast ÷ best that decodes {kind}: {ratio(run, kind)}" for kind in (FULL, REDUCED)]
     return "\n".join(lines)
+
+
+def ratio(run: dict[str, Any], kind: str) -> str:
+    """Return photographs/s of cnnfast in units of the best other way of a kind, and the same for processor time."""
+    peers = [row for row in run["rows"] if row["decodes"] == kind and "cnnfast" not in row["way"]]
+    ours = next((row for row in run["rows"] if row["way"] == WAYS[0].name), None)
+    if ours is None or not peers:
+        return "not measured"
+    of_time = ours["median"] / max(row["median"] for row in peers)
+    of_processor = min(row["processor_ms"] for row in peers if row["processor_ms"]) / ours["processor_ms"]
+    return f"{of_time:.2f}, by processor time {of_processor:.2f}"
 
 
 if __name__ == "__main__":

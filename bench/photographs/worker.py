@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from machine import versions
@@ -15,6 +15,14 @@ from machine import versions
 from photographs.ways import WAYS
 
 LONGEST_WAIT = 300
+
+
+class Pass(NamedTuple):
+    """One pass over the photographs: seconds, seconds of processor time of the way's own process, and labels."""
+
+    seconds: float
+    processor: float
+    labels: np.ndarray
 
 
 class WayProcess:
@@ -28,8 +36,8 @@ class WayProcess:
         self._process.start()
         theirs.close()
 
-    def run(self) -> tuple[float, np.ndarray] | str:
-        """Return the seconds that the photographs took and their labels, or why there are none."""
+    def run(self) -> Pass | str:
+        """Return what a pass over the photographs took and gave, or why there is nothing."""
         return self._ask("run")
 
     def versions(self) -> dict[str, str]:
@@ -63,8 +71,8 @@ def _serve(pipe: Connection, number: int, paths: list[Path], threads: int) -> No
             continue
         try:
             run = run or way.prepare(paths, threads)
-            start = time.perf_counter()
+            before = time.perf_counter(), time.process_time()
             labels = run()
-            pipe.send((time.perf_counter() - start, labels))
+            pipe.send(Pass(time.perf_counter() - before[0], time.process_time() - before[1], labels))
         except Exception as error:
             pipe.send(f"{type(error).__name__}: {error}"[:200])

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 JPEG_BEGINS = b"\xff\xd8\xff"
 
+BLOCK = 1 << 24
+"""Bytes of a JPEG that are read and decoded at a time: all of them, of most."""
+
 BOMB = "and may be a decompression bomb; cnnfast.set_max_pixels or --max-pixels raises the limit"
 
 
@@ -144,8 +147,13 @@ def opened(file: IO[bytes]) -> Image.Image:
 
     is_jpeg = file.read(3) == JPEG_BEGINS
     file.seek(0)
-    # Image.open would count pixels that are never decoded.
-    return jpeg_factory(file) if is_jpeg else Image.open(file)
+    if not is_jpeg:
+        return Image.open(file)
+    # Not by Image.open, which would count pixels that are never decoded.
+    image = jpeg_factory(file)
+    # libjpeg is slower at the end of each block that it is given; Pillow's have 64 KB.
+    image.decodermaxblock = BLOCK
+    return image
 
 
 def _check_header(image: Image.Image, name: str, size: tuple[int, int], held: int, most: int) -> None:
