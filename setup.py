@@ -27,7 +27,11 @@ X86_64 = {
 }
 X86_64["avx2vnni"] = [*X86_64["avx2"], "-mavxvnni"]
 X86_64["avx512vnni"] = [*X86_64["avx512"], "-mavx512vnni"]
+X86_64["avx512amx"] = [*X86_64["avx512vnni"], "-mamx-tile", "-mamx-int8"]
 AARCH64 = {"neon": [], "neondot": ["-march=armv8.2-a+dotprod"]}
+OPTIONAL = ("avx2vnni", "avx512vnni", "avx512amx", "neondot")
+"""What older compilers do not know: integers do without, in products of 16 bits or dot products."""
+
 INSTRUCTION_SETS = {"x86_64": X86_64, "AMD64": X86_64, "aarch64": AARCH64, "arm64": AARCH64}
 
 # Contraction is off because the compiler would choose, tile by tile, which products are fused: equal bits on every CPU
@@ -70,9 +74,12 @@ class BuildWithInstructionSets(build_ext):
         (translated,) = cythonize([ext], build_dir="build/cython", show_all_warnings=False)
         ext.sources = translated.sources
         machine = os.environ.get("CNNFAST_BUILD_MACHINE", platform.machine())
-        flags = INSTRUCTION_SETS.get(machine, {"portable": []})
+        flags = dict(INSTRUCTION_SETS.get(machine, {"portable": []}))
         if "portable" in flags:
             ext.define_macros.append(("CNNFAST_PORTABLE", None))
+        for name in unknown_to(self.compiler, flags):
+            print(f"built without {name}: {self.compiler.compiler_so[0]} does not know {' '.join(flags.pop(name))}")
+            ext.define_macros.append((f"CNNFAST_WITHOUT_{name.upper()}", None))
         headers = [str(p) for p in sorted(Path(CSRC).rglob("*")) if p.suffix in {".h", ".inc", ".def"}]
         ext.depends = [*ext.depends, *headers]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -143,6 +150,16 @@ def check_compiler(compiler):
             if made.returncode:
                 said = next((line for line in made.stderr.splitlines() if "error" in line), f"status {made.returncode}")
                 raise CompileError(f"{NEEDED}; {name} {fault} ({said.strip()}); {ADVICE}")
+
+
+def unknown_to(compiler, flags):
+    """Return the optional instruction sets whose flags a compiler does not know."""
+    with TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text("int probe;\n")
+        command = [*compiler.compiler_so, "-Werror", "-c", str(source), "-o", str(source.with_suffix(".o"))]
+        probes = {n: subprocess.run([*command, *flags[n]], capture_output=True) for n in OPTIONAL if n in flags}
+    return [name for name, probe in probes.items() if probe.returncode]
 
 
 def extra_flags():

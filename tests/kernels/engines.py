@@ -11,6 +11,8 @@ import pytest
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph
 from cnnfast.plan import Plan, make_plan
+from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.matrix_tiles import MATRIX
 from cnnfast.runtime.dispatch import kernels
 
 ENGINES = ["nchw", *(f"{layout}-{isa}" for layout in ("chwn", "nchwc") for isa in kernels.supported_isas())]
@@ -47,6 +49,15 @@ def multiplying(isa: str, dot: str) -> Iterator[None]:
             yield
         finally:
             kernels.select_dot_product(kernels.dot_products()[-1])
+
+
+def integer_plans(graph: Graph, layout: str) -> Iterator[Plan]:
+    """Yield a plan of a graph without matrix tiles, and for an integer graph with images in the lanes one with them."""
+    isa = kernels.active_isa()
+    with multiplying(isa, "widening"):
+        yield make_plan(graph, layout)
+        if layout == "chwn":
+            yield make_plan(graph, layout, algorithms=(*ALGORITHMS, MATRIX))
 
 
 def execute(plan: Plan, feed: list[np.ndarray], threads: int = 1, pixels: object = None) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from integer_cases import INTEGER_CASES, IntegerCase
+from integer_cases import INTEGER_CASES, REAL_LAYERS, IntegerCase
 from kernels.engines import execute, integer_engines, multiplying, using
 from kernels.test_small_batch import Large
 from random_graphs import random_graph, random_inputs, seeds
@@ -14,6 +14,8 @@ from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, evaluate, optimize
 from cnnfast.graph.integers import FLOAT_PASSES, grid_of_range, to_integers
 from cnnfast.plan import Plan, make_plan
+from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.matrix_tiles import MATRIX
 from cnnfast.runtime.dispatch import kernels
 
 
@@ -99,6 +101,30 @@ def test_few_images_have_the_bits_of_a_batch(case: IntegerCase) -> None:
         (whole,) = execute(plan, [feed[name] for name in names])
         (alone,) = execute(make_plan(case.graph(), "nchwc"), [feed[name] for name in names])
     np.testing.assert_array_equal(alone, whole)
+
+
+@pytest.mark.parametrize("isa", kernels.supported_isas())
+@pytest.mark.parametrize("case", [c for c in INTEGER_CASES if c.id.startswith(("conv", "linear", "residual"))], ids=str)
+def test_what_is_planned_for_matrix_tiles_runs_without_them(case: IntegerCase, isa: str) -> None:
+    with multiplying(isa, "widening"):
+        feed = case.feed(kernels.lanes() + 1)
+        plan = make_plan(case.graph(), algorithms=(*ALGORITHMS, MATRIX))
+        matrix = [step.kernel for step in plan.steps if step.kernel.endswith("_matrix")]
+        assert matrix or any(word in case.id for word in ("groups", "multiplied", "depthwise", "stride"))
+        (result,) = execute(plan, [feed[name] for name in plan.graph.inputs])
+    np.testing.assert_array_equal(result, expected(case, feed))
+
+
+@pytest.mark.parametrize("case", [c for c in REAL_LAYERS if c.id.startswith(("conv", "linear"))], ids=str)
+def test_real_layers_are_equal_however_bytes_are_multiplied(case: IntegerCase) -> None:
+    isa = kernels.supported_isas()[-1]
+    with using(f"chwn-{isa}"):
+        dots = kernels.dot_products()
+        feed = case.feed(kernels.lanes() + 1)
+    first, *others = (run(case.graph(), feed, isa, dot) for dot in dots)
+    assert len(np.unique(first)) > 8
+    for other in others:
+        np.testing.assert_array_equal(other, first)
 
 
 @pytest.mark.parametrize("layout", ["chwn", "nchwc"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cases import CASES, Case
 from integer_cases import INTEGER_CASES, IntegerCase
+from kernels.engines import integer_plans
 from train.nets import training_engines
 
 import cnnfast
@@ -19,9 +20,8 @@ from cnnfast.plan.plan import LAYOUTS
 from cnnfast.runtime.dispatch import kernels
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "cnnfast"
-GRAMMAR = re.compile(
-    r"[a-z]\w*_(f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))|u8_(chwn|nchwc)_(direct|depthwise|elements))"
-)
+FLOAT = r"f32_(nchw_naive|(chwn|nchwc)_(direct|winograd\dx\d|\w+))"
+GRAMMAR = re.compile(rf"[a-z]\w*_({FLOAT}|u8_(chwn|nchwc)_(direct|depthwise|elements|matrix))")
 
 
 def read(name: str) -> str:
@@ -66,6 +66,8 @@ def test_a_record_names_its_own_function() -> None:
 def kernels_of(case: Case | IntegerCase, layout: str) -> list[str]:
     """Return what computes a case; nothing if there are only kernels for a batch of it."""
     try:
+        if isinstance(case, IntegerCase):
+            return [step.kernel for plan in integer_plans(case.graph(), layout) for step in plan.steps]
         return [step.kernel for step in make_plan(case.graph(), layout).steps]
     except UnsupportedError:
         assert layout == "nchwc" or isinstance(case, IntegerCase)

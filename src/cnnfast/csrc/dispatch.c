@@ -4,25 +4,46 @@
 /* CNNFAST_PORTABLE builds what other CPUs get, to test it here. */
 #if defined(__x86_64__) && !defined(CNNFAST_PORTABLE)
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__) && !defined(CNNFAST_PORTABLE)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
 
-/* An instruction set, its integer kernels, and those with a dot product of bytes that only some of its CPUs have. */
+/* An instruction set and its integer kernels: by products of 16 bits, by a dot product of bytes and by matrix tiles, which
+   only some of its CPUs have, and for which some compilers have no intrinsics. */
+enum { MULTIPLIERS = 3 };
 typedef struct level {
     const cnnfast_kernels *kernels;
-    const cnnfast_int8_kernels *widening, *dot;
+    const cnnfast_int8_kernels *int8[MULTIPLIERS];
 } level;
 
 #if defined(__x86_64__) && !defined(CNNFAST_PORTABLE)
 extern const cnnfast_kernels cnnfast_sse2, cnnfast_avx2, cnnfast_avx512;
 extern const cnnfast_int8_kernels cnnfast_int8_sse2, cnnfast_int8_avx2, cnnfast_int8_avx512;
-extern const cnnfast_int8_kernels cnnfast_int8_avx2vnni, cnnfast_int8_avx512vnni;
+extern const cnnfast_int8_kernels cnnfast_int8_avx2vnni, cnnfast_int8_avx512vnni, cnnfast_int8_avx512amx;
+#ifdef CNNFAST_WITHOUT_AVX2VNNI
+#define AVX2VNNI NULL
+#else
+#define AVX2VNNI &cnnfast_int8_avx2vnni
+#endif
+#ifdef CNNFAST_WITHOUT_AVX512VNNI
+#define AVX512VNNI NULL
+#else
+#define AVX512VNNI &cnnfast_int8_avx512vnni
+#endif
+#ifdef CNNFAST_WITHOUT_AVX512AMX
+#define AVX512AMX NULL
+#else
+#define AVX512AMX &cnnfast_int8_avx512amx
+#endif
 static const level known[] = {
-    {&cnnfast_sse2, &cnnfast_int8_sse2, NULL},
-    {&cnnfast_avx2, &cnnfast_int8_avx2, &cnnfast_int8_avx2vnni},
-    {&cnnfast_avx512, &cnnfast_int8_avx512, &cnnfast_int8_avx512vnni},
+    {&cnnfast_sse2, {&cnnfast_int8_sse2}},
+    {&cnnfast_avx2, {&cnnfast_int8_avx2, AVX2VNNI}},
+    {&cnnfast_avx512, {&cnnfast_int8_avx512, AVX512VNNI, AVX512AMX}},
 };
 
 int cnnfast_isa_supported(int index) {
@@ -45,35 +66,52 @@ static int has_avx_vnni(void) {
     return has;
 }
 
-static int has_dot(int index) {
-    switch (index) {
-    case 1: return has_avx_vnni();
-    case 2: return __builtin_cpu_supports("avx512vnni") != 0;
-    default: return 0;
-    }
+/* Matrix tiles of bytes: a process asks Linux for them, which saves their eight kilobytes for each of its threads. */
+static int has_amx(void) {
+#ifdef __linux__
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, TILES_AND_BYTES = 3 << 24 };
+    static int has = -1;
+    unsigned a, b, c, d = 0;
+    if (has < 0)
+        has = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES_AND_BYTES) == TILES_AND_BYTES &&
+              syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    return has;
+#else
+    return 0;
+#endif
+}
+
+static int has_multiplier(int index, int which) {
+    if (index == 1) return has_avx_vnni();
+    return index == 2 && (which == 1 ? __builtin_cpu_supports("avx512vnni") != 0 : has_amx());
 }
 #elif defined(__aarch64__) && !defined(CNNFAST_PORTABLE)
 extern const cnnfast_kernels cnnfast_neon;
 extern const cnnfast_int8_kernels cnnfast_int8_neon, cnnfast_int8_neondot;
-static const level known[] = {{&cnnfast_neon, &cnnfast_int8_neon, &cnnfast_int8_neondot}};
+#ifdef CNNFAST_WITHOUT_NEONDOT
+#define NEONDOT NULL
+#else
+#define NEONDOT &cnnfast_int8_neondot
+#endif
+static const level known[] = {{&cnnfast_neon, {&cnnfast_int8_neon, NEONDOT}}};
 int cnnfast_isa_supported(int index) { return index == 0; }
 #if defined(__linux__)
-static int has_dot(int index) { return index == 0 && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+static int has_multiplier(int index, int which) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #elif defined(__APPLE__)
-static int has_dot(int index) { return index == 0; } /* every one of them has it */
+static int has_multiplier(int index, int which) { return 1; } /* every one of them has it */
 #else
-static int has_dot(int index) { return 0; }
+static int has_multiplier(int index, int which) { return 0; }
 #endif
 #else
 extern const cnnfast_kernels cnnfast_portable;
 extern const cnnfast_int8_kernels cnnfast_int8_portable;
-static const level known[] = {{&cnnfast_portable, &cnnfast_int8_portable, NULL}};
+static const level known[] = {{&cnnfast_portable, {&cnnfast_int8_portable}}};
 int cnnfast_isa_supported(int index) { return index == 0; }
-static int has_dot(int index) { return 0; }
+static int has_multiplier(int index, int which) { return 0; }
 #endif
 
 enum { COUNT = sizeof known / sizeof known[0] };
-static int active = -1, use_dot = 1;
+static int active = -1, multiplier = MULTIPLIERS - 1;
 
 static int active_index(void) {
     if (active < 0)
@@ -87,10 +125,17 @@ const char *cnnfast_isa_name(int index) { return known[index].kernels->isa; }
 void cnnfast_select(int index) { active = index; }
 const cnnfast_kernels *cnnfast_active(void) { return known[active_index()].kernels; }
 
-int cnnfast_dot_supported(void) { return known[active_index()].dot && has_dot(active_index()); }
-void cnnfast_use_dot(int use) { use_dot = use; }
+int cnnfast_dot_count(void) {
+    const level *l = &known[active_index()];
+    int count = 1;
+    while (count < MULTIPLIERS && l->int8[count] && has_multiplier(active_index(), count)) count++;
+    return count;
+}
+
+const char *cnnfast_dot_name(int index) { return known[active_index()].int8[index]->dot; }
+void cnnfast_use_dot(int index) { multiplier = index; }
 
 const cnnfast_int8_kernels *cnnfast_active_int8(void) {
-    const level *l = &known[active_index()];
-    return l->dot && use_dot && has_dot(active_index()) ? l->dot : l->widening;
+    const int count = cnnfast_dot_count();
+    return known[active_index()].int8[multiplier < count ? multiplier : count - 1];
 }

@@ -21,7 +21,8 @@ typedef struct cnnfast_kernels {
 /* The integer micro-kernels: their own table, because a CPU may have a dot product of bytes within an instruction set that
    is otherwise the same. */
 typedef struct cnnfast_int8_kernels {
-    const char *dot;  /* by which instruction four bytes are multiplied: vnni, sdot, or widening */
+    const char *dot;  /* by which instruction four bytes are multiplied: amx, vnni, sdot, or widening */
+    int has_matrix;   /* whether that is done by matrix tiles */
     int dense_blocks; /* blocks of four output channels of a tile of a dense layer */
 #define KERNEL(result, name, arguments) result(*name) arguments;
 #include "int8/kernels.def"
@@ -35,6 +36,7 @@ int cnnfast_isa_supported(int index);               /* can this CPU run it? */
 void cnnfast_select(int index);
 const cnnfast_kernels *cnnfast_active(void);
 
-int cnnfast_dot_supported(void);                    /* has this CPU a dot product of bytes within the active set? */
-void cnnfast_use_dot(int use);                      /* whether that is used where it is supported; it is at first */
+int cnnfast_dot_count(void);                        /* ways to multiply bytes with the active set on this CPU, the best last */
+const char *cnnfast_dot_name(int index);
+void cnnfast_use_dot(int index);                    /* the most capable that may be used; at first, any */
 const cnnfast_int8_kernels *cnnfast_active_int8(void);

@@ -104,6 +104,47 @@ cdef void dense_u8_chwn_direct(const Step* s, const Context* ctx) noexcept nogil
         blocks -= args.blocks
 
 
+cdef inline _csrc.int8_matrix_args int8_matrix(const Step* s, const Context* ctx) noexcept nogil:
+    # table 4 says where the chunks of a sum begin
+    cdef const Int8DenseMatrix* g = <const Int8DenseMatrix*>s.geometry
+    cdef _csrc.int8_matrix_args args
+    memset(&args, 0, sizeof(args))
+    args.layer = int8_layer(s, ctx)
+    args.layer.blocks = g.blocks
+    args.rows, args.chunks, args.depth, args.x_step = g.rows, g.chunks, g.depth, g.x_step
+    args.chunk_offsets = s.t[4]
+    return args
+
+
+cdef void conv2d_u8_chwn_matrix(const Step* s, const Context* ctx) noexcept nogil:
+    cdef const Int8Matrix* g = <const Int8Matrix*>s.geometry
+    cdef Py_ssize_t p = 0, row = 0, L = ctx.isa.lanes
+    cdef const _csrc.cnnfast_int8_kernels* isa = _csrc.cnnfast_active_int8()
+    cdef _csrc.int8_matrix_args args = int8_matrix(s, ctx)
+    args.layer.end.r_m, args.layer.pool = g.r_m, <int>g.pool
+    args.planes, args.x_plane, args.x_row, args.width = g.planes, g.x_c, g.x_r, g.width
+    while p < g.positions and not must_stop():
+        args.layer.positions = min(g.block, g.positions - p)
+        if g.planes > 0:
+            args.pixels, args.height = <int*>workspace(s, ctx), min(g.block_height, g.height - row)
+            args.image = operand_words(s, 0, ctx) + (g.x_from + row * g.x_r) * L
+            args.layer.x = args.pixels - row * g.width * g.planes * L
+        isa.conv_u8_matrix(&args)
+        args.layer.x_offsets += g.block
+        args.layer.y_offsets += g.block // 4 if g.pool else g.block
+        if args.layer.end.r_offsets != NULL:
+            args.layer.end.r_offsets += g.block
+        p += g.block
+        row += g.block_step
+
+
+cdef void dense_u8_chwn_matrix(const Step* s, const Context* ctx) noexcept nogil:
+    cdef _csrc.int8_matrix_args args = int8_matrix(s, ctx)
+    args.layer.end.r_m = (<const Int8DenseMatrix*>s.geometry).r_m
+    args.pixels = <int*>workspace(s, ctx) if s.t[0] != NULL else NULL
+    _csrc.cnnfast_active_int8().dense_u8_matrix(&args)
+
+
 cdef inline void int8_pool(const Step* s, const Context* ctx, _csrc.int8_pool_t kernel, _csrc.int8_end end,
                            Py_ssize_t x_zero) noexcept nogil:
     cdef const Pool* g = <const Pool*>s.geometry

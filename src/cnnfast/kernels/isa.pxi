@@ -55,24 +55,25 @@ def dot_products():
 
     All give the same sums; which one runs is for tests and benchmarks to choose.
     """
-    native = [_native_dot()] if _csrc.cnnfast_dot_supported() else []
-    return ["widening", *native]
+    return [_csrc.cnnfast_dot_name(i).decode() for i in range(_csrc.cnnfast_dot_count())]
 
 
 def active_dot_product():
-    """Return how the integer kernels multiply bytes: "vnni", "sdot" or "widening" to 16 bits."""
+    """Return how the integer kernels multiply bytes: "amx", "vnni", "sdot" or "widening" to 16 bits."""
     return _csrc.cnnfast_active_int8().dot.decode()
 
 
 def select_dot_product(str name):
     """Use one of `dot_products`."""
-    if name not in dot_products():
-        raise ValueError(f"{name!r} is not one of {', '.join(dot_products())}")
-    _csrc.cnnfast_use_dot(name != "widening")
+    names = dot_products()
+    if name not in names:
+        raise ValueError(f"{name!r} is not one of {', '.join(names)}")
+    _csrc.cnnfast_use_dot(names.index(name))
 
 
-cdef str _native_dot():
-    return "sdot" if active_isa() == "neon" else "vnni"
+def has_matrix_tiles():
+    """Return whether the integer kernels multiply bytes by matrix tiles."""
+    return bool(_csrc.cnnfast_active_int8().has_matrix)
 
 
 def dot_peak(int rounds=200_000):

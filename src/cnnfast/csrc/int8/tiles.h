@@ -3,6 +3,9 @@
    strides count such vectors; channels are counted in blocks of four. */
 #pragma once
 
+/* of a matrix tile: output channels, or words of four input channels */
+#define MATRIX_ROWS 16
+
 /* How sums become bytes: sat((f(sum) * m + f(r - r_zero) * r_m) + zero, low, high), one rounding for each operation; the
    formulas are those of docs/quantization.md. */
 typedef struct int8_end {
@@ -37,6 +40,19 @@ typedef struct int8_conv_args {
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
     int8_end end;
 } int8_conv_args;
+
+/* The same by matrix tiles, all blocks at once. */
+typedef struct int8_matrix_args {
+    int8_conv_args layer; /* w: (tiles of output channels, chunks, rows, 16) words */
+    long rows;           /* output channels of a tile: a multiple of 4, at most 16 */
+    long chunks, depth;  /* the words of a sum are multiplied `depth` at a time, at most 16 */
+    const int *chunk_offsets; /* (chunks,) where those begin, relative to a position */
+    long x_step;         /* from one of them to the next */
+    int *pixels;         /* where the words of each pixel are brought together first; or NULL. Of a dense layer (K,) by
+                            tap_offsets, of a convolution (height, width, planes) from the blocks of channels of `image` */
+    const int *image;
+    long planes, x_plane, x_row, width, height;
+} int8_matrix_args;
 
 typedef struct int8_pool_args {
     const int *x;        /* one block of channels */

@@ -12,6 +12,7 @@ from cnnfast.plan.chwn.algorithms import pixel_table, result_positions
 from cnnfast.plan.chwn.values import ChwnLowering
 from cnnfast.plan.integer_layers import Rounding, emit_layer, layer_parameters
 from cnnfast.plan.lowering import NodeIO, Triple
+from cnnfast.plan.matrix_tiles import chunks_of, pack_matrix, pixel_rows, pixels_first, uses_matrix_tiles
 from cnnfast.plan.offsets import pixel_offsets, position_block, table, tap_offsets
 from cnnfast.plan.pack_words import (
     WORD,
@@ -25,6 +26,9 @@ from cnnfast.runtime.dispatch import kernels
 
 FIRST_LEVEL_BYTES = 3 << 13
 """What a block of positions may read to stay in the first-level cache with its results."""
+
+PIXEL_BYTES = 3 << 16
+"""What a block of positions may read where the words of each pixel are brought together first."""
 
 MOST_WORDS = 1.2
 """How many times the words of its features a flattened image may take; beyond that its bytes are moved."""
@@ -54,6 +58,9 @@ def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: Roundi
     if is_depthwise:
         _depthwise(lowering, op, site, end, ints, (weight, bias), x, (xpos, ypos, rpos))
         return
+    if op.groups == 1 and op.dilation == (1, 1) and uses_matrix_tiles(lowering.algorithms):
+        _matrix(lowering, op, site, end, ints, (weight, bias), x, (xpos, ypos, rpos), output)
+        return
     windows = group_windows(weight.shape[1] * op.groups, oc, op.groups)
     span = windows.span
     taps = lowering.once(lambda: tap_offsets(conv, span, kh, kw, x), "taps", op.dilation, span, kh, kw, x)
@@ -65,6 +72,49 @@ def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: Roundi
     starts = table(windows.starts * x[0]) if op.groups > 1 else None
     why = f"kernel {kh}x{kw}" if op.groups == 1 else f"{op.groups} groups"
     emit_layer(lowering, site, "conv2d:direct", end, ints, parameters, (taps, xpos, ypos, rpos, starts), why)
+
+
+def _matrix(
+    lowering: ChwnLowering,
+    op: IntegerConv2d,
+    site: NodeIO,
+    end: Rounding,
+    ints: dict[str, int],
+    arrays: tuple[Array, Array],
+    x: Triple,
+    tables: tuple[Array, Array, Array | None],
+    output: Shape,
+) -> None:
+    weight, bias = arrays
+    oc, c, kh, kw = weight.shape
+    planes = block_count(c)
+    chunks = chunks_of(kw * planes, kh)
+    words = pack_matrix(pack_conv(pixels_first(weight), 1), oc, chunks)
+    parameters, wide = layer_parameters(op, weight, bias, end, words, WORD)
+    ints |= chunks.geometry(oc) | dict(wide=wide)
+    xpos, ypos, rpos = tables
+    if (kh, kw) == (1, 1):
+        ints |= dict.fromkeys(("planes", "x_c", "x_r", "x_from", "width", "height", "block_height", "block_step"), 0)
+        ints |= dict(x_step=x[0], block=len(xpos))
+        starts = table(chunks.starts * x[0])
+        emit_layer(
+            lowering, site, "conv2d:matrix", end, ints, parameters, (None, xpos, ypos, rpos, starts), "kernel 1x1"
+        )  # fmt: skip
+        return
+    _, oh, ow = output
+    most = PIXEL_BYTES // (planes * kernels.lanes() * WORD)
+    rows = pixel_rows(op.on_numbers(), (kh, kw), (oh, ow), end.pool, most)
+    ints |= dict(width=rows.width, height=rows.height, block=rows.block)
+    ints |= dict(block_height=rows.block_height, block_step=rows.block_step)
+    ints |= dict(planes=planes, x_c=x[0], x_r=x[1], x_from=-op.padding[0] * x[1] - op.padding[1], x_step=1)
+    row = rows.width * planes
+    pixels = pixel_table(lowering, Conv2d(stride=op.stride), oh, ow, (1, row, planes), in_quads=end.pool)
+    in_row = chunks.starts.reshape(kh, -1)
+    offsets = in_row - in_row[:, :1] + np.arange(kh)[:, None] * row
+    emit_layer(
+        lowering, site, "conv2d:matrix", end, ints, parameters, (None, pixels, ypos, rpos, table(offsets)),
+        f"kernel {kh}x{kw}", rows.block_height * row,
+    )  # fmt: skip
 
 
 def _depthwise(
@@ -114,14 +164,21 @@ def _dense(
     words: Array,
     count: int = 0,
 ) -> None:
-    parameters, wide = layer_parameters(op, weight, bias, end, words, WORD)
     outputs = len(weight)
+    matrix = uses_matrix_tiles(lowering.algorithms)
+    chunks = chunks_of(count if taps is None else len(taps))
+    packed_words = pack_matrix(words, outputs, chunks) if matrix else words
+    parameters, wide = layer_parameters(op, weight, bias, end, packed_words, WORD)
     y_c = lowering.channel_stride(site.result) if end.ints["to_float"] else lowering.strides(site.result)[0]
     r_c = lowering.strides(end.residual)[0] if end.residual else 0
-    ints = dict(blocks=block_count(outputs), K=count if taps is None else len(taps), y_c=y_c, r_c=r_c)
-    ints |= dict(channels=outputs, wide=wide)
+    ints = dict(blocks=block_count(outputs), K=chunks.words, y_c=y_c, r_c=r_c, channels=outputs, wide=wide)
     why = "a matrix" if isinstance(op, IntegerLinear) else "one output pixel"
-    emit_layer(lowering, site, "dense:direct", end, ints, parameters, (taps,), why)
+    if not matrix:
+        emit_layer(lowering, site, "dense:direct", end, ints, parameters, (taps,), why)
+        return
+    ints |= chunks.geometry(outputs) | dict(x_step=1)
+    tables = (taps, None, None, None, table(chunks.starts))
+    emit_layer(lowering, site, "dense:matrix", end, ints, parameters, tables, why, 0 if taps is None else chunks.words)
 
 
 LAYERS: dict[str, Callable[..., None]] = {IntegerConv2d.name: _conv2d, IntegerLinear.name: _linear}

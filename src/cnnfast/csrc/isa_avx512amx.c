@@ -1,0 +1,3 @@
+#define ISA avx512amx
+#include "simd_avx512.h"
+#include "int8/kernels.inc"
