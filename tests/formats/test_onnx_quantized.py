@@ -16,7 +16,7 @@ import onnxruntime
 from onnxruntime import quantization
 
 from cnnfast import Network
-from cnnfast.errors import UnsupportedError
+from cnnfast.errors import CnnfastError, UnsupportedError
 from cnnfast.graph import evaluate
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Dequantize
@@ -107,6 +107,17 @@ KINDS = {
         weight_type=quantization.QuantType.QInt8,
         per_channel=True,
     ),
+    "QOperator": dict(
+        quant_format=quantization.QuantFormat.QOperator,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        per_channel=True,
+    ),
+    "QOperator, int8": dict(
+        quant_format=quantization.QuantFormat.QOperator,
+        activation_type=quantization.QuantType.QInt8,
+        weight_type=quantization.QuantType.QInt8,
+    ),
 }
 
 
@@ -129,6 +140,10 @@ def test_results_are_within_one_step_of_those_of_onnx_runtime(kind: str, tmp_pat
     assert kinds.count("integer_conv2d") == 4
     assert "conv2d" not in kinds
     assert "clip" not in kinds[:2], "a quantize saturates by itself"
+    if kind != "QLinear":
+        # there it is only convolutions and max-pools that are quantized
+        assert {"quantized_avg_pool", "quantized_global_avg_pool", "quantized_add"} <= set(kinds)
+        assert not {"avg_pool", "global_avg_pool", "add", "linear"} & set(kinds)
 
 
 def test_weights_are_those_of_the_file(tmp_path: Path) -> None:
@@ -144,3 +159,78 @@ def test_weights_are_those_of_the_file(tmp_path: Path) -> None:
 def test_a_file_of_floats_has_no_integers(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="no layer computes with integers"):
         Network.load(floats(tmp_path / "floats.onnx"), integers=True)
+
+
+A, B, C = ("a", "a.s", "a.z"), ("b", "b.s", "b.z"), ("c.s", "c.z")
+CONTRIBUTED: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "QLinearAdd": ((*A, *B, *C), {}),
+    "QLinearMul": ((*A, *B, *C), {}),
+    "QLinearConcat": ((*C, *A, *B), {"axis": 1}),
+    "QLinearSigmoid": ((*A, *C), {}),
+    "QLinearLeakyRelu": ((*A, *C), {"alpha": 0.3}),
+    "QLinearSoftmax": ((*A, *C), {"axis": -1, "opset": 17}),
+    "QLinearGlobalAveragePool": ((*A, *C), {}),
+    "QLinearAveragePool": ((*A, *C), {"kernel_shape": [2, 3], "strides": [1, 2], "pads": [1, 1, 0, 1]}),
+}
+"""What ONNX Runtime's quantizer writes besides QLinearConv and QGemm, which are in its networks above."""
+
+
+def contributed(path: Path, kind: str, zero: type[np.generic], **more: Any) -> Path:
+    """Write a network of one operator of com.microsoft between floats."""
+    inputs, attributes = CONTRIBUTED[kind]
+    signed = np.dtype(zero).kind == "i"
+    grids = {
+        "a": (0.02, 120),
+        "b": (0.03, 140),
+        "c": (0.004 if kind in ("QLinearSigmoid", "QLinearSoftmax") else 0.05, 90),
+    }
+    arrays = {f"{name}.s": np.float32(scale) for name, (scale, _) in grids.items()}
+    arrays |= {f"{name}.z": zero(point - 128 * signed) for name, (_, point) in grids.items()}
+    make = onnx.helper.make_node
+    nodes = [
+        make("QuantizeLinear", ["x", "a.s", "a.z"], ["a"]),
+        make("Neg", ["x"], ["n"]),
+        make("QuantizeLinear", ["n", "b.s", "b.z"], ["b"]),
+        make(kind, list(inputs), ["c"], domain="com.microsoft", **{**attributes, **more}),
+        make("DequantizeLinear", ["c", *C], ["y"]),
+    ]
+    value, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    graph = onnx.helper.make_graph(
+        nodes,
+        "net",
+        [value("x", kinds.FLOAT, ["N", *SHAPE])],
+        [value("y", kinds.FLOAT, None)],
+        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )
+    sets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=sets, ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("zero", [np.uint8, np.int8])
+@pytest.mark.parametrize("kind", CONTRIBUTED)
+def test_operators_of_onnx_runtime_are_within_a_step_or_two(kind: str, zero: type[np.generic], tmp_path: Path) -> None:
+    path = contributed(tmp_path / "net.onnx", kind, zero)
+    x = images(3)
+    (theirs,) = onnxruntime.InferenceSession(str(path)).run(None, {"x": x})
+    step = 0.004 if kind in ("QLinearSigmoid", "QLinearSoftmax") else 0.05
+    for options in ({}, {"integers": False}):
+        ours = Network.load(path, **options).forward(x, layout="nchw")
+        # its inputs are rounded to 0.02 and 0.03, which the floats are not
+        assert np.abs(ours - theirs).max() <= step + 0.06
+        assert np.abs(ours - theirs).mean() < step
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
+        ("QLinearGlobalAveragePool", {"channels_last": 1}, "channels_last"),
+        ("QLinearSoftmax", {"axis": 1}, "axis 1"),
+        ("QLinearSigmoid", {"strange": 1}, "strange"),
+    ],
+)
+def test_what_operators_of_onnx_runtime_cannot_do_is_named(
+    kind: str, more: dict[str, Any], rule: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CnnfastError, match=rule):
+        Network.load(contributed(tmp_path / "net.onnx", kind, np.uint8, **more))

@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.graph import Graph, optimize
-from cnnfast.graph.integers import FLOAT_PASSES, LAYERS, to_integers, with_merged_limits, without_implied_limits
+from cnnfast.graph.integers import (
+    FLOAT_PASSES,
+    LAYERS,
+    to_integers,
+    with_merged_limits,
+    with_rounded_means,
+    without_implied_limits,
+)
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Grid
 from cnnfast.runtime.arguments import flag
@@ -80,7 +87,7 @@ class FoundIntegers:
         if wanted is False or (wanted is None and not self._is_quantized):
             return Computed(graph, {})
         grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
-        plain = with_merged_limits(optimize(graph, FLOAT_PASSES), grids)
+        plain = with_rounded_means(with_merged_limits(optimize(graph, FLOAT_PASSES), grids), grids)
         made = to_integers(plain, grids, self.in_float, self.scales, round_all=True, halves=self.halves)
         layers = [node.name for node in plain.nodes if isinstance(node.op, LAYERS)]
         exact = [name for name in layers if name not in made.in_float]

@@ -11,7 +11,7 @@ from cnnfast.formats.onnx.values import OnnxImages, Static
 from cnnfast.graph import Graph
 from cnnfast.ops import Array, Clip, Conv2d, Linear, Relu
 
-OPERANDS = {"Conv": (1,), "Gemm": (1,), "MatMul": (1,), "QLinearConv": (3, 4), "QLinearMatMul": (3, 4)}
+OPERANDS = {"Conv": (1,), "Gemm": (1,), "MatMul": (1,), "QLinearConv": (3, 4), "QLinearMatMul": (3, 4), "QGemm": (3, 4)}
 """Where the weights are among the inputs: as floats behind a DequantizeLinear, or as integers and their scale."""
 
 

@@ -18,7 +18,8 @@ from cnnfast.formats.onnx.ends import Entrance, Said, entrance, needed, only_inp
 from cnnfast.formats.onnx.external import ExternalFiles, external_bytes
 from cnnfast.formats.onnx.fold import FOLDS, fold
 from cnnfast.formats.onnx.functions import written_out
-from cnnfast.formats.onnx.operators import OPERATORS
+from cnnfast.formats.onnx.operators import CONTRIBUTED, OPERATORS
+from cnnfast.formats.onnx.operators.operator_list import Operator
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
 from cnnfast.formats.onnx.values import OnnxImages, Static, Unknown, Value
@@ -27,6 +28,7 @@ from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
 OLDEST = 7
 KINDS = {*OPERATORS, *FOLDS, "Constant"}
+MICROSOFT = "com.microsoft"
 VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 """The attributes of Constant."""
 
@@ -177,11 +179,11 @@ class Translation:
     def _behind(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], unknown: Sequence[Unknown]) -> None:
         """Look at a node that reads what is not known, as far as that goes."""
         reason = unknown[0].why
-        if node.domain not in DOMAINS:
+        if node.domain not in DOMAINS and _contributed(node) is None:
             reason = f"operators of the domain {node.domain!r} are not known"
-        elif node.op_type not in KINDS:
+        elif node.domain in DOMAINS and node.op_type not in KINDS:
             reason = "the operator is not known"
-        elif node.op_type not in OPERATORS and any(value.of_images for value in unknown):
+        elif node.domain in DOMAINS and node.op_type not in OPERATORS and any(value.of_images for value in unknown):
             reason = "it is run on constants only"
         if reason:
             self._refuse(node, inputs, reason)
@@ -223,18 +225,20 @@ class Translation:
 
     def _translated(self, call: NodeCall) -> list[Value]:
         node = call.node
-        if node.domain not in DOMAINS:
+        own = _contributed(node)
+        if node.domain not in DOMAINS and own is None:
             raise UnsupportedError(f"operators of the domain {node.domain!r} are not known")
         if not node.output:
             raise ModelFileError(f"{node.op_type} has no result")
+        if own is not None:
+            return _listed(own(call))
         if node.op_type == "Constant":
             return [self._constant(call)]
         if all(isinstance(value, Static) for value in call.inputs if value is not None) and call.kind in FOLDS:
             return list(fold(call, self.budget))
         if call.kind not in OPERATORS:
             raise UnsupportedError("it is run on constants only" if call.kind in FOLDS else "the operator is not known")
-        results = OPERATORS[call.kind](call)
-        return [results] if isinstance(results, Value) else list(results)
+        return _listed(OPERATORS[call.kind](call))
 
     def _constant(self, call: NodeCall) -> Static:
         stated = [name for name in VALUES if any(a.name == name for a in call.node.attribute)]
@@ -295,6 +299,15 @@ class Translation:
         self.budget.take(kept, f"the constant {wanted!r:.200}")
         # kept as it is: several nodes may share one array, which the budget counts once
         return self._builder.constant(self._builder.fresh(wanted), kept, as_is=True)
+
+
+def _contributed(node: NodeProto) -> Operator | None:
+    """Return what runs an operator of ONNX Runtime's own domain."""
+    return CONTRIBUTED.get(node.op_type) if node.domain == MICROSOFT else None
+
+
+def _listed(results: Value | Sequence[Value]) -> list[Value]:
+    return [results] if isinstance(results, Value) else list(results)
 
 
 def _not_always(condition: Value | Unknown) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import numpy as np
 
 from cnnfast.graph.ir import Graph, Node
-from cnnfast.ops import Clip, Op, Relu
-from cnnfast.ops.quantized import Quantize
+from cnnfast.ops import AvgPool, Clip, Concat, GlobalAvgPool, Op, Relu
+from cnnfast.ops.quantized import Grid, Quantize
 from cnnfast.ops.quantized.rounding import BYTE
 
 
@@ -34,6 +34,30 @@ def with_merged_limits(graph: Graph, kept: Container[str]) -> Graph:
     return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
 
 
+def with_rounded_means(graph: Graph, grids: Mapping[str, Grid]) -> Graph:
+    """Return a graph in which means and concats take the grid of a clip behind them that their rounding implies.
+
+    Examples
+    --------
+    >>> nodes = (Node("a", GlobalAvgPool(), ("x",)), Node("b", Clip(0.0, 25.5), ("a",)))
+    >>> with_rounded_means(Graph({"x": (2, 3, 3)}, nodes, {}, ("b",)), {"b": Grid(0.1, 0)}).nodes
+    (Node(name='b', op=GlobalAvgPool(keep_dims=True), inputs=('x',)),)
+    """
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        before = graph.by_name.get(node.inputs[0])
+        if before is None or before.name in grids or graph.only_readers.get(before.name) is not node:
+            continue
+        if not isinstance(before.op, AvgPool | GlobalAvgPool | Concat):
+            continue
+        if not set(before.inputs).isdisjoint(graph.constants):
+            continue
+        if isinstance(node.op, Clip) and node.name in grids and _is_implied(node.op, grids[node.name]):
+            del nodes[before.name]
+            nodes[node.name] = Node(node.name, before.op, before.inputs)
+    return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
+
+
 def without_implied_limits(graph: Graph) -> Graph:
     """Return a graph of integers without the clips of floats that the bytes behind them imply.
 
@@ -48,10 +72,13 @@ def without_implied_limits(graph: Graph) -> Graph:
         reader = graph.only_readers.get(node.name)
         if not isinstance(node.op, Clip) or reader is None or not isinstance(reader.op, Quantize):
             continue
-        ends = reader.op.reference(np.array([node.op.low, node.op.high]))
-        if tuple(ends) == BYTE:
+        if _is_implied(node.op, Grid(reader.op.scale, reader.op.zero)):
             nodes[reader.name] = Node(reader.name, reader.op, nodes.pop(node.name).inputs)
     return Graph(graph.inputs, tuple(nodes.values()), graph.constants, graph.outputs)
+
+
+def _is_implied(limits: Clip, grid: Grid) -> bool:
+    return tuple(grid.nearest(np.array([limits.low, limits.high]))) == BYTE
 
 
 def _is_limit(op: Op) -> bool:

@@ -9,12 +9,13 @@ from cnnfast.formats.onnx.operators import (  # noqa: F401  (each registers its 
     elements,
     moves,
     norms,
+    onnxruntime,
     pools,
     quantized,
     reductions,
     resize,
     shapes,
 )
-from cnnfast.formats.onnx.operators.operator_list import OPERATORS
+from cnnfast.formats.onnx.operators.operator_list import CONTRIBUTED, OPERATORS
 
-__all__ = ["OPERATORS"]
+__all__ = ["CONTRIBUTED", "OPERATORS"]

@@ -14,5 +14,11 @@ OPERATORS: Registry[str, Operator] = Registry("operators of ONNX")
 """Every operator that may read images, by its name in ONNX."""
 
 
+CONTRIBUTED: Registry[str, Operator] = Registry("operators of ONNX Runtime")
+"""The same of the domain com.microsoft."""
+
 operator = OPERATORS.register
 """Enter a function for one or more operators."""
+
+contributed = CONTRIBUTED.register
+"""Enter a function for one or more operators of com.microsoft."""

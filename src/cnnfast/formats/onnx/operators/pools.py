@@ -18,8 +18,13 @@ from cnnfast.ops.reduce import simplest
 @operator("MaxPool", "AveragePool")
 def pool(call: NodeCall) -> OnnxImages:
     """Take the largest or the mean of each window."""
-    rank = len(call.images(0).shape)
-    x = with_rows(call, call.images(0))
+    return pooled(call, call.images(0))
+
+
+def pooled(call: NodeCall, images: OnnxImages) -> OnnxImages:
+    """Emit a pool with the attributes of a node."""
+    rank = len(images.shape)
+    x = with_rows(call, images)
     w = window(call, call.integers("kernel_shape"), x.shape)
     # with auto_pad the number of windows is stated, so nothing is left over
     ceil_mode = bool(call.integer("ceil_mode", 0)) and call.text("auto_pad", "NOTSET") == "NOTSET"
@@ -56,8 +61,15 @@ def lp_pool(call: NodeCall) -> OnnxImages:
 def global_pool(call: NodeCall) -> OnnxImages:
     """Take the mean or the largest of each channel."""
     x = call.images(0)
+    return channel_mean(call, x) if call.kind == "GlobalAveragePool" else call.emit(_over_pixels(ReduceMax, x), x)
+
+
+def channel_mean(call: NodeCall, x: OnnxImages) -> OnnxImages:
+    """Emit the mean of each channel."""
+    return call.emit(_over_pixels(ReduceMean, x), x)
+
+
+def _over_pixels(kind: type[ReduceMean] | type[ReduceMax], x: OnnxImages) -> Op:
     if len(x.shape) < 2:
         raise UnsupportedError(f"images of shape {x.shape}, which have no pixels")
-    axes = tuple(range(2, len(x.shape) + 1))
-    op = ReduceMean(axes) if call.kind == "GlobalAveragePool" else ReduceMax(axes)
-    return call.emit(simplest(op, x.shape), x)
+    return simplest(kind(tuple(range(2, len(x.shape) + 1))), x.shape)

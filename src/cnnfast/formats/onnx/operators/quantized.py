@@ -26,7 +26,7 @@ def quantize(call: NodeCall) -> OnnxImages:
     """Limit to the range of the integers."""
     # there is one scale, and neither floats of eight bits nor arithmetic in any type but float32
     call.ignore("axis", "saturate", "precision")
-    return _limited(call, numbers(call, call.images(0)), call.static(1), quantized_zero(call, call.static(1)))
+    return limited(call, numbers(call, call.images(0)), call.static(1), quantized_zero(call, call.static(1)))
 
 
 @operator("DequantizeLinear")
@@ -81,7 +81,7 @@ def conv(call: NodeCall) -> OnnxImages:
         unit = call.fitted(call.number(1) * scale.astype(np.float64), call.static(8).shape, "scale")
         bias = ((call.static(8) * unit).astype(np.float32),)
     y = convolved(call, x, weight.astype(np.float32), bias)
-    return _limited(call, y, call.static(6), call.static(7))
+    return limited(call, y, call.static(6), call.static(7))
 
 
 @operator("QLinearMatMul")
@@ -91,7 +91,7 @@ def matmul(call: NodeCall) -> OnnxImages:
     matrix = call.static(3)
     scales, zeros = (call.fitted(call.static(i), matrix.shape, "scale") for i in (4, 5))
     matrix = (matrix - zeros.astype(np.float64)) * scales
-    return _limited(call, multiplied(call, x, matrix.astype(np.float32)), call.static(6), call.static(7))
+    return limited(call, multiplied(call, x, matrix.astype(np.float32)), call.static(6), call.static(7))
 
 
 def _by_filter(part: Array, rank: int) -> Array:
@@ -102,7 +102,7 @@ def _meaning(dtype: np.dtype[np.generic], scale: Array, zero: Array) -> Integers
     return Integers(dtype, float(scale.reshape(-1)[0]), float(zero.reshape(-1)[0]))
 
 
-def _limited(call: NodeCall, x: OnnxImages, scale: Array, zero: Array) -> OnnxImages:
+def limited(call: NodeCall, x: OnnxImages, scale: Array, zero: Array) -> OnnxImages:
     """Emit the limits of the integers, and note what they stand for."""
     if scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu" or zero.dtype.itemsize > 2:
         raise UnsupportedError(f"scales of shape {scale.shape} and integers of type {zero.dtype}; one scale is run")
