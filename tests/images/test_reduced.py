@@ -9,7 +9,7 @@ from PIL import Image, JpegImagePlugin
 from cnnfast import get_max_pixels, set_max_pixels
 from cnnfast.errors import PictureError
 from cnnfast.images.pictures.decode import read_picture
-from cnnfast.images.pictures.reduced import MARGIN, pixels_held, reduce_jpeg, scale_of
+from cnnfast.images.pictures.reduced import MARGIN, reduce_jpeg, scale_of
 from cnnfast.images.pictures.turn import ORIENTATION_TAG, turned_box
 from cnnfast.images.preprocess import RESIZES, Preprocess
 
@@ -141,19 +141,39 @@ def test_the_limit_counts_pixels_that_are_decoded(monkeypatch):
         set_max_pixels(None)
 
 
-def test_a_picture_in_several_scans_is_counted_in_full():
-    def held(content: bytes) -> int:
-        image = Image.open(BytesIO(content))
-        reduce_jpeg(image, SMALL)
-        return pixels_held(image, BytesIO(content), 800 * 600)
+def held(content: bytes) -> int:
+    return reduce_jpeg(Image.open(BytesIO(content)), BytesIO(content), SMALL)[1]
 
+
+def test_a_picture_in_several_scans_is_counted_in_full():
     content = jpeg(photograph(800, 600))
     scan = content.index(b"\xff\xda")
     one_of_three = content[: scan + 4] + b"\1" + content[scan + 5 :]
     assert held(content) == 100 * 75
     assert held(one_of_three) == held(jpeg(photograph(800, 600), progressive=True)) == 800 * 600
     assert held(jpeg(photograph(800, 600, "L"))) == 100 * 75
-    assert pixels_held(Image.open(BytesIO(content)), BytesIO(content[:scan]), 1) == 1
+
+
+def test_bytes_that_fill_up_change_nothing():
+    content = jpeg(photograph(800, 600))
+    filled = content.replace(b"\xff\xc0", b"\xff\xff\xff\xc0").replace(b"\xff\xda", b"\xff\xff\xda")
+    assert len(filled) == len(content) + 3
+    assert held(filled) == held(content)
+    np.testing.assert_array_equal(read_picture(filled, SMALL), read_picture(content, SMALL))
+
+
+def test_a_lossless_jpeg_holds_no_frequencies_and_is_decoded_in_full():
+    """Written by hand: one code, of one bit, for no difference from the pixel before."""
+
+    def segment(marker: int, content: bytes) -> bytes:
+        return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+    frame = b"\x08" + (600).to_bytes(2, "big") + (800).to_bytes(2, "big") + b"\1\1\x11\0"
+    code = b"\0\1" + bytes(15) + b"\0"
+    scan = b"\1\1\0\1\0\0"
+    content = b"\xff\xd8" + segment(0xC3, frame) + segment(0xC4, code) + segment(0xDA, scan) + bytes(800 * 600 // 8 + 8)
+    for rule in (SMALL, Preprocess(size=(16, 24), channels="gray")):
+        assert (read_picture(content + b"\xff\xd9", rule) == 128).all()
 
 
 def test_colors_that_no_luminance_holds():

@@ -15,7 +15,7 @@ from cnnfast.images.pictures.files import UNDECODABLE
 from cnnfast.images.pictures.opening import Picture, name_of, open_picture
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
-from cnnfast.images.pictures.reduced import pixels_held, reduce_jpeg
+from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
@@ -117,8 +117,7 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
         with our_own_rules(most):
             image = opened(file)
             width, height = image.size
-            box = reduce_jpeg(image, preprocess)
-            held = pixels_held(image, file, width * height)
+            box, held = reduce_jpeg(image, file, preprocess)
             _check_header(image, name, (width, height), held, most)
             with decoding.taken(held):
                 try:

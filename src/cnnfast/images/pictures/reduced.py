@@ -23,6 +23,10 @@ JPEGS = ("JPEG", "MPO")
 
 START_OF_SCAN = 0xDA
 
+ONE_PASS = (0xC0, 0xC1, 0xC9)
+PROGRESSIVE = (0xC2, 0xCA)
+"""Markers of frames that hold frequencies; those of a lossless JPEG hold pixels, and are not reduced."""
+
 
 def scale_of(size: tuple[int, int], preprocess: Preprocess) -> int:
     """Return by which factor, 1, 2, 4 or 8, both sides of a picture may be reduced while it is decoded.
@@ -61,43 +65,53 @@ def times_as_large(size: tuple[int, int], preprocess: Preprocess) -> int:
     return max(times) if preprocess.resize == "pad" else min(times)
 
 
-def reduce_jpeg(image: Image.Image, preprocess: Preprocess) -> Box | None:
-    """Have a picture that is not yet loaded decoded as the preprocessing says; return what it fills of the pixels then.
+def reduce_jpeg(image: Image.Image, file: IO[bytes], preprocess: Preprocess) -> tuple[Box | None, int]:
+    """Have a picture that is not yet loaded decoded as the preprocessing says.
 
-    The last row and column of a reduced picture may stand for fewer pixels than the others, so that part may end within
-    them; None stands for all of it. For a network that takes gray, only the luminance of a JPEG in color is decoded.
-    """
-    if image.format not in JPEGS or preprocess.decode == "full":
-        return None
-    width, height = image.size
-    size = (height, width) if turns_sides(turn_of(image)) else (width, height)
-    scale = scale_of(size, preprocess)
-    image.draft("L" if preprocess.channels == "gray" else None, (width // scale, height // scale))
-    return 0, 0, width / scale, height / scale
-
-
-def pixels_held(image: Image.Image, file: IO[bytes], whole: int) -> int:
-    """Return how many pixels decoding holds in memory, after `reduce_jpeg`.
+    For a network that takes gray, only the luminance of a JPEG in color is decoded.
 
     Parameters
     ----------
     image : PIL.Image.Image
     file : binary file
         What the picture is read from; its position is changed.
-    whole : int
-        Pixels of the whole picture: if a JPEG comes in several scans, libjpeg holds all frequencies.
+    preprocess : Preprocess
+
+    Returns
+    -------
+    box : Box or None
+        Which part of the pixels is the picture: the last row and column may stand for fewer pixels than others. None
+        for all of it.
+    held : int
+        How many pixels decoding holds in memory; all, if a JPEG comes in several scans, because libjpeg holds their
+        frequencies.
     """
-    reduced = image.width * image.height
-    return reduced if reduced == whole or _has_one_scan(image, file) else whole
+    width, height = image.size
+    whole = None, width * height
+    if image.format not in JPEGS or preprocess.decode == "full":
+        return whole
+    frame, components = _frame_of(file)
+    if frame not in ONE_PASS + PROGRESSIVE:
+        return whole
+    size = (height, width) if turns_sides(turn_of(image)) else (width, height)
+    scale = scale_of(size, preprocess)
+    image.draft("L" if preprocess.channels == "gray" else None, (width // scale, height // scale))
+    has_one_scan = frame in ONE_PASS and components == getattr(image, "layers", 0)
+    return (0, 0, width / scale, height / scale), image.width * image.height if has_one_scan else width * height
 
 
-def _has_one_scan(image: Image.Image, file: IO[bytes]) -> bool:
-    """Return whether the first scan has all that there is; in doubt it has not."""
-    if image.info.get("progressive"):
-        return False
+def _frame_of(file: IO[bytes]) -> tuple[int, int]:
+    """Return the marker of the frame of a JPEG, and how many components are in its first scan; zeros if unclear."""
+    frame = 0
     file.seek(2)
     while len(segment := file.read(5)) == 5 and segment[0] == 0xFF:
-        if segment[1] == START_OF_SCAN:
-            return segment[4] == getattr(image, "layers", 0)
+        marker = segment[1]
+        if marker == START_OF_SCAN:
+            return frame, segment[4]
+        if marker == 0xFF:  # a byte to fill up
+            file.seek(-4, 1)
+            continue
+        if marker in ONE_PASS + PROGRESSIVE:
+            frame = marker
         file.seek(int.from_bytes(segment[2:4], "big") - 3, 1)
-    return False
+    return 0, 0
