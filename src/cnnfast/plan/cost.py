@@ -46,6 +46,9 @@ def weights_of(step: Step) -> int:
         return (WINOGRAD[known.algorithm] + OUTPUTS - 1) ** 2 * g["C"] * g["OC"]
     return g["K"] * g.get("O", g.get("OC", 1)) if known.op in ("dense", "conv2d") and "K" in g else 0
 
+ROUND = 12
+"""The cost of a vector of sums that become bytes, where that is done for each position: few products are in each sum."""
+
 
 def total_work(steps: Iterable[Step]) -> float:
     """Return the work of all steps, for one group of images."""
@@ -66,7 +69,7 @@ def work(step: Step) -> float:
         # a word holds four products, and a block four channels
         return g.get("positions", 1) * g["K"] * g["blocks"] * 4
     if known.dtype == "u8" and "OC" in g:
-        return g["positions"] * g["K"] * _vectors(g["OC"], lanes)
+        return g["positions"] * (g["K"] + ROUND) * _vectors(g["OC"], lanes)
     if known.op == "dense":
         return g["K"] * _vectors(g["O"], lanes)
     if known.op == "conv2d" and known.algorithm in WINOGRAD:
