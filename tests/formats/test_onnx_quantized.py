@@ -140,7 +140,10 @@ def test_results_are_within_one_step_of_those_of_onnx_runtime(kind: str, tmp_pat
     assert kinds.count("integer_conv2d") == 4
     assert "conv2d" not in kinds
     assert "clip" not in kinds[:2], "a quantize saturates by itself"
+    note = Network.load(path).notes["integers"]
+    assert "_quantized" not in note.partition("in float")[2], "clips that a quantize implies are not in float"
     if kind != "QLinear":
+        assert note == "5 of 5 layers compute with integers"
         # there it is only convolutions and max-pools that are quantized
         assert {"quantized_avg_pool", "quantized_global_avg_pool", "quantized_add"} <= set(kinds)
         assert not {"avg_pool", "global_avg_pool", "add", "linear"} & set(kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -89,15 +90,16 @@ class FoundIntegers:
         grids = {v: grid for v, grid in self.grids.items() if input_is_own or v not in graph.inputs}
         plain = with_rounded_means(with_merged_limits(optimize(graph, FLOAT_PASSES), grids), grids)
         made = to_integers(plain, grids, self.in_float, self.scales, round_all=True, halves=self.halves)
+        final = without_implied_limits(made.graph)
         layers = [node.name for node in plain.nodes if isinstance(node.op, LAYERS)]
-        exact = [name for name in layers if name not in made.in_float]
-        why = "; ".join(f"{name}: {reason}" for name, reason in list(made.in_float.items())[:MOST_REASONS])
-        if exact:
-            also = f"; in float: {why}" if why else ""
-            return Computed(
-                without_implied_limits(made.graph),
-                {NOTE: f"{len(exact)} of {len(layers)} layers compute with integers{also}"},
-            )
+        left = [name for name in layers if name in made.in_float]
+        if len(left) < len(layers):
+            # layers first; a clip that the rounding behind it implies is gone
+            others = [name for name in made.in_float if name in final.by_name and name not in left]
+            why = _told(made.in_float, [*left, *others])
+            note = f"{len(layers) - len(left)} of {len(layers)} layers compute with integers"
+            return Computed(final, {NOTE: f"{note}; in float: {why}" if why else note})
+        why = _told(made.in_float, left)
         if wanted:
             raise UnsupportedError(f"no layer computes with integers: {why}; load it without integers=True")
         return Computed(graph, {NOTE: f"the file has integers, but runs in float: {why}"})
@@ -106,6 +108,11 @@ class FoundIntegers:
     def _is_quantized(self) -> bool:
         """Whether the file states what the integers of both layers and values stand for."""
         return bool(self.grids and (self.scales or self.in_float))
+
+
+def _told(reasons: Mapping[str, str], names: Sequence[str]) -> str:
+    listed = [f"{name}: {reasons[name]}" for name in names[:MOST_REASONS]]
+    return "; ".join(listed + [f"and {len(names) - MOST_REASONS} more"] * (len(names) > MOST_REASONS))
 
 
 def check_wanted(integers: object) -> None:
