@@ -15,9 +15,10 @@ import marked
 RESULTS = marked.ROOT / "bench" / "results" / "photographs.json"
 
 CAPTION = """\
-Processor time of a photograph, from the disk to a label, in units of that of cnnfast, whose milliseconds are in the last
-row; best of interleaved passes, {threads} threads, {cpu}, on a busy machine; commit {commit}, {day}; {packages}. JPEGs of
-{bytes} bytes. The network behind all ways is small (CS61C)."""
+Processor time of a photograph, from the disk to a label, in units of that of cnnfast, whose milliseconds are in the
+last row; best of interleaved passes, {threads} threads, {cpu}, on a busy machine; commit {commit}, {day};
+{packages}. JPEGs of {bytes} bytes.
+The network behind all ways is small (CS61C)."""
 
 
 def table(runs: list[dict[str, Any]]) -> str:
