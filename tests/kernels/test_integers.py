@@ -10,11 +10,13 @@ from kernels.engines import execute, integer_engines, multiplying, using
 from kernels.test_small_batch import Large
 from random_graphs import random_graph, random_inputs, seeds
 
+from cnnfast import Network
 from cnnfast.errors import UnsupportedError
 from cnnfast.graph import Graph, evaluate, optimize
 from cnnfast.graph.integers import FLOAT_PASSES, grid_of_range, to_integers
 from cnnfast.plan import Plan, make_plan
 from cnnfast.plan.choose import ALGORITHMS
+from cnnfast.plan.cost import total_work
 from cnnfast.plan.matrix_tiles import MATRIX
 from cnnfast.runtime.dispatch import kernels
 
@@ -143,6 +145,21 @@ def test_random_networks(layout: str, seed: int) -> None:
     for name, result in zip(integers.outputs, execute(plan, [feed[v] for v in plan.graph.inputs]), strict=True):
         want = np.broadcast_to(wanted[name], (5, *wanted[name].shape[1:])).reshape(5, -1)
         np.testing.assert_allclose(result, want, rtol=0, atol=0.02 * np.abs(want).max() + 1e-30)
+
+
+@pytest.mark.parametrize(("isa", "dot"), list(integer_engines()))
+def test_few_images_of_a_shipped_network_have_kernels_and_a_cost(isa: str, dot: str) -> None:
+    with multiplying(isa, dot):
+        network = Network.load("cifar10-cs61c-int8")
+        plan = make_plan(network.graph)
+        assert plan.small_batch is not None
+        cost = total_work(plan.small_batch.steps) / total_work(plan.steps)
+        assert 1 / plan.group < cost < 1
+        assert "conv2d_u8_nchwc_direct" in network.explain(small_batch=True)
+        pictures = np.random.default_rng(0).integers(0, 256, (plan.group, 32, 32, 3), np.uint8)
+        whole = network.forward(pictures)
+        for images in range(1, plan.group):
+            np.testing.assert_array_equal(network.forward(pictures[:images]), whole[:images])
 
 
 def test_products_that_leave_32_bits_are_limited_first() -> None:

@@ -46,8 +46,12 @@ def weights_of(step: Step) -> int:
         return (WINOGRAD[known.algorithm] + OUTPUTS - 1) ** 2 * g["C"] * g["OC"]
     return g["K"] * g.get("O", g.get("OC", 1)) if known.op in ("dense", "conv2d") and "K" in g else 0
 
+
 ROUND = 12
-"""The cost of a vector of sums that become bytes, where that is done for each position: few products are in each sum."""
+"""The cost of a vector of sums that become bytes, with channels in the lanes."""
+
+MATRIX = 3
+"""How many times as fast a layer of integers is by matrix tiles as by dot products of vectors."""
 
 
 def total_work(steps: Iterable[Step]) -> float:
@@ -67,7 +71,7 @@ def work(step: Step) -> float:
     lanes = kernels.lanes() if known.layout == "nchwc" else 1
     if "blocks" in g:
         # a word holds four products, and a block four channels
-        return g.get("positions", 1) * g["K"] * g["blocks"] * 4
+        return g.get("positions", 1) * g["K"] * g["blocks"] * 4 / (MATRIX if known.algorithm == "matrix" else 1)
     if known.dtype == "u8" and "OC" in g:
         return g["positions"] * (g["K"] + ROUND) * _vectors(g["OC"], lanes)
     if known.op == "dense":

@@ -80,6 +80,22 @@ def quads(oh: int, ow: int) -> tuple[Array, Array]:
     return 2 * i + p, 2 * j + q
 
 
+def two_rows(oh: int, ow: int) -> tuple[Array, Array]:
+    """Return the rows and columns of pixels in blocks of two rows by four columns, then those that fill no block.
+
+    Examples
+    --------
+    >>> rows, columns = two_rows(2, 5)
+    >>> rows.tolist(), columns.tolist()
+    ([0, 0, 0, 0, 1, 1, 1, 1, 0, 1], [0, 1, 2, 3, 0, 1, 2, 3, 4, 4])
+    """
+    h, w = oh // 2 * 2, ow // 4 * 4
+    i, j, p, q = (a.reshape(-1) for a in np.mgrid[: h // 2, : w // 4, :2, :4])
+    right, below = (np.mgrid[part].reshape(2, -1) for part in (np.s_[:h, w:ow], np.s_[h:oh, :ow]))
+    rows = np.concatenate([2 * i + p, right[0], below[0]])
+    return rows, np.concatenate([4 * j + q, right[1], below[1]])
+
+
 @frozen
 class Tiles:
     """Where the tiles of a Winograd convolution read and write, and how much of each exists."""

@@ -13,7 +13,7 @@ from cnnfast.plan.chwn.algorithms import pixel_table
 from cnnfast.plan.integer_layers import Rounding, emit_layer, layer_parameters
 from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.nchwc.values import NchwcLowering
-from cnnfast.plan.offsets import table, tap_offsets, tap_offsets_nchwc
+from cnnfast.plan.offsets import pixel_offsets, table, tap_offsets, tap_offsets_nchwc, two_rows
 from cnnfast.plan.pack import blocks
 from cnnfast.plan.pack_words import WORD, block_count, depthwise_taps, group_windows, pack_conv, pack_depthwise
 from cnnfast.runtime.dispatch import kernels
@@ -114,14 +114,39 @@ def _result_tables(lowering: NchwcLowering, site: NodeIO, end: Rounding, output:
 def _depthwise(lowering: NchwcLowering, op: IntegerConv2d, site: NodeIO, end: Rounding, output: Shape) -> None:
     weight, bias = (lowering.graph.constants[v] for v in site.inputs[1:3])
     _, _, kh, kw = weight.shape
-    x, lanes, order = lowering.strides(site.inputs[0]), kernels.lanes(), depthwise_taps(kh, kw)
+    x, lanes, order = lowering.strides(site.inputs[0]), kernels.lanes(), _by_columns(kh, kw)
     # a product of weight zero reads where the one before it does
-    taps = table(tap_offsets(op.on_numbers(), 1, kh, kw, x)[np.maximum.accumulate(order)])
+    last = np.maximum.accumulate(np.where(order < 0, -1, np.arange(len(order))))
+    taps = table(tap_offsets(op.on_numbers(), 1, kh, kw, x)[order[last]])
     parameters, wide = layer_parameters(op, weight, bias, end, pack_depthwise(weight, order, lanes), lanes)
-    x_offsets = _pixels(lowering, op.on_numbers(), output, site.inputs[0], end.pool)
+    x_offsets, *results = _depthwise_pixels(lowering, op, site, end, output)
     ints = _ints(lowering, site, end, output) | dict(K=len(taps), wide=wide, x_c=x[0], positions=len(x_offsets))
-    tables = (taps, x_offsets, *_result_tables(lowering, site, end, output))
+    tables = (taps, x_offsets, *results)
     emit_layer(lowering, site, "conv2d:depthwise", end, ints, parameters, tables, "a channel each")
+
+
+def _by_columns(kh: int, kw: int) -> Array:
+    """Return the products of a depthwise convolution as `depthwise_taps` does, column by column."""
+    order = depthwise_taps(kw, kh)
+    return np.where(order < 0, order, order % kh * kw + order // kh)
+
+
+def _depthwise_pixels(
+    lowering: NchwcLowering, op: IntegerConv2d, site: NodeIO, end: Rounding, output: Shape
+) -> tuple[Array, Array, Array | None]:
+    """Return where each position reads, and where its result and what is added are: two rows at a time."""
+    conv, (_, h, w) = op.on_numbers(), output
+    if end.pool:
+        return _pixels(lowering, conv, output, site.inputs[0], True), *_result_tables(lowering, site, end, output)
+
+    def table_of(op: Conv2d, value: str) -> Array:
+        x = lowering.strides(value)
+        make = lambda: pixel_offsets(op, h, w, x, two_rows(h, w), whole_tiles=False)  # noqa: E731
+        table: Array = lowering.once(make, "two rows", op.stride, op.padding, h, w, x)
+        return table
+
+    residual = table_of(Conv2d(), end.residual) if end.residual else None
+    return table_of(conv, site.inputs[0]), table_of(Conv2d(), site.result), residual
 
 
 LAYERS: dict[str, Callable[..., None]] = {IntegerConv2d.name: _conv2d, IntegerLinear.name: _linear}
