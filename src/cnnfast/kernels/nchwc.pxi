@@ -116,7 +116,7 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
     begin = block_start(from_block, blocks, vectors)
     args.C, args.x_channel, args.x_row = C, g.x_c, g.x_r
     args.channels = block_start(to_block, blocks, vectors) - begin
-    args.x = operand(s, 0, ctx)
+    args.x, args.bias = operand(s, 0, ctx), s.p[1] + begin * L
     args.y = result(s, ctx) + begin * y_channel * L
     args.y_channel, args.y_row, args.r_row, args.pool = y_channel, g.y_r, g.r_r, <int>g.pool
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, NULL)
@@ -142,7 +142,7 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
                 first = block_start(block, blocks, vectors)
                 products.vectors = block_start(block + 1, blocks, vectors) - first
                 products.u = s.p[0] + (e * vectors + first) * C * L
-                products.first = s.p[1] + first * L if e == (7 if E == 36 else 9) else NULL
+                products.first = s.p[1] + first * L if E == 64 and e == 9 else NULL
                 products.m = m + e * m_plane + (first - begin) * T * L
                 isa.winograd_f32_products_nchwc(&products)
         args.v = m

@@ -18,8 +18,13 @@ from cnnfast.ops import Array
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.threads import of_call
 
-POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))}
+A_HALF, HALVES, EIGHTHS = Fraction(1, 2), Fraction(3, 2), Fraction(5, 8)
+
+POINTS = {3: (0, EIGHTHS, -EIGHTHS, HALVES, -HALVES), 5: (0, 1, -1, 2, -2, A_HALF, -A_HALF)}
 """Points of interpolation by kernel size: small and in opposite pairs, which keeps rounding errors low."""
+
+FACTORS = {abs(EIGHTHS): 1 / EIGHTHS**2, abs(HALVES): 1 / HALVES}
+"""What the products of a pair of points are multiplied by in A, and divided by in G: others make it cost more."""
 
 OUTPUTS = 4
 """Output pixels of a tile, along each axis."""
@@ -38,8 +43,11 @@ def transforms(kernel: int) -> tuple[Array, Array, Array]:
     ((4, 6), (6, 3), (6, 6))
     """
     points = [Fraction(p) for p in POINTS[kernel]]
-    at = [[p**i for p in points] + [Fraction(i == OUTPUTS - 1)] for i in range(OUTPUTS)]
-    g = [[p**i / _denominator(points, j) for i in range(kernel)] for j, p in enumerate(points)]
+    factors = [FACTORS.get(abs(p), Fraction(1)) for p in points]
+    at = [
+        [f * p**i for f, p in zip(factors, points, strict=True)] + [Fraction(i == OUTPUTS - 1)] for i in range(OUTPUTS)
+    ]
+    g = [[p**i / (factors[j] * _denominator(points, j)) for i in range(kernel)] for j, p in enumerate(points)]
     g.append([Fraction(i == kernel - 1) for i in range(kernel)])
     bt = [_row(points, j) for j in range(len(points))] + [_product(points)]
     return _floats(at), _floats(g), _floats(bt)
