@@ -7,6 +7,7 @@ from importlib.util import find_spec
 NEEDS = {
     "torch": "src/cnnfast/formats/torch/*",
     "onnx": "src/cnnfast/formats/onnx/*",
+    "pyarrow": "src/cnnfast/arrow/*",
     "sklearn": "src/cnnfast/sklearn.py",
 }
 """Packages that nothing but an optional reader imports, and where."""

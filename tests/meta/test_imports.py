@@ -24,7 +24,7 @@ LEVELS = (
     ("plan", "formats"),
     ("network",),
     ("data",),
-    ("report", "train", "quantization", "compare"),
+    ("report", "train", "quantization", "compare", "arrow"),
     ("cli", "sklearn"),
     ("__main__",),
 )
@@ -117,7 +117,10 @@ def test_only_config_reads_the_environment() -> None:
     assert {p.name for p in SOURCE.rglob("*.py") if reading.search(p.read_text())} == {"config.py"}
 
 
-HEAVY = ("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "sklearn", "asyncio", "multiprocessing")
+HEAVY = (
+    *("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "pyarrow", "sklearn"),
+    *("asyncio", "multiprocessing"),
+)
 
 
 def test_the_import_brings_numpy_at_most() -> None:

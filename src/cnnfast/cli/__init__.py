@@ -11,6 +11,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `inputs`        paths of the command line → images, one after the other
 `results_file`  the file of ``--out``: written, and read again by ``--resume``
 `records`       one row of it, as CSV or JSON
+`tables`        files of Parquet and Arrow, which `classify` reads and writes
 `export`        copies of, or links to, the pictures that were found
 `gallery`       the contact sheet of ``--report``
 `progress`      the bar, and everything that is printed on stderr

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.cli import options
+from cnnfast.cli import options, tables
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.models import class_names, load
 from cnnfast.errors import ConfigError
@@ -20,19 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add_sweep(parser)
     parser.add_argument("--top", type=options.positive, default=1, metavar="K", help="labels per picture (default: 1)")
+    tables.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what each picture shows."""
+    if tables.named_in(args.paths):
+        return tables.run(args)
+    tables.refuse_options(args)
     net = load(args.model, args)
     names = class_names(net)
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
-    return run_task(args, net, Classifier(tuple(names), args.top))
+    return run_task(args, net, TopLabels(tuple(names), args.top))
 
 
 @frozen
-class Classifier:
+class TopLabels:
     """Judges by the most probable classes."""
 
     classes: tuple[str, ...]

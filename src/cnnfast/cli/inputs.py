@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast.cli.table_files import is_table
 from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
 from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
@@ -152,6 +153,8 @@ def _is_data_set(path: Path, suffixes: frozenset[str]) -> bool:
     suffix = path.suffix.lower()
     if not path.is_dir() and (not path.is_file() or suffix in suffixes):
         return False
+    if path.is_file() and is_table(path):
+        raise DataError(f"{path}: is a table of pictures; cnnfast classify reads tables, and writes another")
     found = any(FORMATS[kind].recognize(path) for kind in ARRAY_KINDS)
     if not found and path.is_file() and any(suffix in entry.suffixes for entry in MODEL_FORMATS.values()):
         raise DataError(

@@ -1,0 +1,118 @@
+"""Pixels of a column as an array (N, H, W, C) on the memory of Arrow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cnnfast.arrow.columns import IS_NULL, axes_of, is_list, plain_type
+from cnnfast.ops import Array
+
+HAS_NULLS = "has pixels that are null"
+
+
+class Pixels(NamedTuple):
+    """Some rows of a column.
+
+    Attributes
+    ----------
+    images : uint8 array (G, H, W, C)
+        Of the good rows, in order.
+    good : bool array (N,)
+        Which rows have pixels.
+    errors : dict of int to str
+        Why the others have none.
+    """
+
+    images: Array
+    good: Array
+    errors: dict[int, str]
+
+
+def pixels_of(column: Any, shape: tuple[int, ...]) -> Pixels:
+    """Return the pixels of a column; only rows between which others have no pixels are copied.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+    shape : (H, W, C)
+
+    Examples
+    --------
+    >>> column = pa.array([[1, 2], [3], None], pa.list_(pa.uint8()))
+    >>> pixels = pixels_of(column, (1, 2, 1))
+    >>> pixels.images.ravel().tolist(), pixels.errors
+    ([1, 2], {2: 'is null', 1: 'has 1 bytes, but 1 x 2 x 1 are 2'})
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    elif pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
+    errors = dict.fromkeys(np.flatnonzero(_nulls(column)).tolist(), IS_NULL)
+    if is_list(plain_type(column.type)):
+        images = _of_lists(column, shape, errors)
+    else:
+        images = _of_fixed_size(column, shape, errors)
+    good = np.ones(len(column), bool)
+    good[list(errors)] = False
+    if len(images) == len(column) and errors:
+        images = images[good]
+    return Pixels(images, good, errors)
+
+
+def _nulls(column: Any) -> Array:
+    if column.null_count == 0:
+        return np.zeros(len(column), bool)
+    found: Array = column.is_null().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _bytes(values: Any) -> Array:
+    """Return an array of uint8 on the memory of Arrow, whatever is null."""
+    buffer = values.buffers()[1]
+    if buffer is None or len(values) == 0:
+        return np.zeros(0, np.uint8)
+    return np.frombuffer(buffer, np.uint8, len(values), values.offset)
+
+
+def _of_fixed_size(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
+    count, kind = len(column), column.type
+    order: tuple[int, ...] = ()
+    if isinstance(kind, pa.FixedShapeTensorType):
+        order, stored = axes_of(kind), tuple(kind.shape)
+        column = column.storage
+    while not pa.types.is_uint8(column.type):
+        size = column.type.list_size
+        # `values` is the whole child, whatever part of it this array is
+        column = column.values.slice(column.offset * size, len(column) * size)
+        if column.null_count:
+            for row in np.flatnonzero(_nulls(column).reshape(count, -1).any(axis=1)).tolist():
+                errors.setdefault(row, HAS_NULLS)
+    if order:
+        images = _bytes(column).reshape(count, *stored).transpose(0, *(axis + 1 for axis in order))
+        return images.reshape(count, *shape) if images.ndim == 3 else images
+    return _bytes(column).reshape(count, *shape)
+
+
+def _of_lists(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
+    """Return the images of the rows that have as many bytes as they must, and find out about the others."""
+    size, offsets = math.prod(shape), column.offsets.to_numpy()
+    first, last = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
+    values = column.values.slice(first, last - first)
+    offsets = offsets - first
+    nulls, content = _nulls(values), _bytes(values)
+    for row, length in enumerate(np.diff(offsets).tolist()):
+        if row in errors:
+            continue
+        if length != size:
+            errors[row] = f"has {length} bytes, but {' x '.join(map(str, shape))} are {size}"
+        elif nulls[offsets[row] : offsets[row + 1]].any():
+            errors[row] = HAS_NULLS
+    if not errors:
+        return content.reshape(len(column), *shape)
+    parts = [content[offsets[row] : offsets[row + 1]] for row in range(len(column)) if row not in errors]
+    return np.stack(parts).reshape(len(parts), *shape) if parts else np.zeros((0, *shape), np.uint8)
