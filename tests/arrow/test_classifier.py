@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install cnnfast[arrow]")
 
 import pyarrow as pa
-from arrow.tables import NEST, SHAPE, TYPES, encoded, png, random_images, tensor
+from picture_tables import NEST, SHAPE, TYPES, encoded, png, random_images, tensor
 
 from cnnfast import Network, Preprocess
 from cnnfast.arrow import Classifier

@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install cnn
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
-from arrow.tables import encoded, random_images, tensor
+from picture_tables import encoded, random_images, tensor
 
 from cnnfast import Network
 from cnnfast.arrow import classify_dataset, parts, sources

@@ -13,7 +13,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install cnn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from arrow.tables import encoded, random_images
+from picture_tables import encoded, random_images
 
 from cnnfast import Network
 from cnnfast.arrow import Classifier

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from cnnfast.arrow.sources import ArrowTable, reading
 from cnnfast.errors import ConfigError, OutputError, UnsupportedError
+from cnnfast.runtime.arguments import quoted
 from cnnfast.runtime.outputs import remove_unfinished, replacing
 
 PART_ROWS, PART_BYTES = 1 << 14, 1 << 26
@@ -189,8 +190,8 @@ def check_same(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -
     for key in {**now, **earlier}:
         if earlier.get(key) != now.get(key):
             raise ConfigError(
-                f"{path}: cannot be resumed, because it was made with {key} = {earlier.get(key)!r}, and now {key} = "
-                f"{now.get(key)!r}; use the same source and options, or {START_OVER}"
+                f"{path}: cannot be resumed, because it was made with {key} = {quoted(earlier.get(key))}, and now {key} = "
+                f"{quoted(now.get(key))}; use the same source and options, or {START_OVER}"
             )
 
 

@@ -92,13 +92,18 @@ class ArrowTable:
 
     @classmethod
     def open(cls, path: Path) -> ArrowTable:
-        """Count the rows; the file is mapped, so their content is not read."""
+        """Count the rows: of a file by its metadata alone, of a stream by reading it."""
+        from pyarrow import dataset
+
         with reading(path), _batches(path) as (schema, batches):
+            if _begins_with(path, ARROW):
+                return cls(path, schema, dataset.dataset(path, format="ipc").count_rows())
             return cls(path, schema, sum(batch.num_rows for batch in batches))
 
     def pieces(self, columns: Sequence[str], skip: int) -> Iterator[Any]:
         """Yield record batches of some columns, cut into pieces."""
-        with reading(self.path), _batches(self.path) as (_, batches):
+        fields = [self.schema.get_field_index(name) for name in columns]
+        with reading(self.path), _batches(self.path, fields) as (_, batches):
             for batch in batches:
                 each = batch.nbytes // max(batch.num_rows, 1)
                 size = max(1, min(PIECE_ROWS, PIECE_BYTES // max(each, 1)))
@@ -111,15 +116,21 @@ class ArrowTable:
 
 
 @contextmanager
-def _batches(path: Path) -> Iterator[tuple[Any, Iterator[Any]]]:
+def _batches(path: Path, fields: Sequence[int] | None = None) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """Open a file of record batches; other fields than those named are not decompressed."""
+    options = pa.ipc.IpcReadOptions(included_fields=None if fields is None else list(fields))
     with pa.memory_map(os.fspath(path)) as file:
-        if file.read(len(ARROW)) == ARROW:
-            with pa.ipc.open_file(file) as reader:
+        if _begins_with(path, ARROW):
+            with pa.ipc.open_file(file, options=options) as reader:
                 yield reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
             return
-        file.seek(0)
-        with pa.ipc.open_stream(file) as reader:
+        with pa.ipc.open_stream(file, options=options) as reader:
             yield reader.schema, iter(reader)
+
+
+def _begins_with(path: Path, content: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(content)) == content
 
 
 PARQUET, ARROW, STREAM, FEATHER_1 = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"

@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from cnnfast.arrow import classify_dataset
 
     _refuse(args, FOR_FILES, "is for files of pictures, and the paths are of tables")
+    if args.split != "test":
+        raise ConfigError("--split is for data sets of images, and the paths are of tables; name the files of one part")
     if args.out is None:
         raise ConfigError(f"what is in a table is written to another; name it with --out FILE, which ends in {ENDINGS}")
     start = time.perf_counter()
