@@ -190,8 +190,8 @@ def check_same(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -
     for key in {**now, **earlier}:
         if earlier.get(key) != now.get(key):
             raise ConfigError(
-                f"{path}: cannot be resumed, because it was made with {key} = {quoted(earlier.get(key))}, and now {key} = "
-                f"{quoted(now.get(key))}; use the same source and options, or {START_OVER}"
+                f"{path}: cannot be resumed, because it was made with {key} = {quoted(earlier.get(key))}, and now "
+                f"{key} = {quoted(now.get(key))}; use the same source and options, or {START_OVER}"
             )
 
 
