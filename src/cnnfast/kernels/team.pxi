@@ -4,20 +4,25 @@ cdef void run_teams(Program program, const ImageBatch* batch, Py_ssize_t first, 
                     int shares, call_state* call) noexcept nogil:
     # The images from the first one on, each by a team of threads. All its values are in the arena of the first thread
     # of a team; those of the others are workspaces. If there are fewer threads than asked for, some teams come later.
-    cdef Py_ssize_t images = batch.N - first, n_claims = program._count + 1, arena = program._arena
-    cdef int i, team, teams, thread
-    memset(claims, 0, images * n_claims * sizeof(claim))
+    cdef Py_ssize_t images = batch.N - first, arena = program._arena
+    cdef int i, team
+    memset(claims, 0, images * (program._count + 1) * sizeof(claim))
     with parallel(num_threads=images * shares):
-        teams = max(1, openmp.omp_get_num_threads() // shares)
-        thread = openmp.omp_get_thread_num()
-        team = thread // shares
-        while thread < teams * shares and team < images:
-            share_image(program, batch, first + team, arenas + team * shares * arena, claims + team * n_claims,
-                        thread % shares, shares, call)
-            team = team + teams
+        join_teams(program, batch, first, arenas, claims, shares, call)
     for team in range(images):
         for i in range(batch.n_sinks):
             program._store(&batch.sinks[i], first + team, batch.N, arenas + team * shares * arena)
+
+
+cdef void join_teams(Program program, const ImageBatch* batch, Py_ssize_t first, float* arenas, claim* claims,
+                     int shares, call_state* call) noexcept nogil:
+    # what each thread of the parallel region does; a thread that would make no whole team is idle
+    cdef int teams = max(1, openmp.omp_get_num_threads() // shares), thread = openmp.omp_get_thread_num()
+    cdef int team = thread // shares
+    while thread < teams * shares and team < batch.N - first:
+        share_image(program, batch, first + team, arenas + team * shares * program._arena,
+                    claims + team * (program._count + 1), thread % shares, shares, call)
+        team += teams
 
 
 cdef void share_image(Program program, const ImageBatch* batch, Py_ssize_t image, float* arenas, claim* claims,
