@@ -23,7 +23,20 @@ LAYOUTS = ("chwn", "nchwc", "nchw")
 HARMLESS = {
     *("act", "which", "how", "pool", "resume", "block", "size", "groups"),
     *("KH", "KW", "SH", "SW", "PT", "PL", "DH", "DW", "vectors", "at_once", "step"),
-    *("zero", "low", "high", "wide", "to_float", "r_zero", "x_zero", "a_zero", "b_zero", "a_spread", "b_spread"),
+    *(
+        "zero",
+        "low",
+        "high",
+        "wide",
+        "shifted",
+        "to_float",
+        "r_zero",
+        "x_zero",
+        "a_zero",
+        "b_zero",
+        "a_spread",
+        "b_spread",
+    ),
     *("by_channel", "value"),
 }
 """Geometry that says no place by itself: switches, and windows that are cut where the image ends."""

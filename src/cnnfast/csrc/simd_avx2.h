@@ -2,6 +2,7 @@
 #include <immintrin.h>
 #define LANES 8
 #define REGISTERS 16
+#define HAVE_FMA 1
 #define TILE_OC 3   /* 3 x 4 accumulators, 3 weights, 1 input */
 #define DENSE_OC 12
 #define TILE_PIXELS 6   /* 6 x 2 accumulators, 2 weights, 1 input, with channels in the lanes */
@@ -81,6 +82,11 @@ static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, c
     const __m128i cd = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)c), _mm_loadl_epi64((const __m128i *)d));
     return (ivec)_mm256_set_m128i(cd, ab);
 }
+/* within halves; the bytes of indices below zero become zero */
+#define LOOKUP_SHUFFLES 1
+static inline ivec bshuffle(ivec entries, ivec index) { return (ivec)_mm256_shuffle_epi8((__m256i)entries, (__m256i)index); }
+/* signed, and no less than -128 */
+static inline ivec bless16(ivec a) { return (ivec)_mm256_subs_epi8((__m256i)a, _mm256_set1_epi8(16)); }
 #ifdef __AVXVNNI__
 #define DOT_NATIVE "vnni"
 static inline ivec idot(ivec acc, ivec u, ivec s) { return (ivec)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)u, (__m256i)s); }

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 #define LANES 16
 #define REGISTERS 32
+#define HAVE_FMA 1
 #define TILE_OC 4   /* 4 x 4 accumulators, 4 inputs, 1 weight */
 #define DENSE_OC 16
 #define TILE_PIXELS 8   /* 8 x 3 accumulators, 3 weights, 1 input, with channels in the lanes */
@@ -76,6 +77,20 @@ static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, c
     all = _mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)b), 1);
     all = _mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)c), 2);
     return (ivec)_mm512_inserti32x4(all, _mm_loadu_si128((const __m128i *)d), 3);
+}
+/* within quarters; the bytes of indices below zero become zero */
+#define LOOKUP_SHUFFLES 1
+static inline ivec bshuffle(ivec entries, ivec index) { return (ivec)_mm512_shuffle_epi8((__m512i)entries, (__m512i)index); }
+/* signed, and no less than -128 */
+static inline ivec bless16(ivec a) { return (ivec)_mm512_subs_epi8((__m512i)a, _mm512_set1_epi8(16)); }
+#define HAS_LOOKUP_128 __builtin_cpu_supports("avx512vbmi")
+#define LOOKUP_128_TARGET __attribute__((target("avx512vbmi")))
+#define LOOKUP_128 permuted
+LOOKUP_128_TARGET static inline ivec permuted(const unsigned char *entries, ivec index) {
+    const __m512i of = (__m512i)index;
+    const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(entries), of, _mm512_loadu_si512(entries + 64));
+    const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(entries + 128), of, _mm512_loadu_si512(entries + 192));
+    return (ivec)_mm512_mask_blend_epi8(_mm512_movepi8_mask(of), low, high);
 }
 #ifdef __AVX512VNNI__
 #define DOT_NATIVE "vnni"

@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 #define LANES 4
 #define REGISTERS 32
+#define HAVE_FMA 1
 #define TILE_OC 4
 #define DENSE_OC 16
 #define TILE_PIXELS 8
@@ -52,6 +53,15 @@ static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, c
     __builtin_memcpy((char *)&all, a, 4), __builtin_memcpy((char *)&all + 4, b, 4);
     __builtin_memcpy((char *)&all + 8, c, 4), __builtin_memcpy((char *)&all + 12, d, 4);
     return all;
+}
+#define LOOKUP_64 looked_up
+static inline ivec looked_up(const unsigned char *table, ivec index) {
+    uint8x16_t of = (uint8x16_t)index, found = vdupq_n_u8(0);
+    for (int k = 0; k < 4; k++) {
+        found = vorrq_u8(found, vqtbl4q_u8(vld1q_u8_x4(table + 64 * k), of));
+        of = vsubq_u8(of, vdupq_n_u8(64));
+    }
+    return (ivec)found;
 }
 #ifdef __ARM_FEATURE_DOTPROD
 /* both operands are signed: inputs are used minus 128, and each sum begins with 128 times the sum of its weights */

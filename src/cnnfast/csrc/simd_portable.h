@@ -1,6 +1,7 @@
 /* Any other CPU: 4 floats by GNU vector types alone, so its bits may differ from those of a CPU with FMA. */
 #define LANES 4
 #define REGISTERS 16
+#define HAVE_FMA 0
 #define TILE_OC 3
 #define DENSE_OC 12
 #define TILE_PIXELS 6

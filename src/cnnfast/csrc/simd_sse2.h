@@ -2,6 +2,7 @@
 #include <emmintrin.h>
 #define LANES 4
 #define REGISTERS 16
+#define HAVE_FMA 0
 #define TILE_OC 3
 #define DENSE_OC 12
 #define TILE_PIXELS 6

@@ -36,6 +36,7 @@ cdef inline _csrc.int8_conv_args int8_layer(const Step* s, const Context* ctx) n
     args.blocks, args.channels = 1, g.channels
     args.end = int8_end_of(g.zero, g.low, g.high)
     args.end.m, args.end.wide, args.end.to_float = s.p[0], <int>g.wide, <int>g.to_float
+    args.end.shifted = <int>g.shifted
     args.end.r = operand_words(s, 1, ctx) if s.n_operands > 1 else NULL
     args.end.r_block, args.end.r_offsets, args.end.r_zero = g.r_c, s.t[3], <int>g.r_zero
     return args
@@ -83,6 +84,7 @@ cdef void conv2d_u8_chwn_depthwise(const Step* s, const Context* ctx) noexcept n
     cdef const _csrc.cnnfast_int8_kernels* isa = _csrc.cnnfast_active_int8()
     cdef _csrc.int8_conv_args args = int8_layer(s, ctx)
     args.end.r_m, args.pool, args.positions = g.r_m, <int>g.pool, g.positions
+    args.rows, args.columns = g.rows, g.columns
     for o in range(g.blocks):
         if must_stop():
             return

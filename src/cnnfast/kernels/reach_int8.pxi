@@ -21,6 +21,12 @@ def _int8_conv2d(r):
     if hasattr(g, "x_block"):
         if g.K % 4:
             raise ValueError(f"{g.K} products are not a multiple of four")
+        if g.rows * g.columns > g.positions:
+            raise ValueError(f"{g.rows} rows of {g.columns} positions, of {g.positions}")
+        for row in range(g.rows if g.columns > 1 else 0):
+            offsets = r.tables[1][3][row * g.columns:(row + 1) * g.columns]
+            if any(offsets[j + 1] != offsets[j] + 1 for j in range(len(offsets) - 1)):
+                raise ValueError(f"positions of row {row} that are not neighbors")
         return {**touched, "x0": r.span((g.blocks, g.x_block), at=(low, high)), "p1": _count(g.blocks, g.K)}
     if len(r.tables) > 4 and r.tables[4] is not None:
         low, high = low + r.table(4)[0], high + r.table(4)[1]

@@ -8,7 +8,7 @@ cdef Py_ssize_t[MAX_INTS] _blank
 cdef dict _CHOICES = {
     "act": _csrc.ACT_COUNT, "which": _csrc.FUN_COUNT, "how": _csrc.REDUCE_COUNT,
     "pool": 2, "resume": 2, "relu": 2, "swap": 2, "log": 2,
-    **dict.fromkeys("wide to_float a_spread b_spread by_channel".split(), 2),
+    **dict.fromkeys("wide shifted to_float a_spread b_spread by_channel".split(), 2),
     **dict.fromkeys("zero low high r_zero x_zero a_zero b_zero".split(), 256),
 }
 

@@ -14,6 +14,7 @@ typedef struct int8_end {
     int low, high;       /* the limits four times over, one in each byte */
     int cut;             /* whether there are limits beyond those of a byte, or a zero point */
     int wide;            /* whether a product may leave 32 bits, so that it is cut to a byte before it is rounded */
+    int shifted;         /* whether sums may begin with 2^23, as bits of a float; see requantize.inc */
     int to_float;        /* whether the result is f(sum) * m, in floats: then y has a vector for each channel */
     const int *r;        /* bytes that are added, at the places of y; or NULL */
     long r_block;        /* from one block of r to the next */
@@ -35,6 +36,7 @@ typedef struct int8_conv_args {
     const int *x_offsets; /* (positions,), a multiple of 4 */
     const int *y_offsets; /* (positions,), or (positions / 4,) with pool */
     long positions;
+    long rows, columns;  /* of a depthwise layer whose positions are neighbors, row by row; else 0 */
     int *y;
     long y_block;        /* from one block of y to the next; with to_float from one channel to the next */
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */

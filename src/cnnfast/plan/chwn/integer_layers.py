@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from cnnfast.ops import Array, Conv2d, Shape
-from cnnfast.ops.quantized import IntegerConv2d, IntegerLinear
+from cnnfast.ops.quantized import IntegerConv2d, IntegerLinear, corrected_bias
 from cnnfast.plan.chwn.algorithms import pixel_table, result_positions
 from cnnfast.plan.chwn.values import ChwnLowering
-from cnnfast.plan.integer_layers import Rounding, emit_layer, layer_parameters
+from cnnfast.plan.integer_layers import LARGEST, Rounding, emit_layer, layer_parameters
 from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.matrix_tiles import chunks_of, pack_matrix, pixel_rows, pixels_first, uses_matrix_tiles
 from cnnfast.plan.offsets import pixel_offsets, position_block, table, tap_offsets
@@ -32,6 +32,22 @@ PIXEL_BYTES = 3 << 16
 
 MOST_WORDS = 1.2
 """How many times the words of its features a flattened image may take; beyond that its bytes are moved."""
+
+SHIFT = 1 << 23
+"""Below this, a sum that begins with these bits of a float is that float and the sum."""
+
+
+def _parameters(
+    op: IntegerConv2d | IntegerLinear, weight: Array, bias: Array, end: Rounding, words: Array
+) -> tuple[tuple[Array, ...], dict[str, int]]:
+    """Return the parameters of a step, whether a product could leave 32 bits, and whether sums may begin as floats."""
+    parameters, wide = layer_parameters(op, weight, bias, end, words, WORD)
+    rows = weight.reshape(len(weight), -1).astype(np.int64)
+    start = corrected_bias(weight, bias, op.x_zero)
+    most, least = (start + 255 * part.sum(axis=1) for part in (np.maximum(rows, 0), np.minimum(rows, 0)))
+    only_scaled = not end.residual and not any(end.ints[name] for name in ("zero", "low", "to_float"))
+    shifted = only_scaled and not wide and most.max() < SHIFT and least.min() > -LARGEST
+    return parameters, dict(wide=wide, shifted=int(shifted))
 
 
 def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: Rounding, output: Shape) -> None:
@@ -56,7 +72,7 @@ def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: Roundi
     ypos = result_positions(lowering, oh, ow, y, end.pool)
     ints = dict(blocks=block_count(oc), y_c=y[0], positions=len(xpos), pool=int(end.pool), r_c=r_c, channels=oc)
     if is_depthwise:
-        _depthwise(lowering, op, site, end, ints, (weight, bias), x, (xpos, ypos, rpos))
+        _depthwise(lowering, op, site, end, ints, (weight, bias), x, (xpos, ypos, rpos), output)
         return
     if op.groups == 1 and op.dilation == (1, 1) and uses_matrix_tiles(lowering.algorithms):
         _matrix(lowering, op, site, end, ints, (weight, bias), x, (xpos, ypos, rpos), output)
@@ -64,11 +80,11 @@ def _conv2d(lowering: ChwnLowering, op: IntegerConv2d, site: NodeIO, end: Roundi
     windows = group_windows(weight.shape[1] * op.groups, oc, op.groups)
     span = windows.span
     taps = lowering.once(lambda: tap_offsets(conv, span, kh, kw, x), "taps", op.dilation, span, kh, kw, x)
-    parameters, wide = layer_parameters(op, weight, bias, end, pack_conv(weight, op.groups), WORD)
+    parameters, sizes = _parameters(op, weight, bias, end, pack_conv(weight, op.groups))
     # without a window each vector is read for four dot products only, so it is to be in the first-level cache
     nearness = (FIRST_LEVEL_BYTES,) if kh * kw == 1 else ()
     block = position_block(span * op.stride[0] * op.stride[1], kernels.lanes(), *nearness)
-    ints |= dict(K=len(taps), wide=wide, block=block)
+    ints |= dict(K=len(taps), block=block) | sizes
     starts = table(windows.starts * x[0]) if op.groups > 1 else None
     why = f"kernel {kh}x{kw}" if op.groups == 1 else f"{op.groups} groups"
     emit_layer(lowering, site, "conv2d:direct", end, ints, parameters, (taps, xpos, ypos, rpos, starts), why)
@@ -90,8 +106,8 @@ def _matrix(
     planes = block_count(c)
     chunks = chunks_of(kw * planes, kh)
     words = pack_matrix(pack_conv(pixels_first(weight), 1), oc, chunks)
-    parameters, wide = layer_parameters(op, weight, bias, end, words, WORD)
-    ints |= chunks.geometry(oc) | dict(wide=wide)
+    parameters, sizes = _parameters(op, weight, bias, end, words)
+    ints |= chunks.geometry(oc) | sizes
     xpos, ypos, rpos = tables
     if (kh, kw) == (1, 1):
         ints |= dict.fromkeys(("planes", "x_c", "x_r", "x_from", "width", "height", "block_height", "block_step"), 0)
@@ -126,6 +142,7 @@ def _depthwise(
     arrays: tuple[Array, Array],
     x: Triple,
     tables: tuple[Array, Array, Array | None],
+    output: Shape,
 ) -> None:
     weight, bias = arrays
     _, _, kh, kw = weight.shape
@@ -133,8 +150,10 @@ def _depthwise(
     places = tap_offsets(op.on_numbers(), 1, kh, kw, x)
     # a product of weight zero reads where the one before it does
     taps = table(places[np.maximum.accumulate(order)])
-    parameters, wide = layer_parameters(op, weight, bias, end, pack_depthwise(weight, order), WORD)
-    ints |= dict(K=len(taps), wide=wide, x_block=x[0])
+    parameters, sizes = _parameters(op, weight, bias, end, pack_depthwise(weight, order))
+    grid = op.stride == op.dilation == (1, 1) and not end.pool
+    rows, columns = output[1:] if grid else (0, 0)
+    ints |= dict(K=len(taps), x_block=x[0], rows=rows, columns=columns) | sizes
     emit_layer(lowering, site, "conv2d:depthwise", end, ints, parameters, (taps, *tables), "a channel each")
 
 
@@ -168,10 +187,10 @@ def _dense(
     matrix = uses_matrix_tiles(lowering.algorithms)
     chunks = chunks_of(count if taps is None else len(taps))
     packed_words = pack_matrix(words, outputs, chunks) if matrix else words
-    parameters, wide = layer_parameters(op, weight, bias, end, packed_words, WORD)
+    parameters, sizes = _parameters(op, weight, bias, end, packed_words)
     y_c = lowering.channel_stride(site.result) if end.ints["to_float"] else lowering.strides(site.result)[0]
     r_c = lowering.strides(end.residual)[0] if end.residual else 0
-    ints = dict(blocks=block_count(outputs), K=chunks.words, y_c=y_c, r_c=r_c, channels=outputs, wide=wide)
+    ints = dict(blocks=block_count(outputs), K=chunks.words, y_c=y_c, r_c=r_c, channels=outputs) | sizes
     why = "a matrix" if isinstance(op, IntegerLinear) else "one output pixel"
     if not matrix:
         emit_layer(lowering, site, "dense:direct", end, ints, parameters, (taps,), why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from cnnfast.ops.quantized import (
 )
 from cnnfast.ops.quantized.rounding import ratio32
 from cnnfast.plan.chwn.values import ChwnLowering, byte_rule, rule
-from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, packed, window_ints
+from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, packed, strides_of, window_ints
 from cnnfast.plan.pack_words import as_words
 
 
@@ -52,8 +53,10 @@ def _lookup(lowering: ChwnLowering, op: Lookup, site: NodeIO) -> None:
     if by_channel:
         filling = np.zeros((-len(entries) % lowering.byte_block, 256), np.uint8)
         entries = np.concatenate([entries, filling])
-    ints = _rows(lowering.extent(source), lowering.strides(source), lowering.strides(site.result))
-    ints |= dict(by_channel=int(by_channel))
+    shape, x, y = lowering.extent(source), lowering.strides(source), lowering.strides(site.result)
+    if not by_channel and x == y == strides_of(shape):
+        shape = (1, 1, math.prod(shape))
+    ints = _rows(shape, x, y) | dict(by_channel=int(by_channel))
     lowering.emit(site, "lookup", (source,), dtype="u8", ints=ints, parameters=(as_words(entries),))
 
 
