@@ -103,7 +103,7 @@ def _int8_dequantize(r):
 
 def _int8_move(r):
     least, largest = r.table(0)
-    if least < -1:
+    if least < -257:
         raise ValueError(f"a byte at {least}")
     return {"x0": r.span(at=(0, max(largest, 0) // 4)), "y": r.span(at=r.table(1)), "t0": 4 * r.g.count,
             "t1": r.g.count}

@@ -67,5 +67,8 @@ def _nchwc_int8_dequantize(r):
 def _nchwc_int8_move(r):
     def words(table):
         least, largest = r.table(table)
-        return least // 4, largest // 4 + 1
+        # below zero are bytes themselves, which come from nowhere
+        if least < (0 if table else -257):
+            raise ValueError(f"a byte at {least}")
+        return max(least, 0) // 4, max(largest, 0) // 4 + 1
     return {"x0": words(0), "y": words(1), "t0": r.g.count, "t1": r.g.count}

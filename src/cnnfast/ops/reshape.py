@@ -178,6 +178,7 @@ class Pad(_Move):
     Notes
     -----
     Equals ONNX Pad and ``torch.nn.functional.pad`` (replicate is edge, circular is wrap). Symmetric is TensorFlow's.
+    Around bytes ``value`` is a byte.
 
     Examples
     --------
@@ -187,6 +188,7 @@ class Pad(_Move):
 
     name: ClassVar[str] = "pad"
     selects: ClassVar[bool] = True
+    keeps_dtype: ClassVar[bool] = True
 
     padding: tuple[int, int, int, int]
     value: float = 0.0
@@ -198,6 +200,12 @@ class Pad(_Move):
         set_field(self, "channels", pair(self.name, "channels", self.channels, least=0))
         if self.mode not in PAD_MODES:
             raise GraphError(f"mode of pad must be one of {', '.join(PAD_MODES)}, but is {self.mode!r}")
+
+    def dtype(self, *inputs: str) -> str:
+        result = super().dtype(*inputs)
+        if result == "uint8" and self.mode == "constant" and self.value not in range(256):
+            raise GraphError(f"value of {self.name} around bytes must be one from 0 to 255, but is {self.value!r}")
+        return result
 
     def around(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Return how much is put before and behind each axis of one image."""

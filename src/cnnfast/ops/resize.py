@@ -60,6 +60,7 @@ class Resize(Op):
     """
 
     name: ClassVar[str] = "resize"
+    keeps_dtype: ClassVar[bool] = True
 
     size: tuple[int, int]
     mode: str = "nearest"
@@ -80,6 +81,17 @@ class Resize(Op):
         # a denormal scale would put pixels beyond every number
         if not all(scale == 0 or 1e-6 <= scale <= 1e6 for scale in (self.scale_h, self.scale_w)):
             raise GraphError(f"scales of resize must be 0 or from 1e-6 to 1e6, but are {self.scale_h}, {self.scale_w}")
+
+    @property
+    def only_moves(self) -> bool:
+        """Whether each element of the result is one of the input's."""
+        return self.mode == "nearest" and not self.exclude_outside
+
+    def dtype(self, *inputs: str) -> str:
+        result = super().dtype(*inputs)
+        if result == "uint8" and not self.only_moves:
+            raise GraphError(f"{self.name} in mode {self.mode} computes, so it reads float32, but gets uint8")
+        return result
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = need_chw(self.name, inputs[0])
@@ -159,6 +171,9 @@ class Resize(Op):
         y = inputs[0]
         for axis in (0, 1):
             indices, weights = self.taps(y.shape[axis + 2], axis)
+            if self.only_moves:
+                y = y.take(indices[:, 0], axis=axis + 2)
+                continue
             shape = (len(indices), indices.shape[1], *(1,) * (1 - axis))
             y = (y.take(indices, axis=axis + 2) * weights.reshape(shape)).sum(axis=axis + 3)
         return y

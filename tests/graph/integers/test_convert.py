@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -111,6 +112,48 @@ def test_the_later_layer_takes_the_residual() -> None:
     act = made.graph.by_name["act"].op
     assert (act.low, act.high) == (0, int(made.grids["act"].nearest(np.array(6.0))))  # type: ignore[attr-defined]
     assert error(graph, made.graph, x) < 0.03
+
+
+def test_a_shortcut_that_skips_pixels_and_gets_channels_of_zeros_is_of_bytes() -> None:
+    graph = net(
+        ("a", ops.Conv2d(padding=1), "x", "w"),
+        ("half", ops.Slice((0, 0, 0), (4, 4, 4), (1, 2, 2)), "a"),
+        ("wide", ops.Pad(0, channels=(1, 3)), "half"),
+        ("b", ops.Conv2d(padding=1, stride=2), "a", "w2"),
+        ("sum", ops.Add(), "b", "wide"),
+        ("large", ops.Resize(8), "sum"),
+        ("c", ops.Conv2d(), "large", "w3"),
+        w=weights(4, 3, 3, 3) / 5,
+        w2=weights(8, 4, 3, 3) / 5,
+        w3=weights(2, 8, 1, 1),
+    )
+    x = rng().normal(size=(9, 3, 8, 8))
+    made = converted(graph, x)
+    assert not made.in_float
+    assert kinds(made.graph).count("quantize") == 1
+    assert made.graph.by_name["wide"].op == ops.Pad(0, float(made.grids["a"].zero), channels=(1, 3))
+    assert error(graph, made.graph, x) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("op", "why"),
+    [
+        (ops.Pad(1, 1e6), "it puts 1e.06 around the image"),
+        (ops.Resize(5, "linear"), "there is no resize of bytes"),
+        (ops.Resize(5, exclude_outside=True), "there is no resize of bytes"),
+    ],
+)
+def test_what_bytes_cannot_stand_for_stays_in_float(op: ops.Op, why: str) -> None:
+    graph = net(
+        ("a", ops.Conv2d(), "x", "w"),
+        ("moved", op, "a"),
+        ("c", ops.Conv2d(), "moved", "v"),
+        w=weights(4, 3, 3, 3),
+        v=weights(2, 4, 1, 1),
+    )
+    reasons = converted(graph, rng().normal(size=(5, 3, 8, 8))).in_float
+    assert reasons.keys() == {"moved"}
+    assert re.search(why, reasons["moved"]) or reasons["moved"] == "no layer of integers reads its result"
 
 
 def test_branches_gates_and_means() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -137,7 +138,7 @@ class _Converter:
         found, here = value, value
         if value in self.rounded:
             return value
-        while (reader := self.graph.only_readers.get(here)) is not None and reader.op.keeps_dtype:
+        while (reader := self.graph.only_readers.get(here)) is not None and selects_bytes(reader.op):
             here = reader.name
             if here not in self.worth:
                 break
@@ -240,7 +241,8 @@ class _Converter:
 
     def _move(self, node: Node) -> None:
         x, grid = self.new.as_bytes(node.inputs[0])
-        self.new.bytes_are(node.name, grid, node.op, (x,))
+        op = _with_byte(node.op, grid) if isinstance(node.op, ops.Pad) else node.op
+        self.new.bytes_are(node.name, grid, op, (x,))
 
     def _concat(self, node: Node) -> None:
         y = self.new.grid_for(node.name)
@@ -280,6 +282,16 @@ def _integer_layer(op: ops.Op, zero: int) -> IntegerConv2d | IntegerLinear:
     if isinstance(op, ops.Conv2d):
         return IntegerConv2d(zero, op.stride, op.padding, op.dilation, op.groups)
     return IntegerLinear(zero)
+
+
+def _with_byte(pad: ops.Pad, grid: Grid) -> ops.Pad:
+    """Return a pad of bytes with what stands for the value of a pad of floats, or raise `GraphError` if none does."""
+    if pad.mode != "constant":
+        return pad
+    byte = int(grid.nearest(np.array(pad.value)))
+    if abs(float(grid.real(np.array(byte))) - pad.value) > grid.scale:
+        raise GraphError(f"it puts {pad.value:g} around the image, which bytes from {grid.limits} cannot stand for")
+    return replace(pad, value=float(byte))
 
 
 def _limits(activation: ops.Activation | None, y: Grid) -> tuple[int, int]:

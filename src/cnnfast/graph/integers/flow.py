@@ -50,8 +50,8 @@ def has_integer_form(graph: Graph, node: Node) -> bool:
     """Return whether a node can run on bytes."""
     if isinstance(node.op, LAYERS):
         return True
-    if node.op.keeps_dtype:
-        return selects_bytes(node.op) and not any(v in graph.constants for v in node.inputs)
+    if selects_bytes(node.op):
+        return not any(v in graph.constants for v in node.inputs)
     if isinstance(node.op, OF_TWO) and not any(v in graph.constants for v in node.inputs):
         return True
     return isinstance(node.op, POOLS) or is_of_one(graph, node)
@@ -59,7 +59,12 @@ def has_integer_form(graph: Graph, node: Node) -> bool:
 
 def selects_bytes(op: Op) -> bool:
     """Return whether an op does the same to bytes: a max-pool with empty windows, which give -inf, does not."""
-    return op.keeps_dtype and not (isinstance(op, ops.MaxPool) and op.dilation != (1, 1) and any(op.padding))
+    match op:
+        case ops.MaxPool():
+            return op.dilation == (1, 1) or not any(op.padding)
+        case ops.Resize():
+            return op.only_moves
+    return op.keeps_dtype
 
 
 def worth_rounding(graph: Graph, in_float: Container[str]) -> set[str]:

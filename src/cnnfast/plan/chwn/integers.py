@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from cnnfast.ops.quantized import (
     QuantizedMul,
 )
 from cnnfast.ops.quantized.rounding import ratio32
-from cnnfast.plan.chwn.values import ChwnLowering, byte_rule, rule
+from cnnfast.plan.chwn.values import ChwnLowering, byte_rule, of_byte, rule
 from cnnfast.plan.lowering import NodeIO, Triple, broadcast_strides, numbered, packed, strides_of, window_ints
 from cnnfast.plan.pack_words import as_words
 
@@ -126,7 +127,13 @@ def _alias(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     lowering.byte_shapes[site.result] = lowering.byte_shapes[source]
 
 
-@byte_rule(ops.Transpose, ops.Slice)
+@byte_rule(ops.Pad)
+def _pad(lowering: ChwnLowering, op: ops.Pad, site: NodeIO) -> None:
+    """Emit a move in which the border comes from no place, but is a byte itself."""
+    _move(lowering, replace(op, value=float(of_byte(int(op.value)))) if op.mode == "constant" else op, site)
+
+
+@byte_rule(ops.Transpose, ops.Slice, ops.Resize)
 def _move(lowering: ChwnLowering, op: Op, site: NodeIO) -> None:
     """Emit a move of bytes: the reference of the op, applied to their places, tells where each goes."""
     (source,) = site.inputs

@@ -145,12 +145,13 @@ class ChwnLowering(Lowering):
             y_c, y_r, _ = self.strides(value)
             ints = dict(C=c, H=h, W=w, y_c=y_c, y_r=y_r)
             ints |= dict(zip(("top", "left", "bottom", "right"), self.halos[value], strict=True))
-            site, reason = NodeIO(node, (), value), "zeros around the image"
+            site = NodeIO(node, (), value)
             if value in self.byte_shapes:
                 ints |= dict(value=self.zeros[value])
+                reason = f"zero point {self.zeros[value]} around the image"
                 self.emit(site, "halo", (), dtype="u8", ints=ints, reason=reason)
             else:
-                self.emit(site, "halo", (), ints=ints, reason=reason)
+                self.emit(site, "halo", (), ints=ints, reason="zeros around the image")
 
     def emit(
         self,
@@ -202,7 +203,7 @@ class ChwnLowering(Lowering):
         return places.reshape(self.shapes[value])
 
     def move_bytes(self, site: NodeIO, places: Array, target: Array | None = None) -> None:
-        """Emit a step that brings bytes of a value, named by their places, to places of the result."""
+        """Emit a step that brings bytes of a value, named by their places (or `of_byte`), to places of the result."""
         target = self.byte_offsets(site.result) if target is None else target
         to = target.reshape(-1)
         words, index = np.unique(to // WORD, return_inverse=True)
@@ -281,6 +282,17 @@ class ChwnLowering(Lowering):
     def same_place(self, site: NodeIO) -> bool:
         """Return whether a result could share the memory of its first operand."""
         return self.halo(site.inputs[0]) == self.halo(site.result)
+
+
+def of_byte(value: int) -> int:
+    """Return what stands for the place of a byte that is given, and not that of a value.
+
+    Examples
+    --------
+    >>> of_byte(0), of_byte(255)
+    (-2, -257)
+    """
+    return -2 - value
 
 
 def channels_first(shape: Shape) -> Triple:
