@@ -161,13 +161,15 @@ cdef struct Int8Depthwise:
 cdef struct Int8DenseMatrix:
     # begins as Int8Dense; `rows`: output channels of a matrix tile; the words of a sum in `chunks` of `depth` that are
     # `x_step` apart
-    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, shifted, to_float, r_zero, rows, chunks, depth, x_step
+    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, shifted, to_float, r_zero
+    Py_ssize_t rows, chunks, depth, x_step
     float r_m
 
 cdef struct Int8Matrix:
     # begins as Int8DenseMatrix; with `planes`, the words of that many blocks of channels are brought together for each
     # pixel of (height, width) from `x_from` on: for each block of positions `block_height` rows, `block_step` lower
-    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, shifted, to_float, r_zero, rows, chunks, depth, x_step
+    Py_ssize_t blocks, K, y_c, r_c, channels, zero, low, high, wide, shifted, to_float, r_zero
+    Py_ssize_t rows, chunks, depth, x_step
     Py_ssize_t positions, pool, block, planes, x_c, x_r, x_from, width, height, block_height, block_step
     float r_m
 

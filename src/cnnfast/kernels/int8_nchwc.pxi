@@ -1,6 +1,6 @@
 # The layer loops of integers for one image with channels in the lanes. A pixel is L bytes, one for each of L channels;
-# offsets and strides count pixels, but those of inputs that are multiplied count words of four channels. The formulas are
-# those of docs/quantization.md; the innermost tiles are in csrc/int8/nchwc/.
+# offsets and strides count pixels, but those of inputs that are multiplied count words of four channels. The formulas
+# are those of docs/quantization.md; the innermost tiles are in csrc/int8/nchwc/.
 
 
 cdef inline const unsigned char* operand_bytes(const Step* s, int i, const Context* ctx) noexcept nogil:
@@ -184,7 +184,8 @@ cdef void dequantize_u8_nchwc_direct(const Step* s, const Context* ctx) noexcept
 cdef void move_u8_nchwc_elements(const Step* s, const Context* ctx) noexcept nogil:
     # one byte at a time, from any place to any other
     cdef const Count* g = <const Count*>s.geometry
-    _csrc.cnnfast_active_int8().copy_u8_elements(g.count, operand_bytes(s, 0, ctx), s.t[0], result_bytes(s, ctx), s.t[1])
+    cdef const unsigned char* x = operand_bytes(s, 0, ctx)
+    _csrc.cnnfast_active_int8().copy_u8_elements(g.count, x, s.t[0], result_bytes(s, ctx), s.t[1])
 
 
 cdef void halo_u8_nchwc_direct(const Step* s, const Context* ctx) noexcept nogil:

@@ -1,5 +1,5 @@
-# What steps of integers with channels in the lanes can touch: the rules of kernels/int8_nchwc.pxi. A pixel of L bytes is
-# L / 4 words, a vector of floats L.
+# What steps of integers with channels in the lanes can touch: the rules of kernels/int8_nchwc.pxi. A pixel of L bytes
+# is L / 4 words, a vector of floats L.
 
 def _pixels(rule):
     """Return a rule for loops over pixels: that of floats, of which each has a byte in their place."""
