@@ -49,7 +49,8 @@ def test_integers_are_related_to_the_peak_of_products_of_bytes(tmp_path: Path) -
     ran = bench("-k", "test_integer_op and resnet-64", "--benchmark-json", path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = {entry["params"]["way"]: entry["extra_info"] for entry in json.loads(path.read_text())["benchmarks"]}
-    ways = {f"chwn-{isa}-{dot}": f"{isa}-{dot}" for isa, dot in integer_engines()}
+    layouts = ("chwn", "nchwc")
+    ways = {f"{layout}-{isa}-{dot}": f"{isa}-{dot}" for layout in layouts for isa, dot in integer_engines()}
     assert set(found) == {NUMPY, *ways}
     assert {way: found[way]["isa"] for way in ways} == ways
     for way in ways:

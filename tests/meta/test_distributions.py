@@ -109,8 +109,8 @@ def test_the_wheel_holds_the_module_and_the_networks_and_no_source_of_c(wheel: P
     assert not [name for name in members if re.search(r"\.(c|h|pyx|pxi|pxd|inc|def|o)$", name)]
     assert not [name for name in members if name.split("/")[0] in {"tests", "bench", "docs", "models"}]
     rest = sum(info.compress_size for name, info in members.items() if not name.endswith(".safetensors"))
-    # the kernels take 1.0 MB of it, the Python code 0.6; debug information would add several
-    assert rest < 2_000_000
+    # the kernels take 1.5 MB of it, the Python code 0.7; debug information would add several
+    assert rest < 2_500_000
 
 
 def test_the_wheel_works_where_no_source_is(installed: Path, tmp_path: Path) -> None:
