@@ -46,14 +46,7 @@ static inline ivec turned(ivec a) {
     const uint8x16_t from = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     return (ivec)vqtbl1q_u8((uint8x16_t)a, from);
 }
-/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
-static inline ivec by_pixel(ivec a) { return a; }
-static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
-    ivec all;
-    __builtin_memcpy((char *)&all, a, 4), __builtin_memcpy((char *)&all + 4, b, 4);
-    __builtin_memcpy((char *)&all + 8, c, 4), __builtin_memcpy((char *)&all + 12, d, 4);
-    return all;
-}
+#include "pixels_of_4.h"
 #define LOOKUP_64 looked_up
 static inline ivec looked_up(const unsigned char *table, ivec index) {
     uint8x16_t of = (uint8x16_t)index, found = vdupq_n_u8(0);

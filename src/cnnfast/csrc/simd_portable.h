@@ -76,14 +76,7 @@ static inline ivec turned(ivec a) {
     for (int i = 0; i < 16; i++) y[i] = ((bvec)a)[i % 4 * 4 + i / 4];
     return (ivec)y;
 }
-/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
-static inline ivec by_pixel(ivec a) { return a; }
-static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
-    ivec all;
-    __builtin_memcpy((char *)&all, a, 4), __builtin_memcpy((char *)&all + 4, b, 4);
-    __builtin_memcpy((char *)&all + 8, c, 4), __builtin_memcpy((char *)&all + 12, d, 4);
-    return all;
-}
+#include "pixels_of_4.h"
 static inline ivec madd16(ivec a, ivec b) {
     const svec16 x = (svec16)a, y = (svec16)b;
     ivec sum;

@@ -47,12 +47,5 @@ static inline ivec turned(ivec a) {
     const __m128i once = _mm_unpacklo_epi8((__m128i)a, _mm_srli_si128((__m128i)a, 8));
     return (ivec)_mm_unpacklo_epi8(once, _mm_srli_si128(once, 8));
 }
-/* With channels in the lanes: packed words of four pixels, brought into the order of the pixels; and four pixels of L bytes. */
-static inline ivec by_pixel(ivec a) { return a; }
-static inline ivec pixels_from(const unsigned char *a, const unsigned char *b, const unsigned char *c, const unsigned char *d) {
-    ivec all;
-    __builtin_memcpy((char *)&all, a, 4), __builtin_memcpy((char *)&all + 4, b, 4);
-    __builtin_memcpy((char *)&all + 8, c, 4), __builtin_memcpy((char *)&all + 12, d, 4);
-    return all;
-}
+#include "pixels_of_4.h"
 static inline ivec madd16(ivec a, ivec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }

@@ -7,9 +7,9 @@ cdef enum:
     CHANNELS_PER_CHECK = 8                 # channels of a depthwise convolution between two looks at signals
 
 
-cdef inline Py_ssize_t blocks_of(Py_ssize_t channels, Py_ssize_t most) noexcept nogil:
-    # into how many blocks channels are divided
-    return (channels + most - 1) // most
+cdef inline Py_ssize_t blocks_of(Py_ssize_t count, Py_ssize_t most) noexcept nogil:
+    # into how many blocks channels, or anything else, are divided
+    return (count + most - 1) // most
 
 
 cdef inline Py_ssize_t block_start(Py_ssize_t block, Py_ssize_t blocks, Py_ssize_t channels) noexcept nogil:

@@ -18,7 +18,7 @@ cdef double SHARED = 1.25                  # threads that share an image take th
 
 
 cdef struct Partition:
-    Py_ssize_t head                        # the images that this is about; those behind them are partition again
+    Py_ssize_t head                        # the images that this is about; those behind them come after it
     Py_ssize_t groups
     Py_ssize_t alone
     bint timed                             # only groups, or only images alone, whose time is to be noted
@@ -32,10 +32,6 @@ cdef struct Partitioner:
     int[2] looks
     double lost                            # seconds that the other program might have saved until now
     double packing                         # seconds that packing the weights of one program has taken
-
-
-cdef inline Py_ssize_t rounds(Py_ssize_t count, Py_ssize_t size) noexcept nogil:
-    return (count + size - 1) // size
 
 
 cdef int threads_of_an_image(double work, Py_ssize_t images, int threads) noexcept nogil:
@@ -54,7 +50,7 @@ cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, i
         alone = max(0, alone - (threads - busy) * <Py_ssize_t>floor(1 / cost))
         time += 1
     last = 0 if groups else alone % threads
-    time += rounds(alone - last, threads) * cost
+    time += blocks_of(alone - last, threads) * cost
     if last:
         shares = threads_of_an_image(s.work, last, threads)
         time += cost if shares == 1 else cost * SHARED / shares
@@ -70,7 +66,7 @@ cdef Partition partition_of(const Partitioner* s, Py_ssize_t N, Py_ssize_t group
 
 cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, double cost) noexcept nogil:
     # among all images in groups, all alone, and as many of the last groups taken apart as can matter
-    cdef Py_ssize_t groups, best = rounds(N, s.group), least = max(0, N // s.group - 2 * threads)
+    cdef Py_ssize_t groups, best = blocks_of(N, s.group), least = max(0, N // s.group - 2 * threads)
     cdef double time, best_time = time_of(s, best, 0, threads, cost)
     for groups in range(N // s.group, least - 1, -1):
         time = time_of(s, groups, N - groups * s.group, threads, cost)
@@ -93,8 +89,8 @@ cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int r
     if alike:
         return best
     if ready == 0:
-        return partition_of(s, N, 0 if best.groups == 0 else rounds(N, s.group))
-    only = partition_of(s, N, rounds(N, s.group) if ready == GROUPS else 0)
+        return partition_of(s, N, 0 if best.groups == 0 else blocks_of(N, s.group))
+    only = partition_of(s, N, blocks_of(N, s.group) if ready == GROUPS else 0)
     only.timed = True
     return best if _packing_pays(s, only, threads, ready) else only
 
@@ -123,7 +119,7 @@ cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept
         return best
     if _groups_at(s, N, threads, BEST_CASE) == _groups_at(s, N, threads, WORST_CASE):
         return best
-    best = partition_of(s, head, rounds(head, s.group) if kind == 0 else 0)
+    best = partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
     best.timed = True
     return best
 
@@ -131,7 +127,7 @@ cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept
 cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
     # the least of a few calls: others may have been disturbed
     cdef int kind = 0 if partition.groups else 1
-    cdef double each = seconds / rounds(partition.groups if partition.groups else partition.alone, threads)
+    cdef double each = seconds / blocks_of(partition.groups if partition.groups else partition.alone, threads)
     if s.looks[kind] == LOOKS or partition.alone and 2 * partition.alone <= threads:
         return
     if s.looks[kind] == 0 or each < s.seconds[kind]:

@@ -183,7 +183,7 @@ cdef class Program:
         else:
             self._plan_small_batch()
             alone = batch.N - groups * self._group
-            if not 0 <= groups <= rounds(batch.N, self._group) or alone > 0 and self._small_batch is None:
+            if not 0 <= groups <= blocks_of(batch.N, self._group) or alone > 0 and self._small_batch is None:
                 raise ValueError(f"{batch.N} images cannot run as {groups} groups of {self._group}")
             self._run_partition(&batch, groups, threads)
 
@@ -209,7 +209,7 @@ cdef class Program:
         if batch.N < self._group or alike:
             self._plan_small_batch()
         if self._make_small_batch is None and self._small_batch is None:
-            return self._run_partition(batch, rounds(batch.N, self._group), threads)
+            return self._run_partition(batch, blocks_of(batch.N, self._group), threads)
         partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
         if partition.alone and self._make_small_batch is not None:
             # the estimate was not of this network yet

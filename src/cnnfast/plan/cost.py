@@ -21,7 +21,7 @@ ELEMENT = 4
 
 
 CACHED_WEIGHTS = 1 << 18
-"""So many weights stay in the fast caches from one group of images to the next."""
+"""That many weights stay in the fast caches from one group of images to the next."""
 
 WEIGHT = 0.375
 """The cost of a weight that does not, when it is read."""
