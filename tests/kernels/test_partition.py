@@ -69,7 +69,8 @@ def test_every_partition_gives_the_same_bits(name: str, threads: int) -> None:
 class Clock:
     """A network whose small-batch program is made when it pays; counts how often each kind of weights is packed."""
 
-    def __init__(self) -> None:
+    def __init__(self, estimate: float | None = None) -> None:
+        self.estimate = estimate
         self.plan = make_plan(NETWORKS["cs61c"]())
         self.packed: list[str] = []
         self.program = self.plan.program_with(self._small_batch, steps=self._steps)
@@ -81,7 +82,8 @@ class Clock:
 
     def _small_batch(self) -> object:
         assert self.plan.small_batch is not None
-        return self.plan.small_batch_program(self._small_batch_steps)
+        made = self.plan.small_batch_program(self._small_batch_steps)
+        return made if made is None or self.estimate is None else (made[0], self.estimate)
 
     def _small_batch_steps(self) -> list[object]:
         self.packed.append("alone")
@@ -108,3 +110,9 @@ def test_weights_are_packed_again_once_it_would_have_paid() -> None:
     # one thread does all of a group while the other has none: not worth 0.05 s for a few calls
     assert clock.run(batch, threads=2, times=5) == ["groups"]
     assert clock.run(batch, threads=2, times=2000) == ["groups", "alone"]
+
+
+def test_an_estimate_that_may_be_too_high_is_found_out() -> None:
+    # by the estimate no image alone is worth it, but were it a third lower all of them would be
+    clock = Clock(estimate=1.1 / make_plan(NETWORKS["cs61c"]()).group)
+    assert clock.run(4 * clock.plan.group, times=500) == ["groups", "alone"]

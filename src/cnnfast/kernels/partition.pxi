@@ -80,7 +80,7 @@ cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, d
 cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
     # ``ready`` says which programs have packed their weights; if all calls will be ``alike``, packing pays at once
     cdef double cost = s.estimate
-    cdef Partition only, best
+    cdef Partition best
     if s.looks[0] and s.looks[1]:
         cost = s.seconds[1] / s.seconds[0]
     best = best_partition(s, N, threads, cost)
@@ -90,21 +90,21 @@ cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int r
         return best
     if ready == 0:
         return partition_of(s, N, 0 if best.groups == 0 else blocks_of(N, s.group))
-    only = partition_of(s, N, blocks_of(N, s.group) if ready == GROUPS else 0)
+    return _with_one_program(s, N, threads, ready)
+
+
+cdef Partition _with_one_program(Partitioner* s, Py_ssize_t N, int threads, int ready) noexcept nogil:
+    # The partition for the program whose weights are packed, until calls have lost as much time without the other, if
+    # the estimate is that wrong, as packing would take: then the one that needs it.
+    cdef double cost = s.estimate * (BEST_CASE if ready == GROUPS else WORST_CASE), lost
+    cdef Partition only = partition_of(s, N, blocks_of(N, s.group) if ready == GROUPS else 0)
+    cdef Partition other = best_partition(s, N, threads, cost)
     only.timed = True
-    return best if _packing_pays(s, only, threads, ready) else only
-
-
-cdef bint _packing_pays(Partitioner* s, Partition only, int threads, int ready) noexcept nogil:
-    # whether calls like this one have lost as much time, if the estimate is that wrong, as packing would have taken
-    cdef double cost = s.estimate * (BEST_CASE if ready == GROUPS else WORST_CASE), time, best
-    cdef Partition other = best_partition(s, only.head, threads, cost)
     if s.looks[0 if ready == GROUPS else 1] == 0:
-        return False
-    time = time_of(s, only.groups, only.alone, threads, cost)
-    best = time_of(s, other.groups, other.alone, threads, cost)
-    s.lost += (time - best) * (s.seconds[0] if ready == GROUPS else s.seconds[1] / cost)
-    return s.lost > s.packing
+        return only
+    lost = time_of(s, only.groups, only.alone, threads, cost) - time_of(s, other.groups, other.alone, threads, cost)
+    s.lost += lost * (s.seconds[0] if ready == GROUPS else s.seconds[1] / cost)
+    return other if s.lost > s.packing else only
 
 
 cdef Py_ssize_t _groups_at(const Partitioner* s, Py_ssize_t N, int threads, double factor) noexcept nogil:
