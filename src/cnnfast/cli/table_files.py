@@ -19,5 +19,6 @@ def is_table(path: Path) -> bool:
         return True
     if not path.is_dir():
         return False
-    inside = [p for p in path.iterdir() if p.is_file() and not p.name.startswith(("_", "."))]
-    return bool(inside) and all(p.suffix.lower() in SUFFIXES for p in inside)
+    # a folder may hold very many pictures: it is read up to the first file that is not a table
+    inside = (p.suffix.lower() in SUFFIXES for p in path.iterdir() if not p.name.startswith(("_", ".")) and p.is_file())
+    return next(inside, False) and all(inside)
