@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ def decoding(net: Network, decode: str | None) -> Network:
     """Return a network that has pictures decoded in a way; None is its own way."""
     if decode is None or net.preprocess is None:
         return net
-    rule = replace(net.preprocess, decode=decode)
-    return Network.from_graph(
-        net.graph, classes=net.class_names, preprocess=rule, license=net.license, notes=dict(net.notes)
-    )
+    return described(net, net.class_names, replace(net.preprocess, decode=decode))
+
+
+def described(net: Network, classes: Sequence[str] | None, rule: Preprocess | None) -> Network:
+    """Return a network with other names of classes, or another preprocessing."""
+    return Network.from_graph(net.graph, classes=classes, preprocess=rule, license=net.license, notes=dict(net.notes))
 
 
 def load_in_float(model: str, preprocess: str | None, decode: str | None) -> Network:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnfast.cli import options as common
+from cnnfast.cli.models import described
 from cnnfast.errors import ConfigError
 from cnnfast.formats import detect
 from cnnfast.images.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
@@ -98,7 +99,7 @@ def load(source: str, args: argparse.Namespace, *, lenient: bool = False) -> Net
         return net
     names = net.class_names if classes is None else classes
     rule = _preprocess(net.preprocess, net.input_shape, stated) if stated else net.preprocess
-    return Network.from_graph(net.graph, classes=names, preprocess=rule, license=net.license, notes=dict(net.notes))
+    return described(net, names, rule)
 
 
 def _rename(words: list[str]) -> dict[str, str] | str:
