@@ -25,7 +25,7 @@ LEVELS = (
     ("network",),
     ("data",),
     ("report", "train", "quantization", "compare", "arrow"),
-    ("cli", "sklearn"),
+    ("cli", "sklearn", "spark"),
     ("__main__",),
 )
 """The rooms of docs/architecture.md, the lowest first; a module imports from lower ones, and from its own folder."""
@@ -118,7 +118,7 @@ def test_only_config_reads_the_environment() -> None:
 
 
 HEAVY = (
-    *("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "pyarrow", "sklearn"),
+    *("PIL", "tqdm", "safetensors", "torch", "onnx", "h5py", "matplotlib", "pyarrow", "pyspark", "sklearn"),
     *("asyncio", "multiprocessing"),
 )
 

@@ -60,17 +60,26 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     return FileReference(absolute, stated, state, shipped.name_of(absolute))
 
 
-def load_shipped_again(name: str, sha256: str) -> tuple[Model, FileReference | None]:
+def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Model, FileReference | None]:
     """Read a network of this installation that another one has referred to by name.
+
+    Parameters
+    ----------
+    name, sha256 : str
+    elsewhere : str
+        Where the other installation has it: on one machine it may be read there if this one lacks it.
 
     Raises
     ------
     ModelFileError
-        If this installation has none of that name and content.
+        If neither installation has one of that name and content.
     """
     path = shipped.file_of(name)
     found = refer_to(path)
     if found is None or found.sha256 != sha256:
+        there = refer_to(elsewhere) if elsewhere else None
+        if there is not None and there.sha256 == sha256:
+            return load_again(there.path, sha256), there
         fault = "has none" if found is None else f"has another one, of SHA-256 {found.sha256}"
         raise ModelFileError(
             f"a network was pickled as a reference to the shipped network {name!r}, of SHA-256 {sha256}, but this "
