@@ -80,6 +80,14 @@ def write_class_folders(folder: Path) -> Example:
     return Example(folder, files, IMAGES, LABELS.tolist(), ("bird", "cat", "dog"))
 
 
+def write_labels(folder: Path) -> Example:
+    pictures = write_pictures(folder)
+    table = folder / "labels.csv"
+    rows = [f"{i}.png,{('bird', 'cat', 'dog')[label]}" for i, label in enumerate(LABELS)]
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    return Example(table, [table, *pictures.files], IMAGES, LABELS.tolist(), ("bird", "cat", "dog"))
+
+
 def write_pictures(folder: Path) -> Example:
     files = [folder / f"{i}.png" for i in range(COUNT)]
     for file, image in zip(files, IMAGES, strict=True):
@@ -91,6 +99,7 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "cifar10": write_cifar10,
     "mnist": write_mnist,
     "npy": write_npy,
+    "labels": write_labels,
     "class-folders": write_class_folders,
     "pictures": write_pictures,
 }

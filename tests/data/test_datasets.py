@@ -85,6 +85,7 @@ def test_a_batch_needs_an_image(example, size):
         open_dataset(example.path).batches(size)
 
 
+@pytest.mark.filterwarnings("ignore:.* have no label and are left out")
 def test_damage_is_reported_by_name_or_comes_out_as_other_pixels(example, request):
     """Truncate and flip the files of every kind: only our own errors may come, and they name the file."""
     chance = random.Random(request.node.name)

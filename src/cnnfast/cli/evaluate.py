@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_preprocess(parser)
     options.add_integers(parser)
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
+    options.add_columns(parser)
     parser.add_argument("--class", dest="wanted", metavar="NAME", help="also: how well this class is distinguished")
     parser.add_argument(
         "--threshold",
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     names = class_names(net)
     has_names = net.classes_.dtype.kind == "U"
     wanted = None if args.wanted is None else class_index(net, args.wanted)
-    dataset = open_dataset(args.data, names if has_names else None, args.split)
+    dataset = open_dataset(args.data, names if has_names else None, args.split, args.columns)
     if dataset.labels is None:
         raise DataError(f"{dataset.name}: has no labels to compare with; `cnnfast classify` needs none")
     if int(dataset.labels.max(initial=0)) >= len(names):

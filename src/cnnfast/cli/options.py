@@ -11,7 +11,10 @@ from cnnfast.runtime import shipped
 MODEL = f"a shipped network ({', '.join(shipped.list_models())}), or a model file of any known format"
 """What may be named as a network."""
 
-LABELED = "images with labels: one folder of pictures per class, CIFAR-10, MNIST, or an .npz"
+LABELED = (
+    "images with labels: one folder of pictures per class, a table (.csv, .parquet) of paths and labels, CIFAR-10, "
+    "MNIST, or an .npz"
+)
 """What may be named as something to learn from or to measure with."""
 
 
@@ -59,6 +62,16 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     """Add ``--split``."""
     parser.add_argument(
         "--split", choices=("test", "train"), default="test", help="part of a data set that has both (default: test)"
+    )
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add ``--columns``."""
+    parser.add_argument(
+        "--columns",
+        type=pair,
+        metavar="PATH,LABEL",
+        help="the columns of a table that have paths and labels, where they have unusual names",
     )
 
 
@@ -118,6 +131,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be an integer from 1 up, but is {text!r}")
     return int(text)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Parse two names with a comma between."""
+    first, comma, second = text.partition(",")
+    if not (first and comma and second):
+        raise argparse.ArgumentTypeError(f"must be two names with a comma between, but is {text!r}")
+    return first, second
 
 
 def seconds(text: str) -> float:

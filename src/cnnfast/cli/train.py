@@ -29,6 +29,7 @@ from cnnfast.train.transfer import with_graph
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
+    options.add_columns(parser)
     begins = parser.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to start from; other classes get a new head")
@@ -88,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             *(args.data, args.architecture, args.base, args.preprocess, args.decode, args.size, recipe.seed),
             args.init or INITS[0],
             failures,
+            args.columns,
         )
         if args.batch_norm:
             setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))

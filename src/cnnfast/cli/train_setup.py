@@ -33,12 +33,15 @@ class TrainSetup:
         The path that the user named.
     head_from : str or None
         The layer behind which a new head begins.
+    columns : (str, str), optional
+        Of paths and of labels, where the data are a table.
     """
 
     net: Network
     examples: Examples
     data: str
     head_from: str | None
+    columns: tuple[str, str] | None = None
 
     @property
     def test_name(self) -> str:
@@ -56,6 +59,7 @@ def begin(
     seed: int,
     start: str,
     failures: Failures,
+    columns: tuple[str, str] | None = None,
 ) -> TrainSetup:
     """Read the images, and make the network that fits them.
 
@@ -66,14 +70,14 @@ def begin(
     DataError
         If the data set has no labels or is damaged.
     """
-    dataset = open_dataset(data, split="train")
+    dataset = open_dataset(data, split="train", columns=columns)
     if base is not None:
         net = load_in_float(base, preprocess_name, decode)
         if net.preprocess is None:
             raise ConfigError(f"{base}: {UNSAID}")
         if size is not None and (size, size) != net.preprocess.size:
             raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
-        return _on_top(net, net.preprocess, dataset, data, seed, failures)
+        return replace(_on_top(net, net.preprocess, dataset, data, seed, failures), columns=columns)
     assert architecture is not None
     preprocess = _preprocess(dataset, architecture, size, decode)
     examples = _load(dataset, preprocess, failures)
@@ -85,7 +89,7 @@ def begin(
         classes=examples.classes,
         preprocess=preprocess if examples.images.dtype == np.uint8 else None,
     )
-    return TrainSetup(net, examples, data, None)
+    return TrainSetup(net, examples, data, None, columns)
 
 
 def _on_top(
@@ -130,9 +134,9 @@ def _load(dataset: Dataset, preprocess: Preprocess, failures: Failures) -> Examp
 
 def part_to_test(setup: TrainSetup, net: Network, failures: Failures) -> Examples | None:
     """Return the images of the data set that are there to measure with, if it has such a part."""
-    learned = open_dataset(setup.data, split="train")
+    learned = open_dataset(setup.data, split="train", columns=setup.columns)
     try:
-        dataset = open_dataset(setup.data, split="test")
+        dataset = open_dataset(setup.data, split="test", columns=setup.columns)
     except DataError:
         return None
     if dataset.labels is None or learned.labels is None:
@@ -141,7 +145,7 @@ def part_to_test(setup: TrainSetup, net: Network, failures: Failures) -> Example
         return None
     names = setup.examples.classes
     if names is not None and dataset.classes is not None and dataset.classes != names:
-        dataset = open_dataset(setup.data, names, "test")
+        dataset = open_dataset(setup.data, names, "test", setup.columns)
     size = net.preprocess or Preprocess(size=(setup.net.input_shape[1], setup.net.input_shape[2]))
     return replace(_load(dataset, size, failures), name=setup.test_name)
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from cnnfast.data import cifar10, class_folders, idx, npy, picture_folder
+from cnnfast.data import cifar10, class_folders, idx, labels_file, npy, picture_folder
 from cnnfast.data.base import FORMATS, Batch, Dataset, register
 from cnnfast.data.labels import match_class, relabel
-from cnnfast.errors import DataError
+from cnnfast.errors import ConfigError, DataError
 from cnnfast.runtime import arguments
 from cnnfast.runtime.arguments import one_of, path_of
 
@@ -26,11 +26,16 @@ __all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "match_class", "open_dataset
 SPLITS = ("train", "test")
 
 # In the order in which they are tried: strict before lenient.
-for _kind in (cifar10, idx, npy, class_folders, picture_folder):
+for _kind in (cifar10, idx, npy, labels_file, class_folders, picture_folder):
     register(_kind.FORMAT)
 
 
-def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = None, split: str = "test") -> Dataset:
+def open_dataset(
+    path: str | os.PathLike[str],
+    classes: Sequence[str] | None = None,
+    split: str = "test",
+    columns: Sequence[str] | None = None,
+) -> Dataset:
     """Open a data set of any kind in `FORMATS`, recognized by what is at ``path``.
 
     Parameters
@@ -40,7 +45,9 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
     classes : sequence of str, optional
         The network's classes: the labels become indices into them, found by name (`match_class`).
     split : {"test", "train"}
-        Which part of a folder that has both; a file is always taken whole.
+        Which part of a folder that has both, or of a table with a column ``split``; other files are taken whole.
+    columns : (str, str), optional
+        The column of paths and that of labels of a table (CSV, Parquet), where they have unusual names.
 
     Returns
     -------
@@ -51,7 +58,7 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
     DataError
         If nothing is there, its kind is not known, it is damaged, or its classes are not the network's.
     ConfigError
-        For another split.
+        For another split, or columns of what is not a table.
 
     Examples
     --------
@@ -76,7 +83,12 @@ def open_dataset(path: str | os.PathLike[str], classes: Sequence[str] | None = N
         if format_ is None:
             kinds = "; ".join(f.looks_like for f in FORMATS.values())
             raise DataError(f"{path}: is not a data set of a known kind; known are: {kinds}")
-        dataset = format_.open(path, split)
+        if columns is None:
+            dataset = format_.open(path, split)
+        elif format_ is labels_file.FORMAT:
+            dataset = labels_file.open_labels(path, split, columns)
+        else:
+            raise ConfigError(f"{path}: columns belong to a table ({format_.looks_like} has none)")
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error}") from error
     return dataset if classes is None else relabel(dataset, classes)
