@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from cnnfast.graph.ir import Graph
 from cnnfast.graph.passes.drop_identities import drop_identities
 from cnnfast.graph.passes.drop_unused import drop_unused
+from cnnfast.graph.passes.flatten_first import flatten_first
 from cnnfast.graph.passes.fold_batch_norm import fold_batch_norm
 from cnnfast.graph.passes.fold_constants import fold_constants
 from cnnfast.graph.passes.fold_pad import fold_pad
@@ -32,6 +33,7 @@ PASSES: tuple[Pass, ...] = (
     fold_pad,
     fold_batch_norm,
     fuse,
+    flatten_first,
     fuse_integers,
 )
 
@@ -40,6 +42,7 @@ __all__ = [
     "Pass",
     "drop_identities",
     "drop_unused",
+    "flatten_first",
     "fold_batch_norm",
     "fold_constants",
     "fold_pad",
