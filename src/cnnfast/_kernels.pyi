@@ -121,8 +121,19 @@ class Training:
         pixels: tuple[Array, Array] | None = None,
         seconds: Array | None = None,
     ) -> None: ...
+    def partial(
+        self,
+        images: Sequence[Array],
+        results: Sequence[Array],
+        sums: Array,
+        per_chunk: int,
+        threads: int,
+        pixels: tuple[Array, Array] | None = None,
+    ) -> None: ...
+    def combine(self, sums: Array, images: int, gradients: Array, threads: int) -> None: ...
     def memory(self) -> tuple[int, int, int]: ...
 
+def chunk_groups(groups: int) -> int: ...
 def pack_winograd(
     source: Array, index: Array, g: Array, target: Array, OC: int, C: int, kernel: int, most: int, threads: int
 ) -> None: ...

@@ -43,6 +43,11 @@ cdef struct Batch:
     Py_ssize_t per_chunk                   # groups of a chunk
 
 
+def chunk_groups(Py_ssize_t groups):
+    """Return how many groups make a chunk of a batch of that many: there are at most 16 chunks."""
+    return (groups + MAX_CHUNKS - 1) // MAX_CHUNKS
+
+
 cdef void norm_forward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
     # Mean and variance of the batch from those of each image (Chan, Golub and LeVeque, 1979).
     cdef Py_ssize_t c, group, l
@@ -192,19 +197,62 @@ cdef class Training:
         seconds : array, float64, optional
             What each step takes is added to it; on one thread only.
         """
+        cdef Py_ssize_t groups = (len(images[0]) + self._lanes - 1) // self._lanes
+        cdef Batch batch = self._divided(images, chunk_groups(groups))
+        self._check_sums(1, gradients.shape[0])
+        threads = self._run(images, results, &batch, threads, pixels, seconds)
+        self._sum(self._partial, self._partial_size, batch.chunks, batch.N, &gradients[0], threads)
+
+    def partial(self, images, results, float[:, ::1] sums, Py_ssize_t per_chunk, int threads, pixels=None):
+        """Run all phases for whole chunks of a larger batch and fill the sums of each over its images.
+
+        Parameters
+        ----------
+        images, results, threads, pixels
+            As for `step`.
+        sums : array (chunks, gradients), float32
+        per_chunk : int
+            Groups of a chunk, `chunk_groups` of the whole batch.
+        """
+        cdef Batch batch = self._divided(images, per_chunk)
+        cdef Py_ssize_t chunk
+        self._check_sums(batch.chunks if sums.shape[0] == batch.chunks else 0, sums.shape[1])
+        self._run(images, results, &batch, threads, pixels, None)
+        for chunk in range(batch.chunks):
+            memcpy(&sums[chunk, 0], self._partial + chunk * self._partial_size, self._gradients * sizeof(float))
+
+    def combine(self, const float[:, ::1] sums, Py_ssize_t images, float[::1] gradients, int threads):
+        """Fill the gradients of the mean loss over all images from the sums of all chunks, in their order."""
+        self._check_sums(sums.shape[0], sums.shape[1])
+        self._check_sums(images, gradients.shape[0])
+        self._sum(&sums[0, 0], sums.shape[1], sums.shape[0], images, &gradients[0], min(threads, self._threads))
+
+    cdef Batch _divided(self, images, Py_ssize_t per_chunk):
+        cdef Batch batch
+        batch.N = len(images[0])
+        if not 1 <= batch.N <= self._batch or per_chunk < 1:
+            raise ValueError(f"{batch.N} images, in chunks of {per_chunk} groups, do not fit")
+        batch.groups = (batch.N + self._lanes - 1) // self._lanes
+        batch.per_chunk = per_chunk
+        batch.chunks = (batch.groups + per_chunk - 1) // per_chunk
+        if batch.chunks > MAX_CHUNKS:
+            raise ValueError(f"{batch.N} images are more than {MAX_CHUNKS} chunks of {per_chunk} groups")
+        return batch
+
+    cdef _check_sums(self, Py_ssize_t count, Py_ssize_t gradients):
+        if count < 1 or gradients != self._gradients:
+            raise ValueError(f"sums of {gradients} numbers do not fit the {self._gradients} of the gradients")
+
+    cdef int _run(self, images, results, const Batch* batch, int threads, pixels, double[::1] seconds) except -1:
+        # Returns on how many threads.
         cdef Source[MAX_ENDS] sources
         cdef Sink[MAX_ENDS] sinks
         cdef int n_sources = len(self._program._inputs), n_sinks = len(self._program._outputs), i, phase
         cdef Py_ssize_t first, last, chunk
-        cdef Batch batch
-        batch.N = len(images[0])
-        if not 1 <= batch.N <= self._batch or len(images) != n_sources or len(results) != n_sinks:
-            raise ValueError(f"{batch.N} images, {len(images)} inputs and {len(results)} results do not fit")
+        if len(images) != n_sources or len(results) != n_sinks:
+            raise ValueError(f"{len(images)} inputs and {len(results)} results do not fit")
         if self._program._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this plan was made")
-        batch.groups = (batch.N + self._lanes - 1) // self._lanes
-        batch.per_chunk = (batch.groups + MAX_CHUNKS - 1) // MAX_CHUNKS
-        batch.chunks = (batch.groups + batch.per_chunk - 1) // batch.per_chunk
         for i in range(n_sources):
             _bind_source(&sources[i], images[i], self._program._inputs[i], pixels, batch.N, self._lanes)
         for i in range(n_sinks):
@@ -217,14 +265,14 @@ cdef class Training:
             with nogil:
                 for chunk in prange(batch.chunks, schedule="dynamic", num_threads=threads):
                     if phase == 0:
-                        self._load_chunk(sources, n_sources, chunk, &batch)
-                    self._run_chunk(first, last, chunk, &batch, openmp.omp_get_thread_num())
+                        self._load_chunk(sources, n_sources, chunk, batch)
+                    self._run_chunk(first, last, chunk, batch, openmp.omp_get_thread_num())
             if has_norm:
-                self._join(&self._norms[phase], &batch)
+                self._join(&self._norms[phase], batch)
         with nogil:
             for chunk in prange(batch.chunks, schedule="static", num_threads=threads):
-                self._store_chunk(sinks, n_sinks, chunk, &batch)
-            self._sum(&batch, &gradients[0], threads)
+                self._store_chunk(sinks, n_sinks, chunk, batch)
+        return threads
 
     cdef void _load_chunk(self, const Source* sources, int count, Py_ssize_t chunk, const Batch* b) noexcept nogil:
         cdef Py_ssize_t group, l, i
@@ -285,16 +333,17 @@ cdef class Training:
         else:
             norm_forward(norm, b, self._groups, self._group_size, <int>self._lanes)
 
-    cdef void _sum(self, const Batch* b, float* gradients, int threads) noexcept nogil:
+    cdef void _sum(self, const float* sums, Py_ssize_t row, Py_ssize_t chunks, Py_ssize_t images, float* gradients,
+                   int threads) noexcept:
         cdef Py_ssize_t block, i, chunk, last, blocks = (self._gradients + SUM_BLOCK - 1) // SUM_BLOCK
-        cdef float share = <float>(1.0 / b.N)
+        cdef float share = <float>(1.0 / images)
         cdef const float* p
-        for block in prange(blocks, schedule="static", num_threads=threads):
+        for block in prange(blocks, schedule="static", num_threads=threads, nogil=True):
             last = min((block + 1) * SUM_BLOCK, self._gradients)
-            memcpy(gradients + block * SUM_BLOCK, self._partial + block * SUM_BLOCK,
+            memcpy(gradients + block * SUM_BLOCK, sums + block * SUM_BLOCK,
                    (last - block * SUM_BLOCK) * sizeof(float))
-            for chunk in range(1, b.chunks):
-                p = self._partial + chunk * self._partial_size
+            for chunk in range(1, chunks):
+                p = sums + chunk * row
                 for i in range(block * SUM_BLOCK, last):
                     gradients[i] += p[i]
             for i in range(block * SUM_BLOCK, last):

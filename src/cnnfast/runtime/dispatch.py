@@ -13,7 +13,7 @@ Program = kernels.Program
 
 __all__ = ["Entry", "Program", "kernels"]
 
-INTERFACE = 18
+INTERFACE = 19
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
 
 

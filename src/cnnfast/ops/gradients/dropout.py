@@ -23,8 +23,8 @@ def _mixed(x: Array) -> Array:
     return result
 
 
-def dropout_keys(seed: int, step: int, layer: int, images: int) -> Array:
-    """Return one number for each image, uint32 (N,).
+def dropout_keys(seed: int, step: int, layer: int, images: int, first: int = 0) -> Array:
+    """Return one number for each image, uint32 (N,), beginning with image ``first`` of the batch.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def dropout_keys(seed: int, step: int, layer: int, images: int) -> Array:
     key = np.zeros(1, np.uint32)
     for part in (seed, step, layer):
         key = _mixed(key ^ _mixed(np.array([part & 0xFFFFFFFF], np.uint32) + np.uint32(GOLDEN)))
-    return _mixed(key + np.arange(images, dtype=np.uint32) * np.uint32(GOLDEN))
+    return _mixed(key + np.arange(first, first + images, dtype=np.uint32) * np.uint32(GOLDEN))
 
 
 def dropout_mask(keys: Array, shape: Shape, rate: float) -> Array:

@@ -124,6 +124,10 @@ class Engine:
         InputError
             If images or targets do not fit.
         """
+        return self._step(x, self._checked(x, targets), step_number)
+
+    def _checked(self, x: Array, targets: Array) -> Array:
+        """Return the targets as the loss takes them, if images and targets fit."""
         (name,) = self.graph.inputs
         shape = self.graph.shapes[name]
         if x.ndim != len(shape) + 1 or x.shape[1:] != shape or not 1 <= len(x) <= self.batch:
@@ -133,7 +137,7 @@ class Engine:
         wanted = self.loss.targets(targets, self.classes)
         if len(wanted) != len(x):
             raise InputError(f"there are {len(x)} images but {len(wanted)} targets")
-        return self._step(x, wanted, step_number)
+        return wanted
 
     def _step(self, x: Array, targets: Array, step_number: int) -> tuple[float, Array]:
         raise NotImplementedError
