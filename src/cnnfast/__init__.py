@@ -34,11 +34,13 @@ _HOMES = {
     "set_num_threads": "runtime.threads",
     "get_num_threads": "runtime.threads",
     "show_config": "runtime.info",
+    "BusyError": "errors",
     "CnnfastError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
     "GraphError": "errors",
     "InputError": "errors",
+    "LateError": "errors",
     "ModelFileError": "errors",
     "OutputError": "errors",
     "PictureError": "errors",
@@ -51,11 +53,13 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from cnnfast.data import open_dataset as open_dataset
     from cnnfast.data.download import download as download
+    from cnnfast.errors import BusyError as BusyError
     from cnnfast.errors import CnnfastError as CnnfastError
     from cnnfast.errors import ConfigError as ConfigError
     from cnnfast.errors import DataError as DataError
     from cnnfast.errors import GraphError as GraphError
     from cnnfast.errors import InputError as InputError
+    from cnnfast.errors import LateError as LateError
     from cnnfast.errors import ModelFileError as ModelFileError
     from cnnfast.errors import OutputError as OutputError
     from cnnfast.errors import PictureError as PictureError

@@ -58,3 +58,11 @@ class TrainingError(CnnfastError, ArithmeticError):
 
     def __reduce__(self) -> tuple[type, tuple[str, object]]:
         return type(self), (str(self), self.network)
+
+
+class BusyError(CnnfastError, RuntimeError):
+    """More work than can be taken now: a queue that is full, or one that is being closed."""
+
+
+class LateError(CnnfastError, TimeoutError):
+    """A result that was not there in time; it is not computed any more, or is thrown away."""

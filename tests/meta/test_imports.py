@@ -24,7 +24,7 @@ LEVELS = (
     ("plan", "formats"),
     ("network",),
     ("data",),
-    ("report", "train", "quantization", "compare", "arrow"),
+    ("report", "train", "quantization", "compare", "arrow", "serve"),
     ("cli", "sklearn", "spark"),
     ("__main__",),
 )

@@ -256,12 +256,12 @@ class Pipeline(Generic[Item]):
         images = [pixels for _, pixels in decoded if not isinstance(pixels, CnnfastError)]
         rows: list[Answer] = []
         for _, alike in groupby(images, key=lambda image: (image.dtype, image.shape)):
-            rows += _blamed(self._compute, np.stack(list(alike)))
+            rows += blamed(self._compute, np.stack(list(alike)))
         found = iter(rows)
         return [(item, pixels if isinstance(pixels, CnnfastError) else next(found)) for item, pixels in decoded]
 
 
-def _blamed(compute: Compute, images: Array) -> list[Answer]:
+def blamed(compute: Compute, images: Array) -> list[Answer]:
     """Return the row of each image; where the batch as a whole is refused, find out which of them is to blame."""
     try:
         rows = compute(images)
@@ -269,7 +269,7 @@ def _blamed(compute: Compute, images: Array) -> list[Answer]:
         if len(images) == 1:
             return [InputError(str(error))]
         half = len(images) // 2
-        return _blamed(compute, images[:half]) + _blamed(compute, images[half:])
+        return blamed(compute, images[:half]) + blamed(compute, images[half:])
     return [InputError(NOT_A_NUMBER) if np.isnan(row).any() else row for row in rows]
 
 

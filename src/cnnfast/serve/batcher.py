@@ -1,0 +1,284 @@
+"""Many callers, one network: what arrives while a batch is computed is the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from cnnfast.errors import BusyError, CnnfastError, InputError, LateError
+from cnnfast.network.compiled import checked_batch
+from cnnfast.network.network import Network
+from cnnfast.network.runner import NO_PREPROCESSING
+from cnnfast.network.stream import Answer
+from cnnfast.ops import Array
+from cnnfast.runtime.arguments import check_range, quoted, whole
+from cnnfast.runtime.threads import decide
+from cnnfast.serve.work import BatchJob, BatchReport, Work
+
+
+class Batcher:
+    """Classifies what many tasks of asyncio ask for, in batches, in a thread of its own.
+
+    There is no timer: an idle batcher starts at once, and what arrives while a batch is computed is the next one.
+    Pictures are decoded in the same thread, large ones by several threads, so the event loop is never blocked. Results
+    do not depend on who shares a batch: they are bit-identical to `Network.predict_proba`. A caller that is cancelled,
+    or whose time is over, is dropped before anything is computed for it.
+
+    The thread starts with the first call, so a batcher may be made before a process forks.
+
+    Parameters
+    ----------
+    network : Network, str or path
+        If not a network, what `Network.load` takes.
+    batch : int
+        Images that are computed together; a call with more than that is a batch by itself.
+    waiting : int
+        Images that may wait. A call beyond that is refused with `BusyError`, unless nothing waits.
+    timeout : float
+        Seconds after which a caller gets `LateError`.
+    threads : int, optional
+        By default `cnnfast.get_num_threads`.
+    report : callable (BatchReport), optional
+        Called in the batcher's thread after each batch, for statistics; must not raise.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range.
+
+    Examples
+    --------
+    >>> import asyncio, io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (40, 30), "red").save(file, "PNG")
+    >>> async def main():
+    ...     async with Batcher("cifar10-cs61c") as batcher:
+    ...         return await batcher.classify(file.getvalue())
+    >>> asyncio.run(main()).shape
+    (10,)
+    """
+
+    def __init__(
+        self,
+        network: Network | str | PathLike[str],
+        *,
+        batch: int = 64,
+        waiting: int = 512,
+        timeout: float = 10.0,
+        threads: int | None = None,
+        report: Callable[[BatchReport], None] | None = None,
+    ) -> None:
+        self.network = network if isinstance(network, Network) else Network.load(network)
+        self._batch = checked_batch(batch)
+        self._most = whole("waiting", waiting, least=1)
+        check_range("timeout", timeout, above=0)
+        self._timeout = float(timeout)
+        self._threads = decide(threads)[0]
+        self._report = report
+        self._queue: deque[Work] = deque()
+        self._images = 0
+        self._changed = threading.Condition()
+        self._waking: asyncio.AbstractEventLoop | None = None
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many images wait now, besides those that are being computed."""
+        return self._images
+
+    async def classify(self, picture: bytes | bytearray | memoryview) -> Array:
+        """Return the probability of each class for one encoded picture.
+
+        Parameters
+        ----------
+        picture : bytes
+            The content of a file of any format that Pillow decodes by itself.
+
+        Returns
+        -------
+        float32 array (K,) or (*answer_shape, K)
+
+        Raises
+        ------
+        PictureError
+            If it cannot be read.
+        InputError
+            If the network takes no pictures, or its result is not a number.
+        BusyError
+            If too many images wait, or the batcher is being closed.
+        LateError
+            If there was no result in time.
+        """
+        (answer,) = await self.classify_many([picture])
+        if isinstance(answer, CnnfastError):
+            raise answer
+        return answer
+
+    async def classify_many(self, pictures: Sequence[bytes | bytearray | memoryview]) -> list[Answer]:
+        """Return for each of some encoded pictures its row of probabilities, or the error that explains why not.
+
+        Raises
+        ------
+        InputError
+            If the network takes no pictures, or one of them is not bytes.
+        BusyError, LateError
+            As for `classify`.
+        """
+        if self.network.preprocess is None:
+            raise InputError(NO_PREPROCESSING)
+        for picture in pictures:
+            if not isinstance(picture, bytes | bytearray | memoryview):
+                raise InputError(f"a picture must be bytes, the content of its file, but is {quoted(picture)}")
+        return await self._result([bytes(picture) for picture in pictures], None, len(pictures))  # type: ignore[no-any-return]
+
+    async def predict_proba(self, images: Array) -> Array:
+        """Return the probabilities of images that have the network's size.
+
+        Parameters
+        ----------
+        images : uint8 array (N, H, W, C) or float array (N, C, H, W)
+            Pixels, or values that are preprocessed already.
+
+        Returns
+        -------
+        float32 array (N, K) or (N, *answer_shape, K)
+
+        Raises
+        ------
+        InputError
+            If the images do not fit; other callers do not notice.
+        BusyError, LateError
+            As for `classify`.
+        """
+        checked = self._checked(images)
+        return await self._result((), checked, len(checked))  # type: ignore[no-any-return]
+
+    def _checked(self, images: Array) -> Array:
+        if not isinstance(images, np.ndarray) or images.ndim < 2 or len(images) == 0:
+            raise InputError(f"images must be an array of one or more images, (N, ...), but are {quoted(images)}")
+        if images.dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                return images.astype(np.float32, copy=False)
+        if images.dtype != np.uint8:
+            raise InputError(f"images must be uint8 pixels or floats, but their dtype is {images.dtype}")
+        preprocess = self.network.preprocess
+        if preprocess is None:
+            raise InputError(NO_PREPROCESSING)
+        height, width, channels = (*preprocess.size, preprocess.channel_count)
+        if images.shape[1:] != (height, width, channels):
+            raise InputError(
+                f"pixels must have the shape (N, {height}, {width}, {channels}), but it is {images.shape}; "
+                "fit others with cnnfast.fit_images, or give the picture's file"
+            )
+        return images
+
+    async def _result(self, pictures: Sequence[bytes], images: Array | None, count: int) -> Any:
+        loop = asyncio.get_running_loop()
+        work = Work(pictures, images, loop.create_future(), count, time.monotonic() + self._timeout)
+        with self._changed:
+            if self._is_closing:
+                raise BusyError("the batcher is being closed and takes no more images")
+            if self._images and self._images + count > self._most:
+                raise BusyError(f"{self._images} images wait already, of at most {self._most}; try again later")
+            self._queue.append(work)
+            self._images += count
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="cnnfast-batch", daemon=True)
+                self._thread.start()
+            if self._waking is not loop:
+                # What has arrived together is to be one batch: the thread wakes when this turn of the loop is over.
+                self._waking = loop
+                loop.call_soon(self._wake)
+        work.timer = loop.call_later(self._timeout, _expire, work, self._timeout)
+        try:
+            return await work.future
+        finally:
+            work.timer.cancel()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._waking = None
+            self._changed.notify()
+
+    def _serve(self) -> None:
+        """Compute batch after batch, in the batcher's thread, until it is closed and nothing waits."""
+        job = BatchJob(self.network.preprocess, self._compute, self._threads)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: (self._queue and self._waking is None) or self._is_closing)
+                works = self._take()
+                if not works and self._is_closing and not self._queue:
+                    break
+            if works:
+                self._run(job, works)
+        job.close()
+
+    def _take(self) -> list[Work]:
+        """Take what is computed next off the queue, without those that no one waits for any more."""
+        now = time.monotonic()
+        works: list[Work] = []
+        total = 0
+        while self._queue and (not works or total + self._queue[0].count <= self._batch):
+            work = self._queue.popleft()
+            self._images -= work.count
+            if not work.future.done() and now < work.deadline:
+                works.append(work)
+                total += work.count
+        return works
+
+    def _run(self, job: BatchJob, works: list[Work]) -> None:
+        try:
+            outcomes, report = job.run(works)
+            if self._report is not None:
+                self._report(report)
+        # whatever happens, no caller may wait for ever; memory may be short, or a thread may not start
+        except BaseException as error:
+            outcomes = [error] * len(works)
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = defaultdict(list)
+        for work, outcome in zip(works, outcomes, strict=True):
+            by_loop[work.future.get_loop()].append((work.future, outcome))
+        for loop, pairs in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver, pairs)
+
+    def _compute(self, images: Array, layout: str) -> Array:
+        return self.network.predict_proba(images, layout=layout, threads=self._threads)
+
+    async def close(self) -> None:
+        """Take no more calls, finish those that wait, and end the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _expire(work: Work, timeout: float) -> None:
+    if not work.future.done():
+        work.future.set_exception(LateError(f"there was no result within {timeout:g} seconds"))
+
+
+def _deliver(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    """Give callers what they wait for; runs in their loop."""
+    for future, outcome in pairs:
+        if future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
