@@ -5,6 +5,7 @@ from __future__ import annotations
 import array as stdlib_array
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,16 @@ def test_empty_and_smallest_batch(batch: tuple[int, ...]) -> None:
         (np.uint8(3), None, r"but it is \(\)"),
         ([], None, "channels first or last"),
         ([[1, 2], [3]], None, "cannot be read as an array: list"),
-        (["cat.png"], None, "dtype is <U7"),
+        (["cat.png"], None, r"dtype is <U7 \(a list of 'cat.png'\); net.classify\(...\) takes paths"),
+        ("cat.png", None, r"^'cat.png' is a path, .*; net.classify\('cat.png'\) reads"),
+        (Path("a b"), None, r"^'a b' is a path, .*; net.classify\('a b'\) reads"),
+        (b"\x89PNG", None, r"dtype is \|S4 \(bytes\); net.classify"),
+        (np.zeros((2, C, H, W), np.uint8), None, r"channels are first; say layout='nchw'$"),
+        (np.zeros((C, H, W), np.uint8), None, r"channels are first; say layout='nchw'$"),
+        (np.zeros((2, H, W, C), np.uint8), "nchw", r"channels are last; say layout='nhwc'$"),
+        (np.zeros((H, W, 4), np.uint8), None, r"alpha channel. net.classify.*images\[..., :3\]"),
+        (np.zeros((2, 9, 9, 4), np.uint8), None, r"alpha channel"),
+        (np.zeros((9, 9, 3), np.uint8), None, r"resize pictures with net.classify\(images\), or .*fit_images"),
         (None, None, "dtype is object"),
         (np.ma.masked_equal(np.zeros((2, H, W, C), np.uint8), 0), None, r"masked pixels; fill them"),
     ],

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import InputError
+from cnnfast.images.misfits import CLASSIFY, about_shape, about_type
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import quoted
@@ -97,14 +98,11 @@ def as_images(images: object, rules: InputRules, find_axes: FindAxes, layout: st
     if not isinstance(layout, str | None) or layout not in (None, *LAYOUTS):
         raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {quoted(layout)}")
     if array.dtype != np.uint8 and array.dtype.name not in FLOATS:
-        raise InputError(
-            f"images must be uint8 pixels or floats, but their dtype is {array.dtype}; "
-            "convert pixels with .astype('uint8'), or preprocessed values with .astype('float32')"
-        )
+        raise InputError(about_type(images, array))
     axes = find_axes(array.shape, array.strides, None if layout is None else str(layout), array.dtype == np.uint8)
     if axes is None:
         if (batch := _with_own_axes(array, rules)) is None:
-            raise InputError(_why_not(array, rules, layout))
+            raise InputError(about_shape(array, rules.shape, layout))
         return batch
     count, *strides = axes
     return np.lib.stride_tricks.as_strided(array, (count, *rules.chw), strides, writeable=False)
@@ -123,33 +121,6 @@ def _with_own_axes(array: Array, rules: InputRules) -> Array | None:
     return array.reshape(len(array), *rules.chw) if array.ndim > 1 and array.shape[1:] in one else None
 
 
-def _why_not(array: Array, rules: InputRules, layout: str | None) -> str:
-    """Return what is wrong with the shape of images that a network does not take."""
-    c, h, w = rules.chw
-    shape = array.shape
-    if (h, w) == (1, 1) and array.ndim <= 2 and len(rules.shape) != 2:
-        return (
-            f"this network takes rows of features, of shape (N, {c}) or, for one row, ({c},), but the shape is {shape}"
-        )
-    if len(rules.shape) < 3 and array.ndim < 4:
-        return (
-            f"this network takes images of shape {_spell(rules.shape, 'N')} or, for one image, "
-            f"{_spell(rules.shape)}, but the shape is {shape}"
-        )
-    if layout is None and array.dtype != np.uint8 and c > 1:
-        return f"floats of shape {shape} may be stored channels first or last: say layout='nchw' or layout='nhwc'"
-    layout = layout or "nhwc"
-    stored = (h, w, c) if layout == "nhwc" else (c, h, w)
-    if array.ndim != 4:
-        return (
-            f"images must have the shape {_spell(stored, 'N')} or, for one image, {_spell(stored)}, but it is {shape}"
-        )
-    return (
-        f"images of shape {shape} in layout {quoted(layout)} do not fit this network, which takes "
-        f"{_spell(stored, 'N')}; resize pictures with cnnfast.read_picture(path, net.preprocess)"
-    )
-
-
 def _as_array(images: object) -> Array:
     """Return an object with the buffer, array or DLPack protocol as an array, without a copy."""
     if isinstance(images, np.ma.MaskedArray) and images.mask is not np.ma.nomask and np.any(images.mask):
@@ -161,12 +132,8 @@ def _as_array(images: object) -> Array:
             return np.from_dlpack(images)
         return np.asarray(images)
     except Exception as error:
-        raise InputError(f"images cannot be read as an array: {type(images).__name__}: {error}") from error
-
-
-def _spell(sizes: tuple[int, ...], *before: str) -> str:
-    named = [*before, *map(str, sizes)]
-    return f"({', '.join(named)}{',' if len(named) == 1 else ''})"
+        hint = f"; {CLASSIFY}" if isinstance(images, list | tuple) else ""
+        raise InputError(f"images cannot be read as an array: {type(images).__name__}: {error}{hint}") from error
 
 
 def as_kernel_input(part: Array) -> Array:

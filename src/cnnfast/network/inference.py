@@ -15,7 +15,7 @@ from cnnfast.network.facts import NetworkFacts
 from cnnfast.network.records import ranked
 from cnnfast.network.runner import NO_PREPROCESSING, Runner
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import flag, many, quoted
+from cnnfast.runtime.arguments import flag, quoted
 from cnnfast.runtime.threads import decide
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ class NetworkCalls(NetworkFacts):
         Parameters
         ----------
         images : iterable
-            Paths, bytes or binary files of pictures, uint8 arrays (h, w, c) of any size, or float arrays (H, W, C) that
-            are preprocessed already, in any mixture.
+            Paths, bytes or binary files of pictures, pictures of Pillow, uint8 arrays (h, w, c) of any size, or float
+            arrays (H, W, C) that are preprocessed already, in any mixture.
         batch : int, optional
             Images that are computed together; changes no result.
         outliers : {"raise", "accept"}
@@ -297,7 +297,7 @@ class NetworkCalls(NetworkFacts):
         1
         missing.png: no such file
         """
-        from cnnfast.network.stream import Pipeline, decode, default_batch, path_of_item, results_of
+        from cnnfast.network.stream import Pipeline, decode, default_batch, path_of_item, results_of, several_pictures
 
         preprocess = self.preprocess
         if preprocess is None:
@@ -309,7 +309,7 @@ class NetworkCalls(NetworkFacts):
 
         size = default_batch(count) if batch is None else checked_batch(batch)
         readers = decide(threads if workers is None else workers)[0]
-        images = many("images", images, InputError)
+        images = several_pictures(images)
         pipeline = Pipeline[object](
             lambda item, opened: decode(item, preprocess, opened), compute, size, readers, path_of_item
         )

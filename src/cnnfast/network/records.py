@@ -21,6 +21,17 @@ def shortest(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
+def plain(values: Array) -> Any:
+    """Return float32 numbers as lists of `shortest` ones, or a single one as such.
+
+    Examples
+    --------
+    >>> plain(np.array([[0.1, 0.2]], np.float32))
+    [[0.1, 0.2]]
+    """
+    return [plain(value) for value in values] if np.ndim(values) else shortest(values)
+
+
 def finite(value: Any) -> Any:
     """Return lists, dicts and numbers with None where a number is not finite: JSON cannot express those.
 

@@ -21,10 +21,11 @@ import numpy as np
 from cnnfast.errors import CnnfastError, InputError, PictureError
 from cnnfast.images.pictures.ahead import ReadAhead
 from cnnfast.images.pictures.decode import decode_file, fit_images, read_picture
+from cnnfast.images.pictures.loaded import fit_pillow_image, is_pillow_image
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.network.records import ranked
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.arguments import many, quoted
 from cnnfast.runtime.dispatch import kernels
 
 if TYPE_CHECKING:
@@ -113,6 +114,17 @@ def results_of(
                 yield StreamResult(item, classes[outcome.argmax(axis=-1)].tolist(), outcome, None, classes)
 
 
+def several_pictures(images: object) -> Iterable[object]:
+    """Return an iterable of pictures, or raise `InputError` that says how one path, folder or picture is given."""
+    if isinstance(images, str | os.PathLike):
+        path = quoted(os.fspath(images))
+        raise InputError(
+            f"stream takes several pictures, but {path} is a single path; net.classify({path}) reads a picture or a "
+            f"folder, and net.stream(cnnfast.find_pictures([{path}])) streams a folder"
+        )
+    return many("images", images, InputError)
+
+
 def path_of_item(item: object) -> str | None:
     """Return the path of a picture file that can be opened ahead of its turn; None of anything else."""
     return os.fspath(item) if isinstance(item, str | Path) else None
@@ -137,6 +149,10 @@ def decode(item: object, preprocess: Preprocess, opened: Opened | None = None) -
     try:
         if isinstance(item, np.ndarray):
             return _from_array(item, preprocess)
+        if is_pillow_image(item):
+            return fit_pillow_image(item, preprocess)
+        if isinstance(item, CnnfastError):
+            return item
         if opened is not None:
             with opened as file:
                 return decode_file(file, str(item), preprocess)

@@ -16,7 +16,7 @@ from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import AnyLayer, Flatten, Layer, graph_without_weights
 from cnnfast.layers.lazy import LazyLayer
 from cnnfast.network.facts import with_own_constants
-from cnnfast.network.inference import NetworkCalls
+from cnnfast.network.pictures import NetworkPictures
 from cnnfast.ops import Array, Shape
 from cnnfast.ops.quantized import IntegerLinear
 from cnnfast.runtime.arguments import is_whole, labels, listed, quoted, whole
@@ -123,7 +123,7 @@ def with_mirror(graph: Graph) -> Graph:
     return Graph(graph.inputs, tuple(nodes), constants, (nodes[-1].name,))
 
 
-class NetworkSurgery(NetworkCalls):
+class NetworkSurgery(NetworkPictures):
     """The part of `cnnfast.Network` that makes other networks of it."""
 
     def __init__(self, model: Model, file: FileReference | None = None) -> None:
