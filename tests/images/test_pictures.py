@@ -19,7 +19,8 @@ from cnnfast import set_max_pixels
 from cnnfast.errors import ConfigError, DataError, InputError, PictureError
 from cnnfast.images.pictures import rule as picture_rule
 from cnnfast.images.pictures.decode import fit_images, read_picture
-from cnnfast.images.pictures.files import find_pictures, picture_suffixes
+from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.kinds import picture_suffixes
 from cnnfast.images.pictures.many import read_pictures
 from cnnfast.images.pictures.pixels import DEFAULT as MAX_PIXELS
 from cnnfast.images.preprocess import INTERPOLATIONS, RESIZES, Preprocess

@@ -22,6 +22,7 @@ from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
 from cnnfast.cli.results_file import RowFile
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
+from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.stream import Answer, Opened, Pipeline, default_batch
@@ -92,7 +93,8 @@ class _Sweep:
             raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
-        self.sources: list[Inputs] = open_inputs(args.paths, args.split)
+        self.skipped = Skipped()
+        self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped)
         self.gallery = None if args.report is None else Gallery(args.report)
         folder = args.copy_to or args.link_to
         self.shelf = None if folder is None else Shelf(folder, args.link_to is not None, args.paths, self.sources)
@@ -102,10 +104,13 @@ class _Sweep:
 
     def run(self) -> int:
         with self._open_rows() as out:
+            total = sum(source.count() for source in self.sources)
             done = 0 if out is None else self._read_back(out)
+            if not total:
+                raise no_picture(", ".join(self.args.paths), self.skipped)
             if out is not None:
                 out.start()
-            with Progress(sum(map(len, self.sources)), done) as progress:
+            with Progress(total, done) as progress:
                 try:
                     self._judge_all(done, out, progress)
                 except KeyboardInterrupt:
@@ -216,7 +221,7 @@ class _Sweep:
     def _conclude(self, progress: Progress) -> None:
         summary = self.judge.summary(self.counts)
         threads = get_num_threads()
-        log(*self.failures.lines())
+        log(*self.failures.lines(), *self.skipped.lines())
         if self.previews is not None:
             log(*self.previews.conclude())
         if self.gallery is not None:

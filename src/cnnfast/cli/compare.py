@@ -16,6 +16,7 @@ from cnnfast.cli.inputs import open_inputs
 from cnnfast.compare import BOUND, ENGINES, Backend, Comparison, Difference, NetworkBackend, compare
 from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.formats import detect
+from cnnfast.images.pictures.skipped import Skipped
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.records import finite
@@ -121,7 +122,7 @@ def _images(args: argparse.Namespace, shape: Shape, preprocess: Preprocess | Non
         return rng.integers(0, 256, (count, h, w, c), np.uint8)
     if preprocess is None:
         raise ConfigError(f"{args.left}: {UNSAID}, or --scale, --mean and --std")
-    items = (item for source in open_inputs(args.data, args.split) for item in source.items(0, preprocess))
+    items = (item for source in open_inputs(args.data, args.split, Skipped()) for item in source.items(0, preprocess))
     pixels = []
     for item in islice(items, args.images):
         outcome = item.load(preprocess)

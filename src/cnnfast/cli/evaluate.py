@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{dataset.name}: has the label {dataset.labels.max()}, but the network {len(names)} classes")
     dataset = dataset if args.limit is None else dataset.part(args.limit)
     scores, failures = Scores(names, wanted, args.threshold), Failures()
+    failures.note(dataset.notes)
     gallery = None if args.report is None else Gallery(args.report)
     preprocess = preprocess_of(net, args.model)
     with (

@@ -17,7 +17,9 @@ from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
 from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
-from cnnfast.images.pictures.files import iter_pictures, picture_suffixes
+from cnnfast.images.pictures.files import iter_pictures
+from cnnfast.images.pictures.kinds import picture_suffixes
+from cnnfast.images.pictures.skipped import Skipped
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.stream import Answer, Opened, decode, path_of_item
 from cnnfast.runtime.shipped import list_models
@@ -41,11 +43,14 @@ class Item(NamedTuple):
         Fitted to the network; None for a file, which is read by `load`.
     picture : Path or array
         What people look at: the file, or the image as the data set has it.
+    below : Path
+        Where a copy of it goes: the place of the file below the path that was named, or the name of the image.
     """
 
     name: str
     pixels: Array | None
     picture: Path | Array
+    below: Path
 
     @property
     def path(self) -> str | None:
@@ -62,6 +67,10 @@ class Inputs(Protocol):
 
     def __len__(self) -> int: ...
 
+    def count(self) -> int:
+        """Return how many there are, and count what is skipped; called once."""
+        ...
+
     def names(self) -> Iterator[str]:
         """Yield the names of all images in order."""
         ...
@@ -73,21 +82,33 @@ class Inputs(Protocol):
 
 @frozen
 class PictureInputs:
-    """Picture files, and folders of them."""
+    """Picture files, and folders of them.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    skipped : Skipped
+        Counts the files that are not pictures, when the pictures are counted.
+    """
 
     paths: tuple[Path, ...]
+    skipped: Skipped
 
     def __len__(self) -> int:
         return sum(1 for _ in iter_pictures(self.paths))
 
+    def count(self) -> int:
+        """Count the pictures, and the files that are none."""
+        return sum(1 for _ in iter_pictures(self.paths, self.skipped))
+
     def names(self) -> Iterator[str]:
         """Yield the path of each file."""
-        return map(str, iter_pictures(self.paths))
+        return (str(found.path) for found in iter_pictures(self.paths))
 
     def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
         """Yield the pictures, none of them read."""
-        for path in itertools.islice(iter_pictures(self.paths), skip, None):
-            yield Item(str(path), None, path)
+        for found in itertools.islice(iter_pictures(self.paths), skip, None):
+            yield Item(str(found.path), None, found.path, found.below)
 
 
 @frozen
@@ -98,6 +119,10 @@ class DatasetInputs:
     dataset: Dataset
 
     def __len__(self) -> int:
+        return len(self.dataset)
+
+    def count(self) -> int:
+        """Return how many there are."""
         return len(self.dataset)
 
     def names(self) -> Iterator[str]:
@@ -114,7 +139,7 @@ class DatasetInputs:
                 continue
             fitted = fit_images(images, preprocess) if images.dtype == np.uint8 else images
             for name, pixels, original in zip(names, fitted, images, strict=True):
-                yield Item(self._full_name(name), pixels, original)
+                yield Item(self._full_name(name), pixels, original, Path(Path(name).name + ".png"))
 
     @cached_property
     def _prefix(self) -> str:
@@ -125,8 +150,8 @@ class DatasetInputs:
         return self._prefix + name
 
 
-def open_inputs(paths: Sequence[str], split: str) -> list[Inputs]:
-    """Return where the images of the paths come from.
+def open_inputs(paths: Sequence[str], split: str, skipped: Skipped) -> list[Inputs]:
+    """Return where the images of the paths come from; ``skipped`` counts the files that are no images.
 
     Raises
     ------
@@ -142,7 +167,7 @@ def open_inputs(paths: Sequence[str], split: str) -> list[Inputs]:
         if is_data_set:
             sources += [DatasetInputs(path, open_dataset(path, split=split)) for path in members]
         else:
-            sources.append(PictureInputs(members))
+            sources.append(PictureInputs(members, skipped))
     return sources
 
 

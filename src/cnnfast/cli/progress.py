@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from cnnfast._bar import above, open_bar
@@ -74,6 +74,7 @@ class Failures:
     def __init__(self) -> None:
         self.count = 0
         self._listed: list[str] = []
+        self._notes: dict[str, None] = {}
 
     def add(self, name: str, reason: str) -> None:
         """Remember one."""
@@ -85,12 +86,17 @@ class Failures:
         """Remember one."""
         self.add(error.path, error.reason)
 
+    def note(self, lines: Iterable[str]) -> None:
+        """Remember what else to say, once each."""
+        self._notes.update(dict.fromkeys(lines))
+
     def lines(self) -> list[str]:
         """Return what to print at the end."""
         if not self.count:
-            return []
+            return [*self._notes]
         rest = self.count - len(self._listed)
-        return [f"{self.count:,} could not be read:", *self._listed, *([f"  and {rest:,} more"] if rest else [])]
+        more = [f"  and {rest:,} more"] if rest else []
+        return [f"{self.count:,} could not be read:", *self._listed, *more, *self._notes]
 
 
 def log(*lines: str) -> None:

@@ -113,6 +113,7 @@ def _opened(net: Network, data: str, split: str, with_labels: bool) -> Dataset:
 def _read(net: Network, model: str, dataset: Dataset, failures: Failures) -> tuple[Array, Array]:
     """Return the images of a data set, and their labels, -1 where there are none."""
     images, labels = [], []
+    failures.note(dataset.notes)
     with Progress(len(dataset)) as progress:
         for batch in dataset.batches(256, preprocess_of(net, model)):
             for error in batch.failed:
@@ -126,6 +127,7 @@ def _read(net: Network, model: str, dataset: Dataset, failures: Failures) -> tup
 def _counts(both: Mapping[str, Network], model: str, dataset: Dataset, failures: Failures) -> LabelCounts:
     """Return what becomes of the labels of a data set."""
     counts = LabelCounts()
+    failures.note(dataset.notes)
     with Progress(len(dataset)) as progress:
         for batch in dataset.batches(1024, preprocess_of(both["float"], model)):
             for error in batch.failed:

@@ -129,6 +129,7 @@ def _load(dataset: Dataset, preprocess: Preprocess, failures: Failures) -> Examp
     examples, failed = load_examples(dataset, preprocess)
     for error in failed:
         failures.add_error(error)
+    failures.note(dataset.notes)
     return examples
 
 

@@ -80,12 +80,15 @@ class Dataset:
         For each image the index of its class.
     source : ImageSource
         Where the images come from.
+    notes : tuple of str
+        What was left out when it was opened, as files that are not pictures; for people to read.
     """
 
     name: str
     classes: tuple[str, ...] | None
     labels: Labels | None
     source: ImageSource
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.source)

@@ -9,7 +9,9 @@ import numpy as np
 from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
 from cnnfast.errors import DataError
-from cnnfast.images.pictures.files import find_pictures, picture_suffixes
+from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.kinds import looks_like_picture, picture_suffixes
+from cnnfast.images.pictures.skipped import Skipped, no_picture
 
 SPLITS = {
     "train": ("train", "training", "training_set"),
@@ -23,7 +25,10 @@ def recognize(path: Path) -> bool:
     if not path.is_dir():
         return False
     suffixes = picture_suffixes()
-    return bool(_folders(path)) and not any(p.suffix.lower() in suffixes for p in path.iterdir() if p.is_file())
+    files = (p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    return bool(_folders(path)) and not any(
+        p.suffix.lower() in suffixes or (not p.suffix and looks_like_picture(p)) for p in files
+    )
 
 
 def open_class_folders(path: Path, split: str) -> Dataset:
@@ -37,15 +42,17 @@ def open_class_folders(path: Path, split: str) -> Dataset:
     root = _split_folder(path, split)
     paths: list[Path] = []
     labels: list[int] = []
-    folders = _folders(root)
+    folders, skipped = _folders(root), Skipped()
+    skipped.add_others(root)
     for label, folder in enumerate(folders):
-        found = find_pictures([folder])
+        found = find_pictures([folder], skipped)
         paths += found
         labels += [label] * len(found)
     if not paths:
-        raise DataError(f"{root}: holds no picture in the folders {', '.join(f.name for f in folders) or '(none)'}")
+        raise no_picture(str(root), skipped, f" in the folders {', '.join(f.name for f in folders) or '(none)'}")
     classes = tuple(folder.name for folder in folders)
-    return Dataset(f"folders of pictures in {root}", classes, np.array(labels, np.int64), FileSource(paths))
+    name, notes = f"folders of pictures in {root}", tuple(skipped.lines())
+    return Dataset(name, classes, np.array(labels, np.int64), FileSource(paths), notes)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
-from cnnfast.errors import DataError
-from cnnfast.images.pictures.files import find_pictures, picture_suffixes
+from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.kinds import picture_suffixes
+from cnnfast.images.pictures.skipped import Skipped, no_picture
 
 
 def recognize(path: Path) -> bool:
@@ -23,10 +24,11 @@ def open_picture_folder(path: Path, split: str) -> Dataset:
     DataError
         If there is none.
     """
-    paths = find_pictures([path])
+    skipped = Skipped()
+    paths = find_pictures([path], skipped)
     if not paths:
-        raise DataError(f"{path}: holds no picture; known suffixes: {' '.join(sorted(picture_suffixes()))}")
-    return Dataset(f"pictures in {path}", None, None, FileSource(paths))
+        raise no_picture(str(path), skipped)
+    return Dataset(f"pictures in {path}", None, None, FileSource(paths), tuple(skipped.lines()))
 
 
 FORMAT = DatasetFormat("pictures", "a picture, or a folder of pictures", recognize, open_picture_folder)

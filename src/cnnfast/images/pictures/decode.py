@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnnfast.errors import InputError, PictureError
-from cnnfast.images.pictures.files import UNDECODABLE
+from cnnfast.images.pictures.kinds import UNDECODABLE
 from cnnfast.images.pictures.opening import Picture, name_of, open_picture
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels

@@ -5,23 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnfast.errors import DataError
+from cnnfast.images.pictures.kinds import looks_like_picture, picture_suffixes
+from cnnfast.images.pictures.skipped import HIDDEN, NO_SUFFIX, Skipped
 from cnnfast.runtime.arguments import many, path_of
 
-UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
-"""Formats that Pillow recognizes but decodes only with another program (Ghostscript for EPS) or not at all."""
+
+class Found(NamedTuple):
+    """A picture, and where it was found.
+
+    Attributes
+    ----------
+    path : Path
+    below : Path
+        Its place below the folder that was searched; only its name if it was named itself.
+    """
+
+    path: Path
+    below: Path
 
 
-def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def find_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None) -> list[Path]:
     """List the pictures that files and folders stand for, in an order that depends on names only.
 
     A file named here is taken whatever it is called. Inside a folder, at any depth, files with a suffix of a picture
-    format are taken, hidden ones are not, and a folder reached twice through links is entered once.
+    format are taken, and files without a suffix that begin like one; hidden ones are not, and a folder reached twice
+    through links is entered once.
 
     Parameters
     ----------
     paths : iterable of path
+    skipped : Skipped, optional
+        Counts the files that are not taken.
 
     Returns
     -------
@@ -42,10 +59,10 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     >>> [path.name for path in find_pictures([folder])]
     ['a.png', 'b.JPG']
     """
-    return list(dict.fromkeys(iter_pictures(paths)))
+    return list(dict.fromkeys(found.path for found in iter_pictures(paths, skipped)))
 
 
-def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def iter_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None) -> Iterator[Found]:
     """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
 
     Raises
@@ -57,33 +74,19 @@ def iter_pictures(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     --------
     >>> next(iter_pictures([]), None)
     """
+    skipped = Skipped() if skipped is None else skipped
     suffixes = picture_suffixes()
     for path in (path_of("a picture or folder", path) for path in many("paths", paths)):
         if os.path.isdir(path):
-            yield from _walk(path, suffixes)
+            for file in _walk(path, suffixes, skipped):
+                yield Found(file, file.relative_to(path) if file != path else Path(path.name))
         elif os.path.lexists(path):
-            yield path
+            yield Found(path, Path(path.name))
         else:
             raise DataError(f"{path}: no such file or folder; name pictures or folders that hold pictures")
 
 
-def picture_suffixes() -> frozenset[str]:
-    """Return the lower-case suffixes, with the dot, of the formats that can be read.
-
-    Examples
-    --------
-    >>> {".jpg", ".png", ".webp"} <= picture_suffixes()
-    True
-    """
-    from PIL import Image
-
-    known = Image.registered_extensions()
-    # MPO (several JPEGs in one file) has no separate opener; that of JPEG recognizes it.
-    readable = {*Image.OPEN, "MPO"} - UNDECODABLE
-    return frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
-
-
-def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+def _walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[Path]:
     entered: set[tuple[int, int]] = set()
     waiting = [(folder, True)]
     while waiting:
@@ -96,17 +99,27 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
             if (status.st_dev, status.st_ino) in entered:
                 continue
             entered.add((status.st_dev, status.st_ino))
-            waiting.extend(reversed(_entries(path, suffixes)))
+            waiting.extend(reversed(_entries(path, suffixes, skipped)))
         except OSError:
             # Yielded as if it were a picture, so that reading it reports the folder by name with the reason.
             yield path
 
 
-def _entries(folder: Path, suffixes: frozenset[str]) -> list[tuple[Path, bool]]:
+def _entries(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> list[tuple[Path, bool]]:
     """List what is worth entering or reading in a folder, sorted by name, with whether it is a folder."""
+    taken = []
     with os.scandir(folder) as entries:
-        visible = [(folder / e.name, _may_be_entered(e)) for e in entries if not e.name.startswith(".")]
-    return sorted((p, is_folder) for p, is_folder in visible if is_folder or p.suffix.lower() in suffixes)
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith("."):
+                skipped.add(HIDDEN)
+            elif _may_be_entered(entry):
+                taken.append((path, True))
+            elif path.suffix.lower() in suffixes or (not path.suffix and looks_like_picture(path)):
+                taken.append((path, False))
+            else:
+                skipped.add(path.suffix.lower() or NO_SUFFIX)
+    return sorted(taken)
 
 
 def _may_be_entered(entry: os.DirEntry[str]) -> bool:

@@ -1,0 +1,115 @@
+"""Which files are pictures, by their suffixes, or by their first bytes where they have none."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from cnnfast._frozen import frozen
+
+UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Formats that Pillow recognizes but decodes only with another program (Ghostscript for EPS) or not at all."""
+
+HEAD = 32
+"""Bytes that the formats are recognized by."""
+
+
+@frozen
+class Extra:
+    """Kinds of files that one more package reads.
+
+    Attributes
+    ----------
+    name : str
+        Of the extra, as in ``pip install 'cnnfast[name]'``.
+    module : str
+        What that installs.
+    suffixes : tuple of str
+    """
+
+    name: str
+    module: str
+    suffixes: tuple[str, ...]
+
+    @property
+    def is_installed(self) -> bool:
+        """Return whether the package is there; it is not imported for that."""
+        return _is_there(self.module)
+
+
+HEIF = Extra("heif", "pillow_heif", (".heic", ".heics", ".heif", ".hif", ".avif"))
+RAW_SUFFIXES = (
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos",
+    ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".srw",
+)  # fmt: skip
+RAW = Extra("raw", "rawpy", RAW_SUFFIXES)
+EXTRAS = (HEIF, RAW)
+
+
+@cache
+def _is_there(module: str) -> bool:
+    return find_spec(module) is not None
+
+
+def picture_suffixes() -> frozenset[str]:
+    """Return the lower-case suffixes, with the dot, of the formats that can be read here.
+
+    Examples
+    --------
+    >>> {".jpg", ".png", ".webp"} <= picture_suffixes()
+    True
+    """
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    # MPO (several JPEGs in one file) has no separate opener; that of JPEG recognizes it.
+    readable = {*Image.OPEN, "MPO"} - UNDECODABLE
+    by_pillow = frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
+    return by_pillow.union(*(extra.suffixes for extra in EXTRAS if extra.is_installed))
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Return whether the first bytes of a file are those of a format that can be read; for files without a suffix.
+
+    A file that cannot be opened counts as one, so that reading it reports it by name with the reason.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "README"
+    >>> _ = file.write_bytes(b"Python reads this.")
+    >>> looks_like_picture(file)
+    False
+    """
+    from PIL import Image
+
+    if not path.is_file():  # opening a pipe would block
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return True
+    Image.init()
+    if head[4:8] == b"ftyp" and HEIF.is_installed and head[8:12] in HEIF_BRANDS:
+        return True
+    return any(_accepts(name, head) for name in Image.OPEN if name not in UNDECODABLE)
+
+
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"})
+"""What files of HEIF and AVIF name as their kind after ``ftyp``."""
+
+
+def _accepts(name: str, head: bytes) -> bool:
+    from PIL import Image
+
+    accept = Image.OPEN[name][1]
+    if accept is None or not head:
+        return False
+    if name == "PPM":  # recognized by two letters, with which a text may begin
+        return head[2:3].isspace() and bool(accept(head))
+    try:
+        return bool(accept(head))
+    except Exception:  # a few bytes are too few for some
+        return False
