@@ -31,15 +31,12 @@ from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-cimport openmp
 from cpython.exc cimport PyErr_WarnEx
 from cython.parallel cimport parallel, prange
 
 from cnnfast cimport _csrc
+from cnnfast cimport _openmp as openmp
 from cnnfast._csrc cimport epilogue as Epilogue
-
-cdef extern from "<stdlib.h>" nogil:
-    void* aligned_alloc(size_t alignment, size_t size)
 
 cdef extern from "fp_mode.h" nogil:
     ctypedef unsigned long long floating_mode

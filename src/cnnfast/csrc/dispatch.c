@@ -11,6 +11,8 @@
 #elif defined(__aarch64__) && defined(__linux__) && !defined(CNNFAST_PORTABLE)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(_WIN32) && !defined(CNNFAST_PORTABLE)
+#include "small_windows.h"
 #endif
 
 /* An instruction set and its integer kernels: by products of 16 bits, by a dot product of bytes and by matrix tiles, which
@@ -99,6 +101,9 @@ int cnnfast_isa_supported(int index) { return index == 0; }
 static int has_multiplier(int index, int which) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #elif defined(__APPLE__)
 static int has_multiplier(int index, int which) { return 1; } /* every one of them has it */
+#elif defined(_WIN32)
+enum { DOT_PRODUCTS = 43 }; /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE, which older headers lack */
+static int has_multiplier(int index, int which) { return IsProcessorFeaturePresent(DOT_PRODUCTS) != 0; }
 #else
 static int has_multiplier(int index, int which) { return 0; }
 #endif

@@ -1,7 +1,15 @@
 /* Whether the system gives as many threads as a call wants: libgomp ends the process where it does not, under a limit of
-   processes for example. Found out once for each larger number, by creating them; each caller has its own team. */
+   processes for example. Found out once for each larger number, by creating them; each caller has its own team. Without OpenMP there is one thread. */
 #pragma once
 
+#ifndef _OPENMP
+static int afford(int wanted) { return wanted < 1 ? wanted : 1; }
+
+#elif defined(_WIN32)
+/* neither is there such a limit, nor pthreads */
+static int afford(int wanted) { return wanted; }
+
+#else
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -28,3 +36,4 @@ static int afford(int wanted) {
     if (count == wanted - 1) afforded = wanted;
     return count + 1;
 }
+#endif

@@ -4,7 +4,13 @@
    let others run in between. */
 #pragma once
 
+#if defined(_WIN32)
+#include "small_windows.h"
+static inline void let_others_run(void) { SwitchToThread(); }
+#else
 #include <sched.h>
+static inline void let_others_run(void) { sched_yield(); }
+#endif
 
 typedef struct claim {
     int claimed, done;
@@ -20,7 +26,7 @@ static inline void finish_part(claim *t) { __atomic_fetch_add(&t->done, 1, __ATO
 /* Wait for that many spins, then let others run; return whether all parts are done. */
 static inline int wait_for_parts(const claim *t, int parts, int spins) {
     for (int spin = 0; __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < parts; spin++) {
-        if (spin >= spins) return sched_yield(), 0;
+        if (spin >= spins) return let_others_run(), 0;
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #elif defined(__aarch64__)

@@ -13,6 +13,11 @@ cdef extern from *:
     """
     void trim_heap() nogil
 
+cdef extern from "aligned_memory.h" nogil:
+    void* alloc_aligned(size_t alignment, size_t size)
+    void* alloc_streamed(size_t size)
+    void free_aligned(void* memory)
+
 cdef enum:
     ALIGNMENT = 64
     WORTH_TRIMMING = 1 << 20               # bytes of weights: packing them has taken several times as much
@@ -40,7 +45,7 @@ cdef Block borrow(size_t size) except *:
         block = _idle[best]
         _forget(best)
         return block
-    block.data, block.size = aligned_alloc(ALIGNMENT, size), size
+    block.data, block.size = alloc_aligned(ALIGNMENT, size), size
     if block.data == NULL:
         raise MemoryError(f"no memory for arenas of {size} bytes")
     return block
@@ -49,10 +54,10 @@ cdef Block borrow(size_t size) except *:
 cdef void give_back(Block block) noexcept:
     global _idle_count, _idle_bytes
     if block.size > MAX_IDLE_BYTES:
-        free(block.data)
+        free_aligned(block.data)
         return
     while _idle_count == MAX_IDLE or _idle_bytes + block.size > MAX_IDLE_BYTES:
-        free(_idle[0].data)
+        free_aligned(_idle[0].data)
         _forget(0)
     _idle[_idle_count] = block
     _idle_count += 1

@@ -5,7 +5,9 @@
 cdef extern from *:
     """
     #include <time.h>
-    #if defined(__linux__)
+    #if defined(_WIN32)
+    #include "small_windows.h"
+    #elif defined(__linux__)
     #include <sys/syscall.h>
     #include <unistd.h>
     #elif defined(__APPLE__)
@@ -28,6 +30,9 @@ cdef extern from *:
     static call_state *all_calls;                    /* under the GIL */
 
     static long long milliseconds(void) {
+    #if defined(_WIN32)
+        return (long long)GetTickCount64();
+    #else
         struct timespec now;
     #ifdef CLOCK_MONOTONIC_COARSE
         clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* a few nanoseconds, to some milliseconds */
@@ -35,6 +40,7 @@ cdef extern from *:
         clock_gettime(CLOCK_MONOTONIC, &now);
     #endif
         return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    #endif
     }
 
     /* Python runs handlers in its main thread only; others need not ask for the GIL. */

@@ -1,10 +1,5 @@
 # Which instruction set runs, and how fast this machine multiplies and adds.
 
-cdef extern from "<omp.h>" nogil:
-    ctypedef enum omp_pause_resource_t:
-        omp_pause_soft
-    int omp_pause_resource_all(omp_pause_resource_t kind)
-
 
 def known_isas():
     """Return the names of the instruction sets that this build has, the most capable last."""
@@ -97,6 +92,11 @@ def dot_peak(int rounds=200_000):
     return best / 1e9
 
 
+def has_openmp():
+    """Return whether this build can compute with several threads."""
+    return openmp.HAS_OPENMP
+
+
 def max_threads():
     """Return the number of threads that OpenMP would use."""
     return openmp.omp_get_max_threads()
@@ -105,7 +105,7 @@ def max_threads():
 def release_threads():
     """Let the OpenMP threads that wait for the calling thread end; its next parallel call starts new ones."""
     with nogil:
-        omp_pause_resource_all(omp_pause_soft)
+        openmp.release_team()
 
 
 def count_threads(int threads):

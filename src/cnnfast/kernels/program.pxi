@@ -19,7 +19,7 @@ cdef extern from "teams.h" nogil:
 cdef int affordable(int wanted) except -1:
     # how many threads a call gets; called with the GIL
     cdef int given = afford(wanted)
-    if given < wanted:
+    if given < wanted and openmp.HAS_OPENMP:
         message = f"the system gives {given} of {wanted} threads; cnnfast computes with those"
         PyErr_WarnEx(RuntimeWarning, message.encode(), 2)
     return given

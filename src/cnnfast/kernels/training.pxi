@@ -10,9 +10,6 @@
 
 from libc.string cimport memcpy, memset
 
-cdef extern from "huge_pages.h" nogil:
-    void* alloc_streamed(size_t size)
-
 cdef enum:
     MAX_CHUNKS = 16
     SUM_BLOCK = 4096
@@ -179,9 +176,9 @@ cdef class Training:
 
     def __dealloc__(self):
         free(self._norms)
-        free(self._scratch)
-        free(self._groups)
-        free(self._partial)
+        free_aligned(self._scratch)
+        free_aligned(self._groups)
+        free_aligned(self._partial)
 
     def step(self, images, results, float[::1] gradients, int threads, pixels=None, double[::1] seconds=None):
         """Run all phases for N images and fill the gradients of the mean loss.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.config import forced_isa, openmp_that_sleeps
 
@@ -18,6 +20,10 @@ INTERFACE = 19
 
 
 def _check_interface() -> None:
+    made = Path(kernels.__file__)
+    newer = made.with_name("_kernels.abi3.so")
+    if made.name != newer.name and newer.exists() and "t-" not in made.name:
+        raise ConfigError(f"{made}: these compiled kernels hide those in {newer.name} next to them; remove one of both")
     built = getattr(kernels, "INTERFACE", 0)
     if built != INTERFACE:
         raise ConfigError(

@@ -3,7 +3,7 @@
 In this order: the argument of a call, ``with cnnfast.threads(n)``, `set_num_threads`, ``CNNFAST_NUM_THREADS``,
 ``OMP_NUM_THREADS``, and what the operating system grants: the affinity mask and the CPU quota of the container. The
 last three may have been lowered in the OpenMP runtime, as ``threadpoolctl.threadpool_limits`` does. The number that the
-runtime starts with does not count as a decision: it ignores quotas.
+runtime starts with does not count as a decision: it ignores quotas. A build without OpenMP computes with one thread.
 
 libgomp's threads do not survive a fork. Before Python's ``os.fork`` they are released, so that parent and child start
 new ones; a child that was forked in another way always computes with one thread, because it would hang with more.
@@ -25,6 +25,9 @@ from cnnfast.errors import ConfigError
 from cnnfast.runtime.arguments import quoted
 from cnnfast.runtime.config import openmp_setting, thread_setting
 from cnnfast.runtime.dispatch import kernels
+
+WITHOUT_OPENMP = "this build of cnnfast, which has no OpenMP"
+"""Who decides that calls compute with one thread where the compiler had no OpenMP."""
 
 A_FEW, TIMES = 16, 4
 """More threads than both, the first and the second times the CPUs, never help; libgomp may even end the process."""
@@ -102,6 +105,8 @@ def get_num_threads() -> int:
 def decide(argument: int | None = None) -> tuple[int, str]:
     """Return the number of threads and who decided it."""
     number, who = _wish(argument)
+    if number > 1 and not kernels.has_openmp():
+        return 1, WITHOUT_OPENMP
     if number > A_FEW and (sane := _sane(number)) < number:
         number, who = sane, f"{granted()[1]}, which is less than {who} asks for"
     if _lost_its_threads and number > 1:
@@ -119,12 +124,21 @@ def of_call(argument: int | None = None) -> int:
             number = _limited(*_outside())[0]
     else:
         number = checked(argument)
+    if not kernels.has_openmp():
+        return _single(number, asked=argument is not None or _in_context.get() or _for_process)
     if number > A_FEW:
         number = _sane(number)
     if number == 1 or _lost_its_threads:
         return 1
     _parallel.add(threading.get_ident())
     return number
+
+
+def _single(number: int, asked: object) -> int:
+    """Return the one thread of a build without OpenMP, with a warning to who has asked for more."""
+    if number > 1 and asked:
+        warnings.warn(f"{number} threads: {WITHOUT_OPENMP}, computes with 1", RuntimeWarning, stacklevel=4)
+    return 1
 
 
 def _sane(number: int) -> int:
