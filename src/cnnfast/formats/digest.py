@@ -63,8 +63,8 @@ def write_sealed(path: Path, metadata: Mapping[str, str], arrays: Mapping[str, A
     tensors.write(path, sealed(header, ordered), ordered)
 
 
-def read_sealed(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """Return the metadata and the arrays of a file.
+def read_sealed(path: Path, mapped: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
+    """Return the metadata and the arrays of a file, which is mapped if that is asked for, or it is large.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read_sealed(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     OSError
         If it cannot be read.
     """
-    data = tensors.bytes_of(path, END)
+    data = tensors.bytes_of(path, END, mapped)
     check_digest(data)
     metadata, arrays = tensors.unpack(data)
     del metadata[DIGEST]

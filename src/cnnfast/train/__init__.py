@@ -18,7 +18,8 @@
 `augment`, `affine_augment`  views of the images; `rng` makes their random numbers
 `examples`, `reading`      images in memory; data sets become such
 `sources`                  how a step gets its images
-`trainer`                  the loop over epochs
+`trainer`, `stepping`      the loop over epochs, and what computes its steps
+`parallel`                 steps of which each part is computed by a worker: processes, pools, clusters
 `checkpoint`, `history`    the files in the folder of a run
 `transfer`                 transfer learning above a frozen part
 `whitening`, `norms`       a first layer computed from the images; batch-norm that is folded away after training
@@ -35,6 +36,7 @@ from cnnfast.train.fitting import FitResult, fit
 from cnnfast.train.losses import LOSSES, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.norms import with_batch_norm, without_batch_norm
 from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
+from cnnfast.train.parallel import Executor, Futures, InProcess, Processes
 from cnnfast.train.reading import load_examples
 from cnnfast.train.recipe import EarlyStopping, Recipe
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
@@ -60,13 +62,17 @@ __all__ = [
     "Cutout",
     "EarlyStopping",
     "Examples",
+    "Executor",
     "FitResult",
     "Flip",
+    "Futures",
+    "InProcess",
     "LinearDecay",
     "Lookahead",
     "MeanSquaredError",
     "Muon",
     "OneCycle",
+    "Processes",
     "Recipe",
     "Rotate",
     "Shear",

@@ -17,14 +17,16 @@ from cnnfast.images.preprocess import Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime.arguments import flag, instance, listed, path_of, quoted, text
 from cnnfast.runtime.threads import threads_or_default
-from cnnfast.train.engine.base import Engine, all_but, scores_graph
-from cnnfast.train.engine.chwn import make_engine
+from cnnfast.train.engine.base import all_but, scores_graph
 from cnnfast.train.examples import Examples, check_classes, split
 from cnnfast.train.history import Row
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
+from cnnfast.train.parallel.executors import Executor, checked_executor, working
+from cnnfast.train.parallel.job import Job
 from cnnfast.train.reading import as_examples
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import AugmentedImages, ExampleSource
+from cnnfast.train.stepping import executor_steps
 from cnnfast.train.trainer import Trainer
 from cnnfast.train.transfer import frozen_features, joined, upper_part, with_graph
 
@@ -67,10 +69,11 @@ def fit(
     threads: int | None = None,
     progress: bool | None = None,
     report: Callable[[Row], None] | None = None,
+    executor: Executor | None = None,
 ) -> FitResult:
     """Train a network, beginning with the weights it has; it is not changed, a new one is returned.
 
-    The result depends on network, data and recipe only: not on threads or interruptions.
+    The result depends on network, data and recipe only: not on threads, interruptions or an executor.
 
     Parameters
     ----------
@@ -102,6 +105,9 @@ def fit(
         Show a bar on stderr; by default if that is a terminal.
     report : callable, optional
         Called with the row of every finished epoch.
+    executor : Executor, optional
+        What computes the parts of each step, such as `cnnfast.train.Processes` or `cnnfast.spark.SparkExecutor`; by
+        default this process.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def fit(
     TrainingError
         If the loss is not finite; its ``network`` has the last good weights.
     UnsupportedError
-        If the network has an op that cannot be trained.
+        If the network has an op that cannot be trained, or with an executor a batch-norm over whole batches.
 
     Examples
     --------
@@ -143,6 +149,8 @@ def fit(
     )
     freeze = text("freeze", freeze)
     frozen_params = [text("a name in frozen_params", name) or "" for name in listed("frozen_params", frozen_params)]
+    if executor is not None:
+        executor = checked_executor(executor)
     if resume and run_dir is None:
         raise ConfigError("resume needs run_dir=FOLDER, the folder of the run to continue")
     names = net.class_names
@@ -157,13 +165,17 @@ def fit(
             _check_images(part, net)
     loss = recipe.loss or _default_loss(net, recipe)
     with threads_or_default(threads):
-        trainer = _trainer(net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir)
+        trainer, job = _trainer(net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir, executor)
         classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
         check_classes(examples, classes)
         if held is not None:
             check_classes_of_validation(held, classes)
         trainer.begin(resume)
-        ended = trainer.run(progress, report)
+        if executor is None or trainer.ended:
+            ended = trainer.run(progress, report)
+        else:
+            with working(executor, job):
+                ended = trainer.run(progress, report)
     return FitResult(trainer.network(), tuple(trainer.history), ended, held)
 
 
@@ -177,7 +189,8 @@ def _trainer(
     frozen_params: Iterable[str],
     cache: str | os.PathLike[str] | None,
     run_dir: str | os.PathLike[str] | None,
-) -> Trainer:
+    executor: Executor | None,
+) -> tuple[Trainer, Job]:
     folder = None if run_dir is None else Path(run_dir)
     graph, source, watched = (
         net.graph,
@@ -194,14 +207,14 @@ def _trainer(
             None if held is None else frozen_features(net, freeze, held, plain, kept),
         ]
     pixels = net.preprocess.affine() if net.preprocess is not None and freeze is None else None
-    engine: Engine = make_engine(
-        graph,
-        loss,
-        min(recipe.batch, len(examples)),
-        trainable=all_but(graph, loss, frozen_params),
-        seed=recipe.seed % (1 << 32),
-        pixels=pixels,
-    )
+    assert parts[0] is not None
+    job = Job(graph, loss, all_but(graph, loss, frozen_params), pixels, recipe, parts[0])
+    # With an executor no images pass through this process.
+    engine = job.engine(min(recipe.batch, len(examples)) if executor is None else 1)
+    steps = None
+    if executor is not None:
+        engine.check_divisible()
+        steps = executor_steps(engine, parts[0], recipe, executor)
 
     def finish(trained: Graph) -> Network:
         whole = trained if freeze is None else joined(net.graph, trained)
@@ -212,8 +225,7 @@ def _trainer(
     def runner(trained: Graph) -> Network:
         return Network.from_graph(trained, preprocess=net.preprocess if freeze is None else None)
 
-    assert parts[0] is not None
-    return Trainer(engine, recipe, parts[0], parts[1], finish, runner, folder)
+    return Trainer(engine, recipe, parts[0], parts[1], finish, runner, folder, steps), job
 
 
 def _validation(

@@ -91,6 +91,9 @@ class Recipe:
     averaging : EMA, SWA or Lookahead, optional
         The network is then the average of the weights; statistics of batch-norm are averaged like weights.
     stopping : EarlyStopping, optional
+    norm_over : {"batch", "chunk"}
+        What batch-norm takes its statistics over: all images of a step, or each of the at most 16 chunks in which they
+        are computed, so that an executor can compute them apart. A chunk of few images makes another network of it.
     seed : int
         From 0 to 2**63 - 1; decides order, views, dropout and the part for validation.
 
@@ -116,6 +119,7 @@ class Recipe:
     averaging: Averaging | None = None
     stopping: EarlyStopping | None = None
     seed: int = 0
+    norm_over: str = "batch"
 
     def __post_init__(self) -> None:
         for name, minimum in (("epochs", 1), ("batch", 1), ("seed", 0)):
@@ -125,6 +129,7 @@ class Recipe:
         _check_kind("loss", self.loss, LOSSES, optional=True)
         _check_kind("averaging", self.averaging, AVERAGES, optional=True)
         _check_kind("stopping", self.stopping, {"": EarlyStopping}, optional=True)
+        one_of("norm_over", self.norm_over, ("batch", "chunk"))
         check_range("label_smoothing", self.label_smoothing, below=1)
         if self.clip_norm is not None:
             check_range("clip_norm", self.clip_norm, above=0)
@@ -136,7 +141,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as values that JSON can hold."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
 def _check_kind(name: str, value: object, known: Mapping[str, type], optional: bool = False) -> None:
@@ -148,12 +153,13 @@ def _check_kind(name: str, value: object, known: Mapping[str, type], optional: b
     raise ConfigError(f"{name} must be one of {', '.join(names)}, as in {name}={meant}(), but is {given}")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a setting as values that JSON can hold; of an object its fields, and its class as ``kind``."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"kind": type(value).__name__, **fields}
     return value

@@ -101,11 +101,14 @@ class Features:
         return net.forward(self.arrays[0], layout="nchw").reshape(len(self.examples), -1)
 
 
+def epoch_parts(recipe: Recipe, epoch: int, count: int) -> list[Array]:
+    """Return the numbers of the images of each step of an epoch."""
+    return np.array_split(rng.order(recipe.seed, epoch, count), -(-count // recipe.batch))
+
+
 def batches(source: ExampleSource, recipe: Recipe, epoch: int) -> Iterator[tuple[Array, Array]]:
     """Yield the numbers of the images of each step, (n,), and its input, (n, ...)."""
-    count = len(source.examples)
-    order = rng.order(recipe.seed, epoch, count)
-    parts = np.array_split(order, -(-count // recipe.batch))
+    parts = epoch_parts(recipe, epoch, len(source.examples))
     make = source.views(epoch)
     if not recipe.augment:
         yield from ((part, make(part)) for part in parts)

@@ -20,11 +20,13 @@ from cnnfast.train import history as files
 from cnnfast.train.averaging import State, move
 from cnnfast.train.checkpoint import Checkpoint, check_arrays, check_identity, load_checkpoint
 from cnnfast.train.engine.base import Engine, trainable_names
+from cnnfast.train.engine.chwn import ChwnEngine
 from cnnfast.train.history import Row
 from cnnfast.train.optimizers import Role, clip_gradients
 from cnnfast.train.progress import Bar
 from cnnfast.train.recipe import Recipe
-from cnnfast.train.sources import ExampleSource, batches
+from cnnfast.train.sources import ExampleSource
+from cnnfast.train.stepping import Steps, local_steps
 
 FINISHED, EARLY, INTERRUPTED = "finished", "early", "interrupted"
 """How training ended."""
@@ -37,7 +39,7 @@ class Trainer:
 
     Parameters
     ----------
-    engine : Engine
+    engine : ChwnEngine
     recipe : Recipe
     source : ExampleSource
         What is learned from.
@@ -49,20 +51,24 @@ class Trainer:
         Makes the network that `source` and `validation` can be given to.
     folder : Path, optional
         Where history and checkpoint go.
+    steps : Steps, optional
+        What computes the steps of an epoch; by default the engine, in this process.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        engine: ChwnEngine,
         recipe: Recipe,
         source: ExampleSource,
         validation: ExampleSource | None,
         finish: Finish,
         runner: Finish,
         folder: Path | None = None,
+        steps: Steps | None = None,
     ) -> None:
         self.engine, self.recipe, self.source, self.validation = engine, recipe, source, validation
         self.finish, self.runner, self.folder = finish, runner, folder
+        self.steps = local_steps(engine, source, recipe) if steps is None else steps
         self.history: list[Row] = []
         self.step = 0
         self.parts = {name: recipe.optimizer.part(role) for name, role in roles(engine).items()}
@@ -109,8 +115,7 @@ class Trainer:
         start = time.perf_counter()
         total = hits = seen = 0.0
         steps = -(-len(examples) // self.recipe.batch)
-        for number, (part, x) in enumerate(batches(self.source, self.recipe, epoch), 1):
-            loss, scores = self.engine.step(x, examples.labels[part], self.step)
+        for number, (part, loss, scores) in enumerate(self.steps(epoch, self.step), 1):
             if not np.isfinite(loss):
                 raise self._diverged(loss, epoch)
             rate = self._update(steps, epoch + 1 if number == steps else None)

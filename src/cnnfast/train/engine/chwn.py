@@ -87,14 +87,24 @@ class ChwnEngine(Engine):
         UnsupportedError
             If a batch-norm needs the statistics of the whole batch.
         """
+        self.check_divisible()
+        wanted = self._checked(x, targets)
+        return self._partial(x, wanted, step_number, total, checked_chunks(chunk, total, len(x)))
+
+    def check_divisible(self) -> None:
+        """Check that chunks of a step can be computed apart.
+
+        Raises
+        ------
+        UnsupportedError
+            If a batch-norm needs the statistics of the whole batch.
+        """
         if self._running and self.norm_over == "batch":
             raise UnsupportedError(
                 "a step of this network cannot be computed in parts: before any image can pass a batch-norm, its "
                 "statistics need all images of the batch; take them over each chunk (Recipe(norm_over='chunk'), which "
                 "gives another network), freeze scale and shift of every batch-norm, or train in one process"
             )
-        wanted = self._checked(x, targets)
-        return self._partial(x, wanted, step_number, total, checked_chunks(chunk, total, len(x)))
 
     def _partial(self, x: Array, targets: Array, step_number: int, total: int, chunks: range) -> Partial:
         if self._running:
