@@ -151,7 +151,7 @@ class DatasetInputs:
 
 
 def open_inputs(paths: Sequence[str], split: str, skipped: Skipped) -> list[Inputs]:
-    """Return where the images of the paths come from; ``skipped`` counts the files that are no images.
+    """Return where the images of the paths come from; ``skipped`` counts the files that are not images.
 
     Raises
     ------

@@ -186,9 +186,9 @@ def _of_path(path: str | os.PathLike[str]) -> Iterator[object]:
         yield path
         return
     empty = True
-    for picture in iter_pictures([path]):
+    for found in iter_pictures([path]):
         empty = False
-        yield picture
+        yield found.path
     if empty:
         yield PictureError(os.fspath(path), "is a folder without pictures")
 
