@@ -8,6 +8,7 @@ NEEDS = {
     "torch": "src/cnnfast/formats/torch/*",
     "onnx": "src/cnnfast/formats/onnx/*",
     "pyarrow": "src/cnnfast/arrow/*",
+    "prometheus_client": "src/cnnfast/serve/*",
     "sklearn": "src/cnnfast/sklearn.py",
 }
 """Packages that nothing but an optional reader imports, and where."""

@@ -38,6 +38,7 @@ from cnnfast.images.pictures.pixels import get_max_pixels, set_max_pixels
 COMMANDS = {
     "find": "find the pictures of a class among many",
     "classify": "print what each picture shows",
+    "serve": "classify for other programs over HTTP, and on a page to drop pictures on",
     "evaluate": "measure how often a network is right, on labeled images",
     "train": "train a network on labeled images, from scratch or on top of another",
     "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, and faster",

@@ -75,7 +75,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+def add_max_pixels(parser: argparse._ActionsContainer) -> None:
     """Add ``--max-pixels``; `cnnfast.cli.main` applies it."""
     parser.add_argument(
         "--max-pixels",
