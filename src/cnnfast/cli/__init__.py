@@ -10,9 +10,13 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `readers`       what the user states about a model file that does not state it itself
 `inputs`        paths of the command line → images, one after the other
 `results_file`  the file of ``--out``: written, and read again by ``--resume``
+`rows_out`      where rows go: that file, or the standard output
 `records`       one row of it, as CSV or JSON
+`escapes`       names of files as text
+`earlier`       what an interrupted run has done, and what is left
+`printing`      the lines on stdout
 `tables`        files of Parquet and Arrow, which `classify` reads and writes
-`export`        copies of, or links to, the pictures that were found
+`export`        pictures copied, linked or moved into folders
 `gallery`       the contact sheet of ``--report``
 `progress`      the bar, and everything that is printed on stderr
 `recipes`       the arguments of `train` that make a recipe

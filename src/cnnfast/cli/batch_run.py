@@ -6,21 +6,25 @@ import argparse
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, nullcontext
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from cnnfast import __version__
 from cnnfast._frozen import frozen
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
-from cnnfast.cli.export import Shelf
+from cnnfast.cli.earlier import Earlier, read_back, remaining
+from cnnfast.cli.escapes import as_text
+from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Inputs, Item, open_inputs
-from cnnfast.cli.models import digest, preprocess_of, stated
+from cnnfast.cli.models import class_names, digest, preprocess_of, stated
 from cnnfast.cli.previews import Previews
+from cnnfast.cli.printing import Printer
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
-from cnnfast.cli.results_file import RowFile
+from cnnfast.cli.rows_out import STDOUT, RowSink, open_rows
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
@@ -43,16 +47,13 @@ class Outcome:
     label, probability
         For the contact sheet.
     line : str, optional
-        To print before the name; None if the image is not worth printing, copying or drawing.
-    shelf : str
-        Sub-folder of ``--copy-to``.
+        To print before the name; None if the image is not worth printing or drawing.
     """
 
     cells: Cells
     label: str
     probability: float
     line: str | None
-    shelf: str = ""
 
 
 class Task(Protocol):
@@ -76,6 +77,10 @@ class Task(Protocol):
         """Return the heading under which a row is counted; the cells may come as text from a file."""
         ...
 
+    def shelf(self, cells: Cells) -> str | None:
+        """Return the sub-folder of ``--copy-to`` for a row, None for no copy; cells may come as text from a file."""
+        ...
+
     def summary(self, counts: Counter[str]) -> str:
         """Return the result in half a line."""
         ...
@@ -87,44 +92,58 @@ def run_task(args: argparse.Namespace, net: Network, judge: Task) -> int:
         return _Sweep(args, net, judge).run()
 
 
+class _Judged(NamedTuple):
+    """An image with its row; without a verdict if it could not be read."""
+
+    item: Item
+    row: Row
+    verdict: Outcome | None
+
+
 class _Sweep:
     def __init__(self, args: argparse.Namespace, net: Network, judge: Task) -> None:
-        if args.resume and args.out is None:
-            raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
+        _check(args)
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
         self.skipped = Skipped()
-        self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped)
+        self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped, args.listed)
         self.gallery = None if args.report is None else Gallery(args.report)
-        folder = args.copy_to or args.link_to
-        self.shelf = None if folder is None else Shelf(folder, args.link_to is not None, args.paths, self.sources)
+        self.shelf = _shelf(args, self.sources)
+        self.unreadable = beside_classes(UNREADABLE, class_names(net))
         self.previews = Previews(net, self.preprocess) if args.thumbnails else None
+        self.printer = Printer(args, judge.columns)
         self.counts: Counter[str] = Counter()
         self.failures = Failures()
+        self.earlier = Earlier()
 
     def run(self) -> int:
         with self._open_rows() as out:
             total = sum(source.count() for source in self.sources)
-            done = 0 if out is None else self._read_back(out)
-            if not total:
-                raise no_picture(", ".join(self.args.paths), self.skipped)
+            if out is not None:
+                self.earlier = read_back(out, self.sources, self._count)
+            if not total + self.earlier.rows:
+                raise no_picture(", ".join(map(as_text, self.args.paths)), self.skipped)
             if out is not None:
                 out.start()
-            with Progress(total, done) as progress:
+            done = self.earlier.rows
+            with Progress(total - self.earlier.present + done, done, self.args.quiet) as progress:
                 try:
-                    self._judge_all(done, out, progress)
+                    self._move_earlier(out)
+                    self._judge_all(out, progress)
                 except KeyboardInterrupt:
                     return self._interrupted(out, done + progress.here)
+            if out is not None:
+                out.finish()
         self._conclude(progress)
         return SOME_FAILED if self.failures.count else OK
 
-    def _open_rows(self) -> RowFile | nullcontext[None]:
+    def _open_rows(self) -> RowSink | nullcontext[None]:
         args = self.args
         if args.out is None:
             return nullcontext()
         settings = {
             "cnnfast": __version__,
-            "model": args.model,
+            "model": as_text(args.model),
             "model_sha256": digest(args.model),
             "split": args.split,
             **stated(args),
@@ -132,22 +151,7 @@ class _Sweep:
             **({"thumbnails": True} if args.thumbnails else {}),
             **self.judge.settings,
         }
-        return RowFile(args.out, self.judge.columns, settings, args.resume, args.force)
-
-    def _read_back(self, out: RowFile) -> int:
-        """Count the rows of an earlier run, and return how many there are."""
-        names = itertools.chain.from_iterable(source.names() for source in self.sources)
-        done = 0
-        for row in out.earlier():
-            name = next(names, None)
-            if name != row.picture:
-                raise ConfigError(
-                    f"{out.path}: cannot be resumed, because its row {done + 1} is about {row.picture}, where the "
-                    f"paths now have {name or 'nothing'}; name the same paths, or start over with --force"
-                )
-            self._count(row)
-            done += 1
-        return done
+        return open_rows(args, self.judge.columns, settings)
 
     def _count(self, row: Row) -> None:
         if row.error is None:
@@ -155,31 +159,56 @@ class _Sweep:
         else:
             self.failures.add(row.picture, row.error)
 
-    def _judge_all(self, done: int, out: RowFile | None, progress: Progress) -> None:
+    def _move_earlier(self, out: RowSink | None) -> None:
+        """Move the pictures that have a row, but were not moved before the earlier run ended."""
+        if out is None or self.shelf is None or not self.shelf.moves or not self.earlier.present:
+            return
+        rows = {row.picture: row for row in out.earlier()}
+        for item in remaining(self.sources, self.preprocess, Earlier()):
+            if item.name in rows:
+                self._put(item, rows[item.name])
+
+    def _judge_all(self, out: RowSink | None, progress: Progress) -> None:
         # decided here, because a thread of the pipeline does not see a `with` block around this one
         self.threads = get_num_threads()
         size = self.args.batch or default_batch(self.threads)
         most = None if self.previews is None else self.previews.READ_AHEAD
         pipeline = Pipeline[Item](self._load, self._compute, size, self.threads, lambda item: item.path, most)
-        with closing(pipeline.run(self._items(done))) as outcomes:
+        with closing(pipeline.run(remaining(self.sources, self.preprocess, self.earlier))) as outcomes:
             while batch := list(itertools.islice(outcomes, size)):
-                rows, lines = [], []
+                judged = [self._judge(item, outcome) for item, outcome in batch]
                 for item, outcome in batch:
-                    row, line = self._judge(item, outcome)
                     self._count_preview(item, outcome, progress)
-                    self._count(row)
-                    rows.append(row)
-                    lines += [] if line is None else [line]
-                if out is not None:
-                    out.write(rows)
-                progress.advance(len(rows))
-                progress.print(lines)
+                self._keep(judged, out)
+                progress.advance(len(judged))
+                lines = [
+                    self.printer.line(row, None if verdict is None else verdict.line) for _, row, verdict in judged
+                ]
+                progress.print([line for line in lines if line is not None])
 
-    def _items(self, done: int) -> Iterator[Item]:
-        for source in self.sources:
-            skip = min(done, len(source)) if done else 0
-            done -= skip
-            yield from source.items(skip, self.preprocess)
+    def _keep(self, judged: Sequence[_Judged], out: RowSink | None) -> None:
+        """Write rows, and copy and draw pictures, in the order that loses nothing wherever the run is interrupted."""
+        moves = self.shelf is not None and self.shelf.moves
+        # A picture whose row exists has been copied; one that has been moved has a row.
+        places = {} if moves else {one.item.name: self._put(one.item, one.row) for one in judged}
+        if out is not None:
+            out.write([one.row for one in judged])
+        places |= {one.item.name: self._put(one.item, one.row) for one in judged} if moves else {}
+        for item, row, verdict in judged:
+            self._count(row)
+            if self.gallery is not None and verdict is not None and verdict.line is not None:
+                moved = places[item.name] if moves else None
+                self.gallery.add(Tile(moved or item.picture, item.name, verdict.label, verdict.probability, found=True))
+
+    def _put(self, item: Item, row: Row) -> Path | None:
+        """Take a picture into the folder of copies, and return where it is there."""
+        if self.shelf is None:
+            return None
+        if row.error is not None:
+            with suppress(PermissionError):  # said already: this is why it could not be read
+                return self.shelf.put(item, self.unreadable)
+        label = None if row.error is not None else self.judge.shelf(row.cells)
+        return None if label is None else self.shelf.put(item, label)
 
     def _load(self, item: Item, opened: Opened | None) -> Answer:
         if self.previews is None:
@@ -195,22 +224,15 @@ class _Sweep:
     def _compute(self, images: Array) -> Array:
         return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
 
-    def _judge(self, item: Item, outcome: Answer) -> tuple[Row, str | None]:
-        """Return the row of an image and the line to print; copy and draw it."""
+    def _judge(self, item: Item, outcome: Answer) -> _Judged:
         if isinstance(outcome, CnnfastError):
-            return Row(item.name, (), outcome.reason if isinstance(outcome, PictureError) else str(outcome)), None
+            reason = outcome.reason if isinstance(outcome, PictureError) else str(outcome)
+            return _Judged(item, Row(item.name, (), reason), None)
         verdict = self.judge.verdict(outcome)
-        if verdict.line is None:
-            return Row(item.name, verdict.cells, None), None
-        # Before the row is written: a picture whose row exists has been copied.
-        if self.shelf is not None:
-            self.shelf.put(item, verdict.shelf)
-        if self.gallery is not None:
-            self.gallery.add(Tile(item.picture, item.name, verdict.label, verdict.probability, found=True))
-        return Row(item.name, verdict.cells, None), f"{verdict.line}\t{item.name}"
+        return _Judged(item, Row(item.name, verdict.cells, None), verdict)
 
-    def _interrupted(self, out: RowFile | None, done: int) -> int:
-        if out is None:
+    def _interrupted(self, out: RowSink | None, done: int) -> int:
+        if out is None or out.path == STDOUT:
             log("cnnfast: interrupted; with --out FILE a run can be resumed")
         else:
             words = [word for word in self.args.words if word not in ("--resume", "--force")]
@@ -220,12 +242,35 @@ class _Sweep:
 
     def _conclude(self, progress: Progress) -> None:
         summary = self.judge.summary(self.counts)
-        threads = get_num_threads()
-        log(*self.failures.lines(), *self.skipped.lines())
-        if self.previews is not None:
-            log(*self.previews.conclude())
+        log(*self.failures.lines(), *self.skipped.lines(), *self.earlier.lines())
+        if self.shelf is not None and not self.earlier.rows:
+            log(*self.shelf.left_over())
+        about = [] if self.previews is None else self.previews.conclude()
         if self.gallery is not None:
-            log(self.gallery.write(summary))
+            about.append(self.gallery.write(summary))
+        threads = get_num_threads()
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
-        log(f"{summary}{speed}{unreadable}")
+        if not self.args.quiet:
+            log(*about, f"{summary}{speed}{unreadable}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise `ConfigError` for options that do not go together."""
+    if args.resume and (args.out is None or args.out == STDOUT):
+        raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
+    if args.thumbnails and args.move_to is not None:
+        raise ConfigError("--thumbnails looks at some pictures a second time, so it does not go with --move-to")
+    if args.copy_to is None and args.link_to is None and args.move_to is None:
+        for name, given in (("--flat", args.flat), ("--unsure", args.unsure is not None)):
+            if given:
+                raise ConfigError(f"{name} is about the folder of --copy-to, --link-to or --move-to, and there is none")
+
+
+def _shelf(args: argparse.Namespace, sources: Sequence[Inputs]) -> Shelf | None:
+    folders = {"copy": args.copy_to, "link": args.link_to, "move": args.move_to}
+    chosen = next(((how, folder) for how, folder in folders.items() if folder is not None), None)
+    if chosen is None:
+        return None
+    how, folder = chosen
+    return Shelf(folder, how, args.flat, [Path(path) for path in args.paths], sources)

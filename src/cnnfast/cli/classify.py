@@ -10,6 +10,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.cli import options, tables
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
+from cnnfast.cli.export import UNSURE, beside_classes
 from cnnfast.cli.models import class_names, load
 from cnnfast.errors import ConfigError
 from cnnfast.images.preprocess import Array
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what each picture shows."""
+    options.read_files_from(args)
     if tables.named_in(args.paths):
         return tables.run(args)
     tables.refuse_options(args)
@@ -32,15 +34,16 @@ def run(args: argparse.Namespace) -> int:
     names = class_names(net)
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
-    return run_task(args, net, TopLabels(tuple(names), args.top))
+    return run_task(args, net, TopLabels(tuple(names), args.top, args.unsure))
 
 
 @frozen
 class TopLabels:
-    """Judges by the most probable classes."""
+    """Judges by the most probable classes; what is not more probable than ``unsure`` is not sorted by its label."""
 
     classes: tuple[str, ...]
     top: int
+    unsure: float | None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,11 +64,17 @@ class TopLabels:
         width = max(map(len, self.classes))
         line = "\t".join(f"{label:<{width}} {probability:.4f}" for label, probability in ranked)
         label, probability = ranked[0]
-        return Outcome(tuple(cell for pair in ranked for cell in pair), label, probability, line, shelf=label)
+        return Outcome(tuple(cell for pair in ranked for cell in pair), label, probability, line)
 
     def tally(self, cells: Cells) -> str:
         """Return the label."""
         return str(cells[0])
+
+    def shelf(self, cells: Cells) -> str:
+        """Return the label, or the folder of those that are not certain."""
+        label, probability = cells[:2]
+        unsure = self.unsure is not None and float(str(probability)) <= self.unsure
+        return beside_classes(UNSURE, self.classes) if unsure else str(label)
 
     def summary(self, counts: Counter[str]) -> str:
         """Return how many show what."""

@@ -17,7 +17,7 @@ from cnnfast.data import FORMATS, Dataset, open_dataset
 from cnnfast.errors import DataError
 from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
-from cnnfast.images.pictures.files import iter_pictures
+from cnnfast.images.pictures.files import Found, iter_pictures
 from cnnfast.images.pictures.kinds import picture_suffixes
 from cnnfast.images.pictures.skipped import Skipped
 from cnnfast.images.preprocess import Array, Preprocess
@@ -89,26 +89,34 @@ class PictureInputs:
     paths : tuple of Path
     skipped : Skipped
         Counts the files that are not pictures, when the pictures are counted.
+    root : Path, optional
+        For paths of a list: the folder below which all of them are. One that is missing is then a picture that cannot
+        be read, and does not end the run.
     """
 
     paths: tuple[Path, ...]
     skipped: Skipped
+    root: Path | None = None
 
     def __len__(self) -> int:
-        return sum(1 for _ in iter_pictures(self.paths))
+        return sum(1 for _ in self._found())
 
     def count(self) -> int:
         """Count the pictures, and the files that are none."""
-        return sum(1 for _ in iter_pictures(self.paths, self.skipped))
+        return sum(1 for _ in self._found(self.skipped))
 
     def names(self) -> Iterator[str]:
         """Yield the path of each file."""
-        return (str(found.path) for found in iter_pictures(self.paths))
+        return (str(found.path) for found in self._found())
 
     def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
         """Yield the pictures, none of them read."""
-        for found in itertools.islice(iter_pictures(self.paths), skip, None):
-            yield Item(str(found.path), None, found.path, found.below)
+        for found in itertools.islice(self._found(), skip, None):
+            below = found.below if self.root is None else Path(os.path.relpath(os.path.abspath(found.path), self.root))
+            yield Item(str(found.path), None, found.path, below)
+
+    def _found(self, skipped: Skipped | None = None) -> Iterator[Found]:
+        return iter_pictures(self.paths, skipped, missing=self.root is not None)
 
 
 @frozen
@@ -150,8 +158,10 @@ class DatasetInputs:
         return self._prefix + name
 
 
-def open_inputs(paths: Sequence[str], split: str, skipped: Skipped) -> list[Inputs]:
+def open_inputs(paths: Sequence[str], split: str, skipped: Skipped, listed: Sequence[str] = ()) -> list[Inputs]:
     """Return where the images of the paths come from; ``skipped`` counts the files that are not images.
+
+    The paths in ``listed`` come from a list of files, some of which may no longer be there.
 
     Raises
     ------
@@ -161,18 +171,22 @@ def open_inputs(paths: Sequence[str], split: str, skipped: Skipped) -> list[Inpu
     sources: list[Inputs] = []
     suffixes = picture_suffixes()
     # Neighboring picture paths become one source, so that a shell's `*.png` is read by one pool of threads.
-    marked = [(path, _is_data_set(path, suffixes)) for path in map(Path, dict.fromkeys(paths))]
-    for is_data_set, group in itertools.groupby(marked, key=lambda pair: pair[1]):
-        members = tuple(path for path, _ in group)
+    in_list = frozenset(listed)
+    root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in listed])) if listed else None
+    marked = [(Path(p), p in in_list, _is_data_set(Path(p), suffixes, p in in_list)) for p in dict.fromkeys(paths)]
+    for (is_listed, is_data_set), group in itertools.groupby(marked, key=lambda one: one[1:]):
+        members = tuple(path for path, *_ in group)
         if is_data_set:
             sources += [DatasetInputs(path, open_dataset(path, split=split)) for path in members]
         else:
-            sources.append(PictureInputs(members, skipped))
+            sources.append(PictureInputs(members, skipped, root if is_listed else None))
     return sources
 
 
-def _is_data_set(path: Path, suffixes: frozenset[str]) -> bool:
+def _is_data_set(path: Path, suffixes: frozenset[str], is_listed: bool) -> bool:
     if not os.path.lexists(path):
+        if is_listed:
+            return False
         advice = f"--model {path} chooses the network" if str(path) in list_models() else "name " + PICTURES
         raise DataError(f"{path}: no such file or folder; {advice}")
     suffix = path.suffix.lower()

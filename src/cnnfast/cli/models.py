@@ -79,6 +79,18 @@ def class_index(net: Network, name: str) -> int:
         ) from None
 
 
+def class_indices(net: Network, names: str) -> tuple[int, ...]:
+    """Return the indices of classes that the user names, with commas between them unless they are part of a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such class; the message lists them.
+    """
+    parts = [names] if names in class_names(net) or "," not in names else names.split(",")
+    return tuple(dict.fromkeys(class_index(net, part.strip()) for part in parts))
+
+
 def preprocess_of(net: Network, model: str) -> Preprocess:
     """Return how pictures become the input of a network.
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
+from cnnfast.errors import ConfigError
 from cnnfast.images.preprocess import DECODES, MODES
 from cnnfast.runtime import shipped
 
@@ -99,9 +102,15 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     """Add what ``find`` and ``classify`` have in common."""
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="PATH",
         help="a picture, a folder (searched at any depth), or a data set (CIFAR-10 .bin, MNIST idx, .npy, .npz)",
+    )
+    parser.add_argument(
+        "--files-from",
+        metavar="FILE",
+        help="read more PATHs from a file, one per line, or with zero bytes between them (find -print0); - is the "
+        "standard input",
     )
     add_model(parser)
     add_preprocess(parser)
@@ -113,9 +122,27 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "often that changes a label",
     )
     shelf = parser.add_mutually_exclusive_group()
-    shelf.add_argument("--copy-to", type=Path, metavar="DIR", help="copy the pictures there; nothing is overwritten")
+    shelf.add_argument(
+        "--copy-to",
+        type=Path,
+        metavar="DIR",
+        help="copy the pictures there, each in the folders that it comes from; nothing is overwritten",
+    )
     shelf.add_argument("--link-to", type=Path, metavar="DIR", help="make symbolic links to the pictures there")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write one row per image, as .csv or .jsonl")
+    shelf.add_argument("--move-to", type=Path, metavar="DIR", help="move the pictures there")
+    parser.add_argument("--flat", action="store_true", help="put them there without the folders that they come from")
+    parser.add_argument(
+        "--unsure",
+        type=probability,
+        metavar="P",
+        help="put what is not certain into a folder `unsure`: labels with no more than this probability; for `find` "
+        "what is between P and --threshold",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one row per image, as .csv or .jsonl; - is the standard output"
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="continue an interrupted run that wrote --out")
     existing.add_argument("--force", action="store_true", help="replace --out if it exists")
@@ -124,6 +151,30 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     add_max_pixels(parser)
     add_threads(parser)
     add_batch(parser)
+
+
+def read_files_from(args: argparse.Namespace) -> None:
+    """Add the paths that ``--files-from`` names to those of the command line.
+
+    Raises
+    ------
+    ConfigError
+        If there are none at all, or the file cannot be read.
+    """
+    args.listed = [] if args.files_from is None else _lines_of(args.files_from)
+    args.paths += args.listed
+    if not args.paths:
+        named = "" if args.files_from is None else f", and {args.files_from} holds none"
+        raise ConfigError(f"no PATH is named{named}; name pictures, folders of pictures, or data sets")
+
+
+def _lines_of(name: str) -> list[str]:
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--files-from {name}: cannot be read: {error.strerror or error}") from None
+    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [os.fsdecode(line) for line in lines if line]
 
 
 def positive(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from cnnfast._bar import above, open_bar
+from cnnfast.cli.escapes import in_line
 from cnnfast.errors import PictureError
 
 MAX_LISTED = 1000
@@ -23,10 +24,12 @@ class Progress:
         Number of images.
     done : int
         How many of them an earlier run has done.
+    quiet : bool
+        Show no bar.
     """
 
-    def __init__(self, total: int, done: int = 0) -> None:
-        self._bar = open_bar(total, done, " images")
+    def __init__(self, total: int, done: int = 0, quiet: bool = False) -> None:
+        self._bar = open_bar(total, done, " images", False if quiet else None)
         self.here = 0
         self._start = time.perf_counter()
 
@@ -80,7 +83,7 @@ class Failures:
         """Remember one."""
         self.count += 1
         if len(self._listed) < MAX_LISTED:
-            self._listed.append(f"  {name}: {reason}")
+            self._listed.append(f"  {in_line(name)}: {in_line(reason)}")
 
     def add_error(self, error: PictureError) -> None:
         """Remember one."""

@@ -1,6 +1,7 @@
 """One row of ``--out``, and how it is written: as CSV or as JSON.
 
-Both are read back by ``--resume``, so every row is written in one way only, and reading it gives the same row.
+Both are read back by ``--resume``, so every row is written in one way only, and reading it gives the same row. Both are
+UTF-8, whatever the names of the files are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from cnnfast._frozen import frozen
+from cnnfast.cli.escapes import as_text, from_text
 
 
 class Row(NamedTuple):
@@ -56,7 +58,8 @@ class Csv:
     def encode(self, row: Row) -> bytes:
         """Return the record of a row."""
         cells = row.cells if row.error is None else [""] * len(self.columns)
-        return self._record([_defused(row.picture), *map(_csv_text, cells), _defused(row.error or "")])
+        texts = [as_text(row.picture), *map(_csv_text, cells), as_text(row.error or "")]
+        return self._record([_defused(texts[0]), *texts[1:-1], _defused(texts[-1])])
 
     def is_whole(self, record: bytes) -> bool:
         """Return whether the line end is outside of quotes."""
@@ -64,15 +67,14 @@ class Csv:
 
     def decode(self, record: bytes) -> Row:
         """Return the row of a record, its values as text."""
-        text = record.decode("utf-8", "surrogateescape")
-        (values,) = csv.reader(io.StringIO(text, newline=""), strict=True)
+        (values,) = csv.reader(io.StringIO(record.decode(), newline=""), strict=True)
         picture, *cells, error = values
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(values)} values")
-        return Row(_as_meant(picture), tuple(map(_as_meant, cells)), _as_meant(error) or None)
+        return Row(from_text(_as_meant(picture)), tuple(map(_as_meant, cells)), from_text(_as_meant(error)) or None)
 
     def _record(self, values: Sequence[str]) -> bytes:
-        return (",".join(map(_quoted, values)) + "\n").encode("utf-8", "surrogateescape")
+        return (",".join(map(_quoted, values)) + "\n").encode()
 
 
 def _csv_text(value: object) -> str:
@@ -118,12 +120,8 @@ class Jsonl:
 
     def encode(self, row: Row) -> bytes:
         """Return the record of a row."""
-        values = dict(zip(self.columns, row.cells, strict=True)) if row.error is None else {"error": row.error}
-        record = {"picture": row.picture, **values}
-        try:
-            return (json.dumps(record, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # The name of the file is not text.
-            return (json.dumps(record) + "\n").encode()
+        values = dict(zip(self.columns, row.cells, strict=True)) if row.error is None else {"error": as_text(row.error)}
+        return (json.dumps({"picture": as_text(row.picture), **values}, ensure_ascii=False) + "\n").encode()
 
     def is_whole(self, record: bytes) -> bool:
         """Return whether the line is whole."""
@@ -135,7 +133,7 @@ class Jsonl:
             values = json.loads(record)
             error = values.get("error")
             cells = tuple(values[column] for column in self.columns) if error is None else ()
-            return Row(values["picture"], cells, error)
+            return Row(from_text(values["picture"]), cells, None if error is None else from_text(error))
         except (KeyError, AttributeError, TypeError) as error:
             raise ValueError(f"lacks {error}") from None
 

@@ -111,6 +111,9 @@ class RowFile:
         self._file.write(b"".join(map(self._layout.encode, rows)))
         self._file.flush()
 
+    def finish(self) -> None:
+        """Do nothing: the file is complete after every row."""
+
     def _whole_records(self) -> Iterator[bytes]:
         record = b""
         with self._target.open("rb") as file:

@@ -20,7 +20,7 @@ ENDINGS = " or ".join([", ".join(SUFFIXES[:-1]), SUFFIXES[-1]])
 OWN = ("column", "keep", "probabilities", "features", "prefix")
 """Options that only tables have."""
 
-FOR_FILES = ("thumbnails", "copy_to", "link_to", "report")
+FOR_FILES = ("thumbnails", "copy_to", "link_to", "move_to", "flat", "unsure", "report", "json", "files_from")
 """Options that tables do not have."""
 
 

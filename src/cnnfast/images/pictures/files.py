@@ -62,8 +62,12 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | No
     return list(dict.fromkeys(found.path for found in iter_pictures(paths, skipped)))
 
 
-def iter_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None) -> Iterator[Found]:
+def iter_pictures(
+    paths: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None, missing: bool = False
+) -> Iterator[Found]:
     """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
+
+    With ``missing``, a path that does not exist comes too, and reading it says so.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def iter_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | No
         if os.path.isdir(path):
             for file in _walk(path, suffixes, skipped):
                 yield Found(file, file.relative_to(path) if file != path else Path(path.name))
-        elif os.path.lexists(path):
+        elif missing or os.path.lexists(path):
             yield Found(path, Path(path.name))
         else:
             raise DataError(f"{path}: no such file or folder; name pictures or folders that hold pictures")
