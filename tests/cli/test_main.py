@@ -80,7 +80,7 @@ def test_wrong_usage_is_status_2(words, run):
         (("evaluate", "{model}", "{album}/b"), "no labels"),
         (("evaluate", "{model}", "{album}"), "none of the network's"),
         (("convert", "{model}", "{model}"), "exists already"),
-        (("convert", "{model}", "x.onnx"), ".safetensors"),
+        (("convert", "{model}", "x.keras"), "call it x.safetensors or x.onnx"),
         (("summary", "{album}"), "not a model file"),
     ],
 )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -331,23 +332,26 @@ FOREIGN_SUFFIXES = [
     suffix
     for entry in FORMATS.values()
     for suffix in entry.suffixes
-    if suffix.startswith(".") and suffix != ".safetensors"
+    if suffix.startswith(".") and suffix not in (".safetensors", ".onnx")
 ]
 
 
-@pytest.mark.parametrize("suffix", sorted({*FOREIGN_SUFFIXES, ".npz", ".npy", ".pkl", ".pickle", ".pt2", ".ONNX"}))
+@pytest.mark.parametrize("suffix", sorted({*FOREIGN_SUFFIXES, ".npz", ".npy", ".pkl", ".pickle", ".pt2", ".KERAS"}))
 def test_a_name_of_another_format_is_refused_with_the_right_one(suffix: str, tmp_path: Path) -> None:
     net = Network.load("cifar10-cs61c")
-    with pytest.raises(ConfigError, match=r"cnnfast writes its own format only.*call it .*net\.safetensors"):
+    with pytest.raises(ConfigError, match=r"cnnfast writes .*call it net\.safetensors or net\.onnx"):
         net.save(tmp_path / f"net{suffix}")
     assert not list(tmp_path.iterdir())
 
 
-def test_names_that_promise_nothing_are_taken(tmp_path: Path) -> None:
+def test_other_names_are_refused_with_the_right_one(tmp_path: Path) -> None:
     net = Network.load("cifar10-cs61c")
-    for name in ("net", "net.model", "net.v1.2", "net.SafeTensors"):
-        net.save(tmp_path / name)
-        assert Network.load(tmp_path / name).input_shape == (3, 32, 32)
+    for name in ("net", "net.model", "net.v1.2"):
+        with pytest.raises(ConfigError, match=re.escape(f"call it {name}.safetensors or {name}.onnx")):
+            net.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    net.save(tmp_path / "net.SafeTensors")
+    assert Network.load(tmp_path / "net.SafeTensors").input_shape == (3, 32, 32)
 
 
 def test_a_folder_that_is_not_there_is_named_and_nothing_else(tmp_path: Path) -> None:
@@ -359,4 +363,4 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_else(tmp_path: Path) ->
     with pytest.raises(OutputError, match=r"is a folder; name the file in it"):
         net.save(tmp_path)
     with pytest.raises(OutputError, match=r"name too long"):
-        net.save(tmp_path / ("n" * 5000))
+        net.save(tmp_path / ("n" * 5000 + ".safetensors"))

@@ -49,7 +49,7 @@ COMMANDS = {
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
-    "convert": "read a model file of any known format and write it as cnnfast's own",
+    "convert": "read a model file of any known format and write it as cnnfast's own, or as ONNX",
     "compare": "run two networks, or one and its original engine, side by side, and show where they differ",
     "download": "fetch a data set",
     "demo": "find the cats in a few real photographs",

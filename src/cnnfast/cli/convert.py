@@ -1,4 +1,4 @@
-"""``cnnfast convert IN OUT``: any known model file becomes cnnfast's own."""
+"""``cnnfast convert IN OUT``: any known model file becomes cnnfast's own, or ONNX."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 from cnnfast.cli import readers
 from cnnfast.errors import ConfigError
+from cnnfast.formats.saving import check_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", metavar="IN", help="a model file or folder of any known format")
-    parser.add_argument("target", metavar="OUT", type=Path, help="the file to write, NAME.safetensors")
+    parser.add_argument(
+        "target", metavar="OUT", type=Path, help="the file to write: NAME.safetensors, or NAME.onnx for other programs"
+    )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     readers.add_reader(parser)
 
@@ -20,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read a model and write it."""
     target: Path = args.target
-    if target.suffix != ".safetensors":
-        raise ConfigError(f"{target}: model files are written as .safetensors; name a file that ends so")
+    check_target(target)
     if target.exists() and not args.force:
         raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
     net = readers.load(args.source, args)

@@ -15,7 +15,7 @@ from cnnfast.cli.models import class_names, load_in_float, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.data import Dataset, open_dataset
 from cnnfast.errors import ConfigError, DataError
-from cnnfast.formats.native import check_target
+from cnnfast.formats.saving import check_target
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.quantization.api import check_floats, quantize

@@ -14,7 +14,7 @@ from cnnfast.cli.progress import Failures, log
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
 from cnnfast.errors import ConfigError, OutputError, TrainingError
-from cnnfast.formats.native import check_target
+from cnnfast.formats.saving import check_target
 from cnnfast.network.network import Network
 from cnnfast.network.surgery import feature_layer
 from cnnfast.report.plots import write_confusion

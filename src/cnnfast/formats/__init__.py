@@ -16,7 +16,7 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.model_format import FORMATS as _FORMATS
 from cnnfast.formats.model_format import HEAD, ModelFormat, register
 from cnnfast.formats.native import FORMAT as OWN
-from cnnfast.formats.native import save
+from cnnfast.formats.saving import save
 
 if TYPE_CHECKING:
     from cnnfast.formats.model_format import FORMATS

@@ -17,7 +17,9 @@ from cnnfast.ops.quantized import QUANTIZED_OPS
 VERSION = 1
 MAX_CLASSES = 1_000_000
 
-KEYS = ("version", "input", "nodes", "output", "preprocess", "classes", "license", "notes")
+EXTRAS = ("preprocess", "classes", "license", "notes")
+"""What travels with a network besides its graph."""
+KEYS = ("version", "input", "nodes", "output", *EXTRAS)
 
 
 def encode(model: Model) -> dict[str, Any]:
@@ -29,11 +31,22 @@ def encode(model: Model) -> dict[str, Any]:
         "input": {"name": name, "shape": list(shape)},
         "nodes": [_encode_node(node) for node in graph.nodes],
         "output": graph.outputs[0],
+        **_extras(model),
+    }
+
+
+def _extras(model: Model) -> dict[str, Any]:
+    return {
         "preprocess": None if model.preprocess is None else model.preprocess.to_dict(),
         "classes": None if model.classes is None else list(model.classes),
         "license": model.license,
         "notes": dict(sorted(model.notes.items())),
     }
+
+
+def encode_extras(model: Model) -> dict[str, Any]:
+    """Return what travels with a model besides its graph, for files of other formats."""
+    return {"version": VERSION, **_extras(model)}
 
 
 def _encode_node(node: Node) -> dict[str, Any]:
@@ -57,13 +70,29 @@ def decode(text: str, constants: Mapping[str, Array]) -> Model:
     fields = parse(text, "description of the model", MAX_CONTAINERS)
     _check_version(fields)
     fields = _object(fields, "the description of the model", KEYS)
-    return Model(
-        graph=_graph(fields, constants),
-        preprocess=_preprocess(fields["preprocess"]),
-        classes=_classes(fields["classes"]),
-        license=_text_or_none(fields["license"], "license"),
-        notes=_notes(fields["notes"]),
-    )
+    return Model(graph=_graph(fields, constants), **_decoded(fields))
+
+
+def decode_extras(text: str) -> dict[str, Any]:
+    """Return what `encode_extras` gave, as arguments of `Model`; everything is checked.
+
+    Raises
+    ------
+    ModelFileError, ConfigError
+        As for `decode`.
+    """
+    fields = parse(text, "description of the model", MAX_CONTAINERS)
+    _check_version(fields)
+    return _decoded(_object(fields, "the description of the model", ("version", *EXTRAS)))
+
+
+def _decoded(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "preprocess": _preprocess(fields["preprocess"]),
+        "classes": _classes(fields["classes"]),
+        "license": _text_or_none(fields["license"], "license"),
+        "notes": _notes(fields["notes"]),
+    }
 
 
 def _check_version(fields: object) -> None:

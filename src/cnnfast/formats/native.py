@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnfast.errors import ConfigError, ModelFileError, OutputError
+from cnnfast.errors import ModelFileError
 from cnnfast.formats import description, digest, tensors
 from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.error_context import error_context
@@ -41,8 +41,6 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    ConfigError
-        If the name is one of another format.
     ModelFileError
         If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a text that
         is too long, an op made by a pass.
@@ -50,47 +48,13 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         If the file cannot be written: there is no such folder, the disk is full, …
     """
     path = Path(path)
-    check_target(path)
+    file_behind(path)
     with error_context(path):
         model = replace(model, graph=with_plain_names(model.graph))
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
         _check(header, text, model)
     tensors.write(path, sealed(header, arrays), arrays)
-
-
-FOREIGN = {
-    "ONNX": (".onnx", ".ort"),
-    "Keras": (".h5", ".hdf5", ".keras"),
-    "LiteRT": (".tflite",),
-    "PyTorch": (".pt", ".pth", ".th", ".bin", ".ckpt", ".pt2"),
-    "TensorFlow": (".pb",),
-    "NumPy": (".npy", ".npz"),
-    "Python": (".pkl", ".pickle", ".joblib"),
-    "JSON": (".json",),
-}
-"""What a name would promise; a file of cnnfast's own format must not be called so."""
-
-
-def check_target(path: Path) -> None:
-    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name.
-
-    Examples
-    --------
-    >>> check_target(Path("net.onnx"))
-    Traceback (most recent call last):
-    cnnfast.errors.ConfigError: net.onnx: ... would take this for a file of ONNX; call it net.safetensors
-    """
-    for owner, suffixes in FOREIGN.items():
-        if path.suffix.lower() in suffixes:
-            raise ConfigError(
-                f"{path}: cnnfast writes its own format only, and others would take this for a file of {owner}; "
-                f"call it {path.with_suffix('.safetensors')}"
-            )
-    # os.path, because a Path raises where a name is too long
-    if os.path.isdir(path):
-        raise OutputError(f"{path}: is a folder; name the file in it, for example {path / 'net.safetensors'}")
-    file_behind(path)
 
 
 def _check(header: bytes, text: str, model: Model) -> None:

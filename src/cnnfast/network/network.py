@@ -181,12 +181,16 @@ class Network(NetworkSurgery):
         return cls(Model(with_own_constants(graph), rule, names, text("the license", license), texts("notes", notes)))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to one file of cnnfast's own format; see docs/model-file.md.
+        """Write the network to one file: ``NAME.safetensors`` of cnnfast's own format, or ``NAME.onnx``.
+
+        Labels, preprocessing, license and notes are in both; see docs/model-file.md and docs/onnx.md.
 
         Raises
         ------
         ConfigError
-            If the name ends like one of another format, such as .onnx.
+            If the name ends otherwise, or the package onnx is missing for an ONNX file.
+        UnsupportedError
+            If an ONNX file cannot hold an op of the network; all of them are listed.
         ModelFileError
             If the network holds what a file cannot hold.
         OutputError

@@ -11,6 +11,7 @@
     layout.py     N, C, H, W or N, H, W, C? What the file does to its images shows it
     ends.py       the one input and the one output; what the user specifies where the file leaves them open
     translate.py  walks the nodes; gathers everything that is not supported
+    writing/      the other direction: networks as ONNX files
 
 Nothing of a file is executed, and the `onnx` package is imported when a file is read, not before.
 """
@@ -59,9 +60,10 @@ def read(
         The value at which the network ends: one of several outputs, or any value inside of it. What comes behind is not
         looked at.
     classes : sequence of str, optional
-        The label of each output; no ONNX file holds them.
+        The label of each output; by default those of a file that cnnfast has written. Others hold none.
     preprocess : Preprocess or str, optional
-        How a picture becomes the input. By default an input of bytes takes them as they are. "raw" does so for an input
+        How a picture becomes the input. By default as a file says that cnnfast has written, and an input of bytes takes
+        them as they are. "raw" does so for an input
         of floats; "tf", "torch" and "caffe" are the modes of ``preprocess_input`` of keras.applications.
     integers : bool, optional
         Whether a quantized file computes with its integers and rounds where it does, or with the numbers that they
@@ -92,17 +94,28 @@ def read(
         from cnnfast.formats.onnx.external import ExternalFiles
         from cnnfast.formats.onnx.integers import integers_in
         from cnnfast.formats.onnx.translate import translation
+        from cnnfast.formats.onnx.writing.metadata import read_metadata
+        from cnnfast.graph.answers import label_counts
         from cnnfast.images.preprocess import rule_of
 
         check_wanted(integers)
         model = load_model(path)
+        held = read_metadata(model)
+        if held and input_layout is None and len(model.graph.input[0].type.tensor_type.shape.dim) == 4:
+            # our own files have images as we take them, whatever is done to them first
+            input_layout = "nchw"
         done, graph = translation(model, ExternalFiles.of(path), Said(input_shape, input_layout, output))
         ((name, shape),) = graph.inputs.items()
         if preprocess is None and takes_bytes(model.graph, name) and len(shape) == 3 and shape[0] in (1, 3):
             preprocess = "raw"
         graph, more = integers_in(done, graph).computed_with(graph, integers)
-        labels = None if classes is None else tuple(classes)
-        return Model(graph, rule_of(preprocess, shape), labels, notes={"source": "ONNX", **more})
+        notes = held.get("notes") or {"source": "ONNX"}
+        rule = held.get("preprocess") if preprocess is None else rule_of(preprocess, shape)
+        labels = held.get("classes") if classes is None else tuple(classes)
+        if classes is None and output is not None and labels is not None and len(labels) not in label_counts(graph):
+            # those of the file belong to its own output
+            labels = None
+        return Model(graph, rule, labels, held.get("license"), {**notes, **more})
 
 
 def integers_of(path: Path, input_shape: Shape) -> dict[str, tuple[float, float] | None]:

@@ -52,6 +52,8 @@ class NodeCall:
         Where external data may be.
     batch : int, optional
         The number of images that the file was made for, if it states one.
+    is_ours : bool
+        Whether cnnfast has written the file, from numbers of float64 that are the shortest that round to those of it.
     read : set of str
         The attributes that have been asked for so far.
     """
@@ -62,6 +64,7 @@ class NodeCall:
     target: Target
     external: ExternalFiles | None
     batch: int | None
+    is_ours: bool = False
     read: set[str] = field(default_factory=set)
 
     @property
@@ -113,7 +116,7 @@ class NodeCall:
         value = self.attribute(name, default)
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise ModelFileError(f"attribute {name} of {self.kind} must be a finite number, but is {value!r:.80}")
-        return float(value)
+        return float(str(np.float32(value))) if self.is_ours else float(value)
 
     def reals(self, name: str, default: Sequence[float]) -> list[float]:
         """Return an attribute that is a list of numbers."""

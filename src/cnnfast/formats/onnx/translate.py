@@ -23,6 +23,7 @@ from cnnfast.formats.onnx.operators.operator_list import Operator
 from cnnfast.formats.onnx.problems import Problems, called, supposed
 from cnnfast.formats.onnx.proto import DOMAINS, array_of
 from cnnfast.formats.onnx.values import OnnxImages, Static, Unknown, Value
+from cnnfast.formats.onnx.writing.metadata import PRODUCER
 from cnnfast.graph import Graph, GraphBuilder
 from cnnfast.ops import Array, Identity, Op, Shape, Transpose
 
@@ -79,6 +80,7 @@ class Translation:
     ) -> None:
         self.graph = written_out(model)
         self.opset = _opset(model)
+        self._is_ours = model.producer_name == PRODUCER
         self.external = external
         self.batch: int | None = None
         self.values: dict[str, Value | Unknown] = {}
@@ -151,7 +153,7 @@ class Translation:
             self._behind(node, inputs, unknown)
             return
         call = NodeCall(
-            node, self.opset, tuple(inputs), self, self.external, self.batch  # type: ignore[arg-type]
+            node, self.opset, tuple(inputs), self, self.external, self.batch, self._is_ours  # type: ignore[arg-type]
         )  # fmt: skip
         before = len(self._builder.nodes)
         try:
