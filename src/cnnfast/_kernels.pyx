@@ -100,6 +100,7 @@ cdef inline Context whole_step(const _csrc.cnnfast_kernels* isa, float* arena) n
 
 include "kernels/interrupts.pxi"
 include "kernels/geometry.pxi"
+include "kernels/share.pxi"
 include "kernels/nchw.pxi"
 include "kernels/chwn.pxi"
 include "kernels/elements.pxi"

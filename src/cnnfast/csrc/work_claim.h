@@ -1,7 +1,7 @@
-/* Threads share the steps of one image. The parts of a step are claimed one after the other by any thread that is free,
-   and all threads wait until these are done before they continue: a thread that the system does not let run delays no
-   other unless it is in the middle of a part. They spin for some microseconds, about as long as a step takes, and then
-   let others run in between. */
+/* Threads share the steps of one image. Each claims the part of a step that has its number, so that what it reads is mostly
+   what it wrote in the step before, and then any that are left; all threads wait until these are done before they continue: a
+   thread that the system does not let run delays no other unless it is in the middle of a part. They spin for some
+   microseconds, about as long as a step takes, and then let others run in between. */
 #pragma once
 
 #if defined(_WIN32)
@@ -13,13 +13,23 @@ static inline void let_others_run(void) { sched_yield(); }
 #endif
 
 typedef struct claim {
-    int claimed, done;
+    unsigned claimed; /* a bit for each part */
+    int done;
     char apart[56]; /* a cache line for each step */
 } claim;
 
 enum { SPINS = 4000 };
 
-static inline int claim_part(claim *t) { return __atomic_fetch_add(&t->claimed, 1, __ATOMIC_RELAXED); }
+/* Claim the wanted part, or if that is taken the next one that is not; return it, or -1 if none is left. */
+static inline int claim_part(claim *t, int wanted, int parts) {
+    for (int i = 0; i < parts; i++) {
+        const int part = (wanted + i) % parts;
+        const unsigned bit = 1u << part;
+        if (__atomic_load_n(&t->claimed, __ATOMIC_RELAXED) & bit) continue;
+        if (!(__atomic_fetch_or(&t->claimed, bit, __ATOMIC_RELAXED) & bit)) return part;
+    }
+    return -1;
+}
 
 static inline void finish_part(claim *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
 

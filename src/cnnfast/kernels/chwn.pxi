@@ -328,13 +328,16 @@ cdef void halo_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil
     cdef Py_ssize_t top = g.top, left = g.left, bottom = g.bottom, right = g.right, c, i
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     cdef Py_ssize_t L = isa.lanes
+    cdef Share share = share_of_border(ctx, C, H, W)
     cdef float* y
-    for c in range(C):
-        y = result(s, ctx) + (c * yc - top * yr - left) * L
-        isa.fill_f32(top * yr + left, 0, y)
-        for i in range(H - 1):
-            isa.fill_f32(right + left, 0, result(s, ctx) + (c * yc + i * yr + W) * L)
-        isa.fill_f32(right + bottom * yr, 0, result(s, ctx) + (c * yc + (H - 1) * yr + W) * L)
+    for c in range(share.first, share.last):
+        y = result(s, ctx) + c * yc * L
+        if share.start == 0:
+            isa.fill_f32(top * yr + left, 0, y - (top * yr + left) * L)
+        for i in range(share.start, min(share.stop, H - 1)):
+            isa.fill_f32(right + left, 0, y + (i * yr + W) * L)
+        if share.stop == H:
+            isa.fill_f32(right + bottom * yr, 0, y + ((H - 1) * yr + W) * L)
 
 
 cdef void lrn_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:

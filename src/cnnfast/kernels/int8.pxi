@@ -257,11 +257,14 @@ cdef void halo_u8_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Int8Halo* g = <const Int8Halo*>s.geometry
     cdef Py_ssize_t c, i, L = ctx.isa.lanes
     cdef const _csrc.cnnfast_int8_kernels* isa = _csrc.cnnfast_active_int8()
+    cdef Share share = share_of_border(ctx, g.C, g.H, g.W)
     cdef int* y
     cdef int word = four_times(g.value)
-    for c in range(g.C):
+    for c in range(share.first, share.last):
         y = result_words(s, ctx) + c * g.y_c * L
-        isa.fill_u8(g.top * g.y_r + g.left, word, y - (g.top * g.y_r + g.left) * L)
-        for i in range(g.H - 1):
+        if share.start == 0:
+            isa.fill_u8(g.top * g.y_r + g.left, word, y - (g.top * g.y_r + g.left) * L)
+        for i in range(share.start, min(share.stop, g.H - 1)):
             isa.fill_u8(g.right + g.left, word, y + (i * g.y_r + g.W) * L)
-        isa.fill_u8(g.right + g.bottom * g.y_r, word, y + ((g.H - 1) * g.y_r + g.W) * L)
+        if share.stop == g.H:
+            isa.fill_u8(g.right + g.bottom * g.y_r, word, y + ((g.H - 1) * g.y_r + g.W) * L)

@@ -45,23 +45,20 @@ cdef void conv2d_u8_nchwc_direct(const Step* s, const Context* ctx) noexcept nog
     cdef const Int8Nchwc* g = <const Int8Nchwc*>s.geometry
     cdef const _csrc.cnnfast_int8_kernels* isa = _csrc.cnnfast_active_int8()
     cdef Py_ssize_t L = ctx.isa.lanes, vectors = vectors_of(g.OC, L), blocks = blocks_of(vectors, g.vectors), block
-    cdef Py_ssize_t start = 0, stop = g.positions, from_block = 0, to_block = blocks, first, at
+    cdef Py_ssize_t first, at
+    cdef Share share = share_of_layer(ctx, blocks, g.positions)
     cdef _csrc.int8_pixel_args whole = pixel_layer(s, ctx)
     cdef _csrc.int8_pixel_args args
-    if blocks >= ctx.parts and stop <= FEW_POSITIONS:
-        from_block, to_block = first_of(ctx, blocks, 1), last_of(ctx, blocks, 1)
-    else:
-        start, stop = first_of(ctx, g.positions, 8), last_of(ctx, g.positions, 8)
-    for block in range(from_block, to_block):
+    for block in range(share.first, share.last):
         first = block_start(block, blocks, vectors)
         args = whole
         at_vector(&args, first, g.K * L, L)
         args.vectors = block_start(block + 1, blocks, vectors) - first
         if args.tap_offsets != NULL:
             args.tap_offsets += first * g.taps_c
-        at = start
-        while at < stop and not must_stop():
-            args.x_offsets, args.positions = s.t[1] + at, min(stop - at, <Py_ssize_t>POSITIONS_PER_CHECK)
+        at = share.start
+        while at < share.stop and not must_stop():
+            args.x_offsets, args.positions = s.t[1] + at, min(share.stop - at, <Py_ssize_t>POSITIONS_PER_CHECK)
             args.y_offsets = s.t[2] + (at // 4 if g.pool else at)
             args.end.r_offsets = s.t[3] + at if s.t[3] != NULL else NULL
             isa.conv_u8_nchwc(&args)
@@ -75,11 +72,17 @@ cdef void dense_u8_nchwc_direct(const Step* s, const Context* ctx) noexcept nogi
 cdef void conv2d_u8_nchwc_depthwise(const Step* s, const Context* ctx) noexcept nogil:
     cdef const Int8DepthwiseNchwc* g = <const Int8DepthwiseNchwc*>s.geometry
     cdef const _csrc.cnnfast_int8_kernels* isa = _csrc.cnnfast_active_int8()
-    cdef Py_ssize_t L = ctx.isa.lanes, vectors = vectors_of(g.OC, L), v
+    cdef Py_ssize_t L = ctx.isa.lanes, v
+    cdef Share share = share_of_layer(ctx, vectors_of(g.OC, L), g.positions)
     cdef _csrc.int8_pixel_args whole = pixel_layer(s, ctx)
     cdef _csrc.int8_pixel_args args
     whole.end.r_m = g.r_m
-    for v in range(first_of(ctx, vectors, 1), last_of(ctx, vectors, 1)):
+    whole.positions = share.stop - share.start
+    whole.x_offsets += share.start
+    whole.y_offsets += share.start // 4 if whole.pool else share.start
+    if whole.end.r_offsets != NULL:
+        whole.end.r_offsets += share.start
+    for v in range(share.first, share.last):
         if must_stop():
             return
         args = whole
@@ -193,11 +196,14 @@ cdef void halo_u8_nchwc_direct(const Step* s, const Context* ctx) noexcept nogil
     cdef const Int8Halo* g = <const Int8Halo*>s.geometry
     cdef Py_ssize_t c, i, before, L = ctx.isa.lanes
     cdef int zero = <int>g.value
+    cdef Share share = share_of_border(ctx, g.C, g.H, g.W)
     cdef unsigned char* y
-    for c in range(g.C):
+    for c in range(share.first, share.last):
         y = result_bytes(s, ctx) + c * g.y_c * L
-        before = (g.top * g.y_r + g.left) * L
-        memset(y - before, zero, before)
-        for i in range(g.H - 1):
+        if share.start == 0:
+            before = (g.top * g.y_r + g.left) * L
+            memset(y - before, zero, before)
+        for i in range(share.start, min(share.stop, g.H - 1)):
             memset(y + (i * g.y_r + g.W) * L, zero, (g.right + g.left) * L)
-        memset(y + ((g.H - 1) * g.y_r + g.W) * L, zero, (g.right + g.bottom * g.y_r) * L)
+        if share.stop == g.H:
+            memset(y + ((g.H - 1) * g.y_r + g.W) * L, zero, (g.right + g.bottom * g.y_r) * L)

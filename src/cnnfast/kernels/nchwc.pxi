@@ -4,7 +4,6 @@
 
 
 cdef enum:
-    FEW_POSITIONS = 64                     # up to that many, threads divide a layer by output channels
     FEW_TILES = 16
     POSITIONS_PER_CHECK = 4096            # positions between two looks at signals, a multiple of every tile
 
@@ -14,39 +13,19 @@ cdef inline Py_ssize_t vectors_of(Py_ssize_t channels, Py_ssize_t lanes) noexcep
     return (channels + lanes - 1) // lanes
 
 
-cdef inline Py_ssize_t share_of(Py_ssize_t count, Py_ssize_t part, Py_ssize_t parts, Py_ssize_t unit) noexcept nogil:
-    # where the share of a thread starts, in whole units, when a step is divided
-    return min(count, (count * part // parts + unit - 1) // unit * unit)
-
-
-cdef inline Py_ssize_t first_of(const Context* ctx, Py_ssize_t count, Py_ssize_t unit) noexcept nogil:
-    # where the part begins that is computed here, of that many items
-    return share_of(count, ctx.part, ctx.parts, unit)
-
-
-cdef inline Py_ssize_t last_of(const Context* ctx, Py_ssize_t count, Py_ssize_t unit) noexcept nogil:
-    # the item behind its last
-    return share_of(count, ctx.part + 1, ctx.parts, unit)
-
-
 cdef void conv2d_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept nogil:
-    # All positions go through a block of output channels before the next one, so that each weight is read once. Threads
-    # divide the blocks where there are few positions, else the positions.
+    # all positions go through a block of output channels before the next one, so that each weight is read once
     cdef const DirectNchwc* g = <const DirectNchwc*>s.geometry
     cdef Py_ssize_t K = g.K, OC = g.OC, y_channel = g.y_c, r_channel = g.r_c, most = g.vectors
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most), block, first
-    cdef Py_ssize_t positions = g.positions, pool = g.pool, start = 0, stop = positions, at
-    cdef Py_ssize_t from_block = 0, to_block = blocks
+    cdef Py_ssize_t pool = g.pool, at
+    cdef Share share = share_of_layer(ctx, blocks, g.positions)
     cdef _csrc.pixel_args args
-    if blocks >= ctx.parts and positions <= FEW_POSITIONS:
-        from_block, to_block = first_of(ctx, blocks, 1), last_of(ctx, blocks, 1)
-    else:
-        start, stop = first_of(ctx, positions, 8), last_of(ctx, positions, 8)
     args.x = operand(s, 0, ctx)
     args.tap_offsets, args.K, args.y_channel, args.pool = s.t[0], K, y_channel, <int>pool
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, NULL)
-    for block in range(from_block, to_block):
+    for block in range(share.first, share.last):
         first = block_start(block, blocks, vectors)
         args.vectors = block_start(block + 1, blocks, vectors) - first
         args.w = s.p[0] + first * K * L
@@ -54,9 +33,9 @@ cdef void conv2d_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept no
         args.y = result(s, ctx) + first * y_channel * L
         if args.end.r != NULL:
             args.end.r = operand(s, 1, ctx) + first * r_channel * L
-        at = start
-        while at < stop and not must_stop():
-            args.x_offsets, args.positions = s.t[1] + at, min(stop - at, <Py_ssize_t>POSITIONS_PER_CHECK)
+        at = share.start
+        while at < share.stop and not must_stop():
+            args.x_offsets, args.positions = s.t[1] + at, min(share.stop - at, <Py_ssize_t>POSITIONS_PER_CHECK)
             args.y_offsets = s.t[2] + (at // 4 if pool else at)
             args.end.r_offsets = s.t[3] + at if s.t[3] != NULL else NULL
             isa.conv_f32_nchwc(&args)
@@ -65,15 +44,19 @@ cdef void conv2d_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept no
 
 cdef inline void grouped(const Step* s, const Context* ctx, Py_ssize_t tap_lanes,
                          _csrc.grouped_t kernel) noexcept nogil:
-    # one vector of output channels after the other; tap_lanes: offsets of a tap, or 0 where all vectors share a table
+    # One vector of output channels after the other; tap_lanes: offsets of a tap, or 0 where all vectors share a table.
+    # Threads divide what they divide in the layers before and behind.
     cdef const Grouped* g = <const Grouped*>s.geometry
     cdef Py_ssize_t C = g.C, K = g.K, x_channel = g.x_c, y_channel = g.y_c, r_channel = g.r_c, c
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     cdef Py_ssize_t L = isa.lanes
+    cdef Share share = share_of_layer(ctx, vectors_of(C, L), g.positions)
     cdef _csrc.grouped_args args
-    args.K, args.x_offsets, args.y_offsets, args.positions, args.pool = K, s.t[1], s.t[2], g.positions, <int>g.pool
-    args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, s.t[3])
-    for c in range(first_of(ctx, vectors_of(C, L), 1), last_of(ctx, vectors_of(C, L), 1)):
+    args.K, args.positions, args.pool = K, share.stop - share.start, <int>g.pool
+    args.x_offsets = s.t[1] + share.start
+    args.y_offsets = s.t[2] + (share.start // 4 if g.pool else share.start)
+    args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, s.t[3] + share.start if s.t[3] != NULL else NULL)
+    for c in range(share.first, share.last):
         args.x = operand(s, 0, ctx) + c * x_channel * L
         args.tap_offsets = s.t[0] + c * K * tap_lanes
         args.w = s.p[0] + c * K * L

@@ -6,7 +6,7 @@
 cdef extern from "work_claim.h" nogil:
     ctypedef struct claim:
         pass
-    int claim_part(claim* t)
+    int claim_part(claim* t, int wanted, int parts)
     void finish_part(claim* t)
     int wait_for_parts(const claim* t, int parts, int spins)
     const int SPINS

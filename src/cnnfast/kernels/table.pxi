@@ -135,7 +135,8 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("mul", "chwn", "direct", <size_t>mul_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
     Kernel("copy", "chwn", "direct", <size_t>copy_f32_chwn_direct, (<Copy*>_blank)[0], _copy),
     Kernel("fill", "chwn", "direct", <size_t>fill_f32_chwn_direct, (<FillRows*>_blank)[0], _fill),
-    Kernel("halo", "chwn", "direct", <size_t>halo_f32_chwn_direct, (<Halo*>_blank)[0], _halo, needs_barrier=False),
+    Kernel("halo", "chwn", "direct", <size_t>halo_f32_chwn_direct, (<Halo*>_blank)[0], _halo, splits=True,
+           needs_barrier=False),
     Kernel("lrn", "chwn", "direct", <size_t>lrn_f32_chwn_direct, (<Lrn*>_blank)[0], _lrn),
     Kernel("sub", "chwn", "direct", <size_t>sub_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
     Kernel("div", "chwn", "direct", <size_t>div_f32_chwn_direct, (<Broadcast*>_blank)[0], _binary),
@@ -189,7 +190,7 @@ KERNELS = {kernel.name: kernel for kernel in (
            (<Int8Quantize*>_blank)[0], _int8_dequantize, dtype="u8"),
     Kernel("move", "chwn", "direct", <size_t>move_u8_chwn_direct, (<Count*>_blank)[0], _int8_move, dtype="u8"),
     Kernel("halo", "chwn", "direct", <size_t>halo_u8_chwn_direct,
-           (<Int8Halo*>_blank)[0], _halo, dtype="u8", needs_barrier=False),
+           (<Int8Halo*>_blank)[0], _halo, dtype="u8", splits=True, needs_barrier=False),
     # integers, channels in the lanes
     Kernel("conv2d", "nchwc", "direct", <size_t>conv2d_u8_nchwc_direct,
            (<Int8Nchwc*>_blank)[0], _nchwc_int8_conv2d, dtype="u8", splits=True),
@@ -212,7 +213,7 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("move", "nchwc", "elements", <size_t>move_u8_nchwc_elements,
            (<Count*>_blank)[0], _nchwc_int8_move, dtype="u8"),
     Kernel("halo", "nchwc", "direct", <size_t>halo_u8_nchwc_direct,
-           (<Int8Halo*>_blank)[0], _pixels(_halo), dtype="u8", needs_barrier=False),
+           (<Int8Halo*>_blank)[0], _pixels(_halo), dtype="u8", splits=True, needs_barrier=False),
     # training
     Kernel("conv2d_weight", "chwn", "direct", <size_t>conv2d_weight_f32_chwn_direct,
            (<DirectWeight*>_blank)[0], _conv2d_weight, trains=True),

@@ -36,7 +36,7 @@ cdef void share_image(Program program, const ImageBatch* batch, Py_ssize_t image
     cdef floating_mode before = floating_begin()
     ctx.isa, ctx.arena, ctx.thread_arena = program._isa, arenas, arenas + thread * program._arena
     help_call(call)
-    if claim_part(&claims[0]) == 0:
+    if claim_part(&claims[0], 0, 1) == 0:
         for i in range(batch.n_sources):
             program._load(&batch.sources[i], image, batch.N, arenas)
         finish_part(&claims[0])
@@ -50,12 +50,12 @@ cdef void share_image(Program program, const ImageBatch* batch, Py_ssize_t image
                 must_stop()
             known += 1
         ctx.parts = parts if step.splits else 1
-        part = claim_part(&claims[i + 1])
-        while part < ctx.parts:
+        part = claim_part(&claims[i + 1], thread, ctx.parts)
+        while part >= 0:
             if not must_stop():
                 ctx.part = part
                 step.run(step, &ctx)
             finish_part(&claims[i + 1])
-            part = claim_part(&claims[i + 1])
+            part = claim_part(&claims[i + 1], thread, ctx.parts)
     help_call(NULL)
     floating_end(before)
