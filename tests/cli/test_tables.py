@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_an_error(table: Path, model: Path, run: Run, tmp_p
     assert "--report is for files of pictures" in error(table, "--out", out, "--report", tmp_path / "a.png")
     assert "--split is for data sets" in error(table, "--out", out, "--split", "train")
     assert "--column is for tables" in error(album, "--column", "content")
-    assert "a table is made of a table" in error(album, "--out", out)
+    assert "such a table is made of a table" in error(album, "--out", out.with_suffix(".feather"))
     assert "classify tables and pictures apart" in error(table, album, "--out", out)
     assert "no such file or folder" in error(tmp_path / "missing.png")
     assert "No such file" in error(tmp_path / "missing.parquet", "--out", out)

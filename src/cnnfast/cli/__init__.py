@@ -12,6 +12,9 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `results_file`  the file of ``--out``: written, and read again by ``--resume``
 `rows_out`      where rows go: that file, or the standard output
 `records`       one row of it, as CSV or JSON
+`converted`     rows in a format that is written as a whole: `parquet_rows`, `megadetector`, `camtrap`
+`extra_columns` scores, and EXIF's time and the folder
+`label_kinds`   which labels are animals, people, vehicles or nothing
 `escapes`       names of files as text
 `earlier`       what an interrupted run has done, and what is left
 `printing`      the lines on stdout

@@ -17,6 +17,7 @@ from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.earlier import Earlier, read_back, remaining
 from cnnfast.cli.escapes import as_text
 from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes
+from cnnfast.cli.extra_columns import ExtraColumns
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Inputs, Item, open_inputs
 from cnnfast.cli.models import class_names, digest, preprocess_of, stated
@@ -24,7 +25,7 @@ from cnnfast.cli.previews import Previews
 from cnnfast.cli.printing import Printer
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
-from cnnfast.cli.rows_out import STDOUT, RowSink, open_rows
+from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, open_rows
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
@@ -103,6 +104,7 @@ class _Judged(NamedTuple):
 class _Sweep:
     def __init__(self, args: argparse.Namespace, net: Network, judge: Task) -> None:
         _check(args)
+        complete_options(args)
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
         self.skipped = Skipped()
@@ -111,7 +113,9 @@ class _Sweep:
         self.shelf = _shelf(args, self.sources)
         self.unreadable = beside_classes(UNREADABLE, class_names(net))
         self.previews = Previews(net, self.preprocess) if args.thumbnails else None
-        self.printer = Printer(args, judge.columns)
+        self.extra = ExtraColumns(args, class_names(net))
+        self.columns = (*judge.columns, *self.extra.names)
+        self.printer = Printer(args, self.columns)
         self.counts: Counter[str] = Counter()
         self.failures = Failures()
         self.earlier = Earlier()
@@ -149,13 +153,18 @@ class _Sweep:
             **stated(args),
             **({} if args.decode is None else {"decode": args.decode}),
             **({"thumbnails": True} if args.thumbnails else {}),
+            **self.extra.settings,
             **self.judge.settings,
         }
-        return open_rows(args, self.judge.columns, settings)
+        return open_rows(args, self.columns, settings)
+
+    def _own(self, row: Row) -> Cells:
+        """Return the cells of a row that come from the judge."""
+        return row.cells[: len(self.judge.columns)]
 
     def _count(self, row: Row) -> None:
         if row.error is None:
-            self.counts[self.judge.tally(row.cells)] += 1
+            self.counts[self.judge.tally(self._own(row))] += 1
         else:
             self.failures.add(row.picture, row.error)
 
@@ -207,12 +216,12 @@ class _Sweep:
         if row.error is not None:
             with suppress(PermissionError):  # said already: this is why it could not be read
                 return self.shelf.put(item, self.unreadable)
-        label = None if row.error is not None else self.judge.shelf(row.cells)
+        label = None if row.error is not None else self.judge.shelf(self._own(row))
         return None if label is None else self.shelf.put(item, label)
 
     def _load(self, item: Item, opened: Opened | None) -> Answer:
         if self.previews is None:
-            return item.load(self.preprocess, opened)
+            return self.extra.load(item, self.preprocess, opened)
         return self.previews.load(item, opened)
 
     def _count_preview(self, item: Item, outcome: Answer, progress: Progress) -> None:
@@ -229,7 +238,7 @@ class _Sweep:
             reason = outcome.reason if isinstance(outcome, PictureError) else str(outcome)
             return _Judged(item, Row(item.name, (), reason), None)
         verdict = self.judge.verdict(outcome)
-        return _Judged(item, Row(item.name, verdict.cells, None), verdict)
+        return _Judged(item, Row(item.name, (*verdict.cells, *self.extra.cells(item, outcome)), None), verdict)
 
     def _interrupted(self, out: RowSink | None, done: int) -> int:
         if out is None or out.path == STDOUT:
@@ -259,6 +268,8 @@ def _check(args: argparse.Namespace) -> None:
     """Raise `ConfigError` for options that do not go together."""
     if args.resume and (args.out is None or args.out == STDOUT):
         raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
+    if args.thumbnails and args.exif:
+        raise ConfigError("--exif reads pictures, and --thumbnails does not; leave out one of the two")
     if args.thumbnails and args.move_to is not None:
         raise ConfigError("--thumbnails looks at some pictures a second time, so it does not go with --move-to")
     if args.copy_to is None and args.link_to is None and args.move_to is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from cnnfast.runtime import shipped
 
 MODEL = f"a shipped network ({', '.join(shipped.list_models())}), or a model file of any known format"
 """What may be named as a network."""
+
+ROW_FORMATS = ("csv", "jsonl", "parquet", "megadetector", "camtrap-dp")
+"""Formats of ``--out``, see `cnnfast.cli.rows_out`."""
 
 LABELED = (
     "images with labels: one folder of pictures per class, a table (.csv, .parquet) of paths and labels, CIFAR-10, "
@@ -139,7 +143,23 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "what is between P and --threshold",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write one row per image, as .csv or .jsonl; - is the standard output"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write one row per image, as .csv, .jsonl, .parquet, or .json (that of MegaDetector, which Timelapse "
+        "reads); - is the standard output",
+    )
+    parser.add_argument("--format", choices=ROW_FORMATS, help="of --out, where its suffix does not say it")
+    parser.add_argument("--scores", action="store_true", help="add a column for the probability of each class")
+    parser.add_argument("--exif", action="store_true", help="add when a picture was taken, and its folder below PATH")
+    parser.add_argument(
+        "--utc-offset", type=utc_offset, metavar="±HH:MM", help="of the cameras' clocks, for --format camtrap-dp; or Z"
+    )
+    parser.add_argument(
+        "--taxa",
+        type=Path,
+        metavar="FILE",
+        help="for --format camtrap-dp: a CSV file with the columns label, scientificName, observationType",
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     parser.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
@@ -175,6 +195,13 @@ def _lines_of(name: str) -> list[str]:
         raise ConfigError(f"--files-from {name}: cannot be read: {error.strerror or error}") from None
     lines = content.split(b"\0") if b"\0" in content else content.splitlines()
     return [os.fsdecode(line) for line in lines if line]
+
+
+def utc_offset(text: str) -> str:
+    """Parse an offset from UTC."""
+    if text != "Z" and not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", text):
+        raise argparse.ArgumentTypeError(f"must be Z or like +01:00, but is {text!r}")
+    return text
 
 
 def positive(text: str) -> int:

@@ -78,8 +78,8 @@ class Csv:
 
 
 def _csv_text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
     return _defused(value) if isinstance(value, str) else str(value)
 
 

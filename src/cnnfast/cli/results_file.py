@@ -48,7 +48,9 @@ class RowFile:
     ) -> None:
         layout = LAYOUTS.get(path.suffix.lower())
         if layout is None:
-            raise ConfigError(f"{path}: rows are written as {' or '.join(LAYOUTS)}; name a file that ends so")
+            raise ConfigError(
+                f"{path}: rows are written one by one as {' or '.join(LAYOUTS)}; name a file that ends so"
+            )
         self.path = path
         self._target = file_behind(path)
         self._sidecar = path.with_name(path.name + ".run.json")

@@ -8,10 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
+from cnnfast.cli import camtrap, megadetector, parquet_rows
+from cnnfast.cli.converted import Convert, Converted
+from cnnfast.cli.escapes import as_text
 from cnnfast.cli.records import Csv, Jsonl, Row, RowFormat
 from cnnfast.cli.results_file import RowFile
+from cnnfast.errors import ConfigError
 
 STDOUT = Path("-")
+FORMATS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "megadetector": ".json", "camtrap-dp": ".csv"}
+"""What ``--format`` offers, each with its suffix; the first of a suffix is that of files that are called so."""
 
 
 class RowSink(Protocol):
@@ -92,4 +98,64 @@ def open_rows(args: argparse.Namespace, columns: tuple[str, ...], settings: Mapp
     """
     if args.out == STDOUT:
         return StandardOut((Jsonl if args.json else Csv)(columns))
-    return RowFile(args.out, columns, settings, args.resume, args.force)
+    convert = _conversion(args, format_of(args), columns)
+    if convert is None:
+        return RowFile(args.out, columns, settings, args.resume, args.force)
+    return Converted(args.out, convert, columns, settings, args.resume, args.force)
+
+
+def format_of(args: argparse.Namespace) -> str:
+    """Return the format of ``--out``: the one that is asked for, or that of the suffix.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is that of no format, or not that of the one asked for.
+    """
+    suffix = args.out.suffix.lower()
+    by_suffix = {ending: name for name, ending in reversed(FORMATS.items())}
+    if args.format is None and suffix not in by_suffix:
+        raise ConfigError(f"{args.out}: rows are written as {' or '.join(by_suffix)}; name a file that ends so")
+    if args.format is not None and FORMATS[args.format] != suffix:
+        raise ConfigError(
+            f"{args.out}: --format {args.format} is written to a file that ends in {FORMATS[args.format]}"
+        )
+    chosen: str = args.format or by_suffix[suffix]
+    return chosen
+
+
+def complete_options(args: argparse.Namespace) -> None:
+    """Ask for the columns that the format of ``--out`` needs, and check what only some formats take.
+
+    Raises
+    ------
+    ConfigError
+        If an option is missing, or belongs to another format.
+    """
+    chosen = None if args.out is None or args.out == STDOUT else format_of(args)
+    if args.format is not None and chosen is None:
+        raise ConfigError("--format is that of the rows in a file, so it needs --out FILE")
+    if chosen != "camtrap-dp" and (args.taxa is not None or args.utc_offset is not None):
+        raise ConfigError("--taxa and --utc-offset are for --format camtrap-dp")
+    if chosen == "camtrap-dp" and not hasattr(args, "top"):
+        raise ConfigError("--format camtrap-dp has a label for each picture, so it is for `classify`")
+    if chosen == "camtrap-dp" and args.utc_offset is None:
+        raise ConfigError(
+            "--format camtrap-dp needs the offset of each time from UTC, which cameras do not state; give --utc-offset "
+            "+01:00, or Z"
+        )
+    args.scores = args.scores or chosen == "megadetector"
+    args.exif = args.exif or chosen == "camtrap-dp"
+
+
+def _conversion(args: argparse.Namespace, chosen: str, columns: tuple[str, ...]) -> Convert | None:
+    """Return what makes the file of the rows; None where it is written row by row."""
+    model = as_text(Path(args.model).name)
+    if chosen == "parquet":
+        return parquet_rows.writer(columns)
+    if chosen == "megadetector":
+        return megadetector.writer(columns, model)
+    if chosen == "camtrap-dp":
+        taxa = {} if args.taxa is None else camtrap.read_taxa(args.taxa)
+        return camtrap.writer(columns, model, args.utc_offset, taxa)
+    return None

@@ -20,7 +20,21 @@ ENDINGS = " or ".join([", ".join(SUFFIXES[:-1]), SUFFIXES[-1]])
 OWN = ("column", "keep", "probabilities", "features", "prefix")
 """Options that only tables have."""
 
-FOR_FILES = ("thumbnails", "copy_to", "link_to", "move_to", "flat", "unsure", "report", "json", "files_from")
+FOR_FILES = (
+    "thumbnails",
+    "copy_to",
+    "link_to",
+    "move_to",
+    "flat",
+    "unsure",
+    "report",
+    "json",
+    "files_from",
+    "format",
+    "scores",
+    "exif",
+    "taxa",
+)
 """Options that tables do not have."""
 
 
@@ -58,8 +72,10 @@ def named_in(paths: Sequence[str]) -> bool:
 def refuse_options(args: argparse.Namespace) -> None:
     """Raise `ConfigError` if pictures are to be classified with options of tables."""
     _refuse(args, OWN, f"is for tables ({ENDINGS}), and the paths are of pictures")
-    if args.out is not None and args.out.suffix.lower() in SUFFIXES:
-        raise ConfigError(f"{args.out}: a table is made of a table; write the rows of pictures as .csv or .jsonl")
+    if args.out is not None and args.out.suffix.lower() in SUFFIXES[1:]:
+        raise ConfigError(
+            f"{args.out}: such a table is made of a table; write the rows of pictures as .parquet or .csv"
+        )
 
 
 def _refuse(args: argparse.Namespace, names: Sequence[str], why: str) -> None:

@@ -1,0 +1,57 @@
+"""Columns of rows besides the result: a score for each class, and when and where a picture was taken."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from cnnfast.cli.escapes import as_text
+from cnnfast.cli.inputs import Item
+from cnnfast.errors import PictureError
+from cnnfast.images.pictures.exif_time import time_taken
+from cnnfast.images.preprocess import Array, Preprocess
+from cnnfast.network.records import shortest
+from cnnfast.network.stream import Answer, Opened
+
+TIME, FOLDER, SCORE = "time", "folder", "score_"
+
+
+class ExtraColumns:
+    """What ``--scores`` and ``--exif`` add to every row.
+
+    Parameters
+    ----------
+    args : Namespace
+    classes : sequence of str
+    """
+
+    def __init__(self, args: argparse.Namespace, classes: Sequence[str]) -> None:
+        self._scores, self._exif = args.scores, args.exif
+        self._times: dict[str, str | None] = {}
+        self.names = (
+            *((TIME, FOLDER) if self._exif else ()),
+            *((f"{SCORE}{name}" for name in classes) if self._scores else ()),
+        )
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the rows depend on."""
+        return {name: True for name, wanted in (("scores", self._scores), ("exif", self._exif)) if wanted}
+
+    def load(self, item: Item, preprocess: Preprocess, opened: Opened | None) -> Answer:
+        """Return what `Item.load` returns, and remember when the picture was taken; called by several threads."""
+        if not self._exif or opened is None:
+            return item.load(preprocess, opened)
+        try:
+            with opened as file:
+                self._times[item.name] = time_taken(file)
+                return item.load(preprocess, nullcontext(file))
+        except PictureError as error:
+            return error
+
+    def cells(self, item: Item, probabilities: Array) -> tuple[object, ...]:
+        """Return the values of the columns for an image."""
+        folder = item.below.parent.as_posix()
+        taken = (self._times.pop(item.name, None), "" if folder == "." else as_text(folder)) if self._exif else ()
+        return (*taken, *(map(shortest, probabilities.tolist()) if self._scores else ()))

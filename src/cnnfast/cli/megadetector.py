@@ -1,0 +1,74 @@
+"""Rows as the JSON of MegaDetector, which Timelapse, AddaxAI and the tools of MegaDetector read.
+
+Its specification: <https://lila.science/megadetector-output-format>. A network that sees a whole picture finds no
+boxes, so each picture has one detection, of the whole picture, with the probability of its label as confidence; one
+that shows nothing has none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnfast import __version__
+from cnnfast.cli.converted import Convert
+from cnnfast.cli.escapes import as_text
+from cnnfast.cli.extra_columns import SCORE
+from cnnfast.cli.label_kinds import BLANK, kind_of
+from cnnfast.cli.records import Row
+from cnnfast.errors import ConfigError
+from cnnfast.runtime.outputs import replacing
+
+VERSION = "1.5"
+DETECTIONS = {"1": "animal", "2": "person", "3": "vehicle"}
+CATEGORY = {"animal": "1", "human": "2", "vehicle": "3", "unknown": "1"}
+LEAST = 0.01
+"""Classes with a smaller probability are left out, except for the most probable one."""
+
+
+def writer(columns: tuple[str, ...], model: str) -> Convert:
+    """Return what writes rows into a file.
+
+    Raises
+    ------
+    ConfigError
+        If the name of a class is blank, which the format forbids.
+    """
+    classes = [column.removeprefix(SCORE) for column in columns if column.startswith(SCORE)]
+    if not all(name.strip() for name in classes):
+        raise ConfigError("a class of this network has a blank name, which the format of MegaDetector does not allow")
+    first = len(columns) - len(classes)
+
+    def write(path: Path, rows: Iterator[Row]) -> Sequence[str]:
+        with replacing(path) as file:
+            head = {
+                "info": {"format_version": VERSION, "classifier": f"{model} (cnnfast {__version__})"},
+                "detection_categories": DETECTIONS,
+                "classification_categories": {str(i): name for i, name in enumerate(classes)},
+            }
+            text = json.dumps(head, indent=1, ensure_ascii=False)
+            file.write(text.removesuffix("\n}").encode() + b',\n "images": [')
+            for number, row in enumerate(rows):
+                record = _failed(row) if row.error is not None else _seen(row, classes, first)
+                file.write((b"," if number else b"") + b"\n  " + json.dumps(record, ensure_ascii=False).encode())
+            file.write(b"\n ]\n}\n")
+        return []
+
+    return write
+
+
+def _failed(row: Row) -> dict[str, Any]:
+    return {"file": as_text(row.picture), "failure": as_text(row.error or ""), "detections": None}
+
+
+def _seen(row: Row, classes: Sequence[str], first: int) -> dict[str, Any]:
+    scores = [float(str(cell)) for cell in row.cells[first : first + len(classes)]]
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    kind = kind_of(classes[order[0]])
+    if kind == BLANK:
+        return {"file": as_text(row.picture), "detections": []}
+    likely = [[str(i), scores[i]] for i in order if scores[i] >= LEAST or i == order[0]]
+    whole = {"category": CATEGORY[kind], "conf": scores[order[0]], "bbox": [0.0, 0.0, 1.0, 1.0]}
+    return {"file": as_text(row.picture), "detections": [{**whole, "classifications": likely}]}
