@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from cnnfast._frozen import frozen
@@ -12,6 +11,7 @@ from cnnfast.graph import Graph
 from cnnfast.layers import build_graph
 from cnnfast.ops import Shape
 from cnnfast.runtime.registry import Registry
+from cnnfast.runtime.suggest import did_you_mean
 
 Maker = Callable[[LayerMaker, Shape, int], Layers]
 
@@ -71,8 +71,7 @@ def find(name: str) -> Architecture:
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    near = difflib.get_close_matches(str(name), ARCHITECTURES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    hint = did_you_mean(name, ARCHITECTURES) or "."
     raise ConfigError(f"there is no architecture {name!r}{hint} Known: {', '.join(ARCHITECTURES)}")
 
 

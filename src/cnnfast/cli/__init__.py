@@ -39,6 +39,7 @@ from importlib import import_module
 from typing import Any
 
 from cnnfast import __version__
+from cnnfast.cli.parser import Parser
 from cnnfast.errors import CnnfastError
 from cnnfast.images.pictures.pixels import get_max_pixels, set_max_pixels
 
@@ -117,7 +118,7 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _run(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "cnnfast",
         description="Classify many small images on a CPU, fast.",
         epilog=EXAMPLES,
@@ -127,6 +128,7 @@ def _run(argv: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"cnnfast {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser.check_options(argv if chosen is None else argv[: argv.index(chosen)])
     for name, purpose in COMMANDS.items():
         description = f"{purpose[0].upper()}{purpose[1:]}."
         command = commands.add_parser(name, help=purpose, description=description, allow_abbrev=False)
@@ -134,6 +136,7 @@ def _run(argv: list[str]) -> int:
             module = import_module(f"cnnfast.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
+            command.check_options(argv[argv.index(name) + 1 :])
         if name == chosen == argv[0] and "--" not in argv:
             # Options may come between paths, as in other programs; argparse would then lose what follows a `--`.
             args = command.parse_intermixed_args(argv[1:])

@@ -15,11 +15,14 @@ from cnnfast.formats import detect
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime import shipped
+from cnnfast.runtime.suggest import did_you_mean
 
 
 def load(model: str, args: argparse.Namespace) -> Network:
     """Load the network of a command, with the user's options."""
-    return decoding(Network.load(model, **stated(args)), getattr(args, "decode", None))
+    net = decoding(Network.load(model, **stated(args)), getattr(args, "decode", None))
+    given: str | None = getattr(args, "labels", None)
+    return net if given is None else described(net, labels(given), net.preprocess)
 
 
 def decoding(net: Network, decode: str | None) -> Network:
@@ -32,6 +35,25 @@ def decoding(net: Network, decode: str | None) -> Network:
 def described(net: Network, classes: Sequence[str] | None, rule: Preprocess | None) -> Network:
     """Return a network with other names of classes, or another preprocessing."""
     return Network.from_graph(net.graph, classes=classes, preprocess=rule, license=net.license, notes=dict(net.notes))
+
+
+def labels(text: str) -> list[str]:
+    """Return the labels of a file, one per line, or of a text with commas.
+
+    Examples
+    --------
+    >>> labels("cat,dog")
+    ['cat', 'dog']
+    """
+    path = Path(text)
+    if not path.is_file():
+        if "," not in text and (path.suffix or len(path.parts) > 1):
+            raise ConfigError(f"{text}: there is no such file of labels; labels themselves have commas between them")
+        return text.split(",")
+    try:
+        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: labels must be UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
 def load_in_float(model: str, preprocess: str | None, decode: str | None) -> Network:
@@ -74,8 +96,14 @@ def class_index(net: Network, name: str) -> int:
     try:
         return match_class(name, class_names(net))
     except DataError:
+        known = class_names(net)
+        if net.class_names is None:
+            raise ConfigError(
+                f"this network has no class {name!r}, only numbers up to {known[-1]}; give the labels with --labels"
+            ) from None
+        hint = did_you_mean(name, known)
         raise ConfigError(
-            f"this network has no class {name!r}; its classes are: {', '.join(class_names(net))}"
+            f"this network has no class {name!r}{f'{hint} Its' if hint else '; its'} classes are: {', '.join(known)}"
         ) from None
 
 

@@ -60,7 +60,14 @@ def add_integers(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
+def add_labels(parser: argparse._ActionsContainer) -> None:
+    """Add ``--labels``."""
+    parser.add_argument(
+        "--labels", metavar="A,B,…|FILE", help="the label of each output, for a model without; of a file, one per line"
+    )
+
+
+def add_threads(parser: argparse._ActionsContainer) -> None:
     """Add ``--threads``."""
     parser.add_argument("--threads", type=positive, metavar="N", help="threads that compute (see `cnnfast info`)")
 
@@ -119,6 +126,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_preprocess(parser)
     add_integers(parser)
+    add_labels(parser)
     parser.add_argument(
         "--thumbnails",
         action="store_true",

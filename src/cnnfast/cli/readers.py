@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cnnfast.cli import options as common
-from cnnfast.cli.models import described
+from cnnfast.cli.models import described, labels
 from cnnfast.errors import ConfigError
 from cnnfast.formats import detect
 from cnnfast.images.preprocess import CHANNELS, INTERPOLATIONS, RESIZES, Preprocess
@@ -49,7 +48,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     file.add_argument(
         "--ignore-unexpected", action="store_true", default=None, help="leave out tensors that no layer expects"
     )
-    file.add_argument("--labels", metavar="A,B,…|FILE", help="the label of each output; of a file, one per line")
+    common.add_labels(file)
     common.add_preprocess(file)
     common.add_integers(file)
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")
@@ -109,23 +108,6 @@ def _rename(words: list[str]) -> dict[str, str] | str:
     if not all(pairs) or not all(pairs.values()):
         raise ConfigError(f"--rename must be order, or THEIRS=OURS once for each layer, but is {' '.join(words)}")
     return pairs
-
-
-def labels(text: str) -> list[str]:
-    """Return the labels of a file, one per line, or of a text with commas.
-
-    Examples
-    --------
-    >>> labels("cat,dog")
-    ['cat', 'dog']
-    """
-    path = Path(text)
-    if not path.is_file():
-        return text.split(",")
-    try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: labels must be UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
 def _preprocess(known: Preprocess | None, shape: Shape, stated: dict[str, Any]) -> Preprocess:

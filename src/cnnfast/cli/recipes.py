@@ -28,41 +28,46 @@ CONVERT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; the defaults are those of `Recipe`."""
-    parser.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
-    parser.add_argument("--batch", type=options.positive, metavar="N", help="images per step (128)")
-    parser.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="default: %(default)s")
-    parser.add_argument(
+    steps = parser.add_argument_group("how long, and from what")
+    steps.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
+    steps.add_argument("--batch", type=options.positive, metavar="N", help="images per step (128)")
+    steps.add_argument(
+        "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
+    )
+    steps.add_argument("--label-smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
+    steps.add_argument(
+        "--patience", type=options.positive, metavar="N", help="stop after N epochs without a better validation loss"
+    )
+    steps.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
+    _add_optimizer(parser.add_argument_group("the optimizer"))
+
+
+def _add_optimizer(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--optimizer", choices=tuple(OPTIMIZERS), default="adamw", help="default: %(default)s")
+    group.add_argument(
         "--learning-rate", type=float, metavar="R", help="learning rate (sgd 0.05, adam and adamw 0.001, muon 0.02)"
     )
-    parser.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
-    parser.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
-    parser.add_argument("--weight-decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
-    parser.add_argument("--rounds", type=options.positive, metavar="N", help="rounds of muon's iteration (5)")
-    parser.add_argument("--sphere", action="store_true", default=None, help="muon keeps the norm of all weights")
-    parser.add_argument(
-        "--head-optimizer",
-        metavar="HOW",
-        help="another optimizer for the last layer, as in sgd:learning_rate=0.01,momentum=0.9",
-    )
-    parser.add_argument("--bias-optimizer", metavar="HOW", help="the same for biases and batch-norm")
-    parser.add_argument(
+    group.add_argument(
         "--schedule",
         metavar="HOW",
         default="one-cycle",
         help=f"one of {', '.join(SCHEDULES)}; as in linear:warmup=0.1 (%(default)s)",
     )
-    parser.add_argument(
-        "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
+    group.add_argument("--weight-decay", type=float, metavar="D", help="weight decay (adamw 0.01, muon 0.1, others 0)")
+    group.add_argument("--momentum", type=float, metavar="M", help="of sgd (0) and muon (0.95)")
+    group.add_argument("--nesterov", action="store_true", default=None, help="Nesterov's momentum, for sgd")
+    group.add_argument("--rounds", type=options.positive, metavar="N", help="rounds of muon's iteration (5)")
+    group.add_argument("--sphere", action="store_true", default=None, help="muon keeps the norm of all weights")
+    group.add_argument(
+        "--head-optimizer",
+        metavar="HOW",
+        help="another optimizer for the last layer, as in sgd:learning_rate=0.01,momentum=0.9",
     )
-    parser.add_argument("--label-smoothing", type=float, default=0.0, metavar="S", help="label smoothing (0)")
-    parser.add_argument("--clip-norm", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
-    parser.add_argument(
+    group.add_argument("--bias-optimizer", metavar="HOW", help="the same for biases and batch-norm")
+    group.add_argument("--clip-norm", type=float, metavar="NORM", help="largest norm of the gradients (no limit)")
+    group.add_argument(
         "--average", metavar="HOW", help=f"average the weights: one of {', '.join(AVERAGES)}; as in ema:decay=0.99"
     )
-    parser.add_argument(
-        "--patience", type=options.positive, metavar="N", help="stop after N epochs without a better validation loss"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

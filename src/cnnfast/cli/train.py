@@ -30,43 +30,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("data", metavar="DATA", help=options.LABELED)
     options.add_columns(parser)
-    begins = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
+    network = parser.add_argument_group("the network")
+    begins = network.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to start from; other classes get a new head")
-    options.add_preprocess(parser)
-    frozen = parser.add_mutually_exclusive_group()
+    network.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
+    options.add_preprocess(network)
+    network.add_argument("--init", choices=INITS, help="what new convolutions do first: random, or pass values on")
+    network.add_argument("--whiten", action="store_true", help="first convolution: principal components, and fixed")
+    network.add_argument(
+        "--batch-norm", action="store_true", help="learn with batch-norm after every layer, and fold it away at the end"
+    )
+    network.add_argument("--license", metavar="TEXT", help="license of the weights, stated in the model file")
+    kept = parser.add_argument_group("what stays as it is")
+    frozen = kept.add_mutually_exclusive_group()
     frozen.add_argument("--freeze", action="store_true", help="with --base: train only the head")
     frozen.add_argument("--freeze-up-to", metavar="LAYER", help="with --base: train only what comes after this layer")
-    parser.add_argument(
+    kept.add_argument(
         "--frozen-params",
         action="append",
         default=[],
         metavar="NAME",
         help="keep a layer or parameter as it is, as in '*.scale'",
     )
-    parser.add_argument("--init", choices=INITS, help="what new convolutions do first: random, or pass values on")
-    parser.add_argument("--whiten", action="store_true", help="first convolution: principal components, and fixed")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the model file; replaced if it exists")
-    parser.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
-    parser.add_argument(
-        "--batch-norm", action="store_true", help="learn with batch-norm after every layer, and fold it away at the end"
-    )
-    parser.add_argument("--teacher", metavar="MODEL", help="learn its probabilities too, for every image")
-    parser.add_argument(
+    teaching = parser.add_argument_group("a teacher")
+    teaching.add_argument("--teacher", metavar="MODEL", help="learn its probabilities too, for every image")
+    teaching.add_argument(
         "--teacher-share", type=options.probability, default=0.7, metavar="P", help="weight of those (0.7)"
     )
     add_recipe(parser)
-    parser.add_argument(
+    whole = parser.add_argument_group("the run")
+    whole.add_argument(
         "--validation", type=options.probability, default=0.1, metavar="P", help="part set aside to measure with (0.1)"
     )
-    parser.add_argument("--license", metavar="TEXT", help="license of the weights, stated in the model file")
-    parser.add_argument("--run-dir", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
-    existing = parser.add_mutually_exclusive_group()
+    whole.add_argument("--run-dir", type=Path, metavar="DIR", dest="folder", help="history, checkpoint (FILE.run)")
+    existing = whole.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="continue an interrupted run")
     existing.add_argument("--force", action="store_true", help="start over where an earlier run has left its folder")
-    parser.add_argument("--save-plots", type=Path, metavar="DIR", help="draw what `cnnfast plot` draws")
-    options.add_max_pixels(parser)
-    options.add_threads(parser)
+    whole.add_argument("--save-plots", type=Path, metavar="DIR", help="draw what `cnnfast plot` draws")
+    options.add_max_pixels(whole)
+    options.add_threads(whole)
 
 
 def run(args: argparse.Namespace) -> int:

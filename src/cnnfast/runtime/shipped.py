@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from cnnfast.errors import ModelFileError
+from cnnfast.runtime.suggest import did_you_mean
 
 DEFAULT = "cifar10-resnet"
 """The network that ``find`` and ``classify`` use where none is named: the most accurate one.
@@ -77,6 +78,9 @@ def find(source: str | PathLike[str]) -> Path:
         raise ModelFileError(f"{source!s:.200}: this cannot be looked for: {reason}") from error
     if str(source) in list_models():
         return file_of(str(source))
+    known = list_models()
+    hint = did_you_mean(source, known)
     raise ModelFileError(
-        f"{source}: there is no such file, and no shipped network of that name; shipped are: {', '.join(list_models())}"
+        f"{source}: there is no such file, and no shipped network of that name"
+        f"{f'{hint} Shipped' if hint else '; shipped'} are: {', '.join(known)}"
     )
