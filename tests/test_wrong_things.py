@@ -180,7 +180,7 @@ def of_layers() -> Iterator[tuple[str, Entry]]:
 
 
 def _makes_layers(factory: Any) -> bool:
-    made = factory.__module__ in (layers.__name__, layers.Layer.__module__) and factory is not layers.Layer
+    made = factory.__module__.startswith(layers.__name__) and factory is not layers.Layer
     return made and "name" in inspect.signature(factory).parameters
 
 

@@ -19,7 +19,7 @@ def airbench(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     layers, channels = [w.conv("whiten", shape[0], patch, 2, padding=0, bias=False), Gelu("tanh")], patch
     for number, filters in enumerate((64, 256, 256), 1):
         name = f"block{number}"
-        layers += [
+        block: Layers = [
             w.conv(f"{name}.conv1", channels, filters, 3, bias=False),
             MaxPool(2),
             w.batch_norm(f"{name}.norm1", filters),
@@ -30,5 +30,6 @@ def airbench(w: LayerMaker, shape: Shape, classes: int) -> Layers:
             ),
             Gelu("tanh"),
         ]
+        layers += block
         channels = filters
     return [*layers, GlobalMaxPool(), Flatten(), w.linear("dense", channels, classes)]

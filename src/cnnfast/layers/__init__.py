@@ -23,7 +23,7 @@ Layers made with arrays have their weights already:
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -32,7 +32,48 @@ from cnnfast.errors import GraphError
 from cnnfast.graph import constant
 from cnnfast.layers.build import build_graph as build_graph
 from cnnfast.layers.build import graph_without_weights as graph_without_weights
+from cnnfast.layers.foreign import about_unknown_layer
+from cnnfast.layers.functions import Abs as Abs
+from cnnfast.layers.functions import Clip as Clip
+from cnnfast.layers.functions import Elu as Elu
+from cnnfast.layers.functions import Erf as Erf
+from cnnfast.layers.functions import Exp as Exp
+from cnnfast.layers.functions import Gelu as Gelu
+from cnnfast.layers.functions import HardSigmoid as HardSigmoid
+from cnnfast.layers.functions import HardSwish as HardSwish
+from cnnfast.layers.functions import LeakyRelu as LeakyRelu
+from cnnfast.layers.functions import Log as Log
+from cnnfast.layers.functions import LogSoftmax as LogSoftmax
+from cnnfast.layers.functions import Mish as Mish
+from cnnfast.layers.functions import Relu as Relu
+from cnnfast.layers.functions import Round as Round
+from cnnfast.layers.functions import Sigmoid as Sigmoid
+from cnnfast.layers.functions import Sign as Sign
+from cnnfast.layers.functions import Silu as Silu
+from cnnfast.layers.functions import Softmax as Softmax
+from cnnfast.layers.functions import Softplus as Softplus
+from cnnfast.layers.functions import Softsign as Softsign
+from cnnfast.layers.functions import Sqrt as Sqrt
+from cnnfast.layers.functions import Tanh as Tanh
+from cnnfast.layers.functions import ThresholdedRelu as ThresholdedRelu
 from cnnfast.layers.lazy import LazyLayer, Padding, Size, is_number, lazy_channels, lazy_conv2d, lazy_linear
+from cnnfast.layers.plain import AvgPool as AvgPool
+from cnnfast.layers.plain import Dropout as Dropout
+from cnnfast.layers.plain import Flatten as Flatten
+from cnnfast.layers.plain import GlobalAvgPool as GlobalAvgPool
+from cnnfast.layers.plain import GlobalMaxPool as GlobalMaxPool
+from cnnfast.layers.plain import Identity as Identity
+from cnnfast.layers.plain import Lrn as Lrn
+from cnnfast.layers.plain import MaxPool as MaxPool
+from cnnfast.layers.plain import Pad as Pad
+from cnnfast.layers.plain import ReduceMax as ReduceMax
+from cnnfast.layers.plain import ReduceMean as ReduceMean
+from cnnfast.layers.plain import ReduceMin as ReduceMin
+from cnnfast.layers.plain import ReduceSum as ReduceSum
+from cnnfast.layers.plain import Reshape as Reshape
+from cnnfast.layers.plain import Resize as Resize
+from cnnfast.layers.plain import Slice as Slice
+from cnnfast.layers.plain import Transpose as Transpose
 from cnnfast.layers.structure import AnyLayer as AnyLayer
 from cnnfast.layers.structure import Branches as Branches
 from cnnfast.layers.structure import Gate as Gate
@@ -178,59 +219,13 @@ def PRelu(slope: object = None, *, name: str | None = None) -> Layer | LazyLayer
     return _layer(ops.PRelu(), name, slope=slope)
 
 
-def _plain(op: type[Op]) -> Any:
-    """Return a function that makes a layer of an op without parameters, from the attributes of the op."""
-
-    def make(*attributes: Any, name: str | None = None, **more: Any) -> Layer:
-        return Layer(op(*attributes, **more), {}, name)
-
-    make.__name__ = make.__qualname__ = op.__name__
-    make.__doc__ = f"A layer of `cnnfast.ops.{op.__name__}`, with its attributes."
-    return make
-
-
-MaxPool = _plain(ops.MaxPool)
-AvgPool = _plain(ops.AvgPool)
-GlobalAvgPool = _plain(ops.GlobalAvgPool)
-GlobalMaxPool = _plain(ops.GlobalMaxPool)
-Relu = _plain(ops.Relu)
-Clip = _plain(ops.Clip)
-LeakyRelu = _plain(ops.LeakyRelu)
-Elu = _plain(ops.Elu)
-Sigmoid = _plain(ops.Sigmoid)
-Tanh = _plain(ops.Tanh)
-HardSigmoid = _plain(ops.HardSigmoid)
-HardSwish = _plain(ops.HardSwish)
-Silu = _plain(ops.Silu)
-Gelu = _plain(ops.Gelu)
-Softmax = _plain(ops.Softmax)
-LogSoftmax = _plain(ops.LogSoftmax)
-Pad = _plain(ops.Pad)
-Flatten = _plain(ops.Flatten)
-Reshape = _plain(ops.Reshape)
-Transpose = _plain(ops.Transpose)
-Lrn = _plain(ops.Lrn)
-Dropout = _plain(ops.Dropout)
-Identity = _plain(ops.Identity)
-Abs = _plain(ops.Abs)
-Sqrt = _plain(ops.Sqrt)
-Exp = _plain(ops.Exp)
-Log = _plain(ops.Log)
-Erf = _plain(ops.Erf)
-Softplus = _plain(ops.Softplus)
-Softsign = _plain(ops.Softsign)
-ThresholdedRelu = _plain(ops.ThresholdedRelu)
-Mish = _plain(ops.Mish)
-Sign = _plain(ops.Sign)
-Round = _plain(ops.Round)
-ReduceMean = _plain(ops.ReduceMean)
-ReduceSum = _plain(ops.ReduceSum)
-ReduceMax = _plain(ops.ReduceMax)
-ReduceMin = _plain(ops.ReduceMin)
-Slice = _plain(ops.Slice)
-Resize = _plain(ops.Resize)
-
-
 def Relu6(name: str | None = None) -> Layer:
     """``min(max(x, 0), 6)``."""
     return Layer(ops.Clip(0.0, 6.0), {}, name)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        known = [key for key in globals() if key[0].isupper()]
+        raise AttributeError(about_unknown_layer(name, known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cnnfast._frozen import frozen
 from cnnfast.layers.lazy import LazyLayer
@@ -16,6 +17,27 @@ class Layer:
     op: Op
     parameters: dict[str, Array]
     name: str | None = None
+
+
+Sides = int | tuple[int, int] | tuple[int, int, int, int]
+"""Padding: the same on all sides, (vertical, horizontal), or (top, left, bottom, right)."""
+
+
+def layer_of(kind: type[Op], name: str | None, *attributes: Any) -> Layer:
+    """Return a layer of an op without parameters, from its attributes.
+
+    Raises
+    ------
+    GraphError
+        If an attribute has a wrong type or is out of range.
+
+    Examples
+    --------
+    >>> from cnnfast import ops
+    >>> layer_of(ops.Clip, None, 0.0, 1.0).op
+    Clip(low=0.0, high=1.0)
+    """
+    return Layer(kind(*attributes), {}, name)
 
 
 @frozen

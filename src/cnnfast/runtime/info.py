@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnfast import __version__
 from cnnfast.runtime import config, shipped
-from cnnfast.runtime.arguments import flag
+from cnnfast.runtime.arguments import flag, one_of
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import decide, granted
@@ -56,21 +56,34 @@ def collect_info(peak: bool = False) -> dict[str, Any]:
     return result
 
 
-def show_config(peak: bool = False) -> None:
+def show_config(peak: bool = False, mode: str = "stdout") -> dict[str, Any] | None:
     """Print versions, CPU, instruction set, threads and folders, and who decided them.
 
     Parameters
     ----------
     peak : bool
         Also measure the peaks of one core: of multiply-adds, and of dot products of bytes.
+    mode : {"stdout", "dicts"}
+        Print, or return the facts as dictionaries, as ``numpy.show_config`` does.
+
+    Returns
+    -------
+    dict or None
+        With ``mode="dicts"``, values that JSON can hold.
 
     Examples
     --------
     >>> show_config()
     cnnfast          ...
     instruction set  ...
+    >>> sorted(show_config(mode="dicts")["threads"])
+    ['count', 'decided_by', 'granted', 'granted_by']
     """
-    print(as_text(collect_info(peak)))
+    facts = collect_info(peak)
+    if one_of("mode", mode, ("stdout", "dicts")) == "dicts":
+        return facts
+    print(as_text(facts))
+    return None
 
 
 def as_text(facts: dict[str, Any]) -> str:
