@@ -24,7 +24,7 @@ LEVELS = (
     ("plan", "formats"),
     ("network",),
     ("data",),
-    ("report", "train", "quantization", "compare", "arrow", "serve"),
+    ("report", "train", "quantization", "compare", "arrow", "learn", "review", "serve"),
     ("cli", "sklearn", "spark"),
     ("__main__",),
 )

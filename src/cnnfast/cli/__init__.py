@@ -49,6 +49,8 @@ COMMANDS = {
     "serve": "classify for other programs over HTTP, and on a page to drop pictures on",
     "evaluate": "measure how often a network is right, on labeled images",
     "train": "train a network on labeled images, from scratch or on top of another",
+    "learn": "learn from a few labels, in seconds, and print which pictures to label next",
+    "review": "write a page on which a person looks at doubtful pictures and corrects them",
     "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, and faster",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",

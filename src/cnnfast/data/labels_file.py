@@ -13,7 +13,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
-from cnnfast.data.text_table import ARROW_SUFFIXES, CSV_SUFFIXES, TextTable, read_table
+from cnnfast.data.text_table import SUFFIXES, TextTable, read_table
 from cnnfast.errors import DataError
 
 PATH_COLUMNS = ("path", "picture", "image", "file", "filename", "file_name", "filepath", "file_path", "image_path")
@@ -44,7 +44,7 @@ class LabeledPath:
 
 def recognize(path: Path) -> bool:
     """Return whether a path is a file with the suffix of a table."""
-    return path.is_file() and path.suffix.lower() in CSV_SUFFIXES + ARROW_SUFFIXES
+    return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
 def read_labels(path: Path, split: str | None = None, columns: Sequence[str] | None = None) -> list[LabeledPath]:
@@ -53,7 +53,7 @@ def read_labels(path: Path, split: str | None = None, columns: Sequence[str] | N
     Parameters
     ----------
     path : Path
-        A file of CSV (comma, semicolon or tab), Parquet or Arrow, whose first row names its columns.
+        A file of CSV (comma, semicolon or tab) whose first row names its columns, of JSON lines, Parquet or Arrow.
     split : str, optional
         Only rows with this value, where there is a column ``split``.
     columns : (str, str), optional
@@ -82,7 +82,7 @@ def read_labels(path: Path, split: str | None = None, columns: Sequence[str] | N
     paths, labels = _columns(table, columns)
     wanted = _wanted(table, split)
     rows = [
-        LabeledPath(_located(name, path.parent), label.strip(), number)
+        LabeledPath(located(name, path.parent), label.strip(), number)
         for number, (name, label) in enumerate(zip(paths, labels, strict=True), 2)
         if label.strip() and wanted[number - 2]
     ]
@@ -128,7 +128,7 @@ def _wanted(table: TextTable, split: str | None) -> list[bool]:
     return [value.strip().casefold() == split for value in table.column(column)]
 
 
-def _located(name: str, folder: Path) -> Path:
+def located(name: str, folder: Path) -> Path:
     """Return the path that a name of a table stands for."""
     # results of cnnfast have an apostrophe before what a spreadsheet would run as a formula
     spellings = [name, name[1:]] if name.startswith("'") else [name]

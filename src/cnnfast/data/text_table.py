@@ -1,8 +1,9 @@
-"""Tables as text: the columns of a file of CSV, Parquet or Arrow."""
+"""Tables as text: the columns of a file of CSV, JSON lines, Parquet or Arrow."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from cnnfast._optional import needs
 from cnnfast.errors import DataError
 
 CSV_SUFFIXES = (".csv", ".tsv")
+JSON_SUFFIXES = (".jsonl",)
 ARROW_SUFFIXES = (".parquet", ".feather", ".arrow", ".ipc")
+
+SUFFIXES = CSV_SUFFIXES + JSON_SUFFIXES + ARROW_SUFFIXES
 
 DELIMITERS = ",;\t"
 
@@ -73,7 +77,10 @@ def read_table(path: Path) -> TextTable:
     >>> read_table(file).columns
     {'name': ['felix'], 'kind': ['cat']}
     """
-    return _from_arrow(path) if path.suffix.lower() in ARROW_SUFFIXES else _from_csv(path)
+    suffix = path.suffix.lower()
+    if suffix in ARROW_SUFFIXES:
+        return _from_arrow(path)
+    return _from_json(path) if suffix in JSON_SUFFIXES else _from_csv(path)
 
 
 def _from_csv(path: Path) -> TextTable:
@@ -100,6 +107,26 @@ def _from_csv(path: Path) -> TextTable:
     return TextTable(path, {name: [row[i] for row in cells] for i, name in enumerate(header)})
 
 
+def _from_json(path: Path) -> TextTable:
+    """Read one object per line; a key that an object lacks is an empty text."""
+    rows: list[dict[str, object]] = []
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise DataError(f"{path}: line {number} must be an object, but is {line[:80]!r}")
+                rows.append(row)
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: cannot be read as lines of JSON: {error}") from None
+    names = dict.fromkeys(name for row in rows for name in row)
+    if not names:
+        raise DataError(f"{path}: is empty; each line must be an object")
+    return TextTable(path, {name: [_text(row.get(name)) for row in rows] for name in names})
+
+
 def _from_arrow(path: Path) -> TextTable:
     with needs(f"reading {path}", "cnnfast[arrow]"):
         import pyarrow as pa
@@ -119,9 +146,13 @@ def _is_plain(table: Any, index: int) -> bool:
 
     kind = table.schema.field(index).type
     kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = (types.is_string, types.is_large_string, types.is_integer, types.is_boolean)
+    tests = (types.is_string, types.is_large_string, types.is_integer, types.is_boolean, types.is_floating)
     return any(test(kind) for test in tests)
 
 
 def _texts(column: Any) -> list[str]:
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    return [_text(value) for value in column.to_pylist()]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

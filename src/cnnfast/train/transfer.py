@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats import Model
 from cnnfast.formats.digest import read_sealed, write_sealed
 from cnnfast.graph import Graph
+from cnnfast.network.identity import identity
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.runtime import config
@@ -134,10 +134,7 @@ def _cached(file: Path, shape: tuple[int, ...]) -> Array | None:
 
 def _key(base: Network, images: Array) -> str:
     """Return the digest of everything that the features depend on."""
-    total = hashlib.sha256(repr((dict(base.graph.inputs), base.graph.nodes, base.preprocess)).encode())
-    for name, array in sorted(base.graph.constants.items()):
-        total.update(name.encode())
-        total.update(array.reshape(-1).view(np.uint8).data)
+    total = identity(base)
     total.update(repr((images.dtype, images.shape)).encode())
     total.update(np.ascontiguousarray(images).reshape(-1).view(np.uint8).data)
     return total.hexdigest()

@@ -1,0 +1,90 @@
+"""How pictures look, as a few gray pixels; near duplicates, such as those of a burst, or one that was saved again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnfast.images.preprocess import Array
+
+LOOK = 16
+"""Side of the gray thumbnail that is compared."""
+
+ALIKE = 0.985
+"""Correlation of two gray thumbnails from which on pictures count as near duplicates."""
+
+FLAT = 4.0
+"""Standard deviation of gray values below which a picture has nothing to compare: it is like no other."""
+
+ROWS = 1024
+
+
+def looks_of(images: Array) -> Array:
+    """Return pictures (N, H, W, C) as 16 by 16 gray pixels each, 0 to 255, (N, 256).
+
+    Examples
+    --------
+    >>> looks_of(np.full((1, 40, 40, 3), 7, np.uint8))[0, :3].tolist()
+    [7.0, 7.0, 7.0]
+    """
+    gray = images.mean(axis=3, dtype=np.float32)
+    for axis in (1, 2):
+        size = gray.shape[axis]
+        # the share of each pixel in each of the 16 parts
+        edges = np.linspace(0, size, LOOK + 1)
+        begin, end = edges[:-1, None], edges[1:, None]
+        share = np.clip(np.minimum(end, np.arange(1, size + 1)) - np.maximum(begin, np.arange(size)), 0, None)
+        gray = np.moveaxis(np.tensordot(gray, share / share.sum(axis=1, keepdims=True), (axis, 1)), -1, axis)
+    looks: Array = np.rint(gray).reshape(len(images), -1)
+    return looks
+
+
+def groups(looks: Array, alike: float = ALIKE) -> Array:
+    """Return the number of the group of each picture: pictures that are alike, directly or through others, share one.
+
+    Parameters
+    ----------
+    looks : array (N, P)
+        Each picture as a few gray pixels, 0 to 255.
+    alike : float
+        Correlation from which on two are near duplicates.
+
+    Returns
+    -------
+    int array (N,)
+        The position of the first picture of each one's group.
+
+    Examples
+    --------
+    >>> looks = np.array([[0, 50, 100], [90, 5, 0], [10, 58, 110]])
+    >>> groups(looks).tolist()
+    [0, 1, 0]
+    """
+    first = np.arange(len(looks))
+    for i, j, _ in pairs(looks, alike):
+        a, b = _root(first, i), _root(first, j)
+        first[max(a, b)] = min(a, b)
+    return np.array([_root(first, i) for i in range(len(looks))], np.int64)
+
+
+def pairs(looks: Array, alike: float = ALIKE) -> list[tuple[int, int, float]]:
+    """Return the pairs of pictures that are alike, with their correlation."""
+    values = looks.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    flat = values.std(axis=1) < FLAT
+    norm = np.sqrt((values**2).sum(axis=1, keepdims=True))
+    values /= np.maximum(norm, 1e-6)
+    values[flat] = 0
+    found = []
+    for start in range(0, len(values), ROWS):
+        correlation = values[start : start + ROWS] @ values[start:].T
+        for i, j in zip(*np.nonzero(correlation >= alike), strict=True):
+            if j > i:
+                found.append((start + int(i), start + int(j), float(correlation[i, j])))
+    return found
+
+
+def _root(first: Array, i: int) -> int:
+    while first[i] != i:
+        first[i] = first[first[i]]
+        i = int(first[i])
+    return i
