@@ -19,7 +19,7 @@ from cnnfast.review.card import Card
 from cnnfast.review.page import write_page
 
 HOSTILE = "<img src=x onerror=window.hacked=1>.png"
-NAMES = ("=1+1.png", "one,two.png", 'say"x".png', "äöü.png", HOSTILE, "ordinary.png")
+NAMES = ("=1+1.png", "one,two.png", 'say"x".png', "\udcff.png", HOSTILE, "äöü.png")
 
 
 def picture(path: Path, seed: int) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cnnfast.cli.escapes import as_text, from_text, in_line
+from cnnfast.runtime.escapes import as_text, from_text, in_line
 
 ODD = [
     b"caf\xe9.png", b"\xff\xfe.png", b"two\nlines.png", b"tab\there.png", b"ca\rriage.png", b"\\x41.png", b"\\xff.png",

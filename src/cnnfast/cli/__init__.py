@@ -15,7 +15,6 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `converted`     rows in a format that is written as a whole: `parquet_rows`, `megadetector`, `camtrap`
 `extra_columns` scores, and EXIF's time and the folder
 `label_kinds`   which labels are animals, people, vehicles or nothing
-`escapes`       names of files as text
 `earlier`       what an interrupted run has done, and what is left
 `printing`      the lines on stdout
 `tables`        files of Parquet and Arrow, which `classify` reads and writes

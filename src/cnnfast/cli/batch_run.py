@@ -15,7 +15,6 @@ from cnnfast import __version__
 from cnnfast._frozen import frozen
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.earlier import Earlier, read_back, remaining
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes
 from cnnfast.cli.extra_columns import ExtraColumns
 from cnnfast.cli.gallery import Gallery
@@ -32,6 +31,7 @@ from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.stream import Answer, Opened, Pipeline, default_batch
 from cnnfast.report.tile import Tile
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.threads import get_num_threads, threads_or_default
 
 Cells = tuple[object, ...]

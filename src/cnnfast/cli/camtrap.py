@@ -15,11 +15,11 @@ from pathlib import Path
 from cnnfast import __version__
 from cnnfast._frozen import frozen
 from cnnfast.cli.converted import Convert
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.extra_columns import FOLDER, TIME
 from cnnfast.cli.label_kinds import kind_of
 from cnnfast.cli.records import Row
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
 
 FIELDS = (

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnfast.cli.escapes import in_line
 from cnnfast.cli.inputs import DatasetInputs, Inputs, Item
 from cnnfast.errors import ConfigError
 from cnnfast.images.preprocess import Array
+from cnnfast.runtime.escapes import in_line
 from cnnfast.runtime.outputs import replacing
 
 UNSURE, UNKNOWN, UNREADABLE = "unsure", "unknown", "unreadable"

@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.inputs import Item
 from cnnfast.errors import PictureError
 from cnnfast.images.pictures.exif_time import time_taken
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.records import shortest
 from cnnfast.network.stream import Answer, Opened
+from cnnfast.runtime.escapes import as_text
 
 TIME, FOLDER, SCORE = "time", "folder", "score_"
 

@@ -17,7 +17,7 @@ from cnnfast.cli.models import class_names, load_in_float
 from cnnfast.cli.progress import Failures, log
 from cnnfast.data.labels_file import read_labels
 from cnnfast.errors import DataError, PictureError
-from cnnfast.formats.native import check_target
+from cnnfast.formats.saving import check_target
 from cnnfast.images.pictures.files import find_pictures
 from cnnfast.learn.choose import next_to_label
 from cnnfast.learn.features import PictureFeatures, picture_features

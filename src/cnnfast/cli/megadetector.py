@@ -14,11 +14,11 @@ from typing import Any
 
 from cnnfast import __version__
 from cnnfast.cli.converted import Convert
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.extra_columns import SCORE
 from cnnfast.cli.label_kinds import BLANK, kind_of
 from cnnfast.cli.records import Row
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
 
 VERSION = "1.5"

@@ -9,8 +9,8 @@ from typing import Any
 
 from cnnfast._optional import needs
 from cnnfast.cli.converted import Convert
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.records import Row
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
 
 CHUNK = 10_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cnnfast.cli.escapes import in_line
 from cnnfast.cli.records import Jsonl, Row
 from cnnfast.cli.rows_out import STDOUT
+from cnnfast.runtime.escapes import in_line
 
 
 class Printer:

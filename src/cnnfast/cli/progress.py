@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from cnnfast._bar import above, open_bar
-from cnnfast.cli.escapes import in_line
 from cnnfast.errors import PictureError
+from cnnfast.runtime.escapes import in_line
 
 MAX_LISTED = 1000
 """Unreadable pictures named at the end; memory must stay constant even if all are."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from cnnfast._frozen import frozen
-from cnnfast.cli.escapes import as_text, from_text
+from cnnfast.runtime.escapes import as_text, from_text
 
 
 class Row(NamedTuple):

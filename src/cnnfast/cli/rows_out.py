@@ -10,10 +10,10 @@ from typing import Protocol, Self
 
 from cnnfast.cli import camtrap, megadetector, parquet_rows
 from cnnfast.cli.converted import Convert, Converted
-from cnnfast.cli.escapes import as_text
 from cnnfast.cli.records import Csv, Jsonl, Row, RowFormat
 from cnnfast.cli.results_file import RowFile
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.escapes import as_text
 
 STDOUT = Path("-")
 FORMATS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet", "megadetector": ".json", "camtrap-dp": ".csv"}

@@ -15,6 +15,7 @@ from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
 from cnnfast.data.text_table import SUFFIXES, TextTable, read_table
 from cnnfast.errors import DataError
+from cnnfast.runtime.escapes import from_text
 
 PATH_COLUMNS = ("path", "picture", "image", "file", "filename", "file_name", "filepath", "file_path", "image_path")
 LABEL_COLUMNS = ("label", "class", "category", "species", "target", "truth")
@@ -130,8 +131,9 @@ def _wanted(table: TextTable, split: str | None) -> list[bool]:
 
 def located(name: str, folder: Path) -> Path:
     """Return the path that a name of a table stands for."""
-    # results of cnnfast have an apostrophe before what a spreadsheet would run as a formula
-    spellings = [name, name[1:]] if name.startswith("'") else [name]
+    # results of cnnfast have an apostrophe before what a spreadsheet would run as a formula, and escapes in odd names
+    written = name[1:] if name.startswith("'") else name
+    spellings = dict.fromkeys((name, written, from_text(written)))
     places = [place for spelling in spellings for place in (folder / spelling, Path(spelling))]
     return next((place for place in places if os.path.lexists(place)), folder / name)
 

@@ -190,16 +190,9 @@ function rows() {
     numbers.map((n) => [cards[n].path, decided.get(n), who].map(cell).join(",") + "\n").join("");
 }
 
-// A name that is not valid text has its bytes as \udc80 to \udcff, as in Python; they are written as they are.
-function bytes(text) {
-  const parts = text.split(/([\udc80-\udcff])/).map((part, i) =>
-    i % 2 ? Uint8Array.of(part.charCodeAt(0) - 0xdc00) : new TextEncoder().encode(part));
-  return new Blob(parts, { type: "text/csv" });
-}
-
 function save() {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(bytes(rows()));
+  link.href = URL.createObjectURL(new Blob([rows()], { type: "text/csv" }));
   link.download = "labels.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);

@@ -18,6 +18,7 @@ from cnnfast.errors import ConfigError, PictureError
 from cnnfast.images.looks import groups
 from cnnfast.review.card import Card
 from cnnfast.review.thumbs import thumbnails
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import file_behind, replacing
 
 HELP = (
@@ -92,7 +93,7 @@ def write_page(path: Path, cards: Sequence[Card], classes: Sequence[str], title:
     # what is unlike others stays where it is, because its group begins with itself
     entries = [
         {
-            "path": str(cards[i].path),
+            "path": as_text(str(cards[i].path)),
             "label": cards[i].label,
             "probability": cards[i].probability,
             "rival": cards[i].rival,

@@ -51,14 +51,15 @@ def _believed(table: TextTable) -> tuple[list[str], list[float | None]]:
     assert column is not None
     numbers = [_number(table, text, row) for row, text in enumerate(table.column(column), 2)]
     label = table.find(LABELS)
-    if label is not None:
+    if "found" not in table.columns:
+        if label is None:
+            raise DataError(f"{table.path}: has neither a column label nor one called found; it has: {table.spelled()}")
         return table.column(label), numbers
-    if table.find(("found",)) is None:
-        raise DataError(f"{table.path}: has neither a column label nor one called found; it has: {table.spelled()}")
-    wanted = stated_settings(table.path).get("class", "found")
+    wanted = str(stated_settings(table.path).get("class", "found"))
+    names = [wanted] * len(table) if label is None else table.column(label)
     found = [text.lower() == "true" for text in table.column("found")]
     certain = [p if is_found or p is None else 1 - p for p, is_found in zip(numbers, found, strict=True)]
-    return [str(wanted) if is_found else OTHER for is_found in found], certain
+    return [name if is_found else OTHER for name, is_found in zip(names, found, strict=True)], certain
 
 
 def _number(table: TextTable, text: str, row: int) -> float | None:
