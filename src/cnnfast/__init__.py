@@ -19,6 +19,7 @@ _HOMES = {
     "Network": "network.network",
     "from_torch": "network.from_torch",
     "quantize": "quantization.api",
+    "calibrate": "calibration.api",
     "load_weights": "formats.weights.load",
     "Preprocess": "images.preprocess",
     "read_picture": "images.pictures.decode",
@@ -51,6 +52,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from cnnfast.calibration.api import calibrate as calibrate
     from cnnfast.data import open_dataset as open_dataset
     from cnnfast.data.download import download as download
     from cnnfast.errors import BusyError as BusyError

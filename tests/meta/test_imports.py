@@ -23,7 +23,7 @@ LEVELS = (
     ("architectures",),
     ("plan", "formats"),
     ("network",),
-    ("data",),
+    ("data", "calibration"),
     ("report", "train", "quantization", "compare", "arrow", "learn", "review", "serve"),
     ("cli", "sklearn", "spark"),
     ("__main__",),

@@ -14,8 +14,9 @@ import cnnfast
 from cnnfast import Network
 from cnnfast.errors import CnnfastError, ConfigError, GraphError, InputError
 from cnnfast.layers import Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Softmax
+from cnnfast.network.class_numbers import class_numbers
 from cnnfast.quantization import QuantizeResult
-from cnnfast.quantization.inputs import class_numbers, network_inputs
+from cnnfast.quantization.inputs import network_inputs
 from cnnfast.quantization.runs import Runs
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from small_networks import photographs, small_net
 
-from cnnfast.report.integers import LabelCounts, interval, speeds
+from cnnfast.calibration.certainty import interval
+from cnnfast.report.integers import LabelCounts, speeds
 
 
 def counted(lost: int, gained: int, images: int = 1000) -> LabelCounts:

@@ -22,6 +22,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `gallery`       the contact sheet of ``--report``
 `progress`      the bar, and everything that is printed on stderr
 `recipes`       the arguments of `train` that make a recipe
+`labeled`       labeled images, with the scores that a network gives them
 `train_setup`   what `train` begins with: a network, and the images to learn from
 ==============  ==========================================================================
 """
@@ -50,6 +51,7 @@ COMMANDS = {
     "train": "train a network on labeled images, from scratch or on top of another",
     "learn": "learn from a few labels, in seconds, and print which pictures to label next",
     "review": "write a page on which a person looks at doubtful pictures and corrects them",
+    "calibrate": "make probabilities right as often as they say, with labeled images that were not learned from",
     "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, and faster",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",

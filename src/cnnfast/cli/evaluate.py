@@ -11,10 +11,11 @@ import numpy as np
 
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.gallery import Gallery
+from cnnfast.cli.labeled import open_labeled
 from cnnfast.cli.models import class_index, class_names, load, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
-from cnnfast.data import Batch, Dataset, open_dataset
-from cnnfast.errors import DataError, InputError
+from cnnfast.data import Batch, Dataset
+from cnnfast.errors import InputError
 from cnnfast.images.preprocess import Array
 from cnnfast.network.stream import prefetched
 from cnnfast.report.scores import Scores
@@ -59,13 +60,8 @@ def run(args: argparse.Namespace) -> int:
     net = load(args.model, args)
     net = net.mirrored() if args.mirrored else net
     names = class_names(net)
-    has_names = net.classes_.dtype.kind == "U"
     wanted = None if args.wanted is None else class_index(net, args.wanted)
-    dataset = open_dataset(args.data, names if has_names else None, args.split, args.columns)
-    if dataset.labels is None:
-        raise DataError(f"{dataset.name}: has no labels to compare with; `cnnfast classify` needs none")
-    if int(dataset.labels.max(initial=0)) >= len(names):
-        raise DataError(f"{dataset.name}: has the label {dataset.labels.max()}, but the network {len(names)} classes")
+    dataset = open_labeled(net, args.data, args.split, args.columns)
     dataset = dataset if args.limit is None else dataset.part(args.limit)
     scores, failures = Scores(names, wanted, args.threshold), Failures()
     failures.note(dataset.notes)

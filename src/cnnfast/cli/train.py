@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnfast.architectures import ARCHITECTURES, find
+from cnnfast.calibration.api import calibrate, uncalibrated
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
 from cnnfast.cli.progress import Failures, log
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
-from cnnfast.errors import ConfigError, OutputError, TrainingError
+from cnnfast.errors import ConfigError, DataError, OutputError, TrainingError
 from cnnfast.formats.saving import check_target
 from cnnfast.network.network import Network
 from cnnfast.network.surgery import feature_layer
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             net, layer = whitened(setup.net, examples.images)
             setup, args.frozen_params = replace(setup, net=net), [*args.frozen_params, f"{layer}.weight"]
         if args.teacher is not None:
-            examples = taught(examples, Network.load(args.teacher), args.teacher_share)
+            examples = taught(examples, uncalibrated(Network.load(args.teacher)), args.teacher_share)
         try:
             fitted = fit(
                 setup.net,
@@ -121,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
                 save_trained(_named(error.network, args), args.out)
                 log(f"{args.out}: the last good weights")
             raise
-        net = _named(fitted.network, args)
+        net = _with_temperature(_named(fitted.network, args), fitted.validation)
         save_trained(net, args.out)
         _measure(net, fitted.validation, setup, folder, failures)
     log(*failures.lines(), f"network: {args.out}", f"history and checkpoint: {folder}")
@@ -162,6 +163,28 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     if args.architecture is not None:
         notes["description"] = find(args.architecture).description
     return with_graph(net, without_batch_norm(net.graph), notes, args.license)
+
+
+def _with_temperature(net: Network, held: Examples | None) -> Network:
+    """Return the network with probabilities that fit images it has not learned from, if there are any."""
+    if held is None:
+        log("no temperature: nothing was held out (--validation); `cnnfast calibrate` finds one with other images")
+        return net
+    try:
+        found = calibrate(net, held.images, held.numbers, method="temperature", layout=_layout(held))
+    except DataError as error:
+        log(f"no temperature: {error}")
+        return net
+    was, now = found.before.calibration_error, found.after.calibration_error
+    log(
+        f"temperature {found.temperature:.3f} from {len(held):,} images that were held out: "
+        f"expected calibration error {was:.3f} before, {now:.3f} after"
+    )
+    return found.network
+
+
+def _layout(examples: Examples) -> str | None:
+    return "nhwc" if examples.images.ndim == 4 else None
 
 
 def _measure(net: Network, validation: Examples | None, setup: TrainSetup, folder: Path, failures: Failures) -> None:

@@ -95,6 +95,18 @@ def answers_of(graph: Graph, labels: int | None = None) -> Answers:
     return Answers(found, positions, shape[axis])
 
 
+def deciding_node(graph: Graph) -> Node | None:
+    """Return the softmax or sigmoid that makes the probabilities of a graph of `answers_of`, behind it only moves.
+
+    Examples
+    --------
+    >>> deciding_node(Graph({"x": (4,)}, (Node("y", ops.Softmax(), ("x",)),), {}, ("y",)))
+    Node(name='y', op=Softmax(axis=1), inputs=('x',))
+    """
+    node = _end(graph).node
+    return node if node is not None and isinstance(node.op, ops.Softmax | ops.Sigmoid) else None
+
+
 def label_counts(graph: Graph) -> tuple[int, ...]:
     """Return how many labels may go with a graph, the most usual number first.
 

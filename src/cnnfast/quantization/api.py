@@ -8,12 +8,13 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, GraphError
 from cnnfast.graph import Graph, optimize
 from cnnfast.graph.integers import FLOAT_PASSES, IntegerGraph, to_integers
+from cnnfast.network.class_numbers import class_numbers
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.ops.quantized import Grid
 from cnnfast.quantization.bias import bias_corrected
 from cnnfast.quantization.equalize import equalized
-from cnnfast.quantization.inputs import class_numbers, network_inputs
+from cnnfast.quantization.inputs import network_inputs
 from cnnfast.quantization.ranges import best_grids
 from cnnfast.quantization.result import QuantizeResult
 from cnnfast.quantization.runs import Runs

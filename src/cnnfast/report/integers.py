@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnfast.calibration.certainty import CERTAIN, interval
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
-
-CERTAIN = 1.96
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
 
 BATCH = 256
 """Images of a batch whose time is taken."""
@@ -103,20 +101,6 @@ class LabelCounts:
             "agreement": self.agreement,
             "changed": {"to_wrong": self.lost, "to_right": self.gained, "between_wrong": self.between_wrong},
         }
-
-
-def interval(share: float, count: int) -> list[float]:
-    """Return between what a share that was found in ``count`` images is, with 95 % certainty (Wilson).
-
-    Examples
-    --------
-    >>> [round(bound, 3) for bound in interval(0.9, 100)]
-    [0.826, 0.945]
-    """
-    square = CERTAIN * CERTAIN / count
-    middle = (share + square / 2) / (1 + square)
-    reach = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return [max(middle - reach, 0.0), min(middle + reach, 1.0)]
 
 
 def speeds(networks: dict[str, Network], images: Array) -> dict[str, dict[str, float]]:

@@ -1,0 +1,153 @@
+"""The best temperature, and the best factor and shift of each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnfast._frozen import frozen
+from cnnfast.calibration.likelihood import loss_and_slope, targets_of
+from cnnfast.errors import DataError
+from cnnfast.ops import Array
+
+HOTTEST = 100.0
+"""No temperature above this, or below one part of it, is taken for an answer."""
+
+ROUNDS = 60
+STEPS = 200
+
+
+@frozen(eq=False)
+class Scaling:
+    """What is done to scores: ``factor * scores + shift``.
+
+    Attributes
+    ----------
+    method : {"temperature", "vector"}
+    factor : float array (1,) or (K,)
+        One over the temperature, or a number for each class.
+    shift : float array (K,) or None
+    """
+
+    method: str
+    factor: Array
+    shift: Array | None = None
+
+    def __call__(self, scores: Array) -> Array:
+        """Return the scores after it."""
+        result: Array = scores * self.factor
+        return result if self.shift is None else result + self.shift
+
+    @property
+    def temperature(self) -> float | None:
+        """By what scores are divided, if it is the same for all classes."""
+        return 1 / float(self.factor[0]) if self.shift is None else None
+
+
+def fit_temperature(scores: Array, labels: Array, kind: str) -> Scaling:
+    """Return the temperature with the least negative log likelihood (Guo, Pleiss, Sun and Weinberger 2017).
+
+    The loss is a convex function of ``1 / T``, so its derivative changes sign once; where, is found by bisection.
+
+    Raises
+    ------
+    DataError
+        If every temperature below 100 is too low: the scores say nothing about the labels.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> scores = rng.normal(size=(20000, 3))
+    >>> labels = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)  # scores that are right as they are
+    >>> round(fit_temperature(5 * scores, labels, "softmax").temperature, 1)
+    5.0
+    """
+    targets = targets_of(labels, scores.shape[1], kind)
+
+    def slope(power: float) -> float:
+        factor = math.exp(power)
+        return float((loss_and_slope(factor * scores, targets, kind)[1] * scores).sum())
+
+    low, high = -math.log(HOTTEST), math.log(HOTTEST)
+    if slope(low) >= 0:
+        raise DataError(
+            f"the scores of this network say nothing about the labels of these {len(labels):,} images, so no "
+            "temperature makes probabilities of them; are the labels those of its classes, in its order?"
+        )
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return Scaling("temperature", np.array([math.exp((low + high) / 2)]))
+
+
+def fit_vector(scores: Array, labels: Array, kind: str) -> Scaling:
+    """Return a factor and a shift for each class: vector scaling; with a single score, Platt's two numbers.
+
+    Raises
+    ------
+    DataError
+        As `fit_temperature`, with whose result it begins.
+    """
+    targets, count = targets_of(labels, scores.shape[1], kind), scores.shape[1]
+
+    def loss(point: Array) -> tuple[float, Array]:
+        value, slope = loss_and_slope(scores * point[:count] + point[count:], targets, kind)
+        return value, np.concatenate([(slope * scores).sum(axis=0), slope.sum(axis=0)])
+
+    begin = np.broadcast_to(fit_temperature(scores, labels, kind).factor, count)
+    point = smallest(loss, np.concatenate([begin, np.zeros(count)]))
+    return Scaling("vector", point[:count], point[count:])
+
+
+def smallest(function: Callable[[Array], tuple[float, Array]], begin: Array, memory: int = 10) -> Array:
+    """Return where a convex function is smallest: L-BFGS (Nocedal and Wright, algorithm 7.5), halving each step.
+
+    Parameters
+    ----------
+    function : callable
+        From a point to the value there and its derivative.
+    begin : float array
+    memory : int
+        Pairs of steps and changes of the derivative that stand for its second derivative.
+
+    Examples
+    --------
+    >>> smallest(lambda x: (float(((x - 3) ** 2).sum()), 2 * (x - 3)), np.zeros(2)).round(6)
+    array([3., 3.])
+    """
+    point, (value, slope) = begin, function(begin)
+    pairs: list[tuple[Array, Array]] = []
+    for _ in range(STEPS):
+        direction = -_times_inverse(pairs, slope)
+        down, length = float(slope @ direction), 1.0
+        while (found := function(point + length * direction))[0] > value + 1e-4 * length * down:
+            length /= 2
+            if length < 1e-10:
+                return point
+        step, change = length * direction, found[1] - slope
+        if step @ change > 0:
+            pairs = [*pairs[1 - memory :], (step, change)]
+        point, is_done = point + step, value - found[0] < 1e-10 * max(abs(value), 1)
+        value, slope = found
+        if is_done:
+            break
+    return point
+
+
+def _times_inverse(pairs: list[tuple[Array, Array]], slope: Array) -> Array:
+    """Return the inverse of the second derivative, as the pairs show it, times a vector."""
+    result, parts = slope, []
+    for step, change in reversed(pairs):
+        part = float(step @ result) / float(step @ change)
+        parts.append(part)
+        result = result - part * change
+    if pairs:
+        step, change = pairs[-1]
+        result = result * (float(step @ change) / float(change @ change))
+    for (step, change), part in zip(pairs, reversed(parts), strict=True):
+        result = result + step * (part - float(change @ result) / float(step @ change))
+    return result
