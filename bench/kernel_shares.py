@@ -2,9 +2,10 @@
 
     python bench/kernel_shares.py --seconds 2
 
-For each instruction set of this machine the peak is measured, every network is profiled step by step, and operations
-and times are summed for each kernel. Convolutions count as direct ones, so Winograd may exceed the peak. Writes
-bench/results/kernels.json, from which tools/kernel_table.py makes a table of docs/kernels.md.
+For each instruction set of this machine, and each way in which it multiplies bytes, the peak is measured, every network
+is profiled step by step, and operations and times are summed for each kernel. Convolutions count as direct ones, so
+Winograd may exceed the peak. Writes bench/results/kernels.json, from which tools/kernel_table.py makes two tables of
+docs/kernels.md.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from collections import defaultdict
 
 import machine
 import numpy as np
+from integer_networks import integer_network
 from networks import BENCHES
 
+from cnnfast import Network
 from cnnfast.ops import Conv2d, Fused, Linear
+from cnnfast.ops.quantized import IntegerConv2d, IntegerLinear
 from cnnfast.plan import Plan, make_plan
 from cnnfast.report.ladder import Subject
 from cnnfast.report.profile import profile
@@ -26,6 +30,9 @@ from cnnfast.runtime.dispatch import kernels
 RESULTS = machine.FOLDER / "results" / "kernels.json"
 
 NETWORKS = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
+
+OF_INTEGERS = ("n1", "n2", "n3", "n4", "n5", "n7")
+"""Those of integers: n6 takes over a minute to calibrate, and has no layer that n5 lacks."""
 
 Work = dict[tuple[str, str], list[float]]
 """Operations and seconds of each (kernel, kind of layer)."""
@@ -39,20 +46,34 @@ def main() -> None:
     before, rows = kernels.active_isa(), []
     for isa in kernels.supported_isas():
         kernels.select_isa(isa)
-        peak = kernels.fma_peak()
-        for (kernel, kind), (flops, time) in measure(seconds).items():
-            rows.append({"kernel": kernel, "kind": kind, "isa": isa, "peak": peak, "share": flops / time / 1e9 / peak})
-            print("{kernel:32} {kind:12} {isa:8} {share:6.1%}".format(**rows[-1]), flush=True)
+        networks = {id: BENCHES[id].network() for id in NETWORKS}
+        rows += shares(isa, kernels.fma_peak(), measure(networks, ("chwn", "nchw"), seconds))
+        integers = {id: integer_network(id) for id in OF_INTEGERS}
+        for way in kernels.dot_products():
+            kernels.select_dot_product(way)
+            work = measure(integers, ("chwn", "nchwc"), seconds)
+            rows += shares(f"{isa} {way}", kernels.dot_peak(), work)
     kernels.select_isa(before)
-    RESULTS.write_text(json.dumps({**machine.facts(), "networks": NETWORKS, "rows": rows}, indent=1) + "\n")
+    networks = {"networks": NETWORKS, "networks_of_integers": OF_INTEGERS}
+    RESULTS.write_text(json.dumps({**machine.facts(), **networks, "rows": rows}, indent=1) + "\n")
 
 
-def measure(seconds: float) -> Work:
+def shares(way: str, peak: float, work: Work) -> list[dict[str, object]]:
+    """Return, and print, the share of the peak that each kernel reached with an instruction set."""
+    rows = []
+    for (kernel, layer), (operations, time) in work.items():
+        share = operations / time / 1e9 / peak
+        rows.append({"kernel": kernel, "kind": layer, "isa": way, "peak": peak, "share": share})
+        print(f"{kernel:32} {layer:12} {way:16} {share:6.1%}", flush=True)
+    return rows
+
+
+def measure(networks: dict[str, Network], layouts: tuple[str, ...], seconds: float) -> Work:
     """Return the work of every kernel in all networks, by the instruction set that is active."""
     work: Work = defaultdict(lambda: [0.0, 0.0])
-    for id in NETWORKS:
-        subject = Subject.of(BENCHES[id].network(), kernels.lanes())
-        for layout in ("chwn", "nchw"):
+    for net in networks.values():
+        subject = Subject.of(net, kernels.lanes())
+        for layout in layouts:
             add(work, make_plan(subject.graph, layout), subject, seconds)
     return work
 
@@ -72,9 +93,9 @@ def kind(plan: Plan, name: str) -> str:
     """Return what kind of layer a node is, or nothing."""
     node = plan.graph.by_name.get(name)
     op = node.op.base if node and isinstance(node.op, Fused) else node.op if node else None
-    if isinstance(op, Linear):
+    if isinstance(op, Linear | IntegerLinear):
         return "dense"
-    if not isinstance(op, Conv2d) or node is None:
+    if not isinstance(op, Conv2d | IntegerConv2d) or node is None:
         return ""
     _, channels, kh, kw = plan.graph.shapes[node.inputs[1]]
     return f"depthwise {kh}x{kw}" if op.groups > 1 and channels == 1 else f"{kh}x{kw}"

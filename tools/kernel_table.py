@@ -24,6 +24,11 @@ Operations of direct convolution, in % of the peak of multiply-adds of the same 
 run, over all layers of the networks {networks} of `bench/networks.py`, one core: {cpu}, commit {commit}.
 What does no multiply-adds (pools, copies, activations) waits for memory, not for arithmetic."""
 
+OF_INTEGERS = """\
+In % of the peak of products of bytes of the same instruction set and way of multiplying, in the same run, over the
+layers of the networks {networks_of_integers} after `cnnfast.quantize`. A layer whose products take as long as its bytes
+need to be read, requantized and stored (1×1, depthwise, all by `amx`) stays far below."""
+
 LISTS = {
     "Layout `chwn<L>`: images in the lanes": ("chwn", False),
     "Layout `nchw<L>c`: one image, channels in the lanes": ("nchwc", False),
@@ -59,21 +64,28 @@ def notes(kernel: Any) -> list[str]:
 
 
 def shares() -> list[str]:
-    """Return how near the kernels come to the peak of multiply-adds, from the results of bench/kernel_shares.py."""
+    """Return how near the kernels come to the peaks, from the results of bench/kernel_shares.py."""
     run = json.loads(RESULTS.read_text())
-    found = {(row["kernel"], row["kind"], row["isa"]): row["share"] for row in run["rows"]}
-    isas = list(dict.fromkeys(row["isa"] for row in run["rows"]))[::-1]
-    pairs = sorted({(row["kernel"], row["kind"]) for row in run["rows"]})
-    rows = [
-        (
-            code(kernel),
-            kind,
-            *(f"{100 * found[kernel, kind, isa]:.0f}" if (kernel, kind, isa) in found else "" for isa in isas),
-        )
-        for kernel, kind in pairs
+    names = {key: ", ".join(run[key]) for key in ("networks", "networks_of_integers")}
+    floats = [row for row in run["rows"] if "_u8_" not in row["kernel"]]
+    integers = [row for row in run["rows"] if "_u8_" in row["kernel"]]
+    return [
+        "### How near the peak",
+        CAPTION.format(**run | names),
+        share_table(floats),
+        "### How near the peak of products of bytes",
+        OF_INTEGERS.format(**names),
+        share_table(integers),
     ]
-    caption = CAPTION.format(**run | {"networks": ", ".join(run["networks"])})
-    return ["### How near the peak", caption, marked.as_table([("kernel", "layer", *isas), *rows])]
+
+
+def share_table(rows: list[dict[str, Any]]) -> str:
+    """Return the shares of kernels and kinds of layer, a column for each instruction set, the best one first."""
+    found = {(row["kernel"], row["kind"], row["isa"]): f"{100 * row['share']:.0f}" for row in rows}
+    isas = list(dict.fromkeys(row["isa"] for row in rows))[::-1]
+    pairs = sorted({(row["kernel"], row["kind"]) for row in rows})
+    cells = [(code(kernel), kind, *(found.get((kernel, kind, isa), "") for isa in isas)) for kernel, kind in pairs]
+    return marked.as_table([("kernel", "layer", *isas), *cells])
 
 
 def micro_kernels() -> list[tuple[str, str]]:
