@@ -9,6 +9,7 @@ NEEDS = {
     "onnx": "src/cnnfast/formats/onnx/*",
     "pyarrow": "src/cnnfast/arrow/*",
     "prometheus_client": "src/cnnfast/serve/*",
+    "pyspark": "src/cnnfast/spark/*",
     "sklearn": "src/cnnfast/sklearn.py",
 }
 """Packages that nothing but an optional reader imports, and where."""

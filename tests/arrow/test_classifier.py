@@ -325,3 +325,45 @@ def test_wrong_arguments(net: Network, images: np.ndarray) -> None:
         list(Classifier(net, column="picture").stream([batch, batch_of(encoded(images))]))
     with pytest.raises(InputError, match="number 0 is 3"):
         list(Classifier(net).stream([3]))
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_bytes_that_are_pixels(kind: pa.DataType) -> None:
+    images = random_images(20)
+    rows: list[bytes | None] = [image.tobytes() for image in images]
+    rows[3], rows[5], rows[6] = None, b"ab", b""
+    batch = pa.record_batch({"path": ["x"] * 20, "pixels": pa.array(rows, kind)}).slice(1)
+    result = Classifier("cifar10-cs61c", pixels=(32, 32, 3))(batch)
+    wrong = "has {} bytes, but 32 x 32 x 3 are 3072"
+    assert {i: e for i, e in enumerate(result["error"].to_pylist(), 1) if e} == {
+        3: "is null",
+        5: wrong.format(2),
+        6: wrong.format(0),
+    }
+    expected = Network.load("cifar10-cs61c").predict(images).tolist()
+    assert [got or want for got, want in zip(result["label"].to_pylist(), expected[1:], strict=True)] == expected[1:]
+
+
+def test_lists_of_int16_as_spark_has_them() -> None:
+    images = random_images(6)
+    rows: list[list[int | None] | None] = [image.ravel().tolist() for image in images]
+    rows[1], rows[2], rows[3] = None, [256, *images[2].ravel()[1:].tolist()], [None, *images[3].ravel()[1:].tolist()]
+    result = Classifier("cifar10-cs61c")(pa.record_batch({"pixels": pa.array(rows, pa.list_(pa.int16()))}))
+    odd = [None, "is null", "has pixels outside of 0 to 255", "has pixels that are null", None, None]
+    assert result["error"].to_pylist() == odd
+    expected = Network.load("cifar10-cs61c").predict(images).tolist()
+    assert result["label"].to_pylist() == [None if why else label for why, label in zip(odd, expected, strict=True)]
+
+
+@pytest.mark.parametrize("shape", [3, (32, 32), (32, 32, 2), (0, 1, 3), "abc"])
+def test_shapes_that_pixels_cannot_have(shape: Any) -> None:
+    with pytest.raises(ConfigError, match="pixels must be"):
+        Classifier("cifar10-cs61c", pixels=shape)
+
+
+def test_pixels_are_looked_for_in_binary_columns_only() -> None:
+    schema = pa.schema({"path": pa.string(), "id": pa.int64()})
+    with pytest.raises(InputError, match=r"column is not given, and no column fits"):
+        Classifier("cifar10-cs61c", pixels=(32, 32, 3)).schema(schema)
+    with pytest.raises(InputError, match=r"column 'path' is string, but pixels=\(32, 32, 3\) says that it is binary"):
+        Classifier("cifar10-cs61c", column="path", pixels=(32, 32, 3)).schema(schema)

@@ -23,14 +23,14 @@ from cnnfast.network.network import Network
 from cnnfast.network.runner import NO_PREPROCESSING
 from cnnfast.network.stream import NOT_A_NUMBER, Answer, Opened, Pipeline, decode, default_batch
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import flag, labels, many, quoted, text, whole
+from cnnfast.runtime.arguments import flag, labels, many, quoted, shape_of, text, whole
 from cnnfast.runtime.threads import checked, decide
 
 MOST_ROWS, MOST_BYTES = 256, 1 << 26
 """Of pictures that are computed together; whichever is less."""
 
-Outcomes = tuple[Any, Array, list[str | None]]
-"""A record batch, what was computed for each of its rows, and the errors of its rows."""
+Outcomes = tuple[Any, Array, dict[int, str]]
+"""A record batch, what was computed for each of its rows, and the errors of those that have one."""
 
 
 class Classifier:
@@ -55,6 +55,9 @@ class Classifier:
         Add a column of lists with what the last dense layer reads, see `Network.features`.
     prefix : str
         Of the names of the columns of results, where kept ones have the same names.
+    pixels : (H, W, C), optional
+        The column is binary, but what is in it are not files of pictures: the pixels themselves, row after row, red
+        first.
     threads : int, optional
         By default `cnnfast.get_num_threads`.
     batch : int, optional
@@ -85,6 +88,7 @@ class Classifier:
         probabilities: bool = False,
         features: bool = False,
         prefix: str = "",
+        pixels: Sequence[int] | None = None,
         threads: int | None = None,
         batch: int | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class Classifier:
         self._width = self._results.width()
         self.column = text("column", column)
         self.keep = labels("keep", keep) or ()
+        self.pixels = None if pixels is None else _pixel_shape(pixels)
         self._threads = None if threads is None else checked(threads)
         self._batch = None if batch is None else checked_batch(batch)
 
@@ -129,7 +134,7 @@ class Classifier:
         InputError
             If there is none.
         """
-        return picture_column(schema, self.column, self._preprocess)
+        return picture_column(schema, self.column, self._preprocess, self.pixels)
 
     @property
     def label_column(self) -> str:
@@ -212,16 +217,19 @@ class Classifier:
         step = self._batch or max(1, min(MOST_ROWS, MOST_BYTES // size))
         for batch in batches:
             values = np.zeros((batch.num_rows, self._width), np.float32)
-            errors: list[str | None] = [None] * batch.num_rows
+            errors: dict[int, str] = {}
             for start in range(0, batch.num_rows, step):
                 pixels = pixels_of(batch.column(column.name).slice(start, step), column.shape)
                 for row, reason in pixels.errors.items():
                     errors[start + row] = reason
                 if len(pixels.images):
                     computed = self._results.compute(fit_images(pixels.images, self._preprocess), threads)
-                    values[start : start + step][pixels.good] = computed
-            for row in np.flatnonzero(np.isnan(values).any(axis=1)).tolist():
-                errors[row] = NOT_A_NUMBER
+                    if len(computed) == batch.num_rows:
+                        values = computed
+                    else:
+                        values[start : start + step][pixels.good] = computed
+            if (odd := np.isnan(values)).any():
+                errors |= dict.fromkeys(np.flatnonzero(odd.any(axis=1)).tolist(), NOT_A_NUMBER)
             yield batch, values, errors
 
     def _of_pictures(
@@ -257,7 +265,7 @@ class Classifier:
     def _gathered(self, batch: Any, answers: list[Answer]) -> Outcomes:
         """Return the outcomes of a record batch, and take them from the list."""
         values = np.zeros((batch.num_rows, self._width), np.float32)
-        errors: list[str | None] = [None] * batch.num_rows
+        errors: dict[int, str] = {}
         for row, answer in enumerate(answers[: batch.num_rows]):
             if isinstance(answer, CnnfastError):
                 errors[row] = answer.reason if isinstance(answer, PictureError) else str(answer)
@@ -265,6 +273,13 @@ class Classifier:
                 values[row] = answer
         del answers[: batch.num_rows]
         return batch, values, errors
+
+
+def _pixel_shape(pixels: object) -> tuple[int, ...]:
+    shape = shape_of("pixels", pixels, ConfigError)
+    if len(shape) != 3 or shape[2] not in (1, 3, 4) or min(shape) < 1:
+        raise ConfigError(f"pixels must be (H, W, C) with C of 1, 3 or 4, but is {shape}")
+    return shape
 
 
 def _rows_together(column: Any, threads: int) -> int:

@@ -51,8 +51,18 @@ class PictureColumn:
     shape: tuple[int, ...] = ()
 
 
-def picture_column(schema: Any, name: str | None, preprocess: Preprocess) -> PictureColumn:
+def picture_column(
+    schema: Any, name: str | None, preprocess: Preprocess, pixels: tuple[int, ...] | None = None
+) -> PictureColumn:
     """Return the column of a name; without one the only column that has pictures, or else the only one of paths.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    name : str, optional
+    preprocess : Preprocess
+    pixels : (H, W, C), optional
+        What bytes are, where they are not a file of a picture.
 
     Raises
     ------
@@ -66,8 +76,8 @@ def picture_column(schema: Any, name: str | None, preprocess: Preprocess) -> Pic
     PictureColumn(name='content', kind='encoded pictures', shape=())
     """
     if name is not None:
-        return _of_type(name, schema.field(_index_of(schema, name)).type, preprocess)
-    fitting = {field.name: field for field in schema if _fits(field.type, preprocess)}
+        return _of_type(name, schema.field(_index_of(schema, name)).type, preprocess, pixels)
+    fitting = {field.name: field for field in schema if _fits(field.type, preprocess, pixels)}
     if len(fitting) > 1:
         fitting = {key: field for key, field in fitting.items() if not _is_text(plain_type(field.type))}
     if len(fitting) != 1:
@@ -76,7 +86,7 @@ def picture_column(schema: Any, name: str | None, preprocess: Preprocess) -> Pic
             f"column is not given, and {found}; name one that is {KNOWN}. The columns are: {spelled(schema)}"
         )
     (name,) = fitting
-    return picture_column(schema, name, preprocess)
+    return picture_column(schema, name, preprocess, pixels)
 
 
 def _index_of(schema: Any, name: str) -> int:
@@ -104,21 +114,28 @@ def _is_text(kind: Any) -> bool:
     return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
-def _is_bytes(kind: Any) -> bool:
+def is_bytes(kind: Any) -> bool:
+    """Return whether rows of a type are bytes."""
     return any(test(kind) for test in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view))
 
 
-def _fits(kind: Any, preprocess: Preprocess) -> bool:
+def _fits(kind: Any, preprocess: Preprocess, pixels: tuple[int, ...] | None) -> bool:
     try:
-        _of_type("", kind, preprocess)
+        _of_type("", kind, preprocess, pixels)
     except InputError:
         return False
     return True
 
 
-def _of_type(name: str, given: Any, preprocess: Preprocess) -> PictureColumn:
+def _of_type(name: str, given: Any, preprocess: Preprocess, pixels: tuple[int, ...] | None) -> PictureColumn:
     kind = plain_type(given)
-    if _is_bytes(kind):
+    if pixels is not None:
+        if is_bytes(kind):
+            return PictureColumn(name, PIXELS, pixels)
+        raise InputError(
+            f"column {name!r} is {given}, but pixels={pixels} says that it is binary, with pixels as bytes"
+        )
+    if is_bytes(kind):
         return PictureColumn(name, ENCODED)
     if _is_text(kind):
         return PictureColumn(name, PATHS)
@@ -126,7 +143,7 @@ def _of_type(name: str, given: Any, preprocess: Preprocess) -> PictureColumn:
         names = {field.name for field in kind}
         if names >= SPARK_IMAGE:
             raise InputError(f"column {name!r} {WHY_NOT_SPARK}")
-        if names == {"bytes", "path"} and _is_bytes(kind.field("bytes").type) and _is_text(kind.field("path").type):
+        if names == {"bytes", "path"} and is_bytes(kind.field("bytes").type) and _is_text(kind.field("path").type):
             return PictureColumn(name, ENCODED_OR_PATHS)
     shape = _pixel_shape(name, kind, preprocess)
     if shape is None:
@@ -156,7 +173,7 @@ def _pixel_shape(name: str, kind: Any, preprocess: Preprocess) -> tuple[int, ...
     else:
         flat = (*preprocess.size, preprocess.channel_count)
         if is_list(kind):
-            return flat if kind.value_type == pa.uint8() else None
+            return flat if kind.value_type in (pa.uint8(), pa.int16()) else None
         sizes = []
         while pa.types.is_fixed_size_list(kind):
             sizes.append(kind.list_size)

@@ -69,6 +69,7 @@ def classify_dataset(
     probabilities: bool = False,
     features: bool = False,
     prefix: str = "",
+    pixels: Sequence[int] | None = None,
     threads: int | None = None,
     batch: int | None = None,
     resume: bool = False,
@@ -83,7 +84,7 @@ def classify_dataset(
     ----------
     source : path or list of path
         A file of Parquet or Arrow (Feather), several of the same columns, or a folder of such files.
-    network, column, top, probabilities, features, prefix, threads, batch
+    network, column, top, probabilities, features, prefix, pixels, threads, batch
         As for `Classifier`.
     out : path
         Ends in ``.parquet``, ``.feather``, ``.arrow`` or ``.ipc``.
@@ -126,6 +127,7 @@ def classify_dataset(
     rows = Source(source)
     _check_apart(path, rows)
     options: dict[str, Any] = dict(top=top, probabilities=probabilities, features=features, prefix=prefix)
+    options["pixels"] = None if pixels is None else list(pixels)
     classifier = Classifier(network, column=column, keep=keep or (), threads=threads, batch=batch, **options)
     found = classifier.picture_column(rows.schema)
     if keep is None:

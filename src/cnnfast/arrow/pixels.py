@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cnnfast.arrow.columns import IS_NULL, axes_of, is_list, plain_type
+from cnnfast.arrow.columns import IS_NULL, axes_of, is_bytes, is_list
 from cnnfast.ops import Array
 
 HAS_NULLS = "has pixels that are null"
+OUTSIDE = "has pixels outside of 0 to 255"
 
 
 class Pixels(NamedTuple):
@@ -53,7 +54,9 @@ def pixels_of(column: Any, shape: tuple[int, ...]) -> Pixels:
     elif pa.types.is_run_end_encoded(column.type):
         column = pc.run_end_decode(column)
     errors = dict.fromkeys(np.flatnonzero(_nulls(column)).tolist(), IS_NULL)
-    if is_list(plain_type(column.type)):
+    if is_bytes(column.type):
+        images = _of_binary(column, shape, errors)
+    elif is_list(column.type):
         images = _of_lists(column, shape, errors)
     else:
         images = _of_fixed_size(column, shape, errors)
@@ -98,21 +101,50 @@ def _of_fixed_size(column: Any, shape: tuple[int, ...], errors: dict[int, str]) 
     return _bytes(column).reshape(count, *shape)
 
 
+def _of_binary(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
+    if pa.types.is_binary_view(column.type):
+        column = column.cast(pa.large_binary())
+    large = pa.types.is_large_binary(column.type)
+    _, places, values = column.buffers()
+    dtype = np.dtype(np.int64 if large else np.int32)
+    if places is None or len(column) == 0:
+        return np.zeros((0, *shape), np.uint8)
+    offsets = np.frombuffer(places, dtype, len(column) + 1, column.offset * dtype.itemsize)
+    content = np.zeros(0, np.uint8) if values is None else np.frombuffer(values, np.uint8)
+    return _of_lengths(content[offsets[0] : offsets[-1]], offsets - offsets[0], shape, errors)
+
+
 def _of_lists(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
-    """Return the images of the rows that have as many bytes as they must, and find out about the others."""
-    size, offsets = math.prod(shape), column.offsets.to_numpy()
+    offsets = column.offsets.to_numpy()
     first, last = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
     values = column.values.slice(first, last - first)
     offsets = offsets - first
-    nulls, content = _nulls(values), _bytes(values)
-    for row, length in enumerate(np.diff(offsets).tolist()):
-        if row in errors:
-            continue
-        if length != size:
-            errors[row] = f"has {length} bytes, but {' x '.join(map(str, shape))} are {size}"
-        elif nulls[offsets[row] : offsets[row + 1]].any():
-            errors[row] = HAS_NULLS
+    for row in _rows_of(_nulls(values), offsets):
+        errors.setdefault(row, HAS_NULLS)
+    if pa.types.is_int16(values.type):
+        # as Spark has them, which knows no uint8
+        numbers = values.fill_null(0).to_numpy()
+        for row in _rows_of((numbers < 0) | (numbers > 255), offsets):
+            errors.setdefault(row, OUTSIDE)
+        return _of_lengths(numbers.astype(np.uint8), offsets, shape, errors)
+    return _of_lengths(_bytes(values), offsets, shape, errors)
+
+
+def _rows_of(marks: Array, offsets: Array) -> list[int]:
+    """Return the rows in which some value is marked."""
+    places = np.flatnonzero(marks) if marks.any() else np.zeros(0, np.int64)
+    rows: list[int] = np.unique(np.searchsorted(offsets, places, side="right") - 1).tolist()
+    return rows
+
+
+def _of_lengths(content: Array, offsets: Array, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
+    """Return the images of the rows that have as many bytes as they must, and find out about the others."""
+    size, rows = math.prod(shape), len(offsets) - 1
+    lengths = np.diff(offsets)
+    for row in np.flatnonzero(lengths != size).tolist():
+        if errors.get(row) != IS_NULL:
+            errors[row] = f"has {lengths[row]} bytes, but {' x '.join(map(str, shape))} are {size}"
     if not errors:
-        return content.reshape(len(column), *shape)
-    parts = [content[offsets[row] : offsets[row + 1]] for row in range(len(column)) if row not in errors]
+        return content.reshape(rows, *shape)
+    parts = [content[offsets[row] : offsets[row + 1]] for row in range(rows) if row not in errors]
     return np.stack(parts).reshape(len(parts), *shape) if parts else np.zeros((0, *shape), np.uint8)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,34 +86,41 @@ class ResultColumns:
             return rows
         return np.concatenate([rows, self.network.features(pixels, layout="nhwc", threads=threads)], axis=1)
 
-    def arrays(self, values: Array, errors: Sequence[str | None]) -> list[Any]:
+    @cached_property
+    def _labels(self) -> Any:
+        return pa.array(self.network.classes_)
+
+    def arrays(self, values: Array, errors: Mapping[int, str]) -> list[Any]:
         """Return the columns.
 
         Parameters
         ----------
         values : float32 array (N, width)
             What `compute` gives; anything for a row that has an error.
-        errors : sequence of str or None
+        errors : mapping of int to str
+            Of the rows that have one.
         """
         if values.size > MOST_IN_LISTS and (self.probabilities or self.features):
             raise InputError(
                 f"a record batch of {len(values)} rows has {values.size} results, but a column of lists holds at most "
                 f"{MOST_IN_LISTS}; give smaller record batches"
             )
-        bad = np.array([error is not None for error in errors], bool)
+        bad = np.zeros(len(values), bool)
+        bad[list(errors)] = True
+        good = values[~bad] if errors else values
         count = math.prod(self._answer)
-        answers = values[~bad, :count].reshape(-1, *self._answer)
+        answers = good[:, :count].reshape(-1, *self._answer)
         columns = []
         for order in _ranks(answers, self.top):
-            labels = pa.array(self.network.classes_).take(pa.array(order.ravel()))
+            labels = self._labels.take(pa.array(order.ravel()))
             best = np.take_along_axis(answers, order[..., None], axis=-1)
             columns += [_spread(labels, order.shape[1:], bad), _spread(pa.array(best.ravel()), order.shape[1:], bad)]
         if self.probabilities:
             columns.append(_spread(pa.array(answers.ravel()), answers.shape[1:], bad))
         if self.features:
-            rest = values[~bad, count:]
+            rest = good[:, count:]
             columns.append(_spread(pa.array(rest.ravel()), rest.shape[1:], bad))
-        return [*columns, pa.array(map(_as_text, errors), pa.string(), size=len(errors))]
+        return [*columns, _reasons(errors, len(values))]
 
 
 def _listed(kind: Any, depth: int) -> Any:
@@ -134,6 +142,8 @@ def _spread(values: Any, positions: tuple[int, ...], bad: Array) -> Any:
         lists = good * math.prod(positions[:axis])
         values = pa.ListArray.from_arrays(np.arange(lists + 1, dtype=np.int32) * np.int32(positions[axis]), values)
     if not positions:
+        if good == len(bad):
+            return values
         # the number of a row among the good ones; LARGEST is never looked at
         places = np.where(bad, LARGEST, np.cumsum(~bad) - 1)
         return values.take(pa.array(places, mask=bad))
@@ -142,6 +152,9 @@ def _spread(values: Any, positions: tuple[int, ...], bad: Array) -> Any:
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(bad))
 
 
-def _as_text(error: str | None) -> str | None:
+def _reasons(errors: Mapping[int, str], rows: int) -> Any:
+    if not errors:
+        return pa.nulls(rows, pa.string())
     # the name of a file in it may not be valid text
-    return None if error is None else error.encode("utf-8", "backslashreplace").decode()
+    texts = {row: error.encode("utf-8", "backslashreplace").decode() for row, error in errors.items()}
+    return pa.array(map(texts.get, range(rows)), pa.string(), size=rows)

@@ -1,0 +1,102 @@
+"""The function that ``pyspark.ml.functions.predict_batch_udf`` wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cnnfast import __version__
+from cnnfast.arrow import Classifier
+from cnnfast.errors import InputError
+from cnnfast.network.network import Network
+from cnnfast.ops import Array
+from cnnfast.spark.closures import on_executor, returning
+from cnnfast.spark.frames import probe, spark_type
+from cnnfast.spark.travel import send_network
+from cnnfast.spark.worker import classifier_of, facts
+
+COLUMN = "picture"
+
+
+def predict_batch_fn(
+    spark: Any,
+    network: Network | str | PathLike[str],
+    *,
+    top: int = 1,
+    probabilities: bool = False,
+    features: bool = False,
+    threads: int | None = None,
+    batch: int | None = None,
+) -> Callable[[], Any]:
+    """Return the ``make_predict_fn`` of ``predict_batch_udf``; its attribute ``return_type`` is the other argument.
+
+    For programs that have such functions already; `classify` is faster, because it does not go through pandas. Columns
+    are binary (files of pictures), or arrays of smallint with the network's height, width and channels.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        To whose executors the network travels.
+    network, top, probabilities, features, threads, batch
+        As for `classify`.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is outside of its range.
+
+    Examples
+    --------
+    >>> make = predict_batch_fn(spark, "cifar10-resnet")  # doctest: +SKIP
+    >>> predict = predict_batch_udf(make, return_type=make.return_type, batch_size=256)  # doctest: +SKIP
+    >>> pictures.select("path", predict("content").alias("result"))  # doctest: +SKIP
+    """
+    net = network if isinstance(network, Network) else Network.load(network)
+    options: dict[str, Any] = dict(top=top, probabilities=probabilities, features=features, batch=batch)
+    options |= dict(column=COLUMN, threads=threads)
+    results = probe(Classifier(net, **options), pa.schema({COLUMN: pa.binary()}))
+    call = on_executor("cnnfast.spark.batches", "predict_of", __version__)
+    make = returning(call, send_network(spark, net), options, facts())
+    make.return_type = spark_type(results)  # type: ignore[attr-defined]  # a function may have attributes
+    return make
+
+
+def predict_of(name: str, options: Mapping[str, Any], driver: Mapping[str, Any]) -> Callable[[Array], dict[str, Array]]:
+    """Return, on an executor, the function that classifies an array of pictures."""
+    classify = classifier_of(name, options, driver)
+
+    def predict(pictures: Array) -> dict[str, Array]:
+        results = classify(pa.record_batch({COLUMN: as_column(pictures)}))
+        return {name: results.column(name).to_numpy(zero_copy_only=False) for name in results.schema.names}
+
+    return predict
+
+
+def as_column(pictures: Array) -> Any:
+    """Return what ``predict_batch_udf`` gives, an array of bytes or of numbers, as a column of Arrow.
+
+    Raises
+    ------
+    InputError
+        If the numbers are not integers.
+
+    Examples
+    --------
+    >>> as_column(np.array([[0, 255, 300]])).type
+    ListType(list<item: int16>)
+    """
+    if pictures.dtype == object:
+        kind = (
+            pa.binary() if all(isinstance(one, bytes | bytearray | None) for one in pictures) else pa.list_(pa.int16())
+        )
+        return pa.array(pictures, kind)
+    if pictures.dtype.kind not in "iu":
+        raise InputError(f"pixels must be integers from 0 to 255, but are {pictures.dtype}")
+    # what is outside of bytes must stay outside
+    flat = np.clip(pictures, -1, 256).astype(np.int16).reshape(len(pictures), -1)
+    offsets = np.arange(len(flat) + 1, dtype=np.int32) * np.int32(flat.shape[1])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()))
