@@ -16,10 +16,11 @@ from cnnfast.ops import Shape
 def airbench(w: LayerMaker, shape: Shape, classes: int) -> Layers:
     """Return three blocks of 64, 256 and 256 filters; each halves the image first."""
     patch = 2 * shape[0] * 2 * 2
-    layers, channels = [w.conv("whiten", shape[0], patch, 2, padding=0, bias=False), Gelu("tanh")], patch
+    layers: Layers = [w.conv("whiten", shape[0], patch, 2, padding=0, bias=False), Gelu("tanh")]
+    channels = patch
     for number, filters in enumerate((64, 256, 256), 1):
         name = f"block{number}"
-        block: Layers = [
+        layers += [
             w.conv(f"{name}.conv1", channels, filters, 3, bias=False),
             MaxPool(2),
             w.batch_norm(f"{name}.norm1", filters),
@@ -30,6 +31,5 @@ def airbench(w: LayerMaker, shape: Shape, classes: int) -> Layers:
             ),
             Gelu("tanh"),
         ]
-        layers += block
         channels = filters
     return [*layers, GlobalMaxPool(), Flatten(), w.linear("dense", channels, classes)]

@@ -14,7 +14,7 @@ from cnnfast.graph import Graph, Node
 from cnnfast.images.preprocess import Preprocess, rule_of
 from cnnfast.layers import AnyLayer, build_graph, graph_without_weights
 from cnnfast.network.facts import with_own_constants
-from cnnfast.network.summary import summary_table
+from cnnfast.network.summary import summary_html, summary_table
 from cnnfast.network.surgery import NetworkSurgery
 from cnnfast.ops import Array, Shape
 from cnnfast.runtime.arguments import flag, instance, labels, path_of, text, texts
@@ -248,6 +248,10 @@ class Network(NetworkSurgery):
 
     def __repr__(self) -> str:
         return f"<cnnfast.Network {self.input_shape} -> {self.output_shape}, {len(self.graph.nodes)} nodes>"
+
+    def _repr_html_(self) -> str:
+        title = f"cnnfast.Network {self.input_shape} -> {self.output_shape}"
+        return summary_html(self.graph, title, self.class_names, self.license)
 
     def __copy__(self) -> Network:
         return self

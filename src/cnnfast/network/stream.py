@@ -27,6 +27,7 @@ from cnnfast.network.records import ranked
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import many, quoted
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.notebook import block, table
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,6 +37,9 @@ AHEAD = 2
 
 SHORT = 0.02
 """Seconds between two looks at whether a thread has ended."""
+
+TOP = 5
+"""Labels that a notebook shows of a result."""
 
 NOT_A_NUMBER = "the network's result is not a number"
 
@@ -83,6 +87,16 @@ class StreamResult(_Fields):
         return made
 
     _classes: Array | None
+
+    def _repr_html_(self) -> str:
+        record = self.record(TOP)
+        if "error" in record:
+            return block(record["item"], record["error"])
+        if self.probabilities is None or self.probabilities.ndim > 1:
+            return block(record["item"], str(self.label))
+        cells = [(one["label"], f"{one['probability']:.1%}") for one in record["labels"]]
+        shades = [[one["probability"]] for one in record["labels"]]
+        return block(record["item"], inside=table([("label", "probability"), *cells], shades=shades))
 
     def record(self, k: int = 1) -> dict[str, Any]:
         """Return it as JSON has it: the item as text, and the ``k`` most probable labels, or the error.

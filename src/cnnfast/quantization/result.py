@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cnnfast._frozen import frozen
 from cnnfast.network.network import Network
 from cnnfast.quantization.sensitivity import Sensitivity
+from cnnfast.runtime.notebook import block, table
 from cnnfast.runtime.tables import aligned
 
 
@@ -48,6 +49,13 @@ class QuantizeResult:
     sensitivities: tuple[Sensitivity, ...]
 
     def __str__(self) -> str:
+        return "\n".join([*self._lines(), "", "layer alone in integers", *aligned(_cells(self.sensitivities))])
+
+    def _repr_html_(self) -> str:
+        rows = table(_cells(self.sensitivities))
+        return block("cnnfast.QuantizeResult", *self._lines(), inside=rows, folded="each layer alone in integers")
+
+    def _lines(self) -> list[str]:
         images = f"{self.images} image{'s' if self.images > 1 else ''}"
         lines = [f"{images}: {self.agreement:.2%} of the labels agree, {self.signal_to_noise:.1f} dB"]
         if self.accuracy is not None and self.float_accuracy is not None:
@@ -55,13 +63,12 @@ class QuantizeResult:
             lines.append(f"accuracy {self.accuracy:.2%}, in float {self.float_accuracy:.2%}: {lost:.2f} points lost")
         lines.append("also: " + (", ".join(self.steps) or "nothing"))
         lines += [f"in float: {name}: {why}" for name, why in self.in_float.items()]
-        lines += ["", "layer alone in integers", *_table(self.sensitivities)]
-        return "\n".join(lines)
+        return lines
 
 
-def _table(rows: tuple[Sensitivity, ...]) -> list[str]:
-    cells = [("layer", "dB", "agreement", "accuracy")]
+def _cells(rows: tuple[Sensitivity, ...]) -> list[tuple[str, ...]]:
+    cells: list[tuple[str, ...]] = [("layer", "dB", "agreement", "accuracy")]
     for row in rows:
         accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
         cells.append((row.layer, f"{row.signal_to_noise:.1f}", f"{row.agreement:.2%}", accuracy))
-    return aligned(cells)
+    return cells

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.images.preprocess import Array
+from cnnfast.runtime.arguments import quoted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GRAY = "#1f6fb4", "#d95f02", "#666666"
 """Two colors that people who are blind to red or green tell apart, and one for what only helps reading."""
@@ -22,18 +27,38 @@ MAX_CLASSES = 30
 Row = dict[str, Any]
 
 
-def draw_curves(rows: Sequence[Row], path: Path) -> None:
-    """Draw loss and accuracy against epochs, of training and validation, into a .png, .svg or .pdf.
+def draw_curves(rows: Sequence[Row], path: Path | None = None, *, ax: Sequence[Axes] | None = None) -> Figure:
+    """Draw loss and accuracy against epochs, of training and validation.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        The history of a run: `cnnfast.train.FitResult.history`, or what `cnnfast.train.history.read_history` reads.
+    path : Path, optional
+        A .png, .svg or .pdf to write.
+    ax : two axes of matplotlib, optional
+        Where to draw loss and accuracy; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
     ConfigError
-        If matplotlib is missing.
+        If matplotlib is missing, there is no row, or ``ax`` is not two axes.
+
+    Examples
+    --------
+    >>> rows = [{"epoch": n, "loss": 1 / n, "accuracy": 1 - 1 / n} for n in (1, 2, 3)]
+    >>> len(draw_curves(rows).axes)
+    2
     """
-    figure = _figure(10, 4)
+    if not rows:
+        raise ConfigError("there is nothing to draw: not one epoch has been finished")
+    panels = _axes(10, 4, 2) if ax is None else _given_axes(ax, 2)
     epochs = [row["epoch"] for row in rows]
-    for panel, (key, title) in enumerate((("loss", "Loss"), ("accuracy", "Accuracy (%)")), 1):
-        axes = figure.add_subplot(1, 2, panel)
+    for axes, (key, title) in zip(panels, (("loss", "Loss"), ("accuracy", "Accuracy (%)")), strict=True):
         curves = _curves(rows, key)
         highest = max(curves.values(), key=lambda values: values[-1])
         for (name, values), color in zip(curves.items(), (BLUE, ORANGE), strict=False):
@@ -52,7 +77,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
         axes.grid(color="#dddddd", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper right" if key == "loss" else "lower right")
-    _save(figure, path)
+    return _finished(panels[0], path)
 
 
 def _curves(rows: Sequence[Row], key: str) -> dict[str, list[float]]:
@@ -62,18 +87,39 @@ def _curves(rows: Sequence[Row], key: str) -> dict[str, list[float]]:
     return {name: [factor * row[k] for row in rows] for name, k in names.items() if all(k in row for row in rows)}
 
 
-def draw_confusion(matrix: Array, classes: Sequence[str], path: Path, title: str) -> None:
+def draw_confusion(
+    matrix: Array, classes: Sequence[str], path: Path | None = None, title: str = "", *, ax: Axes | None = None
+) -> Figure:
     """Draw the confusion matrix: rows are true classes, columns are predictions.
+
+    Parameters
+    ----------
+    matrix : int array (K, K)
+        As `Scores.matrix`.
+    classes : sequence of str
+    path : Path, optional
+        A .png, .svg or .pdf to write.
+    title : str
+    ax : axes of matplotlib, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
     ConfigError
-        If matplotlib is missing.
+        If matplotlib is missing, or ``ax`` is not axes.
+
+    Examples
+    --------
+    >>> draw_confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"]).axes[0].get_ylabel()
+    'is'
     """
     count = len(classes)
     side = min(3.2 + 0.52 * count, 16)
-    figure = _figure(side + 0.6, side)
-    axes = figure.add_subplot()
+    (axes,) = _axes(side + 0.6, side, 1) if ax is None else _given_axes([ax], 1)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(count), classes, rotation=45, ha="right", rotation_mode="anchor")
@@ -87,10 +133,10 @@ def draw_confusion(matrix: Array, classes: Sequence[str], path: Path, title: str
             if number:
                 color = "white" if share[row, column] > 0.55 else "black"
                 axes.text(column, row, f"{number:,}", ha="center", va="center", color=color, fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8)
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("share of the row", color=GRAY)
     bar.outline.set_visible(False)
-    _save(figure, path)
+    return _finished(axes, path)
 
 
 def write_confusion(path: Path, matrix: Array, classes: Sequence[str], title: str) -> None:
@@ -118,14 +164,32 @@ def read_confusion(path: Path) -> tuple[Array, list[str], str]:
     return matrix, classes, title
 
 
-def _figure(width: float, height: float) -> Any:
+def _axes(width: float, height: float, count: int) -> list[Any]:
+    """Return axes side by side on a new figure."""
     with needs("a plot", "cnnfast[plots]"):
         from matplotlib.figure import Figure
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
 
 
-def _save(figure: Any, path: Path) -> None:
+def _given_axes(ax: object, count: int) -> list[Any]:
     try:
-        figure.savefig(path, dpi=110)
-    except ValueError as error:
-        raise ConfigError(f"{path}: cannot be drawn: {error}") from None
+        axes = np.asarray(ax, object).ravel().tolist()
+    # anything may be passed
+    except Exception:
+        axes = []
+    if len(axes) != count or not all(hasattr(one, "get_figure") for one in axes):
+        what = "the two axes of plt.subplots(1, 2)" if count == 2 else "axes, as of plt.subplots()"
+        raise ConfigError(f"ax must be {what}, but is {quoted(ax)}")
+    return axes
+
+
+def _finished(axes: Any, path: Path | None) -> Figure:
+    """Return the figure of axes, written to a file if there is a path."""
+    figure: Figure = axes.get_figure()
+    if path is not None:
+        try:
+            figure.savefig(path, dpi=110)
+        except ValueError as error:
+            raise ConfigError(f"{path}: cannot be drawn: {error}") from None
+    return figure

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cnnfast._frozen import frozen
 from cnnfast.images.preprocess import Array
+from cnnfast.runtime.notebook import block, table
 
 
 @frozen
@@ -122,6 +123,17 @@ class Scores:
         return Detection(
             self._found_right, self._found - self._found_right, int(self.matrix[self.wanted].sum()) - self._found_right
         )
+
+    def __repr__(self) -> str:
+        return f"<cnnfast.report.Scores: {self.right} of {self.total} right, {len(self.classes)} classes>"
+
+    def _repr_html_(self) -> str:
+        counts = self.matrix.tolist()
+        rows = [("is / taken for", *self.classes)]
+        rows += [(name, *(f"{n:,}" if n else "" for n in row)) for name, row in zip(self.classes, counts, strict=True)]
+        shades = (self.matrix / np.maximum(self.matrix.sum(axis=1, keepdims=True), 1)).tolist()
+        title = f"{self.accuracy:.2%} of {self.total:,} images right"
+        return block(title, inside=table(rows, shades=shades), folded="" if len(rows) < 30 else "confusion matrix")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON can hold."""

@@ -19,7 +19,7 @@ from cnnfast.runtime.arguments import flag, instance, listed, path_of, quoted, t
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train.engine.base import all_but, scores_graph
 from cnnfast.train.examples import Examples, check_classes, split
-from cnnfast.train.history import Row
+from cnnfast.train.history import Row, history_html
 from cnnfast.train.losses import Loss, MeanSquaredError, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy
 from cnnfast.train.parallel.executors import Executor, checked_executor, working
 from cnnfast.train.parallel.job import Job
@@ -53,6 +53,9 @@ class FitResult:
     history: tuple[Row, ...]
     ended: str
     validation: Examples | None
+
+    def _repr_html_(self) -> str:
+        return history_html(self.history, f"cnnfast.train.FitResult: {self.ended}")
 
 
 def fit(

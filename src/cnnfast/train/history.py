@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnfast.errors import DataError
+from cnnfast.runtime.notebook import block, table
 
 Row = dict[str, Any]
 
@@ -58,6 +59,35 @@ def read_history(path: Path) -> list[Row]:
     if not rows:
         raise DataError(f"{path}: is empty; not one epoch has been finished")
     return rows
+
+
+def history_html(rows: Sequence[Row], title: str) -> str:
+    """Return the rows as a table for a notebook, the best validation accuracy in bold.
+
+    Examples
+    --------
+    >>> row = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "images_per_second": 4000.0, "seconds": 12.5}
+    >>> "80.00%" in history_html([row], "a run")
+    True
+    """
+    is_held_out = bool(rows) and all("val_loss" in row for row in rows)
+    head = [
+        "epoch",
+        "loss",
+        "accuracy",
+        *(["validation loss", "accuracy"] if is_held_out else []),
+        "images/s",
+        "seconds",
+    ]
+    cells: list[list[object]] = [[*head]]
+    for row in rows:
+        held = [f"{row['val_loss']:.4f}", f"{row['val_accuracy']:.2%}"] if is_held_out else []
+        speed = f"{row.get('images_per_second', 0):,.0f}"
+        seconds = f"{row.get('seconds', 0):.1f}"
+        cells.append([row["epoch"], f"{row['loss']:.4f}", f"{row['accuracy']:.2%}", *held, speed, seconds])
+    key = "val_accuracy" if is_held_out else "accuracy"
+    best = max(range(len(rows)), key=lambda number: rows[number][key]) + 1 if rows else 0
+    return block(title, inside=table(cells, (), strong=(best,)))
 
 
 def as_line(row: Row, epochs: int) -> str:
