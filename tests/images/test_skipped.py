@@ -53,12 +53,12 @@ def test_a_pipe_without_a_suffix_is_not_opened(tmp_path):
 
 def test_files_are_counted_by_suffix_at_any_depth(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
-    for name in ("a.XML", "deep/b.xml", "deep/er/c.mov", ".DS_Store", "deep/._IMG.JPG"):
+    for name in ("a.XML", "deep/b.xml", "deep/er/c.moo", ".DS_Store", "deep/._IMG.JPG"):
         (tmp_path / name).touch()
     red(tmp_path / "deep" / "er" / "one.png")
     skipped = Skipped()
     assert len(find_pictures([tmp_path], skipped)) == 1
-    assert skipped.lines() == ["5 files not read: 2 .xml, 2 hidden, 1 .mov"]
+    assert skipped.lines() == ["5 files not read: 2 .xml, 2 hidden, 1 .moo"]
 
 
 def test_very_many_kinds_are_summed_up():
@@ -72,7 +72,7 @@ def test_very_many_kinds_are_summed_up():
 
 def test_it_is_said_what_would_read_them(tmp_path, monkeypatch):
     absent = Extra("heif", "no_such_package", (".heic", ".avif"))
-    monkeypatch.setattr(kinds, "EXTRAS", (absent,))
+    monkeypatch.setattr(kinds, "HEIF", absent)
     monkeypatch.setattr("cnnfast.images.pictures.skipped.EXTRAS", (absent,))
     (tmp_path / "a.HEIC").touch()
     with pytest.raises(DataError, match=r"holds no picture; 1 file not read: 1 \.heic; pip install 'cnnfast\[heif\]'"):

@@ -11,6 +11,8 @@ from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from cnnfast import __version__
 from cnnfast._frozen import frozen
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
@@ -108,7 +110,7 @@ class _Sweep:
         self.args, self.net, self.judge = args, net, judge
         self.preprocess: Preprocess = preprocess_of(net, args.model)
         self.skipped = Skipped()
-        self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped, args.listed)
+        self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped, args.listed, args.every)
         self.gallery = None if args.report is None else Gallery(args.report)
         self.shelf = _shelf(args, self.sources)
         self.unreadable = beside_classes(UNREADABLE, class_names(net))
@@ -207,7 +209,9 @@ class _Sweep:
             self._count(row)
             if self.gallery is not None and verdict is not None and verdict.line is not None:
                 moved = places[item.name] if moves else None
-                self.gallery.add(Tile(moved or item.picture, item.name, verdict.label, verdict.probability, found=True))
+                # a frame of a video is drawn as the network sees it
+                seen = item.pixels if item.seconds is not None and isinstance(item.pixels, np.ndarray) else item.picture
+                self.gallery.add(Tile(moved or seen, item.name, verdict.label, verdict.probability, found=True))
 
     def _put(self, item: Item, row: Row) -> Path | None:
         """Take a picture into the folder of copies, and return where it is there."""
@@ -270,6 +274,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
     if args.thumbnails and args.exif:
         raise ConfigError("--exif reads pictures, and --thumbnails does not; leave out one of the two")
+    if args.every is not None and args.move_to is not None:
+        raise ConfigError("--every looks at several frames of a video, which --move-to would take away; use --copy-to")
     if args.thumbnails and args.move_to is not None:
         raise ConfigError("--thumbnails looks at some pictures a second time, so it does not go with --move-to")
     if args.copy_to is None and args.link_to is None and args.move_to is None:

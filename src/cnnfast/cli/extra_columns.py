@@ -1,4 +1,4 @@
-"""Columns of rows besides the result: a score for each class, and when and where a picture was taken."""
+"""Columns besides the result: a score for each class, when and where a picture was taken, the time of a frame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cnnfast.network.records import shortest
 from cnnfast.network.stream import Answer, Opened
 from cnnfast.runtime.escapes import as_text
 
-TIME, FOLDER, SCORE = "time", "folder", "score_"
+TIME, FOLDER, SECONDS, SCORE = "time", "folder", "seconds", "score_"
 
 
 class ExtraColumns:
-    """What ``--scores`` and ``--exif`` add to every row.
+    """What ``--scores``, ``--exif`` and ``--every`` add to every row.
 
     Parameters
     ----------
@@ -27,9 +27,10 @@ class ExtraColumns:
     """
 
     def __init__(self, args: argparse.Namespace, classes: Sequence[str]) -> None:
-        self._scores, self._exif = args.scores, args.exif
+        self._scores, self._exif, self._every = args.scores, args.exif, args.every
         self._times: dict[str, str | None] = {}
         self.names = (
+            *((SECONDS,) if self._every is not None else ()),
             *((TIME, FOLDER) if self._exif else ()),
             *((f"{SCORE}{name}" for name in classes) if self._scores else ()),
         )
@@ -37,7 +38,8 @@ class ExtraColumns:
     @property
     def settings(self) -> dict[str, object]:
         """What the rows depend on."""
-        return {name: True for name, wanted in (("scores", self._scores), ("exif", self._exif)) if wanted}
+        stated = {"scores": self._scores or None, "exif": self._exif or None, "every": self._every}
+        return {name: value for name, value in stated.items() if value is not None}
 
     def load(self, item: Item, preprocess: Preprocess, opened: Opened | None) -> Answer:
         """Return what `Item.load` returns, and remember when the picture was taken; called by several threads."""
@@ -54,4 +56,5 @@ class ExtraColumns:
         """Return the values of the columns for an image."""
         folder = item.below.parent.as_posix()
         taken = (self._times.pop(item.name, None), "" if folder == "." else as_text(folder)) if self._exif else ()
-        return (*taken, *(map(shortest, probabilities.tolist()) if self._scores else ()))
+        seconds = () if self._every is None else (item.seconds,)
+        return (*seconds, *taken, *(map(shortest, probabilities.tolist()) if self._scores else ()))

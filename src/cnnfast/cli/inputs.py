@@ -14,12 +14,13 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.cli.table_files import is_table
 from cnnfast.data import FORMATS, Dataset, open_dataset
-from cnnfast.errors import DataError
+from cnnfast.errors import DataError, PictureError
 from cnnfast.formats.model_format import FORMATS as MODEL_FORMATS
 from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.pictures.files import Found, iter_pictures
-from cnnfast.images.pictures.kinds import picture_suffixes
+from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES, picture_suffixes
 from cnnfast.images.pictures.skipped import Skipped
+from cnnfast.images.pictures.video import frame_times, frames
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.stream import Answer, Opened, decode, path_of_item
 from cnnfast.runtime.shipped import list_models
@@ -39,23 +40,26 @@ class Item(NamedTuple):
     ----------
     name : str
         The path of its file, or the path of its data set with its number in brackets.
-    pixels : array of shape (H, W, C), or None
-        Fitted to the network; None for a file, which is read by `load`.
+    pixels : array of shape (H, W, C), error, or None
+        Fitted to the network, or why there are none; None for a file, which is read by `load`.
     picture : Path or array
         What people look at: the file, or the image as the data set has it.
     below : Path
         Where a copy of it goes: the place of the file below the path that was named, or the name of the image.
+    seconds : float, optional
+        Of the frame of a video, since its beginning.
     """
 
     name: str
-    pixels: Array | None
+    pixels: Answer | None
     picture: Path | Array
     below: Path
+    seconds: float | None = None
 
     @property
     def path(self) -> str | None:
         """The path of a file, where there is something to read."""
-        return path_of_item(self.picture)
+        return path_of_item(self.picture) if self.pixels is None else None
 
     def load(self, preprocess: Preprocess, opened: Opened | None = None) -> Answer:
         """Return the image, or why there is nothing to see; `opened` gives the open file of the path."""
@@ -92,31 +96,67 @@ class PictureInputs:
     root : Path, optional
         For paths of a list: the folder below which all of them are. One that is missing is then a picture that cannot
         be read, and does not end the run.
+    every : float, optional
+        Seconds between the frames of videos; without it they are skipped.
     """
 
     paths: tuple[Path, ...]
     skipped: Skipped
     root: Path | None = None
+    every: float | None = None
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._found())
+        return sum(1 for _ in self.names())
 
     def count(self) -> int:
         """Count the pictures, and the files that are none."""
-        return sum(1 for _ in self._found(self.skipped))
+        return sum(1 for found in self._found(self.skipped) for _ in self._names_in(found))
 
     def names(self) -> Iterator[str]:
         """Yield the path of each file."""
-        return (str(found.path) for found in self._found())
+        return (name for found in self._found() for name in self._names_in(found))
 
     def items(self, skip: int, preprocess: Preprocess) -> Generator[Item, None, None]:
         """Yield the pictures, none of them read."""
-        for found in itertools.islice(self._found(), skip, None):
+        for found in self._found():
             below = found.below if self.root is None else Path(os.path.relpath(os.path.abspath(found.path), self.root))
-            yield Item(str(found.path), None, found.path, below)
+            if self._is_video(found):
+                names = list(self._names_in(found))
+                if len(names) > skip:
+                    yield from self._frames(found.path, below, names, skip, preprocess)
+                skip = max(0, skip - len(names))
+            elif skip:
+                skip -= 1
+            else:
+                yield Item(str(found.path), None, found.path, below)
 
     def _found(self, skipped: Skipped | None = None) -> Iterator[Found]:
-        return iter_pictures(self.paths, skipped, missing=self.root is not None)
+        return iter_pictures(self.paths, skipped, missing=self.root is not None, videos=self.every is not None)
+
+    def _is_video(self, found: Found) -> bool:
+        return self.every is not None and found.path.suffix.lower() in VIDEO_SUFFIXES
+
+    def _names_in(self, found: Found) -> Iterator[str]:
+        """Yield the name of a picture, or of each frame of a video; that of the video where it cannot be read."""
+        if not self._is_video(found):
+            yield str(found.path)
+            return
+        assert self.every is not None
+        try:
+            times = frame_times(found.path, self.every)
+        except PictureError:
+            yield str(found.path)
+            return
+        yield from (f"{found.path}[{seconds:.3f}s]" for seconds in times)
+
+    def _frames(
+        self, path: Path, below: Path, names: Sequence[str], skip: int, preprocess: Preprocess
+    ) -> Iterator[Item]:
+        assert self.every is not None
+        times = [number * self.every for number in range(len(names))][skip:]
+        for name, seconds, frame in zip(names[skip:], times, frames(path, times), strict=True):
+            pixels = frame if isinstance(frame, PictureError) else fit_images(frame[None], preprocess)[0]
+            yield Item(name, pixels, path, below, seconds)
 
 
 @frozen
@@ -158,10 +198,13 @@ class DatasetInputs:
         return self._prefix + name
 
 
-def open_inputs(paths: Sequence[str], split: str, skipped: Skipped, listed: Sequence[str] = ()) -> list[Inputs]:
+def open_inputs(
+    paths: Sequence[str], split: str, skipped: Skipped, listed: Sequence[str] = (), every: float | None = None
+) -> list[Inputs]:
     """Return where the images of the paths come from; ``skipped`` counts the files that are not images.
 
-    The paths in ``listed`` come from a list of files, some of which may no longer be there.
+    The paths in ``listed`` come from a list of files, some of which may no longer be there. ``every`` is how many
+    seconds there are between the frames of videos.
 
     Raises
     ------
@@ -179,7 +222,7 @@ def open_inputs(paths: Sequence[str], split: str, skipped: Skipped, listed: Sequ
         if is_data_set:
             sources += [DatasetInputs(path, open_dataset(path, split=split)) for path in members]
         else:
-            sources.append(PictureInputs(members, skipped, root if is_listed else None))
+            sources.append(PictureInputs(members, skipped, root if is_listed else None, every))
     return sources
 
 

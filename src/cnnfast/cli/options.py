@@ -123,6 +123,9 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         help="read more PATHs from a file, one per line, or with zero bytes between them (find -print0); - is the "
         "standard input",
     )
+    parser.add_argument(
+        "--every", type=interval, metavar="TIME", help="look at videos too, at a frame for each TIME, as in 1s or 0.5s"
+    )
     add_model(parser)
     add_preprocess(parser)
     add_integers(parser)
@@ -203,6 +206,17 @@ def _lines_of(name: str) -> list[str]:
         raise ConfigError(f"--files-from {name}: cannot be read: {error.strerror or error}") from None
     lines = content.split(b"\0") if b"\0" in content else content.splitlines()
     return [os.fsdecode(line) for line in lines if line]
+
+
+def interval(text: str) -> float:
+    """Parse a time between two frames, in seconds."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(s|min)?", text)
+    number = 0.0 if found is None else float(found[1]) * (60 if found[2] == "min" else 1)
+    if not 0.001 <= number <= 1e6:
+        raise argparse.ArgumentTypeError(
+            f"must be a time like 1s, 0.5s or 2min, of a millisecond or more, but is {text!r}"
+        )
+    return number
 
 
 def utc_offset(text: str) -> str:

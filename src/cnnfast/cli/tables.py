@@ -34,6 +34,7 @@ FOR_FILES = (
     "scores",
     "exif",
     "taxa",
+    "every",
 )
 """Options that tables do not have."""
 

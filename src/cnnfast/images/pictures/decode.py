@@ -11,10 +11,12 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cnnfast.errors import InputError, PictureError
-from cnnfast.images.pictures.kinds import UNDECODABLE
+from cnnfast.images.pictures.heif import is_heif, open_heif
+from cnnfast.images.pictures.kinds import HEAD, UNDECODABLE, how_to_read
 from cnnfast.images.pictures.opening import Picture, name_of, open_picture
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
+from cnnfast.images.pictures.raw import is_raw, preview_of_raw
 from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
 from cnnfast.images.pictures.turn import upright
@@ -115,6 +117,7 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     most = get_max_pixels()
     try:
         with our_own_rules(most):
+            file = preview_of_raw(file, name) if is_raw(name) else file
             image = opened(file)
             width, height = image.size
             box, held = reduce_jpeg(image, file, preprocess)
@@ -130,7 +133,8 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(name, "not a picture in a format that Pillow can read") from None
+        how = how_to_read(name)
+        raise PictureError(name, f"not a picture in a format that Pillow can read{how and f'; {how}'}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(name, f"has more than {most} pixels, {BOMB}") from None
     except MemoryError:
@@ -144,9 +148,11 @@ def opened(file: IO[bytes]) -> Image.Image:
     from PIL import Image
     from PIL.JpegImagePlugin import jpeg_factory
 
-    is_jpeg = file.read(3) == JPEG_BEGINS
+    head = file.read(HEAD)
     file.seek(0)
-    if not is_jpeg:
+    if is_heif(head):
+        return open_heif(file)
+    if not head.startswith(JPEG_BEGINS):
         return Image.open(file)
     # Not by Image.open, which would count pixels that are never decoded.
     image = jpeg_factory(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfast.errors import DataError
-from cnnfast.images.pictures.kinds import looks_like_picture, picture_suffixes
+from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES, looks_like_picture, picture_suffixes
 from cnnfast.images.pictures.skipped import HIDDEN, NO_SUFFIX, Skipped
 from cnnfast.runtime.arguments import many, path_of
 
@@ -63,11 +63,14 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]], skipped: Skipped | No
 
 
 def iter_pictures(
-    paths: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None, missing: bool = False
+    paths: Iterable[str | os.PathLike[str]],
+    skipped: Skipped | None = None,
+    missing: bool = False,
+    videos: bool = False,
 ) -> Iterator[Found]:
     """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
 
-    With ``missing``, a path that does not exist comes too, and reading it says so.
+    With ``missing``, a path that does not exist comes too, and reading it says so; with ``videos``, they come too.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def iter_pictures(
     >>> next(iter_pictures([]), None)
     """
     skipped = Skipped() if skipped is None else skipped
-    suffixes = picture_suffixes()
+    suffixes = picture_suffixes().union(VIDEO_SUFFIXES if videos else ())
     for path in (path_of("a picture or folder", path) for path in many("paths", paths)):
         if os.path.isdir(path):
             for file in _walk(path, suffixes, skipped):

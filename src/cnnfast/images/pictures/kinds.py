@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +34,14 @@ class Extra:
     module: str
     suffixes: tuple[str, ...]
 
+    def advice(self, suffixes: Iterable[str]) -> str:
+        """Return what to do so that files with these suffixes are read; nothing if they are."""
+        names = " ".join(suffixes)
+        package = "" if self.is_installed else f"pip install 'cnnfast[{self.name}]'"
+        if self.name != "video":
+            return package and f"{package} reads {names}"
+        return f"{package and f'{package}, and '}--every 1s of find and classify reads frames of {names}"
+
     @property
     def is_installed(self) -> bool:
         """Return whether the package is there; it is not imported for that."""
@@ -44,7 +54,25 @@ RAW_SUFFIXES = (
     ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".srw",
 )  # fmt: skip
 RAW = Extra("raw", "rawpy", RAW_SUFFIXES)
-EXTRAS = (HEIF, RAW)
+VIDEO_SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv",
+)  # fmt: skip
+VIDEO = Extra("video", "av", VIDEO_SUFFIXES)
+EXTRAS = (HEIF, RAW, VIDEO)
+"""All of them; frames of videos are read where they are asked for."""
+
+
+def how_to_read(name: str) -> str:
+    """Return what would read a file of this name, or nothing.
+
+    Examples
+    --------
+    >>> how_to_read("notes.txt")
+    ''
+    """
+    suffix = os.path.splitext(name)[1].lower()
+    return "; ".join(advice for extra in EXTRAS if suffix in extra.suffixes if (advice := extra.advice([suffix])))
 
 
 @cache
@@ -66,7 +94,7 @@ def picture_suffixes() -> frozenset[str]:
     # MPO (several JPEGs in one file) has no separate opener; that of JPEG recognizes it.
     readable = {*Image.OPEN, "MPO"} - UNDECODABLE
     by_pillow = frozenset(suffix.lower() for suffix, format_ in known.items() if format_ in readable)
-    return by_pillow.union(*(extra.suffixes for extra in EXTRAS if extra.is_installed))
+    return by_pillow.union(*(extra.suffixes for extra in (HEIF, RAW) if extra.is_installed))
 
 
 def looks_like_picture(path: Path) -> bool:

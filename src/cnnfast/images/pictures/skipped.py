@@ -61,8 +61,8 @@ class Skipped:
         found = []
         for extra in EXTRAS:
             here = sorted(suffix for suffix in self.counts if suffix in extra.suffixes)
-            if here and not extra.is_installed:
-                found.append(f"pip install 'cnnfast[{extra.name}]' reads {' '.join(here)}")
+            if here and (advice := extra.advice(here)):
+                found.append(advice)
         return found
 
 

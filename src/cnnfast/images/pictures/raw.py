@@ -1,0 +1,64 @@
+"""Raw files of cameras: the preview that the camera has put into them, which is a picture as any other."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, TYPE_CHECKING
+
+from cnnfast._optional import needs
+from cnnfast.errors import PictureError
+from cnnfast.images.pictures.kinds import RAW
+from cnnfast.images.pictures.turn import ORIENTATION_TAG
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
+"""LibRaw's ways to turn a picture, as EXIF numbers them."""
+
+
+def is_raw(name: str) -> bool:
+    """Return whether a file is called like a raw file, and can be read: the content of most is that of a TIFF.
+
+    Examples
+    --------
+    >>> is_raw("photo.jpg")
+    False
+    """
+    return RAW.is_installed and os.path.splitext(name)[1].lower() in RAW.suffixes
+
+
+def preview_of_raw(file: IO[bytes], name: str) -> IO[bytes]:
+    """Return the largest preview of a raw file, as a file that states how to turn it upright.
+
+    Raises
+    ------
+    PictureError
+        If there is none, or the file is damaged.
+    """
+    with needs("reading raw files", "cnnfast[raw]"):
+        import rawpy
+    try:
+        with rawpy.imread(file) as raw:
+            preview = raw.extract_thumb()
+            turn = ORIENTATION.get(raw.sizes.flip, 1)
+    except rawpy.LibRawNoThumbnailError:
+        raise PictureError(name, "is a raw file without a preview; develop it to JPEG") from None
+    except rawpy.LibRawError as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
+        raise PictureError(name, f"cannot be read as a raw file: {reason}") from error
+    if preview.format == rawpy.ThumbFormat.JPEG:
+        return io.BytesIO(preview.data)
+    return _as_file(preview.data, turn)
+
+
+def _as_file(pixels: npt.NDArray[np.uint8], turn: int) -> IO[bytes]:
+    from PIL import Image
+
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[ORIENTATION_TAG] = turn
+    Image.fromarray(pixels).save(file, "PNG", compress_level=0, exif=exif)
+    file.seek(0)
+    return file

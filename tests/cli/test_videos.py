@@ -1,0 +1,79 @@
+"""``--every``: a row for each frame of a video, with its time."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLORS = ((250, 10, 20), (10, 240, 30), (5, 15, 235))
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> Path:
+    """A video that is red, green and blue for a second each, between two pictures, and one that is broken."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    folder = tmp_path / "season"
+    (folder / "cam").mkdir(parents=True)
+    for name in ("a.png", "z.png"):
+        Image.new("RGB", (6, 5), (250, 0, 0)).save(folder / "cam" / name)
+    with av.open(str(folder / "cam" / "clip.MP4"), "w", format="mp4") as video:
+        stream = video.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(24):
+            pixels = np.full((48, 64, 3), COLORS[number // 8], np.uint8)
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        video.mux(stream.encode())
+    (folder / "cam" / "bad.mp4").write_bytes(b"no video")
+    return folder
+
+
+def test_a_row_for_each_frame_with_its_time(run, season, model, tmp_path):
+    words = ("classify", season, "--model", model, "--every", "1s", "--out", tmp_path / "x.csv")
+    result = run(*words)
+    assert result.status == 1
+    with (tmp_path / "x.csv").open(newline="") as file:
+        rows = [(Path(row["picture"]).name, row["label"], row["seconds"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("a.png", "red", ""), ("bad.mp4", "", ""), ("clip.MP4[0.000s]", "red", "0.0"),
+        ("clip.MP4[1.000s]", "green", "1.0"), ("clip.MP4[2.000s]", "blue", "2.0"), ("z.png", "red", ""),
+    ]  # fmt: skip
+    assert "bad.mp4: cannot be opened as a video" in result.err
+    whole = (tmp_path / "x.csv").read_bytes()
+    for length in range(len(whole) // 2, len(whole), 40):
+        (tmp_path / "x.csv").write_bytes(whole[:length])
+        run(*words, "--resume")
+        assert (tmp_path / "x.csv").read_bytes() == whole
+
+
+def test_without_every_videos_are_counted(run, season, model):
+    result = run("classify", season, "--model", model)
+    assert len(result.out.splitlines()) == 2
+    assert "2 files not read: 2 .mp4; --every 1s of find and classify reads frames of .mp4" in result.err
+
+
+def test_a_video_is_copied_to_each_of_its_labels_and_drawn(run, season, model, tmp_path):
+    words = ("--every", "0.5s", "--copy-to", tmp_path / "sorted", "--report", tmp_path / "sheet.html")
+    assert run("classify", season, "--model", model, *words).status == 1
+    found = sorted(path.relative_to(tmp_path / "sorted").as_posix() for path in (tmp_path / "sorted").rglob("*.MP4"))
+    assert found == [f"{color}/cam/clip.MP4" for color in ("blue", "green", "red")]
+    assert (tmp_path / "sheet.html").read_text().count("<img ") == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--every", "0"), "must be a time like 1s"),
+        (("--every", "1h"), "must be a time like 1s"),
+        (("--every", "1s", "--move-to", "x"), "use --copy-to"),
+        (("--every", "1s", "--out", "x.json"), "has a record for each file"),
+    ],
+)
+def test_what_is_not_possible_is_said(run, season, model, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    result = run("classify", season, "--model", model, *words)
+    assert result.status == 2
+    assert said in result.err
