@@ -48,24 +48,40 @@ static const level known[] = {
     {&cnnfast_avx512, {&cnnfast_int8_avx512, AVX512VNNI, AVX512AMX}},
 };
 
-int cnnfast_isa_supported(int index) {
-    __builtin_cpu_init();
-    switch (index) {
-    case 0: return 1;
-    case 1: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case 2:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    default: return 0;
+/* What the CPU says of itself, asked once, because a virtual machine answers slowly. The compiler's own functions for this are
+   in a library that not every compiler brings. Registers count only if the system saves them, which XCR0 says. */
+typedef struct cpu {
+    int asked;
+    unsigned basic, more_b, more_c, more_d, later; /* leaf 1: ecx; leaf 7: ebx, ecx, edx; leaf 7, 1: eax */
+    unsigned saved;
+} cpu;
+
+enum { FMA = 1 << 12, HAS_XCR0 = 1 << 27, AVX2 = 1 << 5, VNNI = 1 << 11, AVX_VNNI = 1 << 4 };
+enum { YMM_SAVED = 0x6, ZMM_SAVED = 0xe6 };
+static const unsigned AVX512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+
+static const cpu *this_cpu(void) {
+    static cpu known;
+    if (!known.asked) {
+        unsigned a, b, c, d;
+        cpu k = {1};
+        if (__get_cpuid(1, &a, &b, &c, &d)) k.basic = c;
+        if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) k.more_b = b, k.more_c = c, k.more_d = d;
+        if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) k.later = a;
+        if (k.basic & HAS_XCR0) __asm__ volatile("xgetbv" : "=a"(k.saved), "=d"(d) : "c"(0));
+        known = k;
     }
+    return &known;
 }
 
-/* AVX-VNNI, which older compilers do not know by name; asked once, because a virtual machine answers slowly */
-static int has_avx_vnni(void) {
-    static int has = -1;
-    unsigned a = 0, b, c, d;
-    if (has < 0) has = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1 << 4);
-    return has;
+int cnnfast_isa_supported(int index) {
+    const cpu *k = this_cpu();
+    switch (index) {
+    case 0: return 1;
+    case 1: return (k->basic & FMA) && (k->more_b & AVX2) && (k->saved & YMM_SAVED) == YMM_SAVED;
+    case 2: return (k->basic & FMA) && (k->more_b & AVX512) == AVX512 && (k->saved & ZMM_SAVED) == ZMM_SAVED;
+    default: return 0;
+    }
 }
 
 /* Matrix tiles of bytes: a process asks Linux for them, which saves their eight kilobytes for each of its threads. */
@@ -73,9 +89,8 @@ static int has_amx(void) {
 #ifdef __linux__
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, TILES_AND_BYTES = 3 << 24 };
     static int has = -1;
-    unsigned a, b, c, d = 0;
     if (has < 0)
-        has = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES_AND_BYTES) == TILES_AND_BYTES &&
+        has = (this_cpu()->more_d & TILES_AND_BYTES) == TILES_AND_BYTES &&
               syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
     return has;
 #else
@@ -84,8 +99,8 @@ static int has_amx(void) {
 }
 
 static int has_multiplier(int index, int which) {
-    if (index == 1) return has_avx_vnni();
-    return index == 2 && (which == 1 ? __builtin_cpu_supports("avx512vnni") != 0 : has_amx());
+    if (index == 1) return (this_cpu()->later & AVX_VNNI) != 0;
+    return index == 2 && (which == 1 ? (this_cpu()->more_c & VNNI) != 0 : has_amx());
 }
 #elif defined(__aarch64__) && !defined(CNNFAST_PORTABLE)
 extern const cnnfast_kernels cnnfast_neon;
