@@ -31,8 +31,9 @@ def is_pillow_image(value: object) -> TypeGuard[Image.Image]:
     >>> is_pillow_image(Image.new("RGB", (2, 2))), is_pillow_image("cat.jpg")
     (True, False)
     """
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(value, pillow.Image)
+    # a module that another thread is importing is there already, but its classes are not
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(value, kind)
 
 
 def fit_pillow_image(image: Image.Image, preprocess: Preprocess) -> Bytes:
