@@ -49,9 +49,21 @@ _HOMES = {
     "UnsupportedError": "errors",
 }
 
+_MODULES = ("architectures", "arrow", "compare", "data", "layers", "ops", "report", "sklearn", "train")
+"""Parts with many names, which keep them: ``cnnfast.layers.Relu``."""
+
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from cnnfast import architectures as architectures
+    from cnnfast import arrow as arrow
+    from cnnfast import compare as compare
+    from cnnfast import data as data
+    from cnnfast import layers as layers
+    from cnnfast import ops as ops
+    from cnnfast import report as report
+    from cnnfast import sklearn as sklearn
+    from cnnfast import train as train
     from cnnfast.calibration.api import calibrate as calibrate
     from cnnfast.data import open_dataset as open_dataset
     from cnnfast.data.download import download as download
@@ -87,6 +99,12 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
+    if home is None and name in _MODULES:
+        return import_module(f"cnnfast.{name}")
+    if home is None and not name.startswith("_"):
+        from cnnfast.network.foreign import OF_PACKAGE, about_unknown
+
+        raise AttributeError(about_unknown("cnnfast", name, OF_PACKAGE, [*_HOMES, *_MODULES]))
     if home is None:
         raise AttributeError(f"module 'cnnfast' has no attribute {name!r}")
     value = getattr(import_module(f"cnnfast.{home}"), name)
@@ -95,4 +113,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

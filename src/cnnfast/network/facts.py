@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnfast.errors import GraphError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph, constant
 from cnnfast.graph.answers import Answers, answers_of
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.ops import Array, Shape
+from cnnfast.runtime.arguments import instance
 
 if TYPE_CHECKING:
     from cnnfast.formats.reference import FileReference
+
+
+MADE_BY = 'which cnnfast.Network.load("cifar10-resnet"), Network.build(layers, input_shape) and others have'
 
 
 class NetworkFacts:
@@ -30,7 +35,7 @@ class NetworkFacts:
     """
 
     def __init__(self, model: Model, file: FileReference | None = None) -> None:
-        self._model = model
+        self._model = instance("the model", model, Model, MADE_BY, GraphError)
         self._file = file
 
     @property

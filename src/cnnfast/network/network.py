@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats import Model, load_model
@@ -252,6 +252,16 @@ class Network(NetworkSurgery):
     def _repr_html_(self) -> str:
         title = f"cnnfast.Network {self.input_shape} -> {self.output_shape}"
         return summary_html(self.graph, title, self.class_names, self.license)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("_"):
+                raise AttributeError(f"'Network' object has no attribute {name!r}")
+            from cnnfast.network.foreign import OF_NETWORK, about_unknown
+
+            known = [word for word in dir(type(self)) if not word.startswith("_")]
+            raise AttributeError(about_unknown("a network", name, OF_NETWORK, known))
 
     def __copy__(self) -> Network:
         return self

@@ -27,6 +27,9 @@ CHANNELS = (1, 3, 4)
 class NetworkPictures(NetworkCalls):
     """The part of `cnnfast.Network` that takes pictures of any kind and size."""
 
+    # what a call gives in Keras and PyTorch
+    __call__ = NetworkCalls.forward
+
     def classify(
         self,
         pictures: str | os.PathLike[str] | bytes | IO[bytes] | Array | Pictures,

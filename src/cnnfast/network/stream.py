@@ -132,9 +132,10 @@ def several_pictures(images: object) -> Iterable[object]:
     """Return an iterable of pictures, or raise `InputError` that says how one path, folder or picture is given."""
     if isinstance(images, str | os.PathLike):
         path = quoted(os.fspath(images))
+        given = "path" if path.endswith("…") else path
         raise InputError(
-            f"stream takes several pictures, but {path} is a single path; net.classify({path}) reads a picture or a "
-            f"folder, and net.stream(cnnfast.find_pictures([{path}])) streams a folder"
+            f"stream takes several pictures, but {path} is a single path; net.classify({given}) reads a picture or a "
+            f"folder, and net.stream(cnnfast.find_pictures([{given}])) streams a folder"
         )
     return many("images", images, InputError)
 
