@@ -174,7 +174,7 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
         cnnfast.calibrate(net, x, [0, 1])
     with pytest.raises(InputError, match="is not one of this network's"):
         cnnfast.calibrate(net, x, [7] * 300)
-    with pytest.raises(InputError, match="calibration needs images"):
+    with pytest.raises(InputError, match="calibration needs labeled images"):
         cnnfast.calibrate(net, x[:0], [])
     with pytest.raises(ConfigError, match="method"):
         cnnfast.calibrate(net, x, net.predict(x), method="platt")

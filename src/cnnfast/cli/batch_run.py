@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnfast import __version__
 from cnnfast._frozen import frozen
+from cnnfast.calibration.recognizer import Recognizer
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.earlier import Earlier, read_back, remaining
 from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes
@@ -89,10 +90,13 @@ class Task(Protocol):
         ...
 
 
-def run_task(args: argparse.Namespace, net: Network, judge: Task) -> int:
-    """Run through all images that the arguments name, and return the exit status."""
+def run_task(args: argparse.Namespace, net: Network, judge: Task, recognizer: Recognizer | None = None) -> int:
+    """Run through all images that the arguments name, and return the exit status.
+
+    With a recognizer the task gets the familiarity of each image behind its probabilities.
+    """
     with threads_or_default(args.threads):
-        return _Sweep(args, net, judge).run()
+        return _Sweep(args, net, judge, recognizer).run()
 
 
 class _Judged(NamedTuple):
@@ -104,10 +108,10 @@ class _Judged(NamedTuple):
 
 
 class _Sweep:
-    def __init__(self, args: argparse.Namespace, net: Network, judge: Task) -> None:
+    def __init__(self, args: argparse.Namespace, net: Network, judge: Task, recognizer: Recognizer | None) -> None:
         _check(args)
         complete_options(args)
-        self.args, self.net, self.judge = args, net, judge
+        self.args, self.net, self.judge, self.recognizer = args, net, judge, recognizer
         self.preprocess: Preprocess = preprocess_of(net, args.model)
         self.skipped = Skipped()
         self.sources: list[Inputs] = open_inputs(args.paths, args.split, self.skipped, args.listed, args.every)
@@ -230,19 +234,26 @@ class _Sweep:
 
     def _count_preview(self, item: Item, outcome: Answer, progress: Progress) -> None:
         if self.previews is not None and not isinstance(outcome, CnnfastError):
-            told = self.previews.count(item, outcome)
+            told = self.previews.count(item, self._probabilities(outcome))
             if told is not None:
                 progress.log(told)
 
     def _compute(self, images: Array) -> Array:
-        return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
+        if self.recognizer is None:
+            return self.net.predict_proba(images, layout="nhwc", threads=self.threads)
+        found, familiarity = self.recognizer.recognize(images, layout="nhwc", threads=self.threads)
+        return np.concatenate([found, familiarity[:, None].astype(np.float32)], axis=1)
+
+    def _probabilities(self, values: Array) -> Array:
+        return values if self.recognizer is None else values[:-1]
 
     def _judge(self, item: Item, outcome: Answer) -> _Judged:
         if isinstance(outcome, CnnfastError):
             reason = outcome.reason if isinstance(outcome, PictureError) else str(outcome)
             return _Judged(item, Row(item.name, (), reason), None)
         verdict = self.judge.verdict(outcome)
-        return _Judged(item, Row(item.name, (*verdict.cells, *self.extra.cells(item, outcome)), None), verdict)
+        extra = self.extra.cells(item, self._probabilities(outcome))
+        return _Judged(item, Row(item.name, (*verdict.cells, *extra), None), verdict)
 
     def _interrupted(self, out: RowSink | None, done: int) -> int:
         if out is None or out.path == STDOUT:

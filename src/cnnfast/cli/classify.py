@@ -8,10 +8,12 @@ from collections import Counter
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast.calibration.recognizer import Recognizer
 from cnnfast.cli import options, tables
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.export import UNSURE, beside_classes
 from cnnfast.cli.models import class_names, load
+from cnnfast.cli.unknown import KnownOnly
 from cnnfast.errors import ConfigError
 from cnnfast.images.preprocess import Array
 from cnnfast.network.records import shortest
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add_sweep(parser)
     parser.add_argument("--top", type=options.positive, default=1, metavar="K", help="labels per picture (default: 1)")
+    options.add_unknown(parser)
     tables.add_arguments(parser)
 
 
@@ -28,13 +31,19 @@ def run(args: argparse.Namespace) -> int:
     """Print what each picture shows."""
     options.read_files_from(args)
     if tables.named_in(args.paths):
+        if args.unknown:
+            raise ConfigError("--unknown is for pictures and data sets, and these are tables; leave it out")
         return tables.run(args)
     tables.refuse_options(args)
     net = load(args.model, args)
     names = class_names(net)
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
-    return run_task(args, net, TopLabels(tuple(names), args.top, args.unsure))
+    labels = TopLabels(tuple(names), args.top, args.unsure)
+    if not args.unknown:
+        return run_task(args, net, labels)
+    recognizer = Recognizer(net)
+    return run_task(args, net, KnownOnly(labels, recognizer, tuple(names), prints_all=True), recognizer)
 
 
 @frozen

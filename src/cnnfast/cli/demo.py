@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast.calibration.familiarity import threshold_in
+from cnnfast.calibration.recognizer import Recognizer
 from cnnfast.cli import OK, options
 from cnnfast.cli.demo_pictures import Known, demo_pictures
 from cnnfast.cli.models import class_index, class_names, preprocess_of
+from cnnfast.cli.unknown import UNKNOWN
 from cnnfast.data.cifar10 import CLASSES
 from cnnfast.errors import ConfigError
 from cnnfast.images.pictures.decode import read_picture
@@ -50,13 +53,17 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--model {args.model}: the demo needs a network with the classes {', '.join(CLASSES)}")
     preprocess = preprocess_of(net, args.model)
     images = np.stack([read_picture(known.path, preprocess) for known in pictures])
-    probabilities = net.predict_proba(images, threads=args.threads)
+    recognizer = Recognizer(net, None if threshold_in(net.notes) is not None else -np.inf)
+    probabilities, familiarity = recognizer.recognize(images, threads=args.threads)
+    unknown = familiarity <= recognizer.known_above
     cats = probabilities[:, class_index(net, WANTED)]
     _print_cats(pictures, cats)
     _print_labeled(pictures, [names[i] for i in probabilities.argmax(axis=1)])
+    if threshold_in(net.notes) is not None:
+        _print_unknown(pictures, unknown)
     _print_speed(net, images, args)
     title = f"cnnfast demo: {(cats > THRESHOLD).sum()} of {len(pictures)} photographs found to show a cat"
-    contact_sheet(_tiles(pictures, probabilities, cats, names), args.report, title)
+    contact_sheet(_tiles(pictures, probabilities, cats, names, unknown), args.report, title)
     print(f"\ncontact sheet: {args.report.resolve()}")
     return OK
 
@@ -84,6 +91,18 @@ def _print_labeled(pictures: Sequence[Known], labels: Sequence[str]) -> None:
         print(f"{source:<12}  {right} of {len(judged)} labeled pictures right{unjudged}")
 
 
+def _print_unknown(pictures: Sequence[Known], unknown: Array) -> None:
+    """Print what is none of the ten classes by its familiarity, and how often that is right."""
+    print("\nless familiar than 95 % of known images, so perhaps none of the ten classes:")
+    for known in (known for known, odd in zip(pictures, unknown, strict=True) if odd):
+        print(f"  {known.path.name:<22}  {known.source:<12}  {known.label or 'something else'}")
+    others = sum(known.label is None for known in pictures)
+    right = sum(known.label is None for known, odd in zip(pictures, unknown, strict=True) if odd)
+    print(
+        f"{right} of {others} that show something else, {int(unknown.sum()) - right} of {len(pictures) - others} others"
+    )
+
+
 def _print_speed(net: Network, images: Array, args: argparse.Namespace) -> None:
     batch = np.concatenate([images] * max(1, 256 // len(images)))
     seconds: list[float] = []
@@ -96,7 +115,9 @@ def _print_speed(net: Network, images: Array, args: argparse.Namespace) -> None:
     print(f"\n{rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}, {kernels.active_isa()}, {args.model}")
 
 
-def _tiles(pictures: Sequence[Known], probabilities: Array, cats: Array, names: Sequence[str]) -> list[Tile]:
+def _tiles(
+    pictures: Sequence[Known], probabilities: Array, cats: Array, names: Sequence[str], unknown: Array
+) -> list[Tile]:
     """Return the tiles, the most confident cat first."""
     tiles = []
     for i in np.argsort(-cats, kind="stable"):
@@ -104,5 +125,6 @@ def _tiles(pictures: Sequence[Known], probabilities: Array, cats: Array, names: 
         found = bool(cats[i] > THRESHOLD)
         wanted = known.label == WANTED
         sure = float(probabilities[i, best])
-        tiles.append(Tile(known.path, known.path.name, names[best], sure, found, wanted, known.label))
+        label = UNKNOWN if unknown[i] else names[best]
+        tiles.append(Tile(known.path, known.path.name, label, sure, found, wanted, known.label))
     return tiles

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.gallery import Gallery
+from cnnfast.cli.honesty import Honesty
 from cnnfast.cli.labeled import open_labeled
 from cnnfast.cli.models import class_index, class_names, load, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
@@ -46,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=options.positive, metavar="N", help="only N images, each class in proportion, spread evenly"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="draw the most confident mistakes, as .png or .html"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="draw the most confident mistakes, as .png or .html, and a reliability diagram next to it",
     )
     options.add_split(parser)
     options.add_max_pixels(parser)
@@ -64,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     dataset = open_labeled(net, args.data, args.split, args.columns)
     dataset = dataset if args.limit is None else dataset.part(args.limit)
     scores, failures = Scores(names, wanted, args.threshold), Failures()
+    honesty = Honesty(wanted, args.threshold)
     failures.note(dataset.notes)
     gallery = None if args.report is None else Gallery(args.report)
     preprocess = preprocess_of(net, args.model)
@@ -74,16 +79,21 @@ def run(args: argparse.Namespace) -> int:
         for batch in prefetched(dataset.batches(args.batch or 256, preprocess)):
             for error in batch.failed:
                 failures.add_error(error)
-            if len(batch.images):
+            if len(batch.images) and batch.labels is not None:
                 probabilities = net.predict_proba(batch.images, layout="nhwc")
                 _count(scores, batch, probabilities)
+                honesty.add(batch.labels, probabilities)
                 if gallery is not None:
                     _draw_mistakes(gallery, batch, probabilities, names, dataset)
             progress.advance(len(batch.names) + len(batch.failed))
-    print(json.dumps(scores.to_dict(), indent=2) if args.json else as_text(scores, dataset))
+    if args.json:
+        print(json.dumps({**scores.to_dict(), **honesty.to_dict()}, indent=2))
+    else:
+        print(as_text(scores, dataset), "", *honesty.lines(None if wanted is None else names[wanted]), sep="\n")
     log(*failures.lines())
     if gallery is not None:
         log(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
+        log(honesty.write(args.report, Path(args.model).stem))
     return SOME_FAILED if failures.count else OK
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 
-import numpy as np
-
-from cnnfast._frozen import frozen
-from cnnfast.cli import options
+from cnnfast._frozen import field, frozen
+from cnnfast.calibration.recognizer import Recognizer
+from cnnfast.cli import auto_threshold, options
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.export import UNSURE, beside_classes
 from cnnfast.cli.models import class_indices, class_names, load
+from cnnfast.cli.unknown import KnownOnly
 from cnnfast.images.preprocess import Array
 from cnnfast.network.records import shortest
 
@@ -26,22 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to find, several with commas between them; an unknown class lists those of the network",
     )
     options.add_sweep(parser)
-    parser.add_argument(
-        "--threshold",
-        type=options.probability,
-        default=0.5,
-        metavar="P",
-        help="pictures with a probability above P are found (default: %(default)s)",
-    )
+    auto_threshold.add_arguments(parser)
+    options.add_unknown(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Find the pictures of some classes."""
     options.read_files_from(args)
     net = load(args.model, args)
-    return run_task(
-        args, net, Finder(class_indices(net, args.wanted), tuple(class_names(net)), args.threshold, args.unsure)
-    )
+    indices, names = class_indices(net, args.wanted), tuple(class_names(net))
+    recognizer = Recognizer(net) if args.unknown else None
+    threshold, how = auto_threshold.decided(args, net, indices)
+    finder = Finder(indices, names, threshold, args.unsure, how)
+    if recognizer is None:
+        return run_task(args, net, finder)
+    return run_task(args, net, KnownOnly(finder, recognizer, names, prints_all=False), recognizer)
 
 
 @frozen
@@ -57,12 +57,15 @@ class Finder:
     threshold : float
     unsure : float, optional
         Between this and the threshold it is not certain whether a picture is found.
+    chosen : mapping
+        How the threshold was chosen, where it was.
     """
 
     indices: tuple[int, ...]
     classes: tuple[str, ...]
     threshold: float
     unsure: float | None = None
+    chosen: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class Finder:
     @property
     def settings(self) -> dict[str, object]:
         """What the rows depend on."""
-        return {"command": "find", "class": self._wanted, "threshold": self.threshold}
+        return {"command": "find", "class": self._wanted, "threshold": self.threshold, **self.chosen}
 
     @property
     def _wanted(self) -> str:
@@ -82,7 +85,7 @@ class Finder:
         """Describe one image."""
         of_each = probabilities[list(self.indices)]
         label = self.classes[self.indices[int(of_each.argmax())]]
-        probability = shortest(of_each[0] if len(of_each) == 1 else min(of_each.sum(), np.float32(1)))
+        probability = shortest(auto_threshold.of_classes(probabilities, self.indices))
         found = probability > self.threshold
         if len(of_each) == 1:
             return Outcome((probability, found), label, probability, f"{probability:.4f}" if found else None)

@@ -67,6 +67,15 @@ def add_labels(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_unknown(parser: argparse.ArgumentParser) -> None:
+    """Add ``--unknown``."""
+    parser.add_argument(
+        "--unknown",
+        action="store_true",
+        help="pictures less familiar than 95 %% of those that the network was calibrated with are called unknown",
+    )
+
+
 def add_threads(parser: argparse._ActionsContainer) -> None:
     """Add ``--threads``."""
     parser.add_argument("--threads", type=positive, metavar="N", help="threads that compute (see `cnnfast info`)")
