@@ -23,6 +23,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `progress`      the bar, and everything that is printed on stderr
 `recipes`       the arguments of `train` that make a recipe
 `labeled`       labeled images, with the scores that a network gives them
+`known_pictures` the pictures whose features are needed
 `train_setup`   what `train` begins with: a network, and the images to learn from
 ==============  ==========================================================================
 """
@@ -52,6 +53,9 @@ COMMANDS = {
     "learn": "learn from a few labels, in seconds, and print which pictures to label next",
     "review": "write a page on which a person looks at doubtful pictures and corrects them",
     "calibrate": "make probabilities right as often as they say, with labeled images that were not learned from",
+    "explain": "draw which places of a picture a network's answer depends on",
+    "similar": "print the pictures that are most like a given one",
+    "duplicates": "print which pictures are there twice, byte for byte or nearly",
     "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, and faster",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.cli import OK, SOME_FAILED, options
+from cnnfast.cli import OK, SOME_FAILED, known_pictures, options
 from cnnfast.cli.models import class_names, load_in_float
-from cnnfast.cli.progress import Failures, log
+from cnnfast.cli.progress import log
 from cnnfast.data.labels_file import read_labels
-from cnnfast.errors import DataError, PictureError
+from cnnfast.errors import DataError
 from cnnfast.formats.saving import check_target
 from cnnfast.images.pictures.files import find_pictures
 from cnnfast.learn.choose import next_to_label
@@ -29,6 +29,7 @@ from cnnfast.ops import Array
 from cnnfast.review.card import Card
 from cnnfast.review.page import check_page, write_page
 from cnnfast.runtime import shipped
+from cnnfast.runtime.escapes import in_line
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train import feature_cache
 
@@ -81,11 +82,9 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{', '.join(args.paths)}: holds no picture")
     places = {os.path.realpath(path) for path in pictures}
     pictures += [Path(path) for path in given if path not in places]
-    failures = Failures()
     with threads_or_default(args.threads):
         known = picture_features(pictures, base, views=args.views, cache=feature_cache())
-        for path, error in known.failed:
-            failures.add(str(path), error.reason if isinstance(error, PictureError) else str(error))
+        failures = known_pictures.failures_of(known)
         lesson = Lesson.of(known, given)
         found = lesson.learned() if given else None
         if found is not None:
@@ -179,7 +178,7 @@ def _print_next(known: PictureFeatures, lesson: Lesson, found: CrossValidated | 
     for i in chosen:
         card = _card(known, lesson, found, i)
         guess = "" if found is None else f"{card.label} {card.probability:.4f}\t"
-        print(f"{guess}{known.paths[i]}")
+        print(f"{guess}{in_line(str(known.paths[i]))}")
 
 
 def _card(known: PictureFeatures, lesson: Lesson, found: CrossValidated | None, i: int) -> Card:

@@ -7,6 +7,7 @@
 `head`        logistic regression, its regularization by cross-validation
 `network`     a network with such a head
 `choose`      which pictures to label next
+`alike`       the same, nearly the same, or similar pictures
 `suspects`    how probable given labels are
 ============  ==========================================================================
 """
