@@ -23,7 +23,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `progress`      the bar, and everything that is printed on stderr
 `recipes`       the arguments of `train` that make a recipe
 `labeled`       labeled images, with the scores that a network gives them
-`known_pictures` the pictures whose features are needed
+`featured`      the pictures whose features are needed
 `train_setup`   what `train` begins with: a network, and the images to learn from
 ==============  ==========================================================================
 """

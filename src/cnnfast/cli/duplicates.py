@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cnnfast.cli import OK, SOME_FAILED, known_pictures
+from cnnfast.cli import OK, SOME_FAILED, featured
 from cnnfast.cli.progress import log
 from cnnfast.learn.alike import twins
 from cnnfast.report.sheet import check_sheet, contact_sheet
@@ -17,7 +17,7 @@ MAX_TILES = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    known_pictures.add_arguments(parser)
+    featured.add_arguments(parser)
     parser.add_argument("--exact", action="store_true", help="only files with the same bytes")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw the groups, as .png or .html")
 
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Print each group of pictures that are the same, or nearly, with an empty line between groups."""
     if args.report is not None:
         check_sheet(args.report)
-    known, failures = known_pictures.of(args)
+    known, failures = featured.of(args)
     found = [one for one in twins(known) if one.exact or not args.exact]
     blocks = []
     for one in found:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.cli import OK, SOME_FAILED, known_pictures, options
+from cnnfast.cli import OK, SOME_FAILED, featured, options
 from cnnfast.cli.models import class_names, load_in_float
 from cnnfast.cli.progress import log
 from cnnfast.data.labels_file import read_labels
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     pictures += [Path(path) for path in given if path not in places]
     with threads_or_default(args.threads):
         known = picture_features(pictures, base, views=args.views, cache=feature_cache())
-        failures = known_pictures.failures_of(known)
+        failures = featured.failures_of(known)
         lesson = Lesson.of(known, given)
         found = lesson.learned() if given else None
         if found is not None:

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from cnnfast.cli import OK, SOME_FAILED, known_pictures, options
+from cnnfast.cli import OK, SOME_FAILED, featured, options
 from cnnfast.cli.progress import log
 from cnnfast.errors import PictureError
 from cnnfast.learn.alike import directions
@@ -18,7 +18,7 @@ from cnnfast.runtime.escapes import in_line
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("photo", metavar="PHOTO", type=Path, help="the picture that the others are compared with")
-    known_pictures.add_arguments(parser)
+    featured.add_arguments(parser)
     parser.add_argument("--top", type=options.positive, default=20, metavar="N", help="how many are printed (20)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw them, as .png or .html")
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the most similar pictures with the cosine of their features, the most similar one first."""
     if args.report is not None:
         check_sheet(args.report)
-    known, failures = known_pictures.of(args, args.photo)
+    known, failures = featured.of(args, args.photo)
     wanted = os.path.realpath(args.photo)
     number = next((i for i, path in enumerate(known.paths) if os.path.realpath(path) == wanted), None)
     if number is None:
