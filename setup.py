@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
 from build_compiler import check_compiler, find_openmp, name_of, unknown_to
 from build_declarations import CSRC, declarations
+from build_readme import project_urls, with_absolute_links
 
 DECLARATIONS = Path("src/cnnfast/_csrc.pxd")
 X86_64 = {
@@ -141,7 +142,12 @@ kernels = Extension(
     py_limited_api=LIMITED_API,
 )
 
+REPOSITORY = os.environ.get("CNNFAST_REPOSITORY", "")
+
 setup(
+    long_description=with_absolute_links(Path("README.md").read_text(encoding="utf-8"), REPOSITORY),
+    long_description_content_type="text/markdown",
+    project_urls=project_urls(REPOSITORY),
     # found, because a list by hand forgets a new folder; the shipped networks lie outside of src
     packages=[*find_packages("src"), "cnnfast.models"],
     ext_modules=[kernels],
