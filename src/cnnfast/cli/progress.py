@@ -16,7 +16,7 @@ MAX_LISTED = 1000
 
 
 class Progress:
-    """A bar with rate and time left, shown only on a terminal.
+    """A bar with rate and time left, shown on a terminal and in notebooks.
 
     Parameters
     ----------

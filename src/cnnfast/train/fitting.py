@@ -105,7 +105,7 @@ def fit(
     threads : int, optional
         By default `cnnfast.get_num_threads()`.
     progress : bool, optional
-        Show a bar on stderr; by default if that is a terminal.
+        Show bars on stderr, also while data are read and features computed; by default on a terminal and in notebooks.
     report : callable, optional
         Called with the row of every finished epoch.
     executor : Executor, optional
@@ -157,8 +157,8 @@ def fit(
     if resume and run_dir is None:
         raise ConfigError("resume needs run_dir=FOLDER, the folder of the run to continue")
     names = net.class_names
-    examples = as_examples(data, "the training images", names, net.preprocess)
-    held = _validation(examples, validation, recipe.seed, names, net.preprocess)
+    examples = as_examples(data, "the training images", names, net.preprocess, progress)
+    held = _validation(examples, validation, recipe.seed, names, net.preprocess, progress)
     if isinstance(held, tuple):
         examples, held = held
     if recipe.stopping is not None and held is None:
@@ -168,7 +168,9 @@ def fit(
             _check_images(part, net)
     loss = recipe.loss or _default_loss(net, recipe)
     with threads_or_default(threads):
-        trainer, job = _trainer(net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir, executor)
+        trainer, job = _trainer(
+            net, examples, held, recipe, loss, freeze, frozen_params, cache, run_dir, executor, progress
+        )
         classes = trainer.engine.classes if trainer.engine.classes > 1 else 2
         check_classes(examples, classes)
         if held is not None:
@@ -193,6 +195,7 @@ def _trainer(
     cache: str | os.PathLike[str] | None,
     run_dir: str | os.PathLike[str] | None,
     executor: Executor | None,
+    progress: bool | None,
 ) -> tuple[Trainer, Job]:
     folder = None if run_dir is None else Path(run_dir)
     graph, source, watched = (
@@ -206,8 +209,8 @@ def _trainer(
         plain = Recipe(batch=recipe.batch)
         graph = upper_part(net.graph, freeze)
         parts = [
-            frozen_features(net, freeze, examples, recipe, kept),
-            None if held is None else frozen_features(net, freeze, held, plain, kept),
+            frozen_features(net, freeze, examples, recipe, kept, progress),
+            None if held is None else frozen_features(net, freeze, held, plain, kept, progress),
         ]
     pixels = net.preprocess.affine() if net.preprocess is not None and freeze is None else None
     assert parts[0] is not None
@@ -237,12 +240,13 @@ def _validation(
     seed: int,
     names: tuple[str, ...] | None,
     preprocess: Preprocess | None,
+    progress: bool | None,
 ) -> Examples | tuple[Examples, Examples] | None:
     if validation is None:
         return None
     if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
         return split(examples, float(validation), seed) if validation else None
-    return as_examples(validation, "the validation images", names, preprocess)
+    return as_examples(validation, "the validation images", names, preprocess, progress)
 
 
 def check_classes_of_validation(held: Examples, classes: int) -> None:

@@ -1,4 +1,4 @@
-"""The bar of a training run, on stderr and only on a terminal."""
+"""The bar of a training run, on a terminal and in notebooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Bar:
     epochs, done : int
         All of them, and those that an earlier run has finished.
     shown : bool, optional
-        By default whether stderr is a terminal.
+        By default whether stderr is a terminal, or this is a notebook.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast._bar import advancing
 from cnnfast.data import Dataset, relabel
 from cnnfast.errors import DataError, InputError, PictureError
 from cnnfast.images.preprocess import Preprocess
@@ -16,8 +17,18 @@ from cnnfast.runtime.arguments import instance
 from cnnfast.train.examples import Examples
 
 
-def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Examples, list[PictureError]]:
+def load_examples(
+    dataset: Dataset, preprocess: Preprocess | None, progress: bool | None = None
+) -> tuple[Examples, list[PictureError]]:
     """Read a whole data set into memory, N · H · W · C bytes; pictures that cannot be read are returned separately.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    preprocess : Preprocess or None
+        What fits pictures to the network.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal and in notebooks.
 
     Raises
     ------
@@ -30,11 +41,13 @@ def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Exam
     images: list[Array] = []
     labels: list[Array] = []
     failed: list[PictureError] = []
-    for batch in dataset.batches(1024, preprocess):
-        assert batch.labels is not None
-        images.append(batch.images)
-        labels.append(batch.labels)
-        failed += batch.failed
+    with advancing(len(dataset), " images", progress, desc="reading") as advance:
+        for batch in dataset.batches(256, preprocess):
+            assert batch.labels is not None
+            images.append(batch.images)
+            labels.append(batch.labels)
+            failed += batch.failed
+            advance(len(batch.images) + len(batch.failed))
     if not sum(map(len, images)):
         raise DataError(f"{dataset.name}: none of its {len(dataset)} pictures can be read; the first: {failed[:1]}")
     found = Examples(np.concatenate(images), np.concatenate(labels), dataset.classes, dataset.name)
@@ -42,7 +55,11 @@ def load_examples(dataset: Dataset, preprocess: Preprocess | None) -> tuple[Exam
 
 
 def as_examples(
-    data: object, name: str, classes: Sequence[str] | None = None, preprocess: Preprocess | None = None
+    data: object,
+    name: str,
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | None = None,
+    progress: bool | None = None,
 ) -> Examples:
     """Return examples, a pair (images, labels) as examples, or a data set read into memory.
 
@@ -52,6 +69,8 @@ def as_examples(
         Those of the network; the labels of a data set with other names or another order are found among them.
     preprocess : Preprocess, optional
         What fits pictures to the network.
+    progress : bool, optional
+        As for `load_examples`.
 
     Raises
     ------
@@ -68,7 +87,7 @@ def as_examples(
     if isinstance(data, Examples):
         return data
     if isinstance(data, Dataset):
-        return _read(data if classes is None else relabel(data, list(map(str, classes))), preprocess)
+        return _read(data if classes is None else relabel(data, list(map(str, classes))), preprocess, progress)
     if isinstance(data, tuple | list) and len(data) == 2:
         return Examples(data[0], data[1], None if classes is None else tuple(map(str, classes)), name)
     if isinstance(data, Path | str):
@@ -76,8 +95,8 @@ def as_examples(
     raise InputError(f"{name}: must be a data set, Examples or a pair (images, labels), but is a {type(data).__name__}")
 
 
-def _read(dataset: Dataset, preprocess: Preprocess | None) -> Examples:
-    examples, failed = load_examples(dataset, preprocess)
+def _read(dataset: Dataset, preprocess: Preprocess | None, progress: bool | None) -> Examples:
+    examples, failed = load_examples(dataset, preprocess, progress)
     if failed:
         warnings.warn(
             f"{dataset.name}: {len(failed)} of {len(dataset)} pictures cannot be read and are left out; the first: "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnfast._bar import advancing
 from cnnfast.errors import ConfigError, GraphError, ModelFileError
 from cnnfast.formats import Model
 from cnnfast.formats.digest import read_sealed, write_sealed
@@ -24,6 +25,8 @@ from cnnfast.train.sources import Features
 
 FEATURES = "features"
 A_DAY = 86_400.0
+PART = 1024
+"""Images that are computed between two steps of a bar: many groups for each thread."""
 
 
 def upper_part(graph: Graph, layer: str) -> Graph:
@@ -66,13 +69,17 @@ def joined(graph: Graph, upper: Graph) -> Graph:
     return Graph(graph.inputs, graph.nodes, {**graph.constants, **upper.constants}, graph.outputs)
 
 
-def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe, cache: Path | None) -> Features:
+def frozen_features(
+    net: Network, layer: str, examples: Examples, recipe: Recipe, cache: Path | None, progress: bool | None = None
+) -> Features:
     """Compute the output of the network up to a layer for all images, once, by the fast path of prediction.
 
     Parameters
     ----------
     cache : Path or None
         Folder where the features of these images are kept for the next run; None keeps nothing.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal and in notebooks.
 
     Raises
     ------
@@ -89,7 +96,7 @@ def frozen_features(net: Network, layer: str, examples: Examples, recipe: Recipe
     views = [examples.images]
     if recipe.augment and examples.images.ndim == 4:
         views.append(examples.images[:, :, ::-1])
-    return Features(examples, [kept(base, view, cache) for view in views], recipe)
+    return Features(examples, [kept(base, view, cache, progress=progress) for view in views], recipe)
 
 
 def feature_cache() -> Path:
@@ -97,22 +104,25 @@ def feature_cache() -> Path:
     return config.cache_dir() / "features"
 
 
-def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = False) -> Array:
+def kept(
+    net: Network, images: Array, cache: Path | None, probabilities: bool = False, progress: bool | None = None
+) -> Array:
     """Return the output of a network for images (N, H, W, C), or its probabilities, from the cache if they are there.
 
     Parameters
     ----------
     cache : Path or None
         Folder where the result is kept for the next run; None keeps nothing.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal and in notebooks.
     """
-    compute = net.predict_proba if probabilities else net.forward
     if cache is None:
-        return compute(images, layout="nhwc")
+        return _computed(net, images, probabilities, progress)
     file = cache / f"{_key(net, images)}{'-probabilities' * probabilities}.safetensors"
     shape = (len(images), *((*net.answer_shape, len(net.classes_)) if probabilities else net.output_shape))
     if (found := _cached(file, shape)) is not None:
         return found
-    computed = compute(images, layout="nhwc")
+    computed = _computed(net, images, probabilities, progress)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         remove_unfinished(cache, A_DAY)
@@ -120,6 +130,17 @@ def kept(net: Network, images: Array, cache: Path | None, probabilities: bool = 
     except OSError as error:
         warnings.warn(f"computed features could not be saved for the next run: {error}", stacklevel=2)
     return computed
+
+
+def _computed(net: Network, images: Array, probabilities: bool, progress: bool | None) -> Array:
+    compute = net.predict_proba if probabilities else net.forward
+    rows: list[Array] = []
+    with advancing(len(images), " images", progress, desc="teacher" if probabilities else "features") as advance:
+        # no part of a batch changes its results, so it may be computed in parts that a bar counts
+        for start in range(0, max(1, len(images)), PART):
+            rows.append(compute(images[start : start + PART], layout="nhwc"))
+            advance(len(rows[-1]))
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def _cached(file: Path, shape: tuple[int, ...]) -> Array | None:
