@@ -36,12 +36,7 @@ from cnnfast.serve.served import UNSURE, ServedModels, reason_of
 
 log = logging.getLogger("cnnfast.serve")
 
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "referrer-policy": "no-referrer",
-}
+HEADERS = {"x-content-type-options": "nosniff"}
 """Of every answer. There is none that lets the pages of another origin read it."""
 
 

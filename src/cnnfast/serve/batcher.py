@@ -133,12 +133,11 @@ class Batcher:
         BusyError, LateError
             As for `classify`.
         """
-        if self.network.preprocess is None:
-            raise InputError(NO_PREPROCESSING)
         for picture in pictures:
             if not isinstance(picture, bytes | bytearray | memoryview):
                 raise InputError(f"a picture must be bytes, the content of its file, but is {quoted(picture)}")
-        return await self._result([bytes(picture) for picture in pictures], None, len(pictures))  # type: ignore[no-any-return]
+        answers: list[Answer] = await self.submit([bytes(picture) for picture in pictures], None, len(pictures))
+        return answers
 
     async def predict_proba(self, images: Array) -> Array:
         """Return the probabilities of images that have the network's size.
@@ -159,8 +158,8 @@ class Batcher:
         BusyError, LateError
             As for `classify`.
         """
-        checked = self._checked(images)
-        return await self._result((), checked, len(checked))  # type: ignore[no-any-return]
+        rows: Array = await self.submit((), images, len(self._checked(images)))
+        return rows
 
     def _checked(self, images: Array) -> Array:
         if not isinstance(images, np.ndarray) or images.ndim < 2 or len(images) == 0:
@@ -181,7 +180,32 @@ class Batcher:
             )
         return images
 
-    async def _result(self, pictures: Sequence[bytes], images: Array | None, count: int) -> Any:
+    def submit(self, pictures: Sequence[bytes], images: Array | None, count: int) -> asyncio.Future[Any]:
+        """Let pictures or images wait for their batch, and return what gets the result; for servers.
+
+        Parameters
+        ----------
+        pictures : sequence of bytes
+            Encoded pictures, if there are no images.
+        images : array, optional
+            As `predict_proba` takes them.
+        count : int
+            How many there are.
+
+        Returns
+        -------
+        asyncio.Future
+            Of a list as `classify_many` returns it, or of an array. Cancel it if the result is not wanted any more.
+
+        Raises
+        ------
+        InputError, BusyError
+            As for `classify` and `predict_proba`.
+        """
+        if images is not None:
+            images = self._checked(images)
+        elif self.network.preprocess is None:
+            raise InputError(NO_PREPROCESSING)
         loop = asyncio.get_running_loop()
         work = Work(pictures, images, loop.create_future(), count, time.monotonic() + self._timeout)
         with self._changed:
@@ -198,11 +222,9 @@ class Batcher:
                 # What has arrived together is to be one batch: the thread wakes when this turn of the loop is over.
                 self._waking = loop
                 loop.call_soon(self._wake)
-        work.timer = loop.call_later(self._timeout, _expire, work, self._timeout)
-        try:
-            return await work.future
-        finally:
-            work.timer.cancel()
+        timer = loop.call_later(self._timeout, _expire, work, self._timeout)
+        work.future.add_done_callback(lambda _: timer.cancel())
+        return work.future
 
     def _wake(self) -> None:
         with self._changed:

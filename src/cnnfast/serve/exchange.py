@@ -19,6 +19,9 @@ Send = Callable[[Any], Awaitable[None]]
 
 JSON = "application/json"
 
+WATCH_SECONDS = 0.05
+"""After which it is looked whether the caller of a result is still there."""
+
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 """Signs that JSON allows in a string, but that a browser could take for the beginning of a tag."""
 
@@ -183,24 +186,18 @@ class Exchange:
         elif len(length) > 18 or int(length) > limit:
             raise _too_large(limit, instead)
 
-    async def result(self, work: Awaitable[Any]) -> Any:
-        """Wait for a result, and stop waiting if the caller leaves."""
-        future = asyncio.ensure_future(work)
-        watcher = asyncio.ensure_future(self._cancel_when_gone(future))
+    async def result(self, future: asyncio.Future[Any]) -> Any:
+        """Wait for a result, and give it up if the caller leaves."""
+        watch = _Watch(self._receive, future)
         try:
             return await future
         except asyncio.CancelledError:
-            if watcher.done() and not watcher.cancelled():
+            if watch.has_left:
                 raise CallerLeftError from None
             future.cancel()
             raise
         finally:
-            watcher.cancel()
-
-    async def _cancel_when_gone(self, future: asyncio.Future[Any]) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        future.cancel()
+            watch.end()
 
     async def answer(self, answer: HttpAnswer) -> None:
         """Send an answer; where the body has not been read, a little of the rest is, and the connection is closed."""
@@ -232,6 +229,31 @@ class Exchange:
         """Give the memory of the body back."""
         self._memory.give_back(self._held)
         self._held = 0
+
+
+class _Watch:
+    """Cancels a future if the caller leaves; most results come before it is worth a task to look."""
+
+    def __init__(self, receive: Receive, future: asyncio.Future[Any]) -> None:
+        self._receive, self._future = receive, future
+        self.has_left = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer = future.get_loop().call_later(WATCH_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._future.get_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.has_left = True
+        self._future.cancel()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _too_large(limit: int, instead: str) -> RequestError:

@@ -108,9 +108,10 @@ async def infer(exchange: Exchange, model: ServedModel, metrics: ServeMetrics) -
     else:
         request = read_request(body, length, model.network)
     if request.images is not None:
-        rows = await exchange.result(model.batcher.predict_proba(request.images))
+        rows = await exchange.result(model.batcher.submit((), request.images, len(request.images)))
     else:
-        answers = await exchange.result(model.batcher.classify_many(request.pictures or []))
+        pictures = request.pictures or []
+        answers = await exchange.result(model.batcher.submit(pictures, None, len(pictures)))
         for number, answer in enumerate(answers):
             if isinstance(answer, CnnfastError):
                 metrics.count_error(type(answer).__name__)

@@ -36,7 +36,7 @@ async def classify(exchange: Exchange, models: ServedModels, metrics: ServeMetri
         raise RequestError(
             415, f"the Content-Type must be image/…, application/octet-stream or {MULTIPART}, but is {kind[:40]!r}"
         )
-    answers = await exchange.result(model.batcher.classify_many(pictures))
+    answers = await exchange.result(model.batcher.submit(pictures, None, len(pictures)))
     results = [_result(model, answer, top, metrics) for answer in answers]
     named = {"model": model.name}
     if all("error" in result for result in results):

@@ -24,6 +24,44 @@ GRACE_SECONDS = 0.5
 MAX_CONNECTIONS = 4096
 
 
+class JoinedWrites:
+    """A transport that sends the head of an answer together with its body: one packet, and one call of the system.
+
+    Parameters
+    ----------
+    transport : asyncio.Transport
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send what was held back with this, or hold this back if it is a head."""
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self.flush()
+            self._head = data
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send what was held back."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Send what was held back, and close."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """A connection of HTTP/1.1 that neither takes endless headers nor stays open without a request."""
 
@@ -33,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, or refuse if there are too many connections."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport))  # type: ignore[arg-type]  # it has what is used of one
         self._arm()
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, f"there are more than {MAX_CONNECTIONS} connections; try again later")
@@ -81,6 +119,11 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             if self._is_stopping:
                 self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """End an answer, which has no body if only its head was asked for."""
+        self.transport.flush()  # type: ignore[attr-defined]
+        super().on_response_complete()
 
     def _count(self, size: int) -> None:
         self._seen += size

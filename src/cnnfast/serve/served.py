@@ -39,7 +39,9 @@ class ServedModel:
     def answer(self, row: Array, top: int) -> dict[str, Any]:
         """Return the labels of a picture, and whether the network is unsure of the first."""
         labels = ranked(self.network.classes_, row, top)
-        return {"labels": labels, "unsure": bool(row.max(axis=-1).min() < self.unsure)}
+        # most networks give one answer, whose highest probability is there already
+        highest = labels[0]["probability"] if row.ndim == 1 else row.max(axis=-1).min()
+        return {"labels": labels, "unsure": bool(highest < self.unsure)}
 
 
 class ServedModels:

@@ -43,7 +43,6 @@ class Work:
     future: asyncio.Future[Any]
     count: int
     deadline: float
-    timer: asyncio.TimerHandle | None = None
     arrived: float = field(default_factory=time.monotonic)
 
 

@@ -15,9 +15,16 @@ PAGE_FILES = {
 }
 """Files by address, with their types; no other file can be asked for."""
 
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "referrer-policy": "no-referrer",
+}
+"""Nothing of another origin is loaded or asked, and no other page may show this one inside of itself."""
+
 
 @cache
 def page_file(address: str) -> HttpAnswer:
     """Return a file of the page."""
     name, kind = PAGE_FILES[address]
-    return HttpAnswer(200, files("cnnfast.serve.page").joinpath(name).read_bytes(), {"content-type": kind})
+    return HttpAnswer(200, files("cnnfast.serve.page").joinpath(name).read_bytes(), {"content-type": kind, **HEADERS})

@@ -1,0 +1,1 @@
+"""What `bench_serve.py` runs besides our own server."""
