@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import CASES, Case
+from integer_cases import INTEGER_CASES, IntegerCase
+from small_integers import integer_model
 from small_networks import small_net
 
 from cnnfast import ConfigError, ModelFileError, Network, OutputError, Preprocess, list_models, ops
@@ -17,6 +19,7 @@ from cnnfast.formats import Model, load_model, save
 from cnnfast.graph import Graph, Node, constant
 from cnnfast.layers import Flatten, Linear, Relu, Softmax
 from cnnfast.ops import OPS
+from cnnfast.ops.quantized import QUANTIZED_OPS, Dequantize
 
 onnx = pytest.importorskip("onnx", reason="ONNX files are written with it; install onnx")
 runtime = pytest.importorskip("onnxruntime", reason="the second opinion; install onnxruntime")
@@ -27,6 +30,10 @@ from cnnfast.formats.onnx.writing.rules import WRITE_RULES  # noqa: E402
 
 OTHER_BITS = ("group_norm-", "avg_pool-ceil-counted", "lrn-even")
 """Beginnings of cases that are read back as other ops than the one that was written."""
+
+
+HALVES = {"avg_pool-out", "avg_pool-up", "residual"}
+"""Cases of integers with many means or sums that end in a half."""
 
 
 def run(path: Path, values: np.ndarray) -> np.ndarray:
@@ -48,7 +55,7 @@ def bits(net: Network, values: np.ndarray) -> np.ndarray:
     return net.forward(values, layout="nchw", nan_policy="propagate", outliers="accept")
 
 
-def of_one_input(case: Case) -> tuple[Graph, dict[str, np.ndarray]]:
+def of_one_input(case: Case | IntegerCase) -> tuple[Graph, dict[str, np.ndarray]]:
     """Return the graph of a case with a single row as its input, from which the values of all images are cut."""
     inner = case.graph()
     feed = case.feed(images=3)
@@ -64,7 +71,7 @@ def of_one_input(case: Case) -> tuple[Graph, dict[str, np.ndarray]]:
 
 
 def test_every_op_has_a_rule() -> None:
-    assert set(OPS.values()) <= set(WRITE_RULES)
+    assert set(WRITE_RULES) == {*OPS.values(), *QUANTIZED_OPS.values()}
 
 
 FEW = [pytest.param(case, marks=pytest.mark.slow) if "bench" in case.tags else case for case in CASES]
@@ -90,6 +97,22 @@ def test_every_case_is_valid_agrees_and_comes_back(case: Case, tmp_path: Path) -
         np.testing.assert_array_equal(bits(back, values), bits(net, values))
 
 
+@pytest.mark.parametrize("case", INTEGER_CASES, ids=str)
+def test_integers_agree_within_one_step(case: IntegerCase, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    graph, feed = of_one_input(case)
+    (values,) = feed.values()
+    save(Model(graph), path)
+    onnx.checker.check_model(str(path), full_check=True)
+    found, expected = run(path, values), bits(Network.from_graph(graph), values)
+    last = graph.nodes[-1].op
+    step = last.scale if isinstance(last, Dequantize) else 0.02 * float(np.abs(expected).max())
+    difference = np.abs(found - expected)
+    assert difference.max() <= 1.01 * step
+    # halves go elsewhere where a program adds or averages in its own way; all else is equal
+    assert (difference > 0.01 * step).mean() < (0.2 if case.id in HALVES else 0.01)
+
+
 def check_network(net: Network, path: Path) -> None:
     """Check the file, ONNX Runtime's scores, and that the same network comes back."""
     net.save(path)
@@ -106,6 +129,31 @@ def check_network(net: Network, path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in list_models() if not name.endswith("-int8")])
 def test_a_shipped_network_comes_back_with_all_that_it_knows(name: str, tmp_path: Path) -> None:
     check_network(Network.load(name), tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("name", [name for name in list_models() if name.endswith("-int8")])
+def test_a_shipped_network_of_integers_comes_back_as_integers(name: str, tmp_path: Path) -> None:
+    net, path = Network.load(name), tmp_path / "net.onnx"
+    net.save(path)
+    onnx.checker.check_model(str(path), full_check=True)
+    values, back = values_of(net, images=8), Network.load(path)
+    scores = bits(net, values)
+    np.testing.assert_array_equal(bits(back, values), scores)
+    assert any(node.op.is_quantized for node in back.graph.nodes)
+    assert (back.preprocess, back.class_names, back.license) == (net.preprocess, net.class_names, net.license)
+    found = run(path, values)
+    np.testing.assert_array_equal(found.argmax(axis=1), scores.argmax(axis=1))
+    np.testing.assert_allclose(found, scores, atol=0.05)
+
+
+def test_a_network_with_every_op_of_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    model = integer_model()
+    save(model, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    net = Network.from_graph(model.graph)
+    values = np.random.default_rng(1).normal(size=(16, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(run(path, values), bits(net, values), atol=0.05)
 
 
 LARGE = {name for name, entry in ARCHITECTURES.items() if entry.input_shape[1] > 32}

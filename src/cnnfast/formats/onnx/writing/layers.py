@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cnnfast import ops
@@ -38,28 +40,43 @@ def max_pool(call: WriteCall) -> None:
 
 @writes(ops.AvgPool)
 def avg_pool(call: WriteCall) -> None:
-    """Dilation and ceil mode are written as sums of windows, times one over how many elements each has."""
-    op: ops.AvgPool = call.op
+    """Write means of windows."""
+    kind, inputs, attributes = means(call, call.op, call.input(0))
+    call.finish(kind, *inputs, **attributes)
+
+
+def means(call: WriteCall, op: ops.AvgPool, x: str) -> tuple[str, list[str], dict[str, Any]]:
+    """Return the operator that makes means of windows, its inputs and its attributes.
+
+    Dilation and ceil mode are written as sums of windows, times one over how many elements each has.
+    """
     channels, height, width = call.shapes[0]
     pads = list(op.overhang(height, width))
     if op.dilation == (1, 1) and (tuple(pads) == op.padding or not op.count_padding):
         shared = dict(strides=list(op.stride), pads=pads, kernel_shape=list(op.kernel))
-        call.finish("AveragePool", call.input(0), **shared, count_include_pad=int(op.count_padding))
-        return
+        return "AveragePool", [x], {**shared, "count_include_pad": int(op.count_padding)}
     ones = call.add("ones", np.ones((channels, 1, *op.kernel)))
     options = {**window(op), "pads": pads}
-    sums = call.emit("Conv", call.input(0), ones, **options, group=channels, kernel_shape=list(op.kernel))
-    call.finish("Mul", sums, call.add("parts", 1 / op.divisors(height, width)))
+    sums = call.emit("Conv", x, ones, **options, group=channels, kernel_shape=list(op.kernel))
+    return "Mul", [sums, call.add("parts", 1 / op.divisors(height, width))], {}
 
 
 @writes(ops.GlobalAvgPool, ops.GlobalMaxPool)
 def global_pool(call: WriteCall) -> None:
-    """Axes of size 1 stay there."""
+    """Axes of size 1 stay there; bytes are made numbers and bytes again, because the operators take numbers only."""
     kind = "GlobalAveragePool" if isinstance(call.op, ops.GlobalAvgPool) else "GlobalMaxPool"
-    if call.op.keep_dims:
-        call.finish(kind, call.input(0))
-    else:
-        call.finish("Flatten", call.emit(kind, call.input(0)), axis=1)
+    steps: list[tuple[str, list[str], dict[str, Any]]] = [(kind, [], {})]
+    if not call.op.keep_dims:
+        steps.append(("Flatten", [], {"axis": 1}))
+    if call.is_bytes(0):
+        grid = call.grid_of(0)
+        steps.insert(0, ("DequantizeLinear", grid, {}))
+        steps.append(("QuantizeLinear", grid, {}))
+    x = call.input(0)
+    for operator, others, attributes in steps[:-1]:
+        x = call.emit(operator, x, *others, **attributes)
+    operator, others, attributes = steps[-1]
+    call.finish(operator, x, *others, **attributes)
 
 
 REDUCTIONS: dict[type, str] = {

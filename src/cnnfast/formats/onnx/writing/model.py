@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto, helper
 
 import cnnfast.formats.onnx.writing.elements
+import cnnfast.formats.onnx.writing.integers
 import cnnfast.formats.onnx.writing.layers
 import cnnfast.formats.onnx.writing.moves  # noqa: F401  (each of them enters its rules)
 from cnnfast import __version__

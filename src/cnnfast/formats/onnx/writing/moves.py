@@ -53,8 +53,9 @@ def pad(call: WriteCall) -> None:
     around = ((0, 0), *op.around())
     if op.mode in MODES:
         x, amounts = call.input(0), call.whole("pads", [pair[0] for pair in around] + [pair[1] for pair in around])
-        is_bytes = call.graph.dtypes.get(call.node.inputs[0]) == "uint8"
-        value = [call.add("value", op.value, np.uint8 if is_bytes else np.float32)] if op.mode == "constant" else []
+        value = (
+            [call.add("value", op.value, np.uint8 if call.is_bytes(0) else np.float32)] if op.mode == "constant" else []
+        )
         call.finish("Pad", x, amounts, *value, mode=op.mode)
         return
     taken = call.input(0)

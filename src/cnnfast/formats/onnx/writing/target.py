@@ -107,6 +107,18 @@ class WriteCall:
         """The names of all inputs in the file."""
         return [self.input(index) for index in range(len(self.node.inputs))]
 
+    def is_bytes(self, index: int) -> bool:
+        """Return whether an input is of uint8."""
+        return self.graph.dtypes.get(self.node.inputs[index], "float32") == "uint8"
+
+    def grid_of(self, index: int) -> list[str]:
+        """Add scale and zero point of an input that is bytes, and return their names."""
+        return self.grid(*grid_of(self.graph, self.node.inputs[index]))
+
+    def grid(self, scale: float, zero: int) -> list[str]:
+        """Add a scale and a zero point, and return their names."""
+        return [self.add("scale", scale), self.add("zero", zero, np.uint8)]
+
     def add(self, what: str, array: object, dtype: Any = np.float32) -> str:
         """Add a tensor of this node, and return its name."""
         return self.target.tensor(self.target.fresh(f"{self.node.name}/{what}"), np.asarray(array, dtype))
@@ -126,3 +138,13 @@ class WriteCall:
     def _operator(self, kind: str, inputs: tuple[str, ...], result: str, attributes: dict[str, Any]) -> str:
         self.target.nodes.append(helper.make_node(kind, list(inputs), [result], name=result, **attributes))
         return result
+
+
+def grid_of(graph: Graph, name: str) -> tuple[float, int]:
+    """Return what the bytes of a value stand for: scale and zero point of the op that rounded them."""
+    op: Any = graph.by_name[name].op
+    while not op.is_quantized:
+        # what only moves bytes keeps what they stand for
+        name = graph.by_name[name].inputs[0]
+        op = graph.by_name[name].op
+    return op.scale, op.zero
