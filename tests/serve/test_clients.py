@@ -1,4 +1,4 @@
-"""Programs that other people wrote for such servers; each test is skipped where its client is not installed."""
+"""Third-party programs for such servers; each test is skipped where its client is not installed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_curl(server: Served, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_schemathesis(server: Served) -> None:
+def test_schemathesis(server: Served, tmp_path: Path) -> None:
     """It sends what the description allows and what it does not, and holds every answer against the description."""
     pytest.importorskip("schemathesis")
     program = Path(sys.executable).with_name("schemathesis")
@@ -103,5 +103,5 @@ def test_schemathesis(server: Served) -> None:
         # a schema cannot state which bytes are a picture, nor that a shape fits its data
         *("--exclude-checks", "positive_data_acceptance"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
