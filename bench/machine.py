@@ -16,10 +16,11 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def facts() -> dict[str, Any]:
-    """Return CPU, instruction set, commit, time, and the peak of one core, measured now."""
+    """Return CPU, instruction set, how it multiplies bytes, commit, time, and the peak of one core, measured now."""
     return {
         "cpu": cpu_model(),
         "isa": kernels.active_isa(),
+        "dot_product": kernels.active_dot_product(),
         "fma_peak_gflops": round(kernels.fma_peak(), 1),
         "cnnfast": __version__,
         "commit": commit(),
