@@ -13,6 +13,10 @@ settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("CNNFAST_TEST_PROFILE", "cnnfast"))
 
 
+collect_ignore = ["spark_digests.py"]
+"""Scripts that cannot be imported, to look for doctests, where what they need is not installed."""
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of data sets, snapshots and pictures: ``CNNFAST_TEST_DATA``, else ``../shared/data``."""

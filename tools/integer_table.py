@@ -18,10 +18,13 @@ RESULTS = marked.ROOT / "bench" / "results" / "peers_int8.json"
 INTEGERS = "cnnfast_int8"
 
 CAPTION = """\
-Images/s on one thread, eight-bit integers, from uint8 pictures in memory to probabilities; medians of interleaved rounds.
-Each peer counts at its own best batch size (in brackets), cnnfast at the slower of its large ones. One picture: µs, and the
-time of the best peer. {cpu}, {isa} with products of bytes by {dot_product}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core;
-commit {commit}, {day}; {peers}. How each is quantized: [benchmarking](benchmarking.md#what-is-fair)."""
+Images/s on one thread, eight-bit integers, from uint8 pictures in memory to probabilities; medians of interleaved
+rounds. Each peer counts at its own best batch size (in brackets), cnnfast at the slower of its large ones. One picture:
+µs, and in units of the best peer's. {cpu}, {isa} with products of bytes by {dot_product}, FMA peak
+{fma_peak_gflops:.0f} GFLOP/s a core; commit {commit}, {day}; {peers}. How each is quantized:
+[benchmarking](benchmarking.md#what-is-fair)."""
+
+HEAD = ("network", "cnnfast in float", "cnnfast", "÷ best peer", "÷ own float", "one picture", "÷ best peer")
 
 
 def table() -> str:
