@@ -53,6 +53,7 @@ COMMANDS = {
     "learn": "learn from a few labels, in seconds, and print which pictures to label next",
     "review": "write a page on which a person looks at doubtful pictures and corrects them",
     "calibrate": "make probabilities right as often as they say, with labeled images that were not learned from",
+    "events": "judge the pictures of a burst together",
     "explain": "draw which places of a picture a network's answer depends on",
     "similar": "print the pictures that are most like a given one",
     "duplicates": "print which pictures are there twice, byte for byte or nearly",

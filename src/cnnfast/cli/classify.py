@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.calibration.recognizer import Recognizer
-from cnnfast.cli import options, tables
+from cnnfast.cli import options, tables, watch
 from cnnfast.cli.batch_run import Cells, Outcome, run_task
 from cnnfast.cli.export import UNSURE, beside_classes
 from cnnfast.cli.models import class_names, load
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add_sweep(parser)
     parser.add_argument("--top", type=options.positive, default=1, metavar="K", help="labels per picture (default: 1)")
+    parser.add_argument("--watch", action="store_true", help="continue with pictures that arrive in the folders")
     options.add_unknown(parser)
     tables.add_arguments(parser)
 
@@ -40,10 +41,11 @@ def run(args: argparse.Namespace) -> int:
     if args.top > len(names):
         raise ConfigError(f"--top {args.top}: this network has only {len(names)} classes: {', '.join(names)}")
     labels = TopLabels(tuple(names), args.top, args.unsure)
-    if not args.unknown:
-        return run_task(args, net, labels)
-    recognizer = Recognizer(net)
-    return run_task(args, net, KnownOnly(labels, recognizer, tuple(names), prints_all=True), recognizer)
+    recognizer = Recognizer(net) if args.unknown else None
+    task = labels if recognizer is None else KnownOnly(labels, recognizer, tuple(names), prints_all=True)
+    if args.watch:
+        return watch.run(args, lambda: run_task(args, net, task, recognizer))
+    return run_task(args, net, task, recognizer)
 
 
 @frozen

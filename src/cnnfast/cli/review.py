@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.models import class_names, load_in_float
 from cnnfast.cli.progress import Failures, log
-from cnnfast.data import Dataset, open_dataset
+from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import CnnfastError, ConfigError, DataError, PictureError
 from cnnfast.learn.features import picture_features
 from cnnfast.learn.head import cross_validated
@@ -138,7 +141,8 @@ def _of_labels(args: argparse.Namespace, failures: Failures) -> tuple[list[Card]
 def _probabilities(net: Network, dataset: Dataset, paths: list[Path], failures: Failures) -> tuple[list[int], Array]:
     """Return the positions of the pictures that can be read, and the probability of each class of the data set.
 
-    They are by heads on the network's features that did not learn from the picture they are asked about.
+    They are by heads on the network's features that did not learn from the picture they are asked about; or by the
+    network itself, if it knows all classes and agrees with more of the labels.
     """
     assert dataset.labels is not None
     assert dataset.classes is not None
@@ -147,10 +151,32 @@ def _probabilities(net: Network, dataset: Dataset, paths: list[Path], failures: 
         failures.add(str(path), error.reason if isinstance(error, PictureError) else str(error))
     position = {path: i for i, path in enumerate(paths)}
     positions = [position[path] for path in known.paths]
-    found = cross_validated(known.features, dataset.labels[positions])
-    if found.probabilities is None:
+    labels = dataset.labels[positions]
+    found = cross_validated(known.features, labels)
+    if found.probabilities is None or found.accuracy is None:
         raise DataError(
-            f"{dataset.name}: a class has a single picture, so its label cannot be judged by others; add one"
+            f"{dataset.name}: a class has a single picture, which no other can judge; add one"
         )
+    own = _own_probabilities(net, dataset.classes, known.paths)
+    agreeing = 0.0 if own is None else float((own.argmax(axis=1) == labels).mean())
+    if own is not None and agreeing > found.accuracy:
+        log(f"{agreeing:.1%} of the labels are what the network says")
+        return positions, own
     log(f"{found.accuracy:.1%} of the labels are what heads say that learned from the other pictures")
     return positions, found.probabilities
+
+
+def _own_probabilities(net: Network, classes: Sequence[str], paths: Sequence[Path]) -> Array | None:
+    """Return what the network says about pictures, among some classes; None if it does not know all of them."""
+    try:
+        columns = [match_class(name, class_names(net)) for name in classes]
+    except CnnfastError:
+        return None
+    if len(set(columns)) < len(columns):
+        return None
+    rows = [result.probabilities for result in net.stream(paths)]
+    if any(row is None for row in rows):  # gone since its features were computed
+        return None
+    among = np.stack([row[columns] for row in rows if row is not None])
+    scaled: Array = among / np.maximum(among.sum(axis=1, keepdims=True), 1e-12)
+    return scaled
