@@ -9,6 +9,7 @@ NEEDS = {
     "onnx": "src/cnnfast/formats/onnx/*",
     "pyarrow": "src/cnnfast/arrow/*",
     "prometheus_client": "src/cnnfast/serve/*",
+    "mlflow": "src/cnnfast/mlflow.py",
     "pyspark": "src/cnnfast/spark/*",
     "sklearn": "src/cnnfast/sklearn.py",
 }

@@ -25,7 +25,7 @@ LEVELS = (
     ("network",),
     ("data", "calibration"),
     ("report", "train", "quantization", "compare", "arrow", "learn", "review", "serve"),
-    ("cli", "sklearn", "spark"),
+    ("cli", "mlflow", "sklearn", "spark"),
     ("__main__",),
 )
 """The rooms of docs/architecture.md, the lowest first; a module imports from lower ones, and from its own folder."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -29,6 +29,7 @@ def predict_batch_fn(
     top: int = 1,
     probabilities: bool = False,
     features: bool = False,
+    pixels: Sequence[int] | None = None,
     threads: int | None = None,
     batch: int | None = None,
 ) -> Callable[[], Any]:
@@ -41,7 +42,7 @@ def predict_batch_fn(
     ----------
     spark : SparkSession
         To whose executors the network travels.
-    network, top, probabilities, features, threads, batch
+    network, top, probabilities, features, pixels, threads, batch
         As for `classify`.
 
     Raises
@@ -56,7 +57,7 @@ def predict_batch_fn(
     >>> pictures.select("path", predict("content").alias("result"))  # doctest: +SKIP
     """
     net = network if isinstance(network, Network) else Network.load(network)
-    options: dict[str, Any] = dict(top=top, probabilities=probabilities, features=features, batch=batch)
+    options: dict[str, Any] = dict(top=top, probabilities=probabilities, features=features, pixels=pixels, batch=batch)
     options |= dict(column=COLUMN, threads=threads)
     results = probe(Classifier(net, **options), pa.schema({COLUMN: pa.binary()}))
     call = on_executor("cnnfast.spark.batches", "predict_of", __version__)
