@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cnnfast.cli import camtrap as camtrap_rows
+from cnnfast.cli import megadetector, parquet_rows
 from cnnfast.cli.camtrap import FIELDS
+from cnnfast.cli.records import Row
 
 
 @pytest.fixture
@@ -125,6 +128,9 @@ def test_megadetector_format(run, traps, model, tmp_path):
     assert detection["category"] in found["detection_categories"]
     classes = detection["classifications"]
     assert classes[0] == ["2", detection["conf"]]
+    assert all(
+        (tmp_path / image["file"]).exists() and not Path(image["file"]).is_absolute() for image in found["images"]
+    )
     assert [score for _, score in classes] == sorted((score for _, score in classes), reverse=True)
 
 
@@ -239,3 +245,19 @@ def test_taxa_that_cannot_be_used_are_refused(run, traps, model, tmp_path, conte
     result = run("classify", traps, "--model", model, *words)
     assert result.status == 2
     assert "taxa.csv: " in result.err
+
+
+def test_what_is_unknown_is_said_in_every_format(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = ("label", "probability", "unknown", "time", "folder", "score_fox", "score_empty")
+    cells = ("fox", 0.75, "2024-05-01T06:30:00", "cam1", 0.75, 0.25)
+    rows = [Row("a.jpg", (*cells[:2], False, *cells[2:]), None), Row("b.jpg", (*cells[:2], True, *cells[2:]), None)]
+    parquet_rows.writer(columns)(tmp_path / "x.parquet", iter(rows))
+    assert parquet.read_table(tmp_path / "x.parquet")["unknown"].to_pylist() == [False, True]
+    megadetector.writer(columns, "net")(tmp_path / "x.json", iter(rows))
+    known, unknown = json.loads((tmp_path / "x.json").read_text())["images"]
+    assert known["detections"][0]["classifications"] == [["0", 0.75], ["1", 0.25]]
+    assert "classifications" not in unknown["detections"][0]
+    camtrap_rows.writer(columns, "net", "Z", {})(tmp_path / "x.csv", iter(rows))
+    with (tmp_path / "x.csv").open(newline="") as file:
+        assert [row["observationType"] for row in csv.DictReader(file)] == ["animal", "unknown"]

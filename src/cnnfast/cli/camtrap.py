@@ -15,6 +15,7 @@ from pathlib import Path
 from cnnfast import __version__
 from cnnfast._frozen import frozen
 from cnnfast.cli.converted import Convert
+from cnnfast.cli.export import UNKNOWN
 from cnnfast.cli.extra_columns import FOLDER, TIME
 from cnnfast.cli.label_kinds import kind_of
 from cnnfast.cli.records import Row
@@ -102,6 +103,8 @@ def _observation(
 ) -> dict[str, object]:
     media, label = as_text(row.picture), str(cells.get("label", cells.get("label_1")))
     taxon, time = taxon_of(label, taxa), str(cells[TIME])
+    if cells.get(UNKNOWN) is True:
+        taxon = Taxon(UNKNOWN, "")
     time = time if len(time) > len("2024-05-01T06:30:00") else time + offset
     folder = str(cells[FOLDER]) or as_text(Path(row.picture).absolute().parent.name)
     return {

@@ -2,18 +2,21 @@
 
 Its specification: <https://lila.science/megadetector-output-format>. A network that sees a whole picture finds no
 boxes, so each picture has one detection, of the whole picture, with the probability of its label as confidence; one
-that shows nothing has none.
+that shows nothing has none, and one that is unknown has no class. Pictures below the folder of the file are named
+relative to it, as these tools expect.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnfast import __version__
 from cnnfast.cli.converted import Convert
+from cnnfast.cli.export import UNKNOWN
 from cnnfast.cli.extra_columns import SCORE
 from cnnfast.cli.label_kinds import BLANK, kind_of
 from cnnfast.cli.records import Row
@@ -51,7 +54,9 @@ def writer(columns: tuple[str, ...], model: str) -> Convert:
             text = json.dumps(head, indent=1, ensure_ascii=False)
             file.write(text.removesuffix("\n}").encode() + b',\n "images": [')
             for number, row in enumerate(rows):
-                record = _failed(row) if row.error is not None else _seen(row, classes, first)
+                unknown = row.error is None and UNKNOWN in columns and row.cells[columns.index(UNKNOWN)] is True
+                name = _relative(row.picture, path)
+                record = _failed(name, row) if row.error is not None else _seen(name, row, classes, first, unknown)
                 file.write((b"," if number else b"") + b"\n  " + json.dumps(record, ensure_ascii=False).encode())
             file.write(b"\n ]\n}\n")
         return []
@@ -59,16 +64,22 @@ def writer(columns: tuple[str, ...], model: str) -> Convert:
     return write
 
 
-def _failed(row: Row) -> dict[str, Any]:
-    return {"file": as_text(row.picture), "failure": as_text(row.error or ""), "detections": None}
+def _relative(picture: str, path: Path) -> str:
+    folder, absolute = Path(os.path.abspath(path)).parent, Path(os.path.abspath(picture))
+    return as_text(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else picture)
 
 
-def _seen(row: Row, classes: Sequence[str], first: int) -> dict[str, Any]:
+def _failed(name: str, row: Row) -> dict[str, Any]:
+    return {"file": name, "failure": as_text(row.error or ""), "detections": None}
+
+
+def _seen(name: str, row: Row, classes: Sequence[str], first: int, unknown: bool) -> dict[str, Any]:
     scores = [float(str(cell)) for cell in row.cells[first : first + len(classes)]]
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     kind = kind_of(classes[order[0]])
-    if kind == BLANK:
-        return {"file": as_text(row.picture), "detections": []}
+    if kind == BLANK and not unknown:
+        return {"file": name, "detections": []}
     likely = [[str(i), scores[i]] for i in order if scores[i] >= LEAST or i == order[0]]
-    whole = {"category": CATEGORY[kind], "conf": scores[order[0]], "bbox": [0.0, 0.0, 1.0, 1.0]}
-    return {"file": as_text(row.picture), "detections": [{**whole, "classifications": likely}]}
+    category = CATEGORY["unknown" if unknown else kind]
+    whole = {"category": category, "conf": scores[order[0]], "bbox": [0.0, 0.0, 1.0, 1.0]}
+    return {"file": name, "detections": [whole if unknown else {**whole, "classifications": likely}]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnfast._optional import needs
 from cnnfast.cli.converted import Convert
+from cnnfast.cli.export import UNKNOWN
 from cnnfast.cli.records import Row
 from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
@@ -21,7 +22,7 @@ def column_type(name: str) -> Any:
     """Return the Arrow type of a column."""
     import pyarrow as pa
 
-    if name == "found":
+    if name in ("found", UNKNOWN):
         return pa.bool_()
     return pa.float32() if name.startswith(("probability", "score_", "seconds")) else pa.string()
 
