@@ -60,7 +60,7 @@ class Outcome:
     line: str | None
 
 
-class Task(Protocol):
+class Judge(Protocol):
     """What makes ``find`` and ``classify`` different."""
 
     @property
@@ -90,7 +90,7 @@ class Task(Protocol):
         ...
 
 
-def run_task(args: argparse.Namespace, net: Network, judge: Task, recognizer: Recognizer | None = None) -> int:
+def run_task(args: argparse.Namespace, net: Network, judge: Judge, recognizer: Recognizer | None = None) -> int:
     """Run through all images that the arguments name, and return the exit status.
 
     With a recognizer the task gets the familiarity of each image behind its probabilities.
@@ -108,7 +108,7 @@ class _Judged(NamedTuple):
 
 
 class _Sweep:
-    def __init__(self, args: argparse.Namespace, net: Network, judge: Task, recognizer: Recognizer | None) -> None:
+    def __init__(self, args: argparse.Namespace, net: Network, judge: Judge, recognizer: Recognizer | None) -> None:
         _check(args)
         complete_options(args)
         self.args, self.net, self.judge, self.recognizer = args, net, judge, recognizer

@@ -154,9 +154,7 @@ def _probabilities(net: Network, dataset: Dataset, paths: list[Path], failures: 
     labels = dataset.labels[positions]
     found = cross_validated(known.features, labels)
     if found.probabilities is None or found.accuracy is None:
-        raise DataError(
-            f"{dataset.name}: a class has a single picture, which no other can judge; add one"
-        )
+        raise DataError(f"{dataset.name}: a class has a single picture, which no other can judge; add one")
     own = _own_probabilities(net, dataset.classes, known.paths)
     agreeing = 0.0 if own is None else float((own.argmax(axis=1) == labels).mean())
     if own is not None and agreeing > found.accuracy:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cnnfast._frozen import frozen
 from cnnfast.calibration.recognizer import Recognizer
-from cnnfast.cli.batch_run import Cells, Outcome, Task
+from cnnfast.cli.batch_run import Cells, Judge, Outcome
 from cnnfast.cli.export import beside_classes
 from cnnfast.images.preprocess import Array
 
@@ -20,7 +20,7 @@ class KnownOnly:
 
     Attributes
     ----------
-    task : Task
+    task : Judge
     recognizer : Recognizer
     classes : tuple of str
         Of the network.
@@ -28,7 +28,7 @@ class KnownOnly:
         Whether a line is printed for what is unknown, too.
     """
 
-    task: Task
+    task: Judge
     recognizer: Recognizer
     classes: tuple[str, ...]
     prints_all: bool
