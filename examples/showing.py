@@ -15,13 +15,15 @@ from cnnfast.train import Examples, FitResult, load_examples
 from cnnfast.train.history import as_line
 
 
-def arguments(description: str, data: str, epochs: int) -> argparse.Namespace:
-    """Return the arguments that every example takes."""
+def arguments(description: str, data: str, epochs: int, **more: str) -> argparse.Namespace:
+    """Return the arguments that every example takes, and ``more`` with their defaults."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("data", type=Path, help=data)
     parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
     parser.add_argument("--limit", type=int, help="learn from at most this many images")
     parser.add_argument("--plots", type=Path, default=Path(), help="folder for the pictures")
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", default=default, help="default: %(default)s")
     return parser.parse_args()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ EXAMPLES = {
     "cifar10_cnn": "cifar10",
     "mlp_mnist": "mnist",
     "new_head": "catsdogs",
+    "spark_cs61c": "cifar10",
 }
 
 
@@ -43,6 +45,10 @@ def test_all_are_listed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    if name.startswith("spark"):
+        pytest.importorskip("pyspark", reason="pyspark is not installed: pip install cnnfast[spark]")
+        if shutil.which("java") is None:
+            pytest.skip("there is no java, which Spark needs")
     kind = EXAMPLES[name]
     data = request.getfixturevalue("cifar10") if kind == "cifar10" else request.getfixturevalue("shared_data") / kind
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), str(data), "--epochs", "1", "--limit", "200"]

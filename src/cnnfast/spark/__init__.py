@@ -9,6 +9,7 @@ Needs ``pip install "cnnfast[spark]"`` and Java 17 on the driver, and the same c
 `pictures`     files of pictures as a data frame, and as Parquet
 `batches`      for `predict_batch_udf`
 `model`        a stage of a pipeline of `pyspark.ml`
+`training`     `fit`: training by map and reduce; `steps` what it runs on an executor
 `travel`       a network or another file reaches each executor once, named by its SHA-256
 `closures`     functions that an executor without cnnfast can still unpickle
 `worker`       what runs on an executor
@@ -25,7 +26,9 @@ from cnnfast._optional import needs
 # Not imported here, because an executor needs only `worker`. A module must not have the name of what is in it.
 _HOMES = {
     "CnnfastModel": "model",
+    "SparkExecutor": "training",
     "classify": "frames",
+    "fit": "training",
     "pack_pictures": "pictures",
     "predict_batch_fn": "batches",
     "read_pictures": "pictures",
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from cnnfast.spark.model import CnnfastModel as CnnfastModel
     from cnnfast.spark.pictures import pack_pictures as pack_pictures
     from cnnfast.spark.pictures import read_pictures as read_pictures
+    from cnnfast.spark.training import SparkExecutor as SparkExecutor
+    from cnnfast.spark.training import fit as fit
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from cnnfast.ops import Array
 from cnnfast.train.engine.chwn import ChwnEngine
 from cnnfast.train.parallel.executors import Executor
-from cnnfast.train.parallel.worker import Task
+from cnnfast.train.parallel.worker import StepTask
 from cnnfast.train.recipe import Recipe
 from cnnfast.train.sources import ExampleSource, batches, epoch_parts
 
@@ -35,7 +35,7 @@ def executor_steps(engine: ChwnEngine, source: ExampleSource, recipe: Recipe, ex
     def steps(epoch: int, first: int) -> Iterator[tuple[Array, float, Array]]:
         for number, part in enumerate(epoch_parts(recipe, epoch, len(source.examples))):
             weights = tuple(engine.parameters[name] for name in engine.trainable)
-            task = Task(epoch, number, first + number, len(part), weights)
+            task = StepTask(epoch, number, first + number, len(part), weights)
             yield part, *engine.combine(list(executor.compute(task)), len(part))
 
     return steps

@@ -98,6 +98,10 @@ class Trainer:
             if not self.history:
                 raise
             return INTERRUPTED
+        except TrainingError as error:
+            if error.network is None and self.history:
+                error.network = self.network()
+            raise
         finally:
             bar.close()
         return FINISHED if len(self.history) == self.recipe.epochs else EARLY

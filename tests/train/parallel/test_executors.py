@@ -40,9 +40,10 @@ from cnnfast.train import (
 )
 from cnnfast.train.engine.chunks import Partial
 from cnnfast.train.optimizers import Optimizer
+from cnnfast.train.parallel import worker
 from cnnfast.train.parallel.executors import RETRIES, Executor
 from cnnfast.train.parallel.job import Job
-from cnnfast.train.parallel.worker import Task, compute_piece
+from cnnfast.train.parallel.worker import StepTask, compute_piece
 
 RECIPE = Recipe(
     epochs=3,
@@ -83,6 +84,13 @@ def test_any_number_of_parts(parts: int) -> None:
 
 
 MOMENTUM = SGD(0.05, momentum=0.9)
+
+
+def test_a_worker_that_computes_chunk_after_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where a chunk has thousands of images."""
+    expected = fit(bars.network(), data(), RECIPE)
+    monkeypatch.setattr(worker, "AT_ONCE", 1)
+    assert same(fit(bars.network(), data(), RECIPE, executor=InProcess(3)), expected)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,7 @@ class Killing(Processes):
         self.started += 1
         return super()._start()
 
-    def compute(self, task: Task) -> Iterable[Partial]:
+    def compute(self, task: StepTask) -> Iterable[Partial]:
         self.steps += 1
         if self.steps == 2:
             assert self._pool is not None
@@ -182,7 +190,7 @@ def die(mark: Path) -> None:
 
 def test_workers_that_are_lost_every_time() -> None:
     class Lost(Killing):
-        def compute(self, task: Task) -> Iterable[Partial]:
+        def compute(self, task: StepTask) -> Iterable[Partial]:
             return Processes.compute(self, task)
 
         def _start(self) -> Pool:
@@ -213,7 +221,7 @@ class Interrupted(InProcess):
         super().__init__(4)
         self.error, self.steps, self.ended = error, 0, 0
 
-    def compute(self, task: Task) -> Iterable[Partial]:
+    def compute(self, task: StepTask) -> Iterable[Partial]:
         self.steps += 1
         if self.steps == 6:
             raise self.error
@@ -249,10 +257,10 @@ def test_a_job_is_read_back_as_it_was(tmp_path: Path) -> None:
     fit(bars.network(), data(), RECIPE, frozen_params=["conv"], executor=Noting())
     (job,) = found
     job.save(tmp_path / "job.safetensors")
-    task = Task(1, 0, 3, 101, tuple(job.graph.constants[name] * 1.5 for name in job.trained))
-    worker = InProcess(1)
-    worker.begin(job)
-    (expected,) = worker.compute(task)
+    task = StepTask(1, 0, 3, 101, tuple(job.graph.constants[name] * 1.5 for name in job.trained))
+    here = InProcess(1)
+    here.begin(job)
+    (expected,) = here.compute(task)
     again = compute_piece(tmp_path / "job.safetensors", 1, task, expected.chunks)
     assert [a.tobytes() for a in (again.scores, again.sums)] == [a.tobytes() for a in (expected.scores, expected.sums)]
 
@@ -303,7 +311,7 @@ def test_an_executor_ends_after_an_error_too() -> None:
     class Failing(InProcess):
         ended = threading.Event()
 
-        def compute(self, task: Task) -> Iterable[Partial]:
+        def compute(self, task: StepTask) -> Iterable[Partial]:
             raise MemoryError
 
         def end(self) -> None:

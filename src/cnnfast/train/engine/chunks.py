@@ -1,7 +1,7 @@
 """How a batch is divided into chunks, and what one of them contributes to a step of training.
 
 A batch has at most 16 chunks, whole groups of images in their order; where one ends follows from the number of images
-(and the lanes of the instruction set), so whoever knows it can compute any of them, anywhere.
+(and the lanes of the instruction set), so each can be computed by any process that knows it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from cnnfast.runtime.arguments import quoted
 from cnnfast.runtime.threads import checked
 from cnnfast.train.engine.chunks import Partial, pieces
 from cnnfast.train.parallel.job import Job
-from cnnfast.train.parallel.worker import Task, Worker, compute_piece
+from cnnfast.train.parallel.worker import StepTask, Worker, compute_piece
 
 MOST_PARTS = 16
 """Chunks of a batch, and so the most workers that have something to do."""
@@ -38,7 +38,7 @@ class Executor(Protocol):
         """Take what workers need for all steps of a run."""
         ...
 
-    def compute(self, task: Task) -> Iterable[Partial]:
+    def compute(self, task: StepTask) -> Iterable[Partial]:
         """Return each chunk of a step once, in any order."""
         ...
 
@@ -76,7 +76,7 @@ class InProcess:
         """Make the worker."""
         self._worker = Worker(job)
 
-    def compute(self, task: Task) -> Iterable[Partial]:
+    def compute(self, task: StepTask) -> Iterable[Partial]:
         """Return all chunks."""
         assert self._worker is not None
         return [self._worker.compute(task, piece) for piece in pieces(task.total, self.parts)]
@@ -122,7 +122,7 @@ class Futures:
         self._folder = Path(tempfile.mkdtemp(prefix="cnnfast-job-"))
         job.save(self._folder / "job.safetensors")
 
-    def compute(self, task: Task) -> Iterable[Partial]:
+    def compute(self, task: StepTask) -> Iterable[Partial]:
         """Return all chunks; those of workers that were lost are computed again.
 
         Raises
@@ -141,7 +141,7 @@ class Futures:
                 self._replace(error, last=attempt == RETRIES)
         raise AssertionError("the last attempt returns or raises")
 
-    def _collect(self, task: Task, waiting: list[range], found: list[Partial]) -> None:
+    def _collect(self, task: StepTask, waiting: list[range], found: list[Partial]) -> None:
         assert self._folder is not None
         if self._pool is None:
             assert self._make is not None

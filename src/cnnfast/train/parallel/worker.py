@@ -7,14 +7,18 @@ from pathlib import Path
 
 from cnnfast._frozen import frozen
 from cnnfast.ops import Array
-from cnnfast.train.engine.chunks import Partial, images_of
+from cnnfast.runtime.threads import of_call
+from cnnfast.train.engine.chunks import Partial, chunk_images, images_of, joined
 from cnnfast.train.engine.chwn import ChwnEngine
 from cnnfast.train.parallel.job import Job, load_job
 from cnnfast.train.sources import Maker, epoch_parts
 
+AT_ONCE = 1024
+"""Images that a thread computes at once, if a chunk has no more: each takes memory for its input."""
+
 
 @frozen(eq=False)
-class Task:
+class StepTask:
     """One step of a run.
 
     Attributes
@@ -53,26 +57,32 @@ class Worker:
         self._parts: list[Array] = []
         self._views: Maker | None = None
 
-    def compute(self, task: Task, chunks: range) -> Partial:
+    def compute(self, task: StepTask, chunks: range) -> Partial:
         """Return what some neighboring chunks contribute to a step."""
         part, views = self._batch(task)
-        numbers = part[images_of(chunks, task.total)]
-        engine = self._engine_for(len(numbers))
-        for name, array in zip(self.job.trained, task.weights, strict=True):
-            engine.parameters[name][...] = array
-        labels = self.job.source.examples.labels[numbers]
-        return engine.partial(views(numbers), labels, task.step, total=task.total, chunk=chunks)
+        engine = self._engine_with(task)
+        at_once = max(of_call(self.threads), AT_ONCE // chunk_images(task.total))
+        found = []
+        for first in range(chunks.start, chunks.stop, at_once):
+            some = range(first, min(first + at_once, chunks.stop))
+            numbers = part[images_of(some, task.total)]
+            labels = self.job.source.examples.labels[numbers]
+            found.append(engine.partial(views(numbers), labels, task.step, total=task.total, chunk=some))
+        return joined(found)
 
-    def _batch(self, task: Task) -> tuple[Array, Maker]:
+    def _batch(self, task: StepTask) -> tuple[Array, Maker]:
         if self._views is None or self._epoch != task.epoch:
             source, recipe = self.job.source, self.job.recipe
             self._parts = epoch_parts(recipe, task.epoch, len(source.examples))
             self._views, self._epoch = source.views(task.epoch), task.epoch
         return self._parts[task.batch], self._views
 
-    def _engine_for(self, images: int) -> ChwnEngine:
+    def _engine_with(self, task: StepTask) -> ChwnEngine:
+        images = min(task.total, max(AT_ONCE, of_call(self.threads) * chunk_images(task.total)))
         if self._engine is None or self._engine.batch < images:
             self._engine = self.job.engine(images, self.threads)
+        for name, array in zip(self.job.trained, task.weights, strict=True):
+            self._engine.parameters[name][...] = array
         return self._engine
 
 
@@ -81,7 +91,7 @@ _idle: dict[Path, list[Worker]] = {}
 _lock = threading.Lock()
 
 
-def compute_piece(path: Path, threads: int | None, task: Task, chunks: range) -> Partial:
+def compute_piece(path: Path, threads: int | None, task: StepTask, chunks: range) -> Partial:
     """Return what some neighboring chunks contribute to a step of the job in a file; it is kept for the next step."""
     with _lock:
         if path not in _idle:

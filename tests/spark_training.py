@@ -1,0 +1,44 @@
+"""Trains over a cluster, and prints whether weights and history are those of one process.
+
+    python spark_training.py MASTER
+
+MASTER is what Spark takes, or "connect".
+"""
+
+from __future__ import annotations
+
+import sys
+
+from spark_digests import session
+from train import bars
+
+from cnnfast.spark import fit
+from cnnfast.train import AdamW, FitResult, Recipe, Shift
+from cnnfast.train import fit as train
+
+RECIPE = Recipe(epochs=2, batch=310, optimizer=AdamW(learning_rate=0.02), augment=(Shift(1),), seed=3)
+
+
+def same(one: FitResult, other: FitResult) -> bool:
+    """Return whether weights and history are equal, but for the time that it took."""
+
+    def bits(fitted: FitResult) -> object:
+        timed = ("seconds", "images_per_second")
+        rows = [{k: v for k, v in row.items() if k not in timed} for row in fitted.history]
+        return {name: array.tobytes() for name, array in fitted.network.graph.constants.items()}, rows, fitted.ended
+
+    return bits(one) == bits(other)
+
+
+def main(master: str) -> None:
+    """Train twice and compare."""
+    net, data = bars.network(dropout=True), bars.pictures(620, seed=0)
+    spark = session(master)
+    try:
+        print(same(fit(spark, net, data, RECIPE, parts=2), train(net, data, RECIPE)))
+    finally:
+        spark.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
