@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cnnfast import ModelFileError, Network
+from cnnfast import ConfigError, ModelFileError, Network
 from cnnfast.cli.parser import Parser
 from cnnfast.cli.train import add_arguments
 
@@ -42,6 +42,27 @@ def test_a_misspelled_network_and_class(run, album, model):
     assert "did you mean 'red'? Its classes are: red, green, blue" in run("find", "rad", album, "--model", model).err
     with pytest.raises(ModelFileError, match="did you mean 'mnist-mlp'"):
         Network.load("mnist_mlp")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "meant"),
+    [
+        ("--schedule", "cosin", "cosine"),
+        ("--schedule", "linear:warmp=0.1", "warmup"),
+        ("--augment", "flp", "flip"),
+        ("--average", "emma", "ema"),
+    ],
+)
+def test_a_misspelled_part_of_a_recipe(option, value, meant, run, album, tmp_path):
+    words = ("train", album, "--architecture", "lenet", "--out", tmp_path / "net.safetensors", option, value)
+    result = run(*words)
+    assert result.status == 2
+    assert f"did you mean {meant!r}?" in result.err
+
+
+def test_a_misspelled_option_of_a_reader(tmp_path):
+    with pytest.raises(ConfigError, match=r"takes no option 'preproces'.*did you mean 'preprocess'"):
+        Network.load("mnist-mlp", preproces="raw")
 
 
 def test_labels_for_a_model_without_any(run, album, model, tmp_path):

@@ -19,7 +19,7 @@ def seeds() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         integers = Path(folder) / "integers.safetensors"
         save(integer_model(), integers)
-        return [*(saved(Path(folder) / "net", seed) for seed in (0, 1)), integers.read_bytes()]
+        return [*(saved(Path(folder) / "net.safetensors", seed) for seed in (0, 1)), integers.read_bytes()]
 
 
 def seal(content: bytes) -> bytes:

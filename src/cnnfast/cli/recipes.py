@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnfast.cli import options
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.suggest import did_you_mean
 from cnnfast.train import AUGMENTATIONS, AVERAGES, OPTIMIZERS, SCHEDULES, EarlyStopping, Recipe
 from cnnfast.train.augment import Augmentation
 from cnnfast.train.optimizers import Optimizer
@@ -122,7 +123,7 @@ def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
     name, _, settings = text.partition(":")
     kind = kinds.get(name)
     if kind is None:
-        raise ConfigError(f"there is no {what} {name!r}; known: {', '.join(kinds)}")
+        raise ConfigError(f"there is no {what} {name!r}; known: {', '.join(kinds)}{did_you_mean(name, kinds)}")
     types = {field.name: CONVERT.get(str(field.type)) for field in dataclasses.fields(kind)}
     given: dict[str, Any] = {}
     for setting in filter(None, settings.split(",")):
@@ -130,7 +131,9 @@ def parse_named(text: str, kinds: Mapping[str, type[Any]], what: str) -> Any:
         convert = types.get(key)
         if convert is None:
             known = ", ".join(key for key, convert in types.items() if convert)
-            raise ConfigError(f"the {what} {name} has no setting {key!r}; it has: {known or 'none'}")
+            raise ConfigError(
+                f"the {what} {name} has no setting {key!r}; it has: {known or 'none'}{did_you_mean(key, types)}"
+            )
         try:
             given[key] = convert(value)
         except ValueError:
@@ -157,7 +160,8 @@ def parse_augment(text: str) -> tuple[Augmentation, ...]:
 def _augmentation(part: str) -> Augmentation:
     name, _, value = part.partition("=")
     if name not in AUGMENTATIONS:
-        raise ConfigError(f"there is no augmentation {name!r}; known: {', '.join(AUGMENTATIONS)}")
+        known = ", ".join(AUGMENTATIONS)
+        raise ConfigError(f"there is no augmentation {name!r}; known: {known}{did_you_mean(name, AUGMENTATIONS)}")
     kind = AUGMENTATIONS[name]
     if not value:
         return kind()

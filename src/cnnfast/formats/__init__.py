@@ -17,6 +17,7 @@ from cnnfast.formats.model_format import FORMATS as _FORMATS
 from cnnfast.formats.model_format import HEAD, ModelFormat, register
 from cnnfast.formats.native import FORMAT as OWN
 from cnnfast.formats.saving import save
+from cnnfast.runtime.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from cnnfast.formats.model_format import FORMATS
@@ -65,7 +66,7 @@ def _check_options(path: str | os.PathLike[str], entry: ModelFormat, options: Ma
     if strange := [name for name in options if name not in entry.options]:
         raise ConfigError(
             f"{path}: a file of the format {entry.name} takes no option {strange[0]!r}; "
-            f"it takes: {', '.join(entry.options) or 'none'}"
+            f"it takes: {', '.join(entry.options) or 'none'}{did_you_mean(strange[0], entry.options)}"
         )
 
 
