@@ -7,12 +7,14 @@ python models/recipes/card.py models/cifar10-cs61c-int8.safetensors --data DIR -
 import argparse
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
 import cnnfast
 from cnnfast import Network
+from cnnfast.calibration import Reliability
 from cnnfast.data import open_dataset
 from cnnfast.runtime.info import cpu_model
 from cnnfast.train.history import HISTORY
@@ -27,9 +29,13 @@ LEARNED = {
 
 
 def answers(network, dataset):
-    """Return the index of the class that the network gives to each image."""
-    batches = dataset.batches(1000, network.preprocess)
-    return np.concatenate([network.predict_proba(batch.images).argmax(axis=1) for batch in batches])
+    """Return the index of the class that the network gives to each image, and how reliable its probabilities are."""
+    found, reliability = [], Reliability()
+    for batch in dataset.batches(1000, network.preprocess):
+        probabilities = network.predict_proba(batch.images)
+        found.append(probabilities.argmax(axis=1))
+        reliability.add(batch.labels, probabilities)
+    return np.concatenate(found), reliability
 
 
 def confusion_matrix(found, labels):
@@ -70,9 +76,10 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
-def trained(network, run):
-    """Return how a network of floats was made, as rows of a table."""
-    return [("recipe", f"`{network.notes['recipe']}`"), ("training time", training_time(run))]
+def trained(network, run, earlier):
+    """Return how a network of floats was made, as rows of a table; without a run, by its earlier card."""
+    taken = re.search(r"^\| training time \| (.+) \|$", earlier, re.MULTILINE)[1] if run is None else training_time(run)
+    return [("recipe", f"`{network.notes['recipe']}`"), ("training time", taken)]
 
 
 def quantized(name, found, labels, origin, expected):
@@ -104,8 +111,19 @@ def sentence(text):
     return text[0].upper() + text[1:].rstrip(".") + "."
 
 
+def calibration(network, reliability):
+    """Return what the probabilities are worth, as rows of a table."""
+    stated = [("calibration", network.notes["calibration"])] if "calibration" in network.notes else []
+    error, loss = reliability.calibration_error, reliability.negative_log_likelihood
+    return [
+        *stated,
+        ("expected calibration error", f"{error:.4f} of the same images, in 10 bins"),
+        ("negative log likelihood", f"{loss:.4f}"),
+    ]
+
+
 def card(name, network, matrix, digest, size, origin, remark):
-    """Return the card as Markdown; `origin` are the rows that say how the network was made."""
+    """Return the card as Markdown; `origin` are the rows on how the network was made and what it is worth."""
     hits, total = matrix.diagonal(), matrix.sum(axis=1)
     graph = network.graph
     description = network.notes["description"] + ("; in eight-bit integers" if "quantization" in network.notes else "")
@@ -153,8 +171,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with the official test files")
-    origin = parser.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--run", type=Path, help="folder of the run of `cnnfast train`, which holds its history")
+    origin = parser.add_mutually_exclusive_group()
+    origin.add_argument(
+        "--run",
+        type=Path,
+        help="folder of the run of `cnnfast train`, which holds its history; without it the earlier card is asked",
+    )
     origin.add_argument("--quantized-from", metavar="NAME", help="the network of floats that `cnnfast quantize` read")
     parser.add_argument("--remark", help="a sentence for the card")
     arguments = parser.parse_args()
@@ -163,14 +185,16 @@ def main():
     digest = hashlib.sha256(content).hexdigest()
     network = Network.load(arguments.model)
     dataset = open_dataset(arguments.data, classes=network.classes_)
-    name, found, labels = arguments.model.stem, answers(network, dataset), dataset.labels
+    name, (found, reliability), labels = arguments.model.stem, answers(network, dataset), dataset.labels
     matrix = confusion_matrix(found, labels)
     print(f"{name}: {matrix.trace() / matrix.sum():.4f}")
-    if arguments.run:
-        origin = trained(network, arguments.run)
+    if arguments.quantized_from is None:
+        earlier = "" if arguments.run else arguments.model.with_suffix(".md").read_text()
+        origin = trained(network, arguments.run, earlier)
     else:
-        expected = answers(Network.load(arguments.quantized_from), dataset)
+        expected, _ = answers(Network.load(arguments.quantized_from), dataset)
         origin = quantized(name, found, labels, arguments.quantized_from, expected)
+    origin = [*calibration(network, reliability), *origin]
     text = card(name, network, matrix, digest, len(content), origin, arguments.remark)
     arguments.model.with_suffix(".md").write_text(text)
     arguments.model.with_suffix(".golden.json").write_text(lines(golden(network, digest)))

@@ -47,7 +47,7 @@ def test_recall_is_reached_with_the_highest_threshold(least: float) -> None:
 
 def test_goals_that_cannot_be_reached_are_refused() -> None:
     wrong = np.array([True, False, True])
-    with pytest.raises(DataError, match="no threshold has a precision of 0.9 .* the best is 0.6667"):
+    with pytest.raises(DataError, match=r"no threshold has a precision of 0.9 .* the best is 0.6667"):
         threshold_for("precision", 0.9, np.array([0.5, 0.5, 0.5]), wrong)
     with pytest.raises(DataError, match="none of these images"):
         threshold_for("recall", 0.9, np.array([0.5]), np.array([False]))

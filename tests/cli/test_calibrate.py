@@ -17,7 +17,7 @@ from cnnfast.calibration.api import temperature_of
 
 @pytest.fixture
 def labeled(tmp_path: Path) -> Path:
-    """Pixels of noise that are mostly of their class's color: those that the network is least sure of are often wrong."""
+    """Pixels of noise, most of them of their class's color: what the network is least sure of is often wrong."""
     rng = np.random.default_rng(4)
     labels = rng.integers(0, 3, 300)
     images = rng.integers(90, 130, (300, 4, 4, 3))
