@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_a_video_is_copied_to_each_of_its_labels_and_drawn(run, season, model, t
         (("--every", "0"), "must be a time like 1s"),
         (("--every", "1h"), "must be a time like 1s"),
         (("--every", "1s", "--move-to", "x"), "use --copy-to"),
-        (("--every", "1s", "--out", "x.json"), "has a record for each file"),
+        (("--every", "1s", "--out", "x.csv", "--format", "camtrap-dp", "--utc-offset", "Z"), "for each frame"),
     ],
 )
 def test_what_is_not_possible_is_said(run, season, model, tmp_path, monkeypatch, words, said):
@@ -77,3 +78,21 @@ def test_what_is_not_possible_is_said(run, season, model, tmp_path, monkeypatch,
     result = run("classify", season, "--model", model, *words)
     assert result.status == 2
     assert said in result.err
+
+
+def test_megadetectors_format_has_one_record_for_a_video(run, season, model, tmp_path):
+    run("classify", season, "--model", model, "--every", "1s", "--out", tmp_path / "x.json")
+    content = json.loads((tmp_path / "x.json").read_text())
+    images = {Path(image["file"]).name: image for image in content["images"]}
+    assert set(images) == {"a.png", "z.png", "clip.MP4", "bad.mp4"}
+    clip = images["clip.MP4"]
+    assert (clip["frame_rate"], clip["frames_processed"]) == (8, [0, 8, 16])
+    assert [found["frame_number"] for found in clip["detections"]] == [0, 8, 16]
+    assert [found["classifications"][0][0] for found in clip["detections"]] == ["0", "1", "2"]
+    assert images["bad.mp4"]["detections"] is None
+    assert "cannot be opened as a video" in images["bad.mp4"]["failure"]
+    validate = pytest.importorskip(
+        "megadetector.postprocessing.validate_batch_results", reason="megadetector is missing", exc_type=ImportError
+    )
+    result = validate.validate_batch_results(str(tmp_path / "x.json"))["validation_results"]
+    assert result["errors"] == result["warnings"] == []

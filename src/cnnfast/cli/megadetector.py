@@ -8,9 +8,11 @@ relative to it, as these tools expect.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,16 @@ from cnnfast.cli.export import UNKNOWN
 from cnnfast.cli.extra_columns import SCORE
 from cnnfast.cli.label_kinds import BLANK, kind_of
 from cnnfast.cli.records import Row
-from cnnfast.errors import ConfigError
+from cnnfast.errors import ConfigError, PictureError
+from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES
+from cnnfast.images.pictures.video import frame_rate
 from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
 
 VERSION = "1.5"
 DETECTIONS = {"1": "animal", "2": "person", "3": "vehicle"}
 CATEGORY = {"animal": "1", "human": "2", "vehicle": "3", "unknown": "1"}
+FRAME = re.compile(r"\[(\d+\.\d{3})s\]$")
 LEAST = 0.01
 """Classes with a smaller probability are left out, except for the most probable one."""
 
@@ -44,6 +49,11 @@ def writer(columns: tuple[str, ...], model: str) -> Convert:
         raise ConfigError("a class of this network has a blank name, which the format of MegaDetector does not allow")
     first = len(columns) - len(classes)
 
+    def make(name: str, row: Row) -> dict[str, Any]:
+        if row.error is not None:
+            return {"file": name, "failure": as_text(row.error), "detections": None}
+        return _seen(name, row, classes, first, UNKNOWN in columns and row.cells[columns.index(UNKNOWN)] is True)
+
     def write(path: Path, rows: Iterator[Row]) -> Sequence[str]:
         with replacing(path) as file:
             head = {
@@ -53,10 +63,9 @@ def writer(columns: tuple[str, ...], model: str) -> Convert:
             }
             text = json.dumps(head, indent=1, ensure_ascii=False)
             file.write(text.removesuffix("\n}").encode() + b',\n "images": [')
-            for number, row in enumerate(rows):
-                unknown = row.error is None and UNKNOWN in columns and row.cells[columns.index(UNKNOWN)] is True
-                name = _relative(row.picture, path)
-                record = _failed(name, row) if row.error is not None else _seen(name, row, classes, first, unknown)
+            for number, (picture, group) in enumerate(itertools.groupby(rows, key=_file_of)):
+                name, seen = _relative(picture, path), list(group)
+                record = _video(name, picture, seen, make) if _is_video(picture) else make(name, seen[0])
                 file.write((b"," if number else b"") + b"\n  " + json.dumps(record, ensure_ascii=False).encode())
             file.write(b"\n ]\n}\n")
         return []
@@ -69,8 +78,39 @@ def _relative(picture: str, path: Path) -> str:
     return as_text(absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else picture)
 
 
-def _failed(name: str, row: Row) -> dict[str, Any]:
-    return {"file": name, "failure": as_text(row.error or ""), "detections": None}
+def _is_video(picture: str) -> bool:
+    return Path(picture).suffix.lower() in VIDEO_SUFFIXES
+
+
+def _file_of(row: Row) -> str:
+    """Return the path of a picture, or of the video that has a frame."""
+    file = FRAME.sub("", row.picture)
+    return file if _is_video(file) else row.picture
+
+
+def _video(name: str, path: str, rows: Sequence[Row], make: Callable[[str, Row], dict[str, Any]]) -> dict[str, Any]:
+    """Return one record for all frames of a video."""
+    try:
+        rate = frame_rate(Path(path))
+    except PictureError:
+        rate = -1.0
+    seen = [row for row in rows if row.error is None]
+    if rate <= 0 or not seen:
+        reason = next((row.error for row in rows if row.error is not None), None) or "its frame rate is not known"
+        return {
+            "file": name,
+            "failure": as_text(reason),
+            "detections": None,
+            "frame_rate": rate,
+            "frames_processed": [],
+        }
+    numbers = [round(float(FRAME.findall(row.picture)[0]) * rate) for row in seen]
+    detections = [
+        {**detection, "frame_number": number}
+        for row, number in zip(seen, numbers, strict=True)
+        for detection in make(name, row)["detections"]
+    ]
+    return {"file": name, "frame_rate": rate, "frames_processed": numbers, "detections": detections}
 
 
 def _seen(name: str, row: Row, classes: Sequence[str], first: int, unknown: bool) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def complete_options(args: argparse.Namespace) -> None:
             "--format camtrap-dp needs the offset of each time from UTC, which cameras do not state; give --utc-offset "
             "+01:00, or Z"
         )
-    if chosen in ("megadetector", "camtrap-dp") and args.every is not None:
-        raise ConfigError(f"--format {chosen} has a record for each file, and --every makes one for each frame")
+    if chosen == "camtrap-dp" and args.every is not None:
+        raise ConfigError("--format camtrap-dp has an observation for each file, and --every makes one for each frame")
     args.scores = args.scores or chosen == "megadetector"
     args.exif = args.exif or chosen == "camtrap-dp"
 

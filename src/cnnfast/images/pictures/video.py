@@ -34,6 +34,18 @@ def frame_times(path: Path, every: float) -> list[float]:
     return [number * every for number in range(max(1, -int(-length // every)))]
 
 
+def frame_rate(path: Path) -> float:
+    """Return how many frames a video has per second, as its header states.
+
+    Raises
+    ------
+    PictureError
+        If it is not a video that can be read.
+    """
+    with _opened(path) as video:
+        return float(video.streams.video[0].average_rate or 0)
+
+
 def frames(path: Path, times: Sequence[float]) -> Iterator[Bytes | PictureError]:
     """Yield an array (H, W, 3), upright, for each of some times, which rise: the first frame not before it.
 
