@@ -30,7 +30,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_learns_measures_and_asks(photos: Path, run: Callable[..., Result]) -> None:
     result = run("learn", "photos", "--labels", "labels.csv", *BASE, "--out", "own.safetensors", "--next", 5)
     assert result.status == 0, result.err
-    first, second, *asked = result.out.splitlines()
+    first, second, saved, *asked = result.out.splitlines()
+    assert saved == "100.0% right in cross-validation by that network, which looks at whole pictures alone"
     assert first == "10 of 40 pictures have a label: blue 5, red 5"
     assert second.startswith("100.0% right in cross-validation")
     assert len(asked) == 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnfast.errors import DataError
-from cnnfast.learn.head import Head, cross_validated, folds_of, heads
+from cnnfast.learn.head import Head, accuracy_on, cross_validated, folds_of, heads
 
 
 def examples(count: int, features: int, classes: int, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +50,13 @@ def test_a_class_with_one_example_has_no_cross_validation() -> None:
     found = cross_validated(np.eye(5), np.array([0, 0, 1, 1, 2]))
     assert found.accuracy is None
     assert found.head.probabilities(np.eye(5)).argmax(axis=0).tolist()[2] == 4
+
+
+def test_heads_can_be_asked_about_other_features() -> None:
+    x, y = examples(100, 10, 2, 0.3)
+    found = cross_validated(x, y)
+    assert accuracy_on(x, x, y, found.head.strength) == found.accuracy
+    assert accuracy_on(-x, x, y, found.head.strength) == pytest.approx(0, abs=0.1)
 
 
 def test_one_class_is_refused() -> None:

@@ -21,7 +21,7 @@ from cnnfast.formats.saving import check_target
 from cnnfast.images.pictures.files import find_pictures
 from cnnfast.learn.choose import next_to_label
 from cnnfast.learn.features import PictureFeatures, picture_features
-from cnnfast.learn.head import CrossValidated, cross_validated
+from cnnfast.learn.head import CrossValidated, accuracy_on, cross_validated
 from cnnfast.learn.network import with_fitted_head
 from cnnfast.learn.views import VIEWS
 from cnnfast.network.network import Network
@@ -89,9 +89,10 @@ def run(args: argparse.Namespace) -> int:
         found = lesson.learned() if given else None
         if found is not None:
             print("\n".join(lesson.report(found)))
+            log("pictures that were asked for are harder than others: cnnfast evaluate measures on labels that were not")
         chosen = _choose(known, lesson, found, args.next)
         if args.out is not None:
-            _save(args, base, lesson, found)
+            _save(args, base, lesson, found, known)
     _print_next(known, lesson, found, chosen)
     if args.review is not None:
         classes = lesson.classes or tuple(class_names(base))
@@ -164,13 +165,23 @@ def _choose(known: PictureFeatures, lesson: Lesson, found: CrossValidated | None
     return next_to_label(known.features, lesson.labeled, probabilities, count)
 
 
-def _save(args: argparse.Namespace, base: Network, lesson: Lesson, found: CrossValidated | None) -> None:
+def _save(
+    args: argparse.Namespace, base: Network, lesson: Lesson, found: CrossValidated | None, known: PictureFeatures
+) -> None:
     if found is None:
         raise DataError("--out: without --labels there is nothing to learn; label the pictures that are printed first")
     words = [Path(word).name if "/" in word else word for word in args.words]
     notes = {"recipe": shlex.join(["cnnfast", *words])}
     with_fitted_head(base, found.head, lesson.classes, notes=notes).save(args.out)
     log(f"network: {args.out}")
+    if args.views == "whole" or found.accuracy is None:
+        return
+    # a network in a file looks at a picture once
+    labeled = [known.paths[i] for i in lesson.labeled]
+    whole = picture_features(labeled, base, views="whole", cache=feature_cache())
+    if whole.paths == labeled:
+        accuracy = accuracy_on(whole.features, lesson.features[lesson.labeled], lesson.numbers, found.head.strength)
+        print(f"{accuracy:.1%} right in cross-validation by that network, which looks at whole pictures alone")
 
 
 def _print_next(known: PictureFeatures, lesson: Lesson, found: CrossValidated | None, chosen: Sequence[int]) -> None:

@@ -107,6 +107,29 @@ def cross_validated(features: Array, labels: Array, strengths: Sequence[float] =
     return CrossValidated(head, accuracy, outside[best])
 
 
+def accuracy_on(asked: Array, features: Array, labels: Array, strength: float) -> float | None:
+    """Return how often heads are right that are asked about other features of examples that they did not learn from.
+
+    Parameters
+    ----------
+    asked : float array (N, F)
+        Such as those of whole pictures, where heads learn from the mean over many views.
+    features, labels
+        As for `cross_validated`.
+    strength : float
+        C of the regularization.
+    """
+    folds = min(FOLDS, int(np.bincount(labels).min()))
+    if folds < 2:
+        return None
+    fold, right = folds_of(labels, folds), 0
+    for number in range(folds):
+        inside = fold != number
+        (head,) = heads(features[inside], labels[inside], [strength])
+        right += int((head.probabilities(asked[~inside]).argmax(axis=1) == labels[~inside]).sum())
+    return right / len(labels)
+
+
 def folds_of(labels: Array, folds: int) -> Array:
     """Return the number of the fold of each example; each class is spread evenly over all folds.
 
