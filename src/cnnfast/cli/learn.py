@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         found = lesson.learned() if given else None
         if found is not None:
             print("\n".join(lesson.report(found)))
-            log("pictures that were asked for are harder than others: cnnfast evaluate measures on labels that were not")
+            log("pictures that were asked for are the hard ones; cnnfast evaluate measures on labels that were not")
         chosen = _choose(known, lesson, found, args.next)
         if args.out is not None:
             _save(args, base, lesson, found, known)
