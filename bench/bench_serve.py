@@ -12,6 +12,7 @@ Writes bench/results/serve.json.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -113,11 +114,20 @@ def memory(group: int) -> int:
     return total >> 20
 
 
-def post(address: str, body: bytes, **headers: str) -> Any:
+def post(address: str, body: bytes, kind: str) -> Any:
     """Return the JSON of an answer."""
-    stated = {"Content-Type": KIND, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    with urllib.request.urlopen(urllib.request.Request(address, body, stated), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, body, {"Content-Type": kind}), timeout=30) as answer:
         return json.loads(answer.read())
+
+
+def body_for(server: str, file: bytes) -> bytes:
+    """Return what a server gets of a picture."""
+    return json.dumps({"image": base64.b64encode(file).decode()}).encode() if server == "litserve" else file
+
+
+def kind_for(server: str) -> str:
+    """Return the type of that."""
+    return "application/json" if server == "litserve" else KIND
 
 
 def check(server: str, address: str, net: Network, files: list[bytes]) -> None:
@@ -126,7 +136,7 @@ def check(server: str, address: str, net: Network, files: list[bytes]) -> None:
     pixels = np.stack([read_picture(file, net.preprocess) for file in files])
     labels, best = net.topk(pixels, k=1)
     for file, label, probability in zip(files, labels[:, 0], best[:, 0], strict=True):
-        answer = post(f"{address}/classify", file)
+        answer = post(f"{address}/classify", body_for(server, file), kind_for(server))
         found = answer["labels"][0] if "labels" in answer else answer
         close = 0 if server == "cnnfast" else CLOSE
         if found["label"] != label or abs(np.float32(found["probability"]) - probability) > close:
@@ -199,7 +209,12 @@ def measure(model: str, servers: list[str], callers: list[int], rounds: int, sec
         folder = Path(name)
         net.save(folder / f"{model}.safetensors")
         export(net, folder / f"{model}.onnx")
-        png = script(folder, "png", files, {"Content-Type": KIND})
+        sent = {
+            server: script(
+                folder, server, [body_for(server, file) for file in files], {"Content-Type": kind_for(server)}
+            )
+            for server in servers
+        }
         binary, text = tensors(folder, 16)
         runs: dict[tuple[str, str], list[dict[str, float]]] = {}
         ready: dict[str, list[float]] = {}
@@ -208,9 +223,9 @@ def measure(model: str, servers: list[str], callers: list[int], rounds: int, sec
                 with running(server, model, folder) as (address, process, took):
                     ready.setdefault(server, []).append(took)
                     check(server, address, net, files[:8])
-                    load(f"{address}/classify", png, 16, 1, process.pid)
+                    load(f"{address}/classify", sent[server], 16, 1, process.pid)
                     for count in callers:
-                        run = load(f"{address}/classify", png, count, seconds, process.pid)
+                        run = load(f"{address}/classify", sent[server], count, seconds, process.pid)
                         runs.setdefault((server, f"PNG, {count} callers"), []).append(run)
                     if server == "cnnfast":
                         url = f"{address}/v2/models/{model}/infer"

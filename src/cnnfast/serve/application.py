@@ -141,6 +141,11 @@ class Application:
             self.metrics.count_error("CallerLeft")
             self.metrics.count(route.name if route else "other", 499)
             return
+        except asyncio.CancelledError:
+            if not self.is_stopping:
+                raise
+            # the time to finish is over
+            answer = self._failure(RequestError(503, "the server is stopping"))
         except Exception as error:
             answer = self._failure(error)
         finally:
