@@ -106,6 +106,9 @@ class Futures:
         For an argument of another kind or out of range.
     """
 
+    hint = ""
+    """What else may be wrong where workers are lost every time."""
+
     def __init__(self, pool: Pool | Callable[[], Pool], parts: int = MOST_PARTS, threads: int = 1) -> None:
         if isinstance(pool, type) or not (callable(pool) or hasattr(pool, "submit")):
             raise ConfigError(
@@ -157,10 +160,12 @@ class Futures:
 
     def _replace(self, error: BrokenExecutor, last: bool) -> None:
         if self._make is None or last:
-            advice = "give Futures a function that makes the pool, and it is made again" if self._make is None else ""
+            advice = "give Futures a function that makes the pool, and it is made again"
+            if self._make is not None:
+                advice = f"the step was tried {RETRIES + 1} times: use fewer workers{self.hint}"
             raise TrainingError(
                 f"a worker was lost while it computed a part of a step: {error}; it may have been killed for lack of "
-                f"memory; {advice or f'the step was tried {RETRIES + 1} times: use fewer workers'}"
+                f"memory; {advice}"
             ) from error
         self._shut()
 
@@ -194,6 +199,8 @@ class Processes(Futures):
     ConfigError
         If a number is out of range.
     """
+
+    hint = """, and begin the script with `if __name__ == "__main__":`, because every process imports it"""
 
     def __init__(self, workers: int, threads: int = 1) -> None:
         self.workers = checked_parts(workers, "workers")
