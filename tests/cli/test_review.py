@@ -100,3 +100,17 @@ def test_pictures_that_are_gone_are_named(album: Path, model: Path, place: Path,
     assert result.status == 1
     assert "a/plain.png: no such file" in result.err
     assert len(data_of(place / "review.html")["cards"]) == 11
+
+
+def test_classify_writes_the_page_and_its_report_links_to_it(
+    album: Path, model: Path, place: Path, run: Callable[..., Result]
+) -> None:
+    (place / "pages").mkdir()
+    rows = ("classify", "album", "--model", model, "--out", "r.csv")
+    result = run(*rows, "--review", "pages/r 1.html", "--report", "sheet.html")
+    assert result.status == 1, result.err
+    assert "a page to correct them: pages/r 1.html" in result.err
+    assert len(data_of(place / "pages" / "r 1.html")["cards"]) == 11
+    assert '<a href="pages/r%201.html">' in (place / "sheet.html").read_text()
+    assert "--review is a page about the rows of --out" in run(*rows[:-2], "--review", "page.html").err
+    assert "name a file that ends in .html" in run(*rows, "--force", "--review", "page.pdf").err

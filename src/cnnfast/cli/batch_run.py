@@ -27,13 +27,15 @@ from cnnfast.cli.previews import Previews
 from cnnfast.cli.printing import Printer
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
-from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, open_rows
+from cnnfast.cli.review_results import write_review
+from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, format_of, open_rows
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.network.stream import Answer, Opened, Pipeline, default_batch
 from cnnfast.report.tile import Tile
+from cnnfast.review.page import check_page
 from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.threads import get_num_threads, threads_or_default
 
@@ -270,8 +272,10 @@ class _Sweep:
         if self.shelf is not None and not self.earlier.rows:
             log(*self.shelf.left_over())
         about = [] if self.previews is None else self.previews.conclude()
+        if self.args.review is not None:
+            about.append(write_review(self.args.out, self.args.review, class_names(self.net)))
         if self.gallery is not None:
-            about.append(self.gallery.write(summary))
+            about.append(self.gallery.write(summary, self.args.review))
         threads = get_num_threads()
         speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
@@ -283,6 +287,10 @@ def _check(args: argparse.Namespace) -> None:
     """Raise `ConfigError` for options that do not go together."""
     if args.resume and (args.out is None or args.out == STDOUT):
         raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
+    if args.review is not None:
+        check_page(args.review)
+        if args.out is None or args.out == STDOUT or format_of(args) not in ("csv", "jsonl", "parquet"):
+            raise ConfigError("--review is a page about the rows of --out; name a file there: .csv, .jsonl or .parquet")
     if args.thumbnails and args.exif:
         raise ConfigError("--exif reads pictures, and --thumbnails does not; leave out one of the two")
     if args.every is not None and args.move_to is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import os
 from pathlib import Path
 
 import numpy as np
 
 from cnnfast.report.sheet import check_sheet, contact_sheet
 from cnnfast.report.tile import Tile
+from cnnfast.review.page import source_of
 
 MAX_TILES = 96
 """More are not looked at, and memory must stay constant."""
@@ -45,9 +47,14 @@ class Gallery:
         else:
             heapq.heappushpop(self._heap, entry)
 
-    def write(self, title: str) -> str:
-        """Draw the sheet, the most confident picture first, and return a line about it."""
+    def write(self, title: str, review: Path | None = None) -> str:
+        """Draw the sheet, the most confident picture first, and return a line about it; a page may link to another."""
         tiles = [tile for _, _, tile in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
         shown = f"; the {len(tiles)} most confident of {self._seen:,} are shown" if self._seen > len(tiles) else ""
-        contact_sheet(tiles, self._path, title + shown)
+        link = None if review is None else (source_of(review, _folder(self._path)), "look at the doubtful ones")
+        contact_sheet(tiles, self._path, title + shown, link)
         return f"contact sheet: {self._path}{shown}"
+
+
+def _folder(path: Path) -> Path:
+    return Path(os.path.realpath(path)).parent

@@ -187,6 +187,12 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--resume", action="store_true", help="continue an interrupted run that wrote --out")
     existing.add_argument("--force", action="store_true", help="replace --out if it exists")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw a contact sheet, as .png or .html")
+    parser.add_argument(
+        "--review",
+        type=Path,
+        metavar="FILE",
+        help="write a page (.html) to correct the results of --out, as `cnnfast review` does; --report links to it",
+    )
     add_split(parser)
     add_max_pixels(parser)
     add_threads(parser)

@@ -41,13 +41,14 @@ small.wrong { color: #d55e00 }
 """
 
 
-def page(tiles: Sequence[Tile], title: str) -> str:
-    """Return the page."""
+def page(tiles: Sequence[Tile], title: str, link: tuple[str, str] | None = None) -> str:
+    """Return the page; a link is an address and its text."""
+    further = "" if link is None else f'<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>\n'
     legend = "".join(_legend_entry(mark, tiles) for mark in marks_in_use(tiles))
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
-        f'<h1>{escape(title)}</h1>\n<p class="legend">{legend}</p>\n<main>\n'
+        f'<h1>{escape(title)}</h1>\n<p class="legend">{legend}</p>\n{further}<main>\n'
         f"{''.join(map(_figure, tiles))}</main>\n</html>\n"
     )
 

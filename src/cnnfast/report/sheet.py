@@ -13,7 +13,9 @@ from cnnfast.runtime.outputs import file_behind, replacing
 SUFFIXES = (".png", ".html")
 
 
-def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str = "") -> None:
+def contact_sheet(
+    tiles: Sequence[Tile], path: str | PathLike[str], title: str = "", link: tuple[str, str] | None = None
+) -> None:
     """Write a sheet of pictures: a PNG, or an HTML page with the pictures inside, depending on the suffix.
 
     Parameters
@@ -23,6 +25,8 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     path : path
         Ends in ``.png`` or ``.html``.
     title : str, optional
+    link : (str, str), optional
+        An address and its text, for an HTML page.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def contact_sheet(tiles: Sequence[Tile], path: str | PathLike[str], title: str =
     else:
         from cnnfast.report.html import page
 
-        text = page(tiles, title).encode("utf-8", "backslashreplace")
+        text = page(tiles, title, link).encode("utf-8", "backslashreplace")
         with replacing(path) as file:
             file.write(text)
 
