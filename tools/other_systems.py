@@ -82,26 +82,17 @@ def jobs(targets: list[str], include: Path, folder: Path) -> list[tuple[str, Pat
     """Return (target, source, command) of everything to compile, what takes longest first."""
     found = []
     for target in targets:
-        sources = {MODULE: f"-DPy_LIMITED_API=0x030b0000 -I{include}", CSRC / "dispatch.c": ""}
+        sources = {MODULE: "-DPy_LIMITED_API=0x030b0000", CSRC / "dispatch.c": ""}
         sources |= {CSRC / f"isa_{name}.c": flags for name, flags in TARGETS[target].items()}
         for source, flags in sources.items():
             # the tiles are as long as their loops are written out: optimizing them takes minutes and shows nothing more
             options = f"-target {target} -c -O0 -std=gnu11 -Wall -Werror -Wno-unused-function {flags}"
+            own = [f"-I{include}"] if source == MODULE else []
             made = folder / f"{target}-{source.stem}.o"
             if "portable" in TARGETS[target]:
                 options += " -DCNNFAST_PORTABLE"
-            command = [
-                sys.executable,
-                "-m",
-                "ziglang",
-                "cc",
-                *shlex.split(options),
-                f"-I{CSRC}",
-                str(source),
-                "-o",
-                str(made),
-            ]
-            found.append((target, source, command))
+            command = [sys.executable, "-m", "ziglang", "cc", *shlex.split(options), *own, f"-I{CSRC}", str(source)]
+            found.append((target, source, [*command, "-o", str(made)]))
     return sorted(found, key=lambda job: job[1].stem.startswith("isa"), reverse=True)
 
 

@@ -2,7 +2,7 @@
 # Installs a wheel in a fresh environment of every Python here from 3.11 on, and runs README's main job and a part of the tests from
 # it, without a compiler on the PATH.
 #
-#   tools/try_wheel.sh WHEEL [PYTHON]...             by default those that `uv`, `pyenv` and the system have
+#   tools/try_wheel.sh WHEEL [PYTHON]...             by default those of uv, pyenv and the system
 set -euo pipefail
 readonly wheel=$(realpath "$1") root=$(cd "$(dirname "$0")/.." && pwd) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -10,7 +10,8 @@ shift
 
 pythons() { # one of each version
     local found
-    for found in "${HOME:-/}"/.pyenv/versions/3.*/bin/python /usr/bin/python3.?? /usr/local/bin/python3.??; do
+    for found in "${HOME:-/}"/.pyenv/versions/3.*/bin/python \
+        "${HOME:-/}"/.local/share/uv/python/*/bin/python3.?? /usr/bin/python3.?? /usr/local/bin/python3.??; do
         [[ -x $found ]] && "$found" -c 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2], sys.executable)' 2>/dev/null
     done | sort -V | awk '{split($1, v, "."); if (v[2] >= 11 && !seen[$1]++) print $2}'
 }
