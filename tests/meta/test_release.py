@@ -36,7 +36,8 @@ def test_the_citation_names_this_version() -> None:
 def test_all_has_every_extra_that_users_need() -> None:
     extras = PROJECT["optional-dependencies"]
     (named,) = re.findall(r"\[(.*)\]", extras["all"][0])
-    assert set(named.split(",")) == set(extras) - {"all", "demo", "dev", "site", "test"}
+    needed = set(extras) - {"all", "demo", "dev", "site", "test"}
+    assert set(named.split(",")) == needed, "name every extra in `all` of pyproject.toml"
 
 
 @pytest.mark.parametrize("pattern", PROJECT["license-files"])
