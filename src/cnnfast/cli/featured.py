@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnnfast.cli import options
 from cnnfast.cli.models import load_in_float
-from cnnfast.cli.progress import Failures
-from cnnfast.errors import DataError, PictureError
+from cnnfast.cli.progress import Failures, log
+from cnnfast.errors import PictureError
 from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.learn.features import PictureFeatures, picture_features
+from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train import feature_cache
 
@@ -39,9 +42,7 @@ def of(args: argparse.Namespace, first: Path | None = None) -> tuple[PictureFeat
     DataError
         If there is none.
     """
-    found = find_pictures(args.paths)
-    if not found:
-        raise DataError(f"{', '.join(args.paths)}: holds no picture")
+    found = pictures_of(args.paths)
     if first is not None:
         same = os.path.realpath(first)
         found = [first, *(path for path in found if os.path.realpath(path) != same)]
@@ -49,6 +50,22 @@ def of(args: argparse.Namespace, first: Path | None = None) -> tuple[PictureFeat
     with threads_or_default(args.threads):
         known = picture_features(found, net, cache=feature_cache())
     return known, failures_of(known)
+
+
+def pictures_of(paths: Sequence[str]) -> list[Path]:
+    """Return the pictures that paths stand for, and print which files are not read.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    skipped = Skipped()
+    found = find_pictures(paths, skipped)
+    if not found:
+        raise no_picture(", ".join(map(as_text, paths)), skipped)
+    log(*skipped.lines())
+    return found
 
 
 def failures_of(known: PictureFeatures) -> Failures:

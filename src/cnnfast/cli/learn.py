@@ -18,7 +18,6 @@ from cnnfast.cli.progress import log
 from cnnfast.data.labels_file import read_labels
 from cnnfast.errors import DataError
 from cnnfast.formats.saving import check_target
-from cnnfast.images.pictures.files import find_pictures
 from cnnfast.learn.choose import next_to_label
 from cnnfast.learn.features import PictureFeatures, picture_features
 from cnnfast.learn.head import CrossValidated, accuracy_on, cross_validated
@@ -77,9 +76,7 @@ def run(args: argparse.Namespace) -> int:
         check_page(args.review)
     base = load_in_float(args.base, args.preprocess, args.decode)
     given = labels_of(args.labels, args.columns)
-    pictures = find_pictures(args.paths)
-    if not pictures:
-        raise DataError(f"{', '.join(args.paths)}: holds no picture")
+    pictures = featured.pictures_of(args.paths)
     places = {os.path.realpath(path) for path in pictures}
     pictures += [Path(path) for path in given if path not in places]
     with threads_or_default(args.threads):
