@@ -188,6 +188,28 @@ def die(mark: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
+def test_a_pool_of_loky() -> None:
+    loky = pytest.importorskip("joblib.externals.loky", reason="joblib is not installed: pip install joblib")
+    expected = fit(bars.network(), data(), RECIPE)
+    executor = Futures(lambda: loky.get_reusable_executor(2), 2)
+    assert same(fit(bars.network(), data(), RECIPE, executor=executor), expected)
+    assert same(fit(bars.network(), data(), RECIPE, executor=Futures(loky.get_reusable_executor(2), 3)), expected)
+    loky.get_reusable_executor().shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+def test_a_cluster_of_dask() -> None:
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: pip install distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        executor = Futures(client.get_executor(), 5)
+        assert same(fit(bars.network(), data(), RECIPE, executor=executor), fit(bars.network(), data(), RECIPE))
+
+
 def test_workers_that_are_lost_every_time() -> None:
     class Lost(Killing):
         def compute(self, task: StepTask) -> Iterable[Partial]:

@@ -179,7 +179,7 @@ class Futures:
 
     def _shut(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True)
             self._pool = None
 
 
