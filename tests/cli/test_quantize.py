@@ -106,7 +106,7 @@ def test_files_are_not_replaced_unasked(run: Run, model: Path, unlabeled: Path, 
     assert result.status == 2
     assert "--force" in result.err
     assert target.read_bytes() == b"mine"
-    assert run("quantize", model, unlabeled, "--out", tmp_path / "a.onnx").status == 2
+    assert run("quantize", model, unlabeled, "--out", tmp_path / "a.keras").status == 2
 
 
 def test_no_loss_may_be_asked_for(run: Run, model: Path, labeled: Path, tmp_path: Path) -> None:

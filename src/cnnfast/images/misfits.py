@@ -28,12 +28,14 @@ def about_type(images: object, array: Array) -> str:
     Examples
     --------
     >>> about_type("cat.jpg", np.asarray("cat.jpg"))
-    "'cat.jpg' is a path, not an array of pixels; net.classify('cat.jpg') reads pictures and folders"
+    "images must be an array of pixels, but 'cat.jpg' is a path; net.classify('cat.jpg') says what ..."
     """
     if isinstance(images, str | os.PathLike):
-        path = os.fspath(images)
+        path = quoted(os.fspath(images))
+        call = "net.classify(path)" if path.endswith("…") else f"net.classify({path})"
         return (
-            f"{quoted(path)} is a path, not an array of pixels; net.classify({quoted(path)}) reads pictures and folders"
+            f"images must be an array of pixels, but {path} is a path; {call} says what pictures and folders show, and "
+            "cnnfast.read_picture(path, net.preprocess) makes an array of one"
         )
     expected = f"images must be uint8 pixels or floats, but their dtype is {array.dtype}"
     if array.dtype.kind in "SUO":
