@@ -133,7 +133,7 @@ def write_map(found: Occlusion, picture: Path, rule: Preprocess, path: Path) -> 
     """Draw a picture, and next to it the same with the places that count, orange where they speak for the class."""
     drawn = draw(found, picture, rule)
     with replacing(check_map(path)) as file:
-        drawn.save(file, "PNG", optimize=True)
+        drawn.save(file, "PNG")
 
 
 def draw(found: Occlusion, picture: Path, rule: Preprocess) -> Image.Image:
