@@ -42,7 +42,7 @@ def known_above(scores: Array) -> float:
 
     Examples
     --------
-    >>> known_above(np.array([[float(i), -50.0] for i in range(101)]))
+    >>> round(known_above(np.array([[float(i), -50.0] for i in range(101)])), 6)
     5.0
     """
     return float(np.quantile(familiarity_of(scores), 1 - KEPT))

@@ -49,7 +49,9 @@ class Scaling:
 def fit_temperature(scores: Array, labels: Array, kind: str) -> Scaling:
     """Return the temperature with the least negative log likelihood (Guo, Pleiss, Sun and Weinberger 2017).
 
-    The loss is a convex function of ``1 / T``, so its derivative changes sign once; where, is found by bisection.
+    The loss is a convex function of ``1 / T``, so its derivative changes sign once; where, is found by bisection. A few
+    images that are all right would make T 0 and every probability 1; so it is assumed that ``log T`` has a normal
+    distribution of mean 0 and deviation 1, which counts as much as one image.
 
     Raises
     ------
@@ -64,14 +66,15 @@ def fit_temperature(scores: Array, labels: Array, kind: str) -> Scaling:
     >>> round(fit_temperature(5 * scores, labels, "softmax").temperature, 1)
     5.0
     """
-    targets = targets_of(labels, scores.shape[1], kind)
+    targets = targets_of(labels, scores.shape[1])
 
     def slope(power: float) -> float:
         factor = math.exp(power)
-        return float((loss_and_slope(factor * scores, targets, kind)[1] * scores).sum())
+        of_loss = factor * float((loss_and_slope(factor * scores, targets, kind)[1] * scores).sum())
+        return of_loss + power / len(scores)
 
     low, high = -math.log(HOTTEST), math.log(HOTTEST)
-    if slope(low) >= 0:
+    if float((loss_and_slope(math.exp(low) * scores, targets, kind)[1] * scores).sum()) >= 0:
         raise DataError(
             f"the scores of this network say nothing about the labels of these {len(labels):,} images, so no "
             "temperature makes probabilities of them; are the labels those of its classes, in its order?"
@@ -92,14 +95,17 @@ def fit_vector(scores: Array, labels: Array, kind: str) -> Scaling:
     DataError
         As `fit_temperature`, with whose result it begins.
     """
-    targets, count = targets_of(labels, scores.shape[1], kind), scores.shape[1]
+    targets, count = targets_of(labels, scores.shape[1]), scores.shape[1]
+    begin = np.concatenate([np.broadcast_to(fit_temperature(scores, labels, kind).factor, count), np.zeros(count)])
 
     def loss(point: Array) -> tuple[float, Array]:
         value, slope = loss_and_slope(scores * point[:count] + point[count:], targets, kind)
-        return value, np.concatenate([(slope * scores).sum(axis=0), slope.sum(axis=0)])
+        # what a few images do not say stays near the temperature; all of it counts as much as one image
+        away = (point - begin) / len(scores)
+        derivative = np.concatenate([(slope * scores).sum(axis=0), slope.sum(axis=0)])
+        return value + float(away @ (point - begin)) / 2, derivative + away
 
-    begin = np.broadcast_to(fit_temperature(scores, labels, kind).factor, count)
-    point = smallest(loss, np.concatenate([begin, np.zeros(count)]))
+    point = smallest(loss, begin)
     return Scaling("vector", point[:count], point[count:])
 
 

@@ -8,34 +8,23 @@ from cnnfast.calibration.scores import SIGMOID
 from cnnfast.ops import Array
 
 
-def targets_of(labels: Array, count: int, kind: str) -> Array:
-    """Return what probabilities are to become: almost 1 for the true class, by Laplace's rule of succession.
-
-    With exactly 1 the best temperature for a few images that are all right would be 0, and every probability 1; Platt
-    (1999) takes the share that is expected of the next image instead, which for many images is nearly 1.
+def targets_of(labels: Array, count: int) -> Array:
+    """Return what probabilities are to become, float (N, count): 1 for the true class, 0 for the others.
 
     Parameters
     ----------
     labels : int array (N,)
     count : int
         Number of scores; with a single one the label 1 is the class that it is for.
-    kind : {"softmax", "sigmoid"}
-
-    Returns
-    -------
-    float array (N, count)
 
     Examples
     --------
-    >>> targets_of(np.array([0, 1]), 2, "softmax")
-    array([[0.75, 0.25],
-           [0.25, 0.75]])
+    >>> targets_of(np.array([0, 1]), 2)
+    array([[1., 0.],
+           [0., 1.]])
     """
     true = labels[:, None] == (np.ones(1, int) if count == 1 else np.arange(count))
-    choices = 2 if kind == SIGMOID else count
-    images = len(labels)
-    targets: Array = np.where(true, (images + 1) / (images + choices), 1 / (images + choices))
-    return targets
+    return true.astype(np.float64)
 
 
 def loss_and_slope(scores: Array, targets: Array, kind: str) -> tuple[float, Array]:

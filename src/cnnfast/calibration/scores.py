@@ -74,7 +74,7 @@ def ending_of(net: Network) -> Ending:
     Examples
     --------
     >>> ending_of(Network.load("mnist-mlp")).scores
-    'output'
+    'fc3'
     """
     if net.answer_shape:
         raise UnsupportedError(
