@@ -173,7 +173,7 @@ def test_another_model_judges_again(page: Any, server: Served, album: Path) -> N
 def guarded(browser: Any, tmp_path: Path) -> Iterator[Served]:
     secret = tmp_path / "token"
     secret.write_text("correct-horse")
-    served = Served("cifar10-cs61c", "--token-file", secret)
+    served = Served("cifar10-cs61c", "--token-file", secret, "--unsure", "0.85")
     yield served
     served.stop()
 
@@ -186,6 +186,7 @@ def test_a_token_is_asked_for(page: Any, guarded: Served, album: Path) -> None:
     page.press("#token", "Enter")
     done(page, 3)
     assert not page.is_visible("#secret")
+    assert page.text_content("#bound") == "85 %"
     assert all("401" in text for text in page.complaints)
     page.complaints.clear()
 

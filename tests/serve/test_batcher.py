@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnfast import BusyError, ConfigError, InputError, LateError, Network, PictureError, Preprocess, read_picture
-from cnnfast.layers import Flatten, Linear, Softmax
+from cnnfast.layers import Conv2d, Flatten, GlobalAvgPool, Linear, Softmax
 from cnnfast.serve import Batcher, BatchReport
 
 RNG = np.random.default_rng(19)
@@ -356,3 +356,11 @@ def test_a_path_is_not_a_picture(net: Network) -> None:
 def test_settings_out_of_range(net: Network, setting: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Batcher(net, **setting)
+
+
+def test_few_small_images_are_computed_by_one_thread_and_large_ones_by_all(net: Network) -> None:
+    batcher = Batcher(net, threads=4)
+    assert [batcher._threads_for(images) for images in (1, 16, 17, 64, 500)] == [1, 1, 2, 4, 4]
+    convolution = Conv2d(np.zeros((64, 64, 3, 3), np.float32), padding=1)
+    large = Network.from_layers([convolution, GlobalAvgPool(), Flatten(), Softmax()], (64, 224, 224))
+    assert Batcher(large, threads=4)._threads_for(1) == 4

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from os import PathLike
 from typing import Any, Self
 
@@ -21,6 +22,12 @@ from cnnfast.ops import Array
 from cnnfast.runtime.arguments import check_range, quoted, whole
 from cnnfast.runtime.threads import decide
 from cnnfast.serve.work import BatchJob, BatchReport, Work
+
+FULL = 16
+"""Images that fill the lanes of a vector: one thread computes them for hardly more CPU time than half of them."""
+
+MUCH = 1 << 30
+"""Multiply-adds of a batch, some 30 ms of a core, from which on all threads compute it, however few its images are."""
 
 
 class Batcher:
@@ -273,7 +280,19 @@ class Batcher:
                 loop.call_soon_threadsafe(_deliver, pairs)
 
     def _compute(self, images: Array, layout: str) -> Array:
-        return self.network.predict_proba(images, layout=layout, threads=self._threads)
+        threads = self._threads_for(len(images))
+        return self.network.predict_proba(images, layout=layout, threads=threads)
+
+    def _threads_for(self, images: int) -> int:
+        """Return how many threads compute some images: a second one for a few small ones costs more than it gains."""
+        if images * self._work_of_one >= MUCH:
+            return self._threads
+        return min(self._threads, -(-images // FULL))
+
+    @cached_property
+    def _work_of_one(self) -> int:
+        graph = self.network.graph
+        return sum(graph.cost(node).macs for node in graph.nodes)
 
     async def close(self) -> None:
         """Take no more calls, finish those that wait, and end the thread."""

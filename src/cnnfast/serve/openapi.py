@@ -58,7 +58,7 @@ def description(models: ServedModels, limits: Limits, has_token: bool) -> dict[s
     paths["/openapi.json"] = {"get": _get("This description", "Description")}
     described: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": "cnnfast serve", "version": __version__},
+        "info": {"title": "cnnfast serve", "version": __version__, "x-unsure": models.unsure},
         "paths": paths,
         "components": {"schemas": _schemas(models)},
     }

@@ -58,6 +58,7 @@ class ServedModels:
     def __init__(self, models: dict[str, Network], batcher: Callable[[str, Network], Batcher], unsure: float) -> None:
         if not models:
             raise ConfigError("there is no model to serve")
+        self.unsure = unsure
         for name in models:
             if not isinstance(name, str) or not NAME.fullmatch(name):
                 raise ConfigError(

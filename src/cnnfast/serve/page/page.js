@@ -188,6 +188,8 @@ async function learnModels() {
   const names = told.paths["/classify"].post.parameters.find((one) => one.name === "model").schema.enum;
   $("model").replaceChildren(...names.map((name) => new Option(name, name)));
   $("models").hidden = names.length < 2;
+  $("threshold").value = 100 * told.info["x-unsure"];
+  showBound();
   for (const name of names) {
     const model = await (await fetch(`v2/models/${name}`, { headers: headers() })).json();
     classCounts[name] = model.outputs[0].shape.at(-1);
@@ -399,8 +401,12 @@ for (const id of ["files", "folder"]) {
 
 for (const id of ["show", "name", "sort"]) $(id).addEventListener("input", arrange);
 
-$("threshold").addEventListener("input", () => {
+function showBound() {
   $("bound").textContent = `${$("threshold").value} %`;
+}
+
+$("threshold").addEventListener("input", () => {
+  showBound();
   for (const item of items) item.show();
   refresh();
 });
