@@ -61,18 +61,23 @@ def test_predict_batch_udf(spark: Any, packed: Any, images: np.ndarray, column: 
     from pyspark.ml.functions import predict_batch_udf
     from pyspark.sql.functions import col, lit, when
 
-    make = predict_batch_fn(spark, NAME)
+    make = predict_batch_fn(spark, NAME, probabilities=True, features=True)
     shapes = {"shorts": [[32 * 32 * 3]]}.get(column)
     options: dict[str, Any] = {"input_tensor_shapes": shapes} if shapes else {}
     predict = predict_batch_udf(make, return_type=make.return_type, batch_size=77, **options)
     given = packed if shapes else packed.withColumn(column, when(col("id") == 5, lit(None)).otherwise(col(column)))
     rows = {row["id"]: row["r"] for row in given.select("id", predict(column).alias("r")).collect()}
     expected = dict(enumerate(Network.load(NAME).predict(images).tolist()))
+    proba, features = Network.load(NAME).predict_proba(images), Network.load(NAME).features(images)
     if not shapes:
         assert (rows[5]["label"], rows[5]["probability"], rows[5]["error"]) == (None, None, "is null")
+        assert np.isnan(rows[5]["probabilities"]).all()
         rows.pop(5), expected.pop(5)
     assert {id: row["label"] for id, row in rows.items()} == expected
     assert {row["error"] for row in rows.values()} == {None}
+    for id, row in rows.items():
+        np.testing.assert_array_equal(np.float32(row["probabilities"]), proba[id])
+        np.testing.assert_array_equal(np.float32(row["features"]), features[id])
 
 
 def test_pictures_are_read_in_few_partitions_and_packed(spark: Any, pictures: Path, tmp_path: Path) -> None:

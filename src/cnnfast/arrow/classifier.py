@@ -146,6 +146,13 @@ class Classifier:
         """The name of the column of the reasons why a row has no label."""
         return self._results.error
 
+    def widths(self) -> dict[str, int]:
+        """Return how many numbers each row of a column of lists has, by its name; for networks with one answer."""
+        names = [name for name in ("probabilities", "features") if getattr(self._results, name)]
+        classes = len(self.network.classes_)
+        sizes = {"probabilities": classes, "features": self._width - classes}
+        return {self._results.prefix + name: sizes[name] for name in names}
+
     def _checked_keep(self, schema: Any) -> tuple[str, ...]:
         for name in self.keep:
             found = len(schema.get_all_field_indices(name))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cnnfast import __version__
 from cnnfast.arrow import Classifier
-from cnnfast.errors import InputError
+from cnnfast.errors import ConfigError, InputError
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.spark.closures import on_executor, returning
@@ -36,7 +36,8 @@ def predict_batch_fn(
     """Return the ``make_predict_fn`` of ``predict_batch_udf``; its attribute ``return_type`` is the other argument.
 
     For programs that have such functions already; `classify` is faster, because it does not go through pandas. Columns
-    are binary (files of pictures), or arrays of smallint with the network's height, width and channels.
+    are binary (files of pictures, or ``pixels``), or arrays of smallint with the network's height, width and channels.
+    Columns of lists must not be null here: a row with an error has NaN in them.
 
     Parameters
     ----------
@@ -57,6 +58,10 @@ def predict_batch_fn(
     >>> pictures.select("path", predict("content").alias("result"))  # doctest: +SKIP
     """
     net = network if isinstance(network, Network) else Network.load(network)
+    if net.answer_shape:
+        raise ConfigError(
+            "predict_batch_udf takes one answer for each image, but this network has several; use classify"
+        )
     options: dict[str, Any] = dict(top=top, probabilities=probabilities, features=features, pixels=pixels, batch=batch)
     options |= dict(column=COLUMN, threads=threads)
     results = probe(Classifier(net, **options), pa.schema({COLUMN: pa.binary()}))
@@ -69,10 +74,11 @@ def predict_batch_fn(
 def predict_of(name: str, options: Mapping[str, Any], driver: Mapping[str, Any]) -> Callable[[Array], dict[str, Array]]:
     """Return, on an executor, the function that classifies an array of pictures."""
     classify = classifier_of(name, options, driver)
+    widths = classify.widths()
 
     def predict(pictures: Array) -> dict[str, Array]:
         results = classify(pa.record_batch({COLUMN: as_column(pictures)}))
-        return {name: results.column(name).to_numpy(zero_copy_only=False) for name in results.schema.names}
+        return {name: as_array(results.column(name), widths.get(name)) for name in results.schema.names}
 
     return predict
 
@@ -101,3 +107,19 @@ def as_column(pictures: Array) -> Any:
     flat = np.clip(pictures, -1, 256).astype(np.int16).reshape(len(pictures), -1)
     offsets = np.arange(len(flat) + 1, dtype=np.int32) * np.int32(flat.shape[1])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.ravel()))
+
+
+def as_array(column: Any, width: int | None) -> Array:
+    """Return a column of results as ``predict_batch_udf`` takes it; lists of ``width`` numbers as an array (N, width).
+
+    Examples
+    --------
+    >>> as_array(pa.array([[0.5, 0.5], None]), 2).tolist()
+    [[0.5, 0.5], [nan, nan]]
+    """
+    if width is None:
+        values: Array = column.to_numpy(zero_copy_only=False)
+        return values
+    values = np.full((len(column), width), np.nan, np.float32)
+    values[column.is_valid().to_numpy(zero_copy_only=False)] = column.flatten().to_numpy().reshape(-1, width)
+    return values
