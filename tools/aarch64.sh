@@ -2,7 +2,10 @@
 # Cross-compiles the NEON kernels and runs them under qemu: every case must give the bits of this CPU, and the tests
 # of the kernels must pass.
 #
-#   tools/aarch64.sh [ARGUMENT OF PYTEST]...         tests/kernels/test_{kernels,math,integers}.py by default
+#   tools/aarch64.sh [--wheel] [ARGUMENT OF PYTEST]...     tests/kernels/test_{kernels,math,integers}.py by default
+#
+# With --wheel all of it is done with the content of a wheel, which stays in build/aarch64/dist. Not repaired: this machine's arm64
+# libgomp is not one for old systems.
 #
 # CPU=neoverse-n1 runs them on a CPU with dot products of bytes; by default the tests of integers run on both kinds.
 #
@@ -14,6 +17,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly python=${PYTHON:-python} base=$PWD/build/aarch64
 readonly root=$base/root site=$base/site
+content='lib.*' made=()
+if [[ ${1:-} == --wheel ]]; then
+    shift
+    content=wheel made=(bdist_wheel --plat-name linux_aarch64 --dist-dir "$base/dist")
+fi
 
 fetch_python() {
     local state=$base/apt options
@@ -28,7 +36,7 @@ fetch_python() {
 
 arm_python() {
     # by default a CPU without SVE, dot products and the like: the baseline that cnnfast is built for
-    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(echo "$base"/lib.*):$site:$PWD/tests \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(echo "$base"/$content):$site:$PWD/tests \
         qemu-aarch64 -cpu "${CPU:-cortex-a72}" -L "$root" "$root/usr/bin/python3" "$@"
 }
 
@@ -47,7 +55,11 @@ build() {
     tag=cpython-$(basename "$headers" | tr -dc 0-9)-aarch64-linux-gnu
     CNNFAST_BUILD_MACHINE=aarch64 SETUPTOOLS_EXT_SUFFIX=.$tag.so \
         CC="aarch64-linux-gnu-gcc -I$root/usr/include -I$headers" LDSHARED="aarch64-linux-gnu-gcc -shared" \
-        "$python" -W ignore setup.py --quiet build --build-base "$base"
+        "$python" -W ignore setup.py --quiet build --build-base "$base" ${made[@]+"${made[@]}"}
+    if [[ $content == wheel ]]; then
+        rm -rf "$base/wheel"
+        "$python" -m zipfile -e "$base"/dist/*-linux_aarch64.whl "$base/wheel"
+    fi
 }
 
 [[ -x $root/usr/bin/python3 ]] || fetch_python
