@@ -49,7 +49,7 @@ def table() -> str:
 
 
 def peers_of(run: Figures) -> list[str]:
-    """Return the engines of others that compute with integers."""
+    """Return the other engines, of integers all of them."""
     return [name for name in run.engines if not name.startswith(OURS)]
 
 

@@ -24,7 +24,8 @@ def targets_of(labels: Array, count: int) -> Array:
            [0., 1.]])
     """
     true = labels[:, None] == (np.ones(1, int) if count == 1 else np.arange(count))
-    return true.astype(np.float64)
+    targets: Array = true.astype(np.float64)
+    return targets
 
 
 def loss_and_slope(scores: Array, targets: Array, kind: str) -> tuple[float, Array]:
