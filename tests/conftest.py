@@ -13,7 +13,7 @@ settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("CNNFAST_TEST_PROFILE", "cnnfast"))
 
 
-collect_ignore = ["spark_digests.py"]
+collect_ignore = ["spark_digests.py", "spark_training.py"]
 """Scripts that cannot be imported, to look for doctests, where what they need is not installed."""
 
 

@@ -72,7 +72,7 @@ def test_wrong_usage_is_status_2(words, run):
         (("classify", "cifar10-resnet", "{album}"), "--model cifar10-resnet chooses the network"),
         (("find", "red", "{album}", "--model", "{album}"), "not a model file"),
         (("find", "red", "{album}", "--model", "{model}", "--resume"), "--out"),
-        (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), ".csv or .jsonl"),
+        (("find", "red", "{album}", "--model", "{model}", "--out", "x.xlsx"), "rows are written as .csv or .json"),
         (("find", "red", "{album}", "--model", "{model}", "--report", "x.pdf"), ".png or .html"),
         (("find", "red", "{album}", "--model", "{model}", "--copy-to", "{album}/red"), "is inside"),
         (("find", "red", "{album}", "--model", "{model}", "--out", "{album}/none/x.csv"), "there is no folder"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor as Pool
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from train import bars
+from train.killing import die
 
 import cnnfast
 from cnnfast import Network, Preprocess
@@ -181,11 +180,6 @@ class Killing(Processes):
             for _ in range(2):
                 self._pool.submit(die, self.mark)
         return super().compute(task)
-
-
-def die(mark: Path) -> None:
-    mark.touch()
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from concurrent.futures import Executor as Pool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from cnnfast.errors import ConfigError, TrainingError
 from cnnfast.runtime.arguments import quoted
@@ -257,10 +257,15 @@ def checked_executor(executor: object) -> Executor:
     Traceback (most recent call last):
     cnnfast.errors.ConfigError: executor must be InProcess(), Processes(4), ... but is 4
     """
-    if isinstance(executor, type) or not isinstance(executor, Executor):
-        hint = "; a pool is wrapped: Futures(pool)" if hasattr(executor, "submit") else ""
+    try:
+        is_one, is_pool = not isinstance(executor, type) and isinstance(executor, Executor), hasattr(executor, "submit")
+    # looking for a method runs what an object of any class does for that
+    except Exception:
+        is_one = is_pool = False
+    if not is_one:
+        hint = "; a pool is wrapped: Futures(pool)" if is_pool else ""
         raise ConfigError(
             "executor must be InProcess(), Processes(4), Futures(pool) or another one with the methods begin, compute "
             f"and end, but is {quoted(executor)}{hint}"
         )
-    return executor
+    return cast(Executor, executor)
