@@ -15,7 +15,7 @@ import pytest
 from pytest_benchmark.logger import PytestBenchmarkWarning
 from rows import Table
 
-collect_ignore = ["peers"]
+collect_ignore = ["peers", "serving"]
 """What needs the packages of other engines."""
 
 TABLE = pytest.StashKey[Table]()
