@@ -4,7 +4,6 @@
 
 
 cdef enum:
-    FEW_TILES = 16
     POSITIONS_PER_CHECK = 4096            # positions between two looks at signals, a multiple of every tile
 
 
@@ -86,19 +85,16 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
     cdef Py_ssize_t at_once = g.at_once
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     cdef Py_ssize_t L = isa.lanes, vectors = vectors_of(OC, L), blocks = blocks_of(vectors, most)
-    cdef Py_ssize_t tile = 0, last_tile = tiles, from_block = 0, to_block = blocks
+    cdef Share share = share_of_tiles(ctx, blocks, tiles)
+    cdef Py_ssize_t tile = share.start
     cdef Py_ssize_t e, block, first, begin, T, v_plane, m_plane
     cdef float* v = workspace(s, ctx)
     cdef float* m
     cdef _csrc.winograd_args args
     cdef _csrc.products_args products
-    if blocks >= ctx.parts and tiles <= FEW_TILES:
-        from_block, to_block = first_of(ctx, blocks, 1), last_of(ctx, blocks, 1)
-    else:
-        tile, last_tile = first_of(ctx, tiles, 1), last_of(ctx, tiles, 1)
-    begin = block_start(from_block, blocks, vectors)
+    begin = block_start(share.first, blocks, vectors)
     args.C, args.x_channel, args.x_row = C, g.x_c, g.x_r
-    args.channels = block_start(to_block, blocks, vectors) - begin
+    args.channels = block_start(share.last, blocks, vectors) - begin
     args.x, args.bias = operand(s, 0, ctx), s.p[1] + begin * L
     args.y = result(s, ctx) + begin * y_channel * L
     args.y_channel, args.y_row, args.r_row, args.pool = y_channel, g.y_r, g.r_r, <int>g.pool
@@ -106,8 +102,8 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
     if args.end.r != NULL:
         args.end.r = operand(s, 1, ctx) + begin * r_channel * L
     products.C = C
-    while tile < last_tile and not must_stop():
-        T = min(at_once, last_tile - tile)
+    while tile < share.stop and not must_stop():
+        T = min(at_once, share.stop - tile)
         v_plane = (vectors_of(C, L) * T + 1) * L
         m_plane = (args.channels * T + 1) * L
         m = v + E * v_plane
@@ -121,7 +117,7 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
         transform(&args)
         for e in range(E):
             products.v = v + e * v_plane
-            for block in range(from_block, to_block):
+            for block in range(share.first, share.last):
                 first = block_start(block, blocks, vectors)
                 products.vectors = block_start(block + 1, blocks, vectors) - first
                 products.u = s.p[0] + (e * vectors + first) * C * L
