@@ -10,10 +10,8 @@ from cnnfast.calibration.api import AUTO, METHODS, calibrated
 from cnnfast.calibration.scores import ending_of
 from cnnfast.cli import OK, SOME_FAILED, options
 from cnnfast.cli.labeled import open_labeled, read_scores
-from cnnfast.cli.models import load
+from cnnfast.cli.models import check_may_write, load
 from cnnfast.cli.progress import Failures, log
-from cnnfast.errors import ConfigError
-from cnnfast.formats.saving import check_target
 from cnnfast.runtime.threads import threads_or_default
 
 FEW = 100
@@ -48,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, write the network, and say what has changed."""
     target: Path = args.out
-    check_target(target)
-    if target.exists() and not args.force:
-        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
+    check_may_write(target, args.force)
     net = load(args.model, args)
     ending = ending_of(net)
     dataset = open_labeled(net, args.data, args.split, args.columns)

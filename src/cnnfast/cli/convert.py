@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from cnnfast.cli import readers
-from cnnfast.errors import ConfigError
-from cnnfast.formats.saving import check_target
+from cnnfast.cli.models import check_may_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read a model and write it."""
     target: Path = args.target
-    check_target(target)
-    if target.exists() and not args.force:
-        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
+    check_may_write(target, args.force)
     net = readers.load(args.source, args)
     net.save(target)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")

@@ -12,6 +12,7 @@ from typing import Any
 from cnnfast.data import match_class
 from cnnfast.errors import ConfigError, DataError, UnsupportedError
 from cnnfast.formats import detect
+from cnnfast.formats.saving import check_target
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime import shipped
@@ -145,3 +146,20 @@ def digest(model: str) -> str:
 def _digest(file: Path) -> bytes:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
+
+
+def check_may_write(target: Path, force: bool) -> None:
+    """Raise an error unless a network may be written there; one that exists is only replaced with ``--force``.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        As `cnnfast.formats.saving.check_target`, or if there is such a file already.
+
+    Examples
+    --------
+    >>> check_may_write(Path("own.safetensors"), force=False)
+    """
+    check_target(target)
+    if target.exists() and not force:
+        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from cnnfast.cli import OK, SOME_FAILED, options
-from cnnfast.cli.models import class_names, load_in_float, preprocess_of
+from cnnfast.cli.models import check_may_write, class_names, load_in_float, preprocess_of
 from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.data import Dataset, open_dataset
-from cnnfast.errors import ConfigError, DataError
-from cnnfast.formats.saving import check_target
+from cnnfast.errors import DataError
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.quantization.api import check_floats, quantize
@@ -61,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Calibrate, write the network, and compare both."""
     target: Path = args.out
-    check_target(target)
-    if target.exists() and not args.force:
-        raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")
+    check_may_write(target, args.force)
     net = load_in_float(args.model, args.preprocess, args.decode)
     check_floats(net)
     failures = Failures()
