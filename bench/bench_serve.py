@@ -88,21 +88,16 @@ def running(server: str, model: str, folder: Path) -> Iterator[tuple[str, subpro
 
 def cpu_seconds(group: int) -> float:
     """Return the CPU time of all processes of a session."""
-    total = 0
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == group:
-                total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+    return sum(int(fields[11]) + int(fields[12]) for fields in processes(group)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(group: int) -> int:
     """Return the resident megabytes of all processes of a session."""
-    total = 0
+    return sum(int(fields[21]) for fields in processes(group)) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def processes(group: int) -> Iterator[list[str]]:
+    """Yield what /proc says of each process of a session, from its state on."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
@@ -110,8 +105,7 @@ def memory(group: int) -> int:
             except OSError:
                 continue
             if int(fields[3]) == group:
-                total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return total >> 20
+                yield fields
 
 
 def post(address: str, body: bytes, kind: str) -> Any:
