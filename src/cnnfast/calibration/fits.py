@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.calibration.likelihood import loss_and_slope, targets_of
+from cnnfast.calibration.minimum import smallest
 from cnnfast.errors import DataError
 from cnnfast.ops import Array
 
@@ -105,55 +105,9 @@ def fit_vector(scores: Array, labels: Array, kind: str) -> Scaling:
         derivative = np.concatenate([(slope * scores).sum(axis=0), slope.sum(axis=0)])
         return value + float(away @ (point - begin)) / 2, derivative + away
 
-    point = smallest(loss, begin)
+    point = smallest(loss, begin, _hardly_less, STEPS)
     return Scaling("vector", point[:count], point[count:])
 
 
-def smallest(function: Callable[[Array], tuple[float, Array]], begin: Array, memory: int = 10) -> Array:
-    """Return where a convex function is smallest: L-BFGS (Nocedal and Wright, algorithm 7.5), halving each step.
-
-    Parameters
-    ----------
-    function : callable
-        From a point to the value there and its derivative.
-    begin : float array
-    memory : int
-        Pairs of steps and changes of the derivative that stand for its second derivative.
-
-    Examples
-    --------
-    >>> smallest(lambda x: (float(((x - 3) ** 2).sum()), 2 * (x - 3)), np.zeros(2)).round(6)
-    array([3., 3.])
-    """
-    point, (value, slope) = begin, function(begin)
-    pairs: list[tuple[Array, Array]] = []
-    for _ in range(STEPS):
-        direction = -_times_inverse(pairs, slope)
-        down, length = float(slope @ direction), 1.0
-        while (found := function(point + length * direction))[0] > value + 1e-4 * length * down:
-            length /= 2
-            if length < 1e-10:
-                return point
-        step, change = length * direction, found[1] - slope
-        if step @ change > 0:
-            pairs = [*pairs[1 - memory :], (step, change)]
-        point, is_done = point + step, value - found[0] < 1e-10 * max(abs(value), 1)
-        value, slope = found
-        if is_done:
-            break
-    return point
-
-
-def _times_inverse(pairs: list[tuple[Array, Array]], slope: Array) -> Array:
-    """Return the inverse of the second derivative, as the pairs show it, times a vector."""
-    result, parts = slope, []
-    for step, change in reversed(pairs):
-        part = float(step @ result) / float(step @ change)
-        parts.append(part)
-        result = result - part * change
-    if pairs:
-        step, change = pairs[-1]
-        result = result * (float(step @ change) / float(change @ change))
-    for (step, change), part in zip(pairs, reversed(parts), strict=True):
-        result = result + step * (part - float(change @ result) / float(step @ change))
-    return result
+def _hardly_less(before: float, value: float, _: Array) -> bool:
+    return before - value < 1e-10 * max(abs(before), 1)

@@ -6,12 +6,12 @@ by L-BFGS (Nocedal 1980) in float64. Nothing depends on a seed or on the number 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from cnnfast._frozen import frozen
+from cnnfast.calibration.minimum import smallest
 from cnnfast.errors import DataError
 from cnnfast.ops import Array
 
@@ -20,8 +20,8 @@ STRENGTHS = tuple(10.0 ** (e / 2) for e in range(-10, 5))
 
 FOLDS = 5
 
-MEMORY, MAX_STEPS, SMALL = 10, 300, 1e-4
-"""Of L-BFGS: pairs that it remembers, steps at most, and the gradient, as a part of the first one, at which it ends."""
+MAX_STEPS, SMALL = 300, 1e-4
+"""Of L-BFGS: steps at most, and the gradient, as a part of the first one, at which it ends."""
 
 
 @frozen(eq=False)
@@ -184,42 +184,13 @@ def _loss(theta: Array, x: Array, wanted: Array, strength: float) -> tuple[float
 
 def _minimized(theta: Array, x: Array, wanted: Array, strength: float) -> Array:
     """Return the theta of the least loss."""
-    loss, gradient = _loss(theta, x, wanted, strength)
     first = float(np.abs(_loss(np.zeros_like(theta), x, wanted, strength)[1]).max())
-    pairs: deque[tuple[Array, Array]] = deque(maxlen=MEMORY)
-    for _ in range(MAX_STEPS):
-        if float(np.abs(gradient).max()) <= SMALL * first:
-            break
-        step = _direction(gradient, pairs)
-        slope, length = float((gradient * step).sum()), 1.0
-        while True:
-            moved = theta + length * step
-            new_loss, new_gradient = _loss(moved, x, wanted, strength)
-            if new_loss <= loss + 1e-4 * length * slope:
-                break
-            length /= 2
-            if length < 1e-10:  # rounding is all that is left
-                return theta
-        difference = (moved - theta, new_gradient - gradient)
-        if float((difference[0] * difference[1]).sum()) > 0:
-            pairs.append(difference)
-        theta, loss, gradient = moved, new_loss, new_gradient
-    return theta
 
+    def loss(flat: Array) -> tuple[float, Array]:
+        value, gradient = _loss(flat.reshape(theta.shape), x, wanted, strength)
+        return value, gradient.reshape(-1)
 
-def _direction(gradient: Array, pairs: deque[tuple[Array, Array]]) -> Array:
-    """Return the quasi-Newton direction of L-BFGS, by its two loops."""
-    q = gradient.copy()
-    shares = []
-    for s, y in reversed(pairs):
-        share = (s * q).sum() / (s * y).sum()
-        shares.append(share)
-        q -= share * y
-    if pairs:
-        s, y = pairs[-1]
-        q *= (s * y).sum() / (y * y).sum()
-    else:
-        q /= max(float(np.abs(q).sum()), 1e-300)
-    for (s, y), share in zip(pairs, reversed(shares), strict=True):
-        q += (share - (y * q).sum() / (s * y).sum()) * s
-    return -q
+    def is_flat(_: float, __: float, gradient: Array) -> bool:
+        return float(np.abs(gradient).max()) <= SMALL * first
+
+    return smallest(loss, theta.reshape(-1), is_flat, MAX_STEPS).reshape(theta.shape)
