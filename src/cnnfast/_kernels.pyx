@@ -18,7 +18,6 @@
     kernels/training.pxi          one step of training: a program in phases, with sums over the batch
     kernels/entry.pxi             from a Python call to a program, in one crossing
     kernels/winograd_weights.pxi  weights transformed for Winograd, when a network is planned
-    kernels/png.pxi               the rows of a small PNG
     kernels/isa.pxi               which instruction set runs, and its peak
     csrc/          the register tiles, compiled once per instruction set; reached through ``_csrc.pxd``
 
@@ -46,7 +45,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 20
+INTERFACE = 19
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 cdef enum:
@@ -124,5 +123,4 @@ include "kernels/team.pxi"
 include "kernels/training.pxi"
 include "kernels/entry.pxi"
 include "kernels/winograd_weights.pxi"
-include "kernels/png.pxi"
 include "kernels/isa.pxi"

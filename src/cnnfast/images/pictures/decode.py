@@ -19,7 +19,6 @@ from cnnfast.images.pictures.pixels import decoding, get_max_pixels
 from cnnfast.images.pictures.raw import is_raw, preview_of_raw
 from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
-from cnnfast.images.pictures.small_png import read_small_png
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
 
@@ -117,9 +116,6 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
 
     most = get_max_pixels()
     try:
-        pixels = read_small_png(file, preprocess)
-        if pixels is not None:
-            return pixels
         with our_own_rules(most):
             file = preview_of_raw(file, name) if is_raw(name) else file
             image = opened(file)
