@@ -1,6 +1,7 @@
 """What the extension module offers to the rest of the package; see ``_kernels.pyx``."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ StepParts = tuple[
 """(kernel, ints, floats, operands, parameters, tables, dst, workspace)"""
 
 INTERFACE: int
+planning: RLock
 
 class Kernel:
     """What is known of one kernel; see ``kernels/table.pxi``."""

@@ -27,6 +27,8 @@ geometry by name. The context says where the step runs: instruction set, arenas,
 package is imported here but its errors.
 """
 
+from threading import RLock
+
 from libc.math cimport INFINITY, erff, expf, expm1f, fabsf, log1pf, logf, powf, rintf, sqrt, sqrtf, tanhf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -47,6 +49,9 @@ cdef extern from "fp_mode.h" nogil:
 
 INTERFACE = 20
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
+
+planning = RLock()
+"""Taken while a network is planned and its weights are packed: once, however many threads need it at the same time."""
 
 cdef enum:
     MAX_INTS = 28

@@ -58,6 +58,8 @@ cdef class Program:
     cdef Py_ssize_t _group
     cdef object _make_steps
     cdef object _make_small_batch
+    cdef bint _has_steps                   # these two are set once, and what they are about never changes afterwards
+    cdef bint _knows_small_batch
     cdef Program _small_batch
     cdef Partitioner _partitioner
     cdef double _work
@@ -71,6 +73,7 @@ cdef class Program:
         self._lanes = lanes
         self._group = group
         self._make_small_batch = small_batch if group > 1 else None
+        self._knows_small_batch = self._make_small_batch is None
         self._partitioner.group, self._partitioner.estimate = group, UNKNOWN / group
         self._work = work
         self._isa = _csrc.cnnfast_active()
@@ -83,19 +86,26 @@ cdef class Program:
             self._take(list(steps))
 
     cdef int _prepare(self) except -1:
-        # called with the GIL before steps run; where threads meet here, each makes them and the first ones stay
-        make = self._make_steps
-        if make is not None:
-            start = openmp.omp_get_wtime()
-            steps = list(make())
-            if self._make_steps is not None:
-                self._take(steps)
-                self._make_steps = None
-            del steps, make
-            self._trim()
-            self._partitioner.packing = openmp.omp_get_wtime() - start
+        # called with the GIL before steps run; where threads meet here, one makes them and the others wait
+        if not self._has_steps:
+            with planning:
+                self._make()
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
             raise ValueError("the instruction set was changed after this program was made")
+        return 0
+
+    cdef int _make(self) except -1:
+        cdef double start = openmp.omp_get_wtime()
+        if self._has_steps:
+            return 0
+        steps = list(self._make_steps())
+        # unless a signal handler has computed with this program in the meantime
+        if not self._has_steps:
+            self._take(steps)
+            self._make_steps = None
+        del steps
+        self._trim()
+        self._partitioner.packing = openmp.omp_get_wtime() - start
         return 0
 
     cdef _trim(self):
@@ -121,6 +131,7 @@ cdef class Program:
             free(made)
             raise
         self._steps, self._count = made, len(steps)
+        self._has_steps = True
 
     def __dealloc__(self):
         free(self._steps)
@@ -208,10 +219,10 @@ cdef class Program:
             return self._run_alone(batch, threads)
         if batch.N < self._group or alike:
             self._plan_small_batch()
-        if self._make_small_batch is None and self._small_batch is None:
+        if self._knows_small_batch and self._small_batch is None:
             return self._run_partition(batch, blocks_of(batch.N, self._group), threads)
         partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
-        if partition.alone and self._make_small_batch is not None:
+        if partition.alone and not self._knows_small_batch:
             # the estimate was not of this network yet
             self._plan_small_batch()
             return self._run_batch(batch, threads, alike)
@@ -226,17 +237,22 @@ cdef class Program:
 
     cdef int _plan_small_batch(self) except -1:
         # packs no weights yet
-        make, self._make_small_batch = self._make_small_batch, None
-        made = None if make is None else make()
-        if made is not None:
-            self._small_batch, self._partitioner.estimate = made
-            self._partitioner.work = self._small_batch._work
+        if self._knows_small_batch:
+            return 0
+        with planning:
+            if self._knows_small_batch:
+                return 0
+            made = self._make_small_batch()
+            if made is not None and not self._knows_small_batch:
+                self._small_batch, self._partitioner.estimate = made
+                self._partitioner.work = self._small_batch._work
+            self._knows_small_batch, self._make_small_batch = True, None
         return 0
 
     cdef int _ready(self) noexcept:
         # which programs have packed their weights
-        cdef int groups = GROUPS if self._make_steps is None else 0
-        return groups | ALONE if self._small_batch is not None and self._small_batch._make_steps is None else groups
+        cdef int groups = GROUPS if self._has_steps else 0
+        return groups | ALONE if self._small_batch is not None and self._small_batch._has_steps else groups
 
     cdef int _run_timed(self, const ImageBatch* batch, Partition partition, int threads) except -1:
         cdef double start = openmp.omp_get_wtime() if partition.timed else 0

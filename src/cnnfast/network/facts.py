@@ -81,7 +81,7 @@ class NetworkFacts:
 
     @cached_property
     def classes_(self) -> Array:
-        """The label of each class, (K,): names where the network has them, else 0 to K - 1.
+        """The label of each class, (K,), read-only: names where the network has them, else 0 to K - 1.
 
         Raises
         ------
@@ -91,8 +91,11 @@ class NetworkFacts:
         """
         names = self._model.classes
         if names is None:
-            return np.arange(self._answers.classes)
-        return np.array([f"not {names[0]}", names[0]] if self.is_binary else names)
+            made = np.arange(self._answers.classes)
+        else:
+            made = np.array([f"not {names[0]}", names[0]] if self.is_binary else names)
+        made.setflags(write=False)
+        return made
 
     @property
     def is_binary(self) -> bool:

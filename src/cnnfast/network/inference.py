@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from cnnfast.network.records import ranked
 from cnnfast.network.runner import NO_PREPROCESSING, Runner
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import flag, quoted
+from cnnfast.runtime.once import made_once
 from cnnfast.runtime.threads import decide
 
 if TYPE_CHECKING:
@@ -365,11 +365,11 @@ class NetworkCalls(NetworkFacts):
         settings = Settings(checked_batch(batch), decide(threads)[0], layout, nan_policy, outliers, raw)
         return Compiled(self, settings, runner.entry_for(settings.batch), runner.rules)
 
-    @cached_property
+    @made_once
     def _raw(self) -> Runner:
         return Runner(self.graph, self.output_shape, self.preprocess)
 
-    @cached_property
+    @made_once
     def _probabilities(self) -> Runner:
         answers = self._answers
         shape = (1,) if self.is_binary else (*answers.positions, answers.classes)

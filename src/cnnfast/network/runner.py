@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from cnnfast.plan import Plan
 from cnnfast.plan.plan import as_chw
 from cnnfast.plan.programs import Programs
 from cnnfast.runtime.dispatch import Entry, Program
+from cnnfast.runtime.once import made_once
 from cnnfast.runtime.threads import of_call
 
 COPIED_ELEMENTS, COPIED_IMAGES = 1 << 22, 64
@@ -58,12 +58,12 @@ class Runner:
         """Return how the graph runs."""
         return self._programs.plan()
 
-    @cached_property
+    @made_once
     def _program(self) -> Program:
         made: Program = self._programs.make()
         return made
 
-    @cached_property
+    @made_once
     def entry(self) -> Entry:
         """The short way, for any number of images."""
         return self.entry_for(0)

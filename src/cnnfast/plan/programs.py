@@ -14,7 +14,7 @@ class Programs:
     Groups of images, and images that do not fill a group, read weights in different orders, each several times as
     large as the file where Winograd transforms them. So each kind is packed when it runs first, and the plan, whose
     weights are in float64 where something was folded into them, is dropped afterwards. It is made again, in the same
-    way, if the other kind is to run later.
+    way, if the other kind is to run later. Programs ask for their steps under the lock of ``_kernels.planning``.
 
     Examples
     --------
@@ -41,8 +41,8 @@ class Programs:
         return plan.packed_steps()
 
     def _small_batch(self) -> tuple[Any, float] | None:
-        self._latest = self.plan()
-        return self._latest.small_batch_program(self._small_batch_steps)
+        plan = self._latest = self.plan()
+        return plan.small_batch_program(self._small_batch_steps)
 
     def _small_batch_steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None

@@ -152,6 +152,8 @@ def _sane(number: int) -> int:
 
 def _before_fork() -> None:
     global _released
+    # no thread that plans a network, and whom the child would wait for, is left behind; and one fork after the other
+    kernels.planning.acquire()
     _released = threading.get_ident()
     if _released in _parallel:
         # The team of the thread that forks; the child has no other teams.
@@ -164,11 +166,14 @@ def _after_fork_in_child() -> None:
     _lost_its_threads = _lost_its_threads or (me in _parallel and me != _released)
     _parallel.clear()
     _released = None
+    # not released, because C code forks without `_before_fork`
+    kernels.planning._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 def _after_fork_in_parent() -> None:
     global _released
     _released = None
+    kernels.planning.release()
 
 
 if hasattr(os, "register_at_fork"):
