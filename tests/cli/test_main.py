@@ -150,6 +150,18 @@ def test_convert_writes_what_it_read(run, model, tmp_path):
     assert run("convert", model, target, "--force").status == 0
 
 
+def test_convert_says_what_rounding_has_changed(run, model, tmp_path):
+    target = tmp_path / "small.safetensors"
+    result = run("convert", "cifar10-lenet", target, "--dtype", "float16")
+    assert result.status == 0
+    assert "rounded: 5 tensors to float16, by at most 0.00036 of" in result.out
+    assert run("convert", target, target, "--force", "--dtype", "float16").out == result.out
+    assert (
+        "nothing, all of it is float16" in run("convert", model, tmp_path / "n.safetensors", "--dtype", "float16").out
+    )
+    assert "call it net.safetensors" in run("convert", model, tmp_path / "net.onnx", "--dtype", "float16").err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -68,9 +68,9 @@ def test_tensors_that_the_file_does_not_align_are_copied() -> None:
         np.testing.assert_array_equal(array, values)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.int64, np.int16, ">f4", np.complex64])
+@pytest.mark.parametrize("dtype", [np.int64, np.int16, ">f4", np.complex64])
 def test_other_dtypes_are_not_written(dtype: Any) -> None:
-    with pytest.raises(ModelFileError, match=r"tensor 'x' is .*float32 and float64"):
+    with pytest.raises(ModelFileError, match=r"tensor 'x' is .*float32, float64 and float16"):
         pack({}, {"x": np.zeros(2, dtype)})
 
 
@@ -81,7 +81,7 @@ def entry(**changes: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("header", "rule"),
     [
-        (entry(dtype="F16"), "dtype is 'F16'"),
+        (entry(dtype="BF16"), "dtype is 'BF16'"),
         (entry(dtype=[]), "dtype is"),
         (entry(shape=[2, 3]), r"takes 24 bytes, but its data_offsets \[0, 16\] enclose 16"),
         (entry(shape=[2, -2]), "positive integers"),

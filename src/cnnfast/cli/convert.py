@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cnnfast.cli import readers
 from cnnfast.cli.models import check_may_write
+from cnnfast.formats.narrow import FLOAT16, NOTE
+from cnnfast.network.network import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target", metavar="OUT", type=Path, help="the file to write: NAME.safetensors, or NAME.onnx for other programs"
     )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    parser.add_argument(
+        "--dtype", choices=[FLOAT16], help="round the weights to 16 bits: half the bytes on disk, float32 in memory"
+    )
     readers.add_reader(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read a model and write it."""
     target: Path = args.target
-    check_may_write(target, args.force)
+    check_may_write(target, args.force, args.dtype)
     net = readers.load(args.source, args)
-    net.save(target)
+    net.save(target, dtype=args.dtype)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")
+    if args.dtype is not None:
+        print(f"rounded: {Network.load(target).notes.get(NOTE, 'nothing, all of it is float16 or not a weight')}")
     return 0

@@ -19,8 +19,10 @@ from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.model_format import ModelFormat, register
+from cnnfast.formats.narrow import check_dtype, narrowed
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.images.preprocess import rule_of
+from cnnfast.ops import Array
 from cnnfast.runtime.outputs import file_behind
 
 if TYPE_CHECKING:
@@ -29,28 +31,33 @@ if TYPE_CHECKING:
 MODEL = "cnnfast.model"
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> None:
     """Write a model file: all of it or nothing, and the same bytes for the same model.
 
     Parameters
     ----------
     model : Model
-        Its constants may be float32 and float64. Names that the file cannot hold are written out or cut.
+        Its constants may be float32, float64 and float16. Names that the file cannot hold are written out or cut.
     path : path-like
         Replaced where it exists.
+    dtype : optional
+        "float16" for weights in half the bytes, see `cnnfast.formats.narrow`.
 
     Raises
     ------
+    ConfigError
+        If the dtype is another one.
     ModelFileError
         If the model could not be read back: a tensor of another dtype, an attribute that is not finite, a text that
-        is too long, an op made by a pass.
+        is too long, an op made by a pass; or a weight is too large for the dtype.
     OutputError
         If the file cannot be written: there is no such folder, the disk is full, …
     """
-    path = Path(path)
+    path, to_narrow = Path(path), check_dtype(dtype)
     file_behind(path)
     with error_context(path):
         model = replace(model, graph=with_plain_names(model.graph))
+        model = narrowed(model) if to_narrow else model
         text = json.dumps(description.encode(model), separators=(",", ":"))
         header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
         _check(header, text, model)
@@ -70,7 +77,8 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
     ----------
     path : path-like
     mapped : bool
-        Map the file into memory whatever its size, so that processes share it; it must stay as it is.
+        Map the file into memory whatever its size, so that processes share it; it must stay as it is. What is float16
+        in the file is float32 in the memory of each of them.
     preprocess : Preprocess or str, optional
         A rule, or the name of one of `cnnfast.images.preprocess.MODES`, instead of that in the file.
 
@@ -92,9 +100,15 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
         check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
-        model = description.decode(metadata[MODEL], arrays)
+        model = description.decode(metadata[MODEL], {name: _widened(array) for name, array in arrays.items()})
         (shape,) = model.graph.inputs.values()
         return model if preprocess is None else replace(model, preprocess=rule_of(preprocess, shape))
+
+
+def _widened(array: Array) -> Array:
+    wide = tensors.widened(array)
+    wide.flags.writeable = False
+    return wide
 
 
 def _sniff(path: Path, head: bytes) -> bool:

@@ -10,12 +10,13 @@ from cnnfast._optional import needs
 from cnnfast.errors import ConfigError, OutputError
 from cnnfast.formats import native
 from cnnfast.formats.model import Model
+from cnnfast.formats.narrow import check_dtype
 from cnnfast.runtime.outputs import file_behind
 
-Write = Callable[[Model, Path], None]
+Write = Callable[[Model, Path, object], None]
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> None:
     """Write a model file: all of it or nothing, and the same bytes for the same model.
 
     Parameters
@@ -23,11 +24,13 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     model : Model
     path : path-like
         ``NAME.safetensors`` for cnnfast's own format, ``NAME.onnx`` for ONNX; replaced where it exists.
+    dtype : optional
+        "float16" for weights in half the bytes, in cnnfast's own format.
 
     Raises
     ------
     ConfigError
-        If the name ends otherwise, or the package onnx is missing for an ONNX file.
+        If the name ends otherwise, the package onnx is missing for an ONNX file, or the file does not take the dtype.
     UnsupportedError
         If an ONNX file cannot hold an op of the network; all of them are listed.
     ModelFileError
@@ -35,8 +38,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     OutputError
         If the file cannot be written: there is no such folder, the disk is full, …
     """
-    check_target(path := Path(path))
-    _WRITERS[path.suffix.lower()]()(model, path)
+    check_target(path := Path(path), dtype)
+    _WRITERS[path.suffix.lower()]()(model, path, dtype)
 
 
 FOREIGN = {
@@ -52,8 +55,8 @@ FOREIGN = {
 """What other names would promise."""
 
 
-def check_target(path: Path) -> None:
-    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name.
+def check_target(path: Path, dtype: object = None) -> None:
+    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name, with this dtype.
 
     Examples
     --------
@@ -74,6 +77,11 @@ def check_target(path: Path) -> None:
             f"{path}: cnnfast writes its own format, .safetensors, and .onnx{why}; "
             f"call it {name}.safetensors or {name}.onnx"
         )
+    if check_dtype(dtype) and suffix != OWN:
+        raise ConfigError(
+            f"{path}: cnnfast writes ONNX in float32 only; for weights in float16 call it {path.stem}{OWN}, "
+            "or leave out the dtype"
+        )
     file_behind(path)
     # hours of training must not end with a package that is missing
     _WRITERS[suffix]()
@@ -86,7 +94,8 @@ def _own() -> Write:
 def _onnx() -> Write:
     with needs("writing ONNX files", "cnnfast[onnx]"):
         from cnnfast.formats.onnx.writing.model import save_onnx
-    return save_onnx
+    return lambda model, path, dtype: save_onnx(model, path)
 
 
-_WRITERS: dict[str, Callable[[], Write]] = {".safetensors": _own, ".onnx": _onnx}
+OWN = ".safetensors"
+_WRITERS: dict[str, Callable[[], Write]] = {OWN: _own, ".onnx": _onnx}

@@ -34,6 +34,7 @@ Dtypes = dict[str, np.dtype[Any]]
 DTYPES: Dtypes = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
     "I32": np.dtype("<i4"),
     "I8": np.dtype("i1"),
     "U8": np.dtype("u1"),
@@ -42,7 +43,6 @@ DTYPES: Dtypes = {
 BFLOAT16: np.dtype[Any] = np.dtype([("bfloat16", "<u2")])
 """NumPy has no bfloat16: the upper half of a float32, in a separate dtype that no integer is mistaken for."""
 ALL_DTYPES: Dtypes = DTYPES | {
-    "F16": np.dtype("<f2"),
     "BF16": BFLOAT16,
     **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
     "BOOL": np.dtype("?"),
@@ -95,8 +95,8 @@ def _code(name: str, dtype: np.dtype[Any]) -> str:
         if dtype == known:
             return code
     raise ModelFileError(
-        f"the tensor {name!r} is {dtype}; a model file holds float32 and float64, and int8, uint8 and int32 for ops on "
-        "bytes: convert it, float16 to float32"
+        f"the tensor {name!r} is {dtype}; a model file holds float32, float64 and float16, and int8, uint8 and int32 "
+        "for ops on bytes: convert it"
     )
 
 

@@ -25,8 +25,8 @@ class Network(NetworkSurgery):
 
     Made by `load`, `build`, `from_layers` or `from_graph`. It can be pickled: a shipped one as its name and SHA-256,
     and its path for where the name means another one; one that was loaded from another file of cnnfast's own format,
-    as long as that file is untouched, as a reference to the file, which processes of one machine then share; any
-    other, and what `by_value` returns, with all its weights.
+    as long as that file is untouched, as a reference to the file, whose float32 weights processes of one machine then
+    share; any other, and what `by_value` returns, with all its weights.
 
     Examples
     --------
@@ -180,19 +180,28 @@ class Network(NetworkSurgery):
         rule = rule_of(preprocess, next(iter(graph.inputs.values()), ()))
         return cls(Model(with_own_constants(graph), rule, names, text("the license", license), texts("notes", notes)))
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, dtype: str | None = None) -> None:
         """Write the network to one file: ``NAME.safetensors`` of cnnfast's own format, or ``NAME.onnx``.
 
         Labels, preprocessing, license and notes are in both; see docs/model-file.md and docs/onnx.md.
 
+        Parameters
+        ----------
+        path : str or path-like
+            Replaced where it exists.
+        dtype : str, optional
+            "float16" rounds the weights, so that the file takes half the bytes; in memory they are float32 again. The
+            note ``rounded`` of the file says by how much that has changed them.
+
         Raises
         ------
         ConfigError
-            If the name ends otherwise, or the package onnx is missing for an ONNX file.
+            If the name ends otherwise, the package onnx is missing for an ONNX file, or the dtype is another one, or
+            not for such a file.
         UnsupportedError
             If an ONNX file cannot hold an op of the network; all of them are listed.
         ModelFileError
-            If the network holds what a file cannot hold.
+            If the network holds what a file cannot hold, such as a weight above 65,504 as float16.
         OutputError
             If the file cannot be written: there is no such folder, the disk is full, …
 
@@ -204,7 +213,7 @@ class Network(NetworkSurgery):
         >>> Network.load(path).input_shape
         (1, 28, 28)
         """
-        save_model(self._model, path_of("the file to save to", path))
+        save_model(self._model, path_of("the file to save to", path), dtype)
 
     def by_value(self) -> Network:
         """Return the same network, but pickled with all its weights: for workers on machines that lack its file.
