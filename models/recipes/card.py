@@ -16,6 +16,7 @@ import cnnfast
 from cnnfast import Network
 from cnnfast.calibration import Reliability
 from cnnfast.data import open_dataset
+from cnnfast.formats.narrow import NOTE as ROUNDED
 from cnnfast.runtime.info import cpu_model
 from cnnfast.train.history import HISTORY
 
@@ -84,9 +85,12 @@ def trained(network, run, earlier):
 
 def quantized(name, found, labels, origin, expected):
     """Return how a network of integers was made and what it lost, as rows of a table; `expected` is in float."""
+    before = ROUNDED in Network.load(origin).notes
+    exact = ", as it was before its weights were rounded to float16" if before else ""
+    source = f"{origin}.safetensors" if before else origin
     return [
-        ("made of", f"[{origin}]({origin}.md), which has the training recipe"),
-        ("made by", f"`cnnfast quantize {origin} CIFAR --out models/{name}.safetensors`"),
+        ("made of", f"[{origin}]({origin}.md), which has the training recipe{exact}"),
+        ("made by", f"`cnnfast quantize {source} CIFAR --out models/{name}.safetensors`"),
         ("calibrated with", "500 of the training images, 50 of each class; nothing was trained"),
         ("accuracy in float", f"{(expected == labels).mean():.2%} of the same images"),
         ("labels that agree", f"{(found == expected).mean():.2%} of them are the same in float"),
@@ -122,6 +126,12 @@ def calibration(network, reliability):
     ]
 
 
+def rounding(network):
+    """Return what storing the weights in fewer bytes has changed, as rows of a table."""
+    text = network.notes.get(ROUNDED)
+    return [("rounding", f"{text}, after training and calibration in float32")] if text else []
+
+
 def card(name, network, matrix, digest, size, origin, remark):
     """Return the card as Markdown; `origin` are the rows on how the network was made and what it is worth."""
     hits, total = matrix.diagonal(), matrix.sum(axis=1)
@@ -141,6 +151,7 @@ def card(name, network, matrix, digest, size, origin, remark):
         ),
         ("training data", LEARNED[name.partition("-")[0]]),
         *origin,
+        *rounding(network),
         ("license of the weights", network.license),
     ]
     classes = network.classes_

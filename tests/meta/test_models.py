@@ -81,8 +81,16 @@ def test_integers_lose_little_and_take_a_third_of_the_bytes_at_most(name: str) -
     origin = name.removesuffix("-int8")
     assert stated_accuracy(name) >= stated_accuracy(origin) - 0.3
     assert f"{stated_accuracy(origin):.2f}% of the same images" in card(name)
-    assert 3 * size_of(name) <= size_of(origin)
+    in_float = sum(4 * array.size for array in Network.load(origin).graph.constants.values())
+    assert 3 * size_of(name) <= in_float
     assert size_of("cifar10-resnet-int8") <= 2_200_000
+
+
+def test_the_large_networks_take_two_bytes_a_weight() -> None:
+    for name in ("cifar10-resnet", "mnist-mlp"):
+        weights = sum(array.size for array in Network.load(name).graph.constants.values())
+        assert size_of(name) <= 2.02 * weights
+        assert Network.load(name).notes["rounded"] in card(name)
 
 
 def size_of(name: str) -> int:
