@@ -1,5 +1,7 @@
 """Classifies one table in many ways on one cluster, and prints a SHA-256 of the results of each, and of one process.
 
+Then trains there, and prints whether the weights are those of one process.
+
     python spark_digests.py MASTER FOLDER
 
 MASTER is what Spark takes, or "connect". FOLDER has ``pictures.parquet`` and the folder ``files`` of the same pictures.
@@ -16,10 +18,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from spark_training import trains
 
 from cnnfast import Network
 from cnnfast.arrow import Classifier
-from cnnfast.spark import classify, read_pictures
+from cnnfast.spark import SETTINGS, classify, read_pictures
 
 
 def session(master: str, **settings: str) -> Any:
@@ -61,10 +64,16 @@ def digests(spark: Any, folder: Path) -> dict[str, str]:
         found[f"Parquet, {column}, {parts} x {records}"] = digest(results.collect(), "id")
     files = classify(read_pictures(spark, str(folder / "files")), net, keep=["path"], probabilities=True)
     found["binaryFile"] = digest(files.collect(), "path")
+    spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    for name, value in SETTINGS.items():
+        spark.conf.set(name, value)
+    found["SETTINGS"] = digest(classify(packed, net, keep=["id"], probabilities=True).collect(), "id")
+    for name in SETTINGS:
+        spark.conf.unset(name)
     return found
 
 
 if __name__ == "__main__":
     spark = session(sys.argv[1])
-    print(json.dumps(digests(spark, Path(sys.argv[2]))))
+    print(json.dumps({"digests": digests(spark, Path(sys.argv[2])), "trained": trains(spark)}))
     spark.stop()

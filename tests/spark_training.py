@@ -1,15 +1,9 @@
-"""Trains over a cluster, and prints whether weights and history are those of one process.
-
-    python spark_training.py MASTER
-
-MASTER is what Spark takes, or "connect".
-"""
+"""Training over a cluster, compared with that of one process."""
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
-from spark_digests import session
 from train import bars
 
 from cnnfast.spark import fit
@@ -30,15 +24,7 @@ def same(one: FitResult, other: FitResult) -> bool:
     return bits(one) == bits(other)
 
 
-def main(master: str) -> None:
-    """Train twice and compare."""
+def trains(spark: Any) -> bool:
+    """Train over a cluster and in this process, and return whether weights and history are equal."""
     net, data = bars.network(dropout=True), bars.pictures(620, seed=0)
-    spark = session(master)
-    try:
-        print(same(fit(spark, net, data, RECIPE, parts=2), train(net, data, RECIPE)))
-    finally:
-        spark.stop()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    return same(fit(spark, net, data, RECIPE, parts=2), train(net, data, RECIPE))

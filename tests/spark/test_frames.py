@@ -22,6 +22,7 @@ from cnnfast import CnnfastError, ConfigError, InputError, Network
 pytest.importorskip("pyspark", reason="pyspark is not installed: pip install cnnfast[spark]")
 
 from small_networks import small_net
+from spark_digests import digests
 
 from cnnfast.arrow import Classifier
 from cnnfast.spark import classify, read_pictures
@@ -45,16 +46,27 @@ def expected(images: np.ndarray, net: Network | None = None) -> dict[int, str]:
 # The bits of one process ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("master", ["local[2]", "connect", "local-cluster[2,1,512]"])
-def test_no_result_depends_on_partitions_batches_sources_or_clusters(master: str, pictures: Path) -> None:
+@pytest.fixture(scope="module")
+def found_here(spark: Any, pictures: Path) -> dict[str, str]:
+    return digests(spark, pictures)
+
+
+def test_no_result_depends_on_partitions_batches_or_sources(found_here: dict[str, str]) -> None:
+    assert len(found_here) == 6
+    assert len(set(found_here.values())) == 1, found_here
+
+
+@pytest.mark.parametrize("master", ["connect", "local-cluster[2,1,512]"])
+def test_no_result_depends_on_the_kind_of_cluster(master: str, pictures: Path, found_here: dict[str, str]) -> None:
+    """In a process of its own, which has one kind of session."""
     if master == "connect":
         pytest.importorskip("grpc", reason="Spark Connect is not installed: pip install pyspark[connect]")
     command = [sys.executable, str(HERE.parent / "spark_digests.py"), master, str(pictures)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 0, run.stderr[-3000:]
     found = json.loads(run.stdout.splitlines()[-1])
-    assert len(found) == 5
-    assert len(set(found.values())) == 1, found
+    assert found["trained"] is True
+    assert found["digests"] == found_here
 
 
 def workers() -> list[int]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"),
 ]
 DATA = bars.pictures(620, seed=0)
-SCRIPT = Path(__file__).parents[1] / "spark_training.py"
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5, 16, None])
@@ -105,12 +102,3 @@ def test_an_error_of_a_worker_says_what_it_was(spark: Any) -> None:
 def test_what_is_not_a_session() -> None:
     with pytest.raises(ConfigError, match="must be a session of Spark"):
         SparkExecutor("local[2]")
-
-
-def test_connect(spark: Any) -> None:
-    """In a process of its own, which has one kind of session; ``spark`` is asked for because it skips without Java."""
-    pytest.importorskip("grpc", reason="Spark Connect is not installed: pip install pyspark[connect]")
-    run = subprocess.run(
-        [sys.executable, str(SCRIPT), "connect"], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert run.stdout.splitlines()[-1:] == ["True"], run.stderr[-3000:]

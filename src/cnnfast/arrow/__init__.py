@@ -11,7 +11,7 @@ column is read follows from its type, see ``docs/arrow.md``. Needs ``pip install
 =============  =====================================================================
 `columns`      which column has the pictures, and as what
 `pixels`       pixels of a column as an array, without a copy
-`results`      the columns of labels, probabilities, features and errors
+`results`      the columns of labels, probabilities, features and errors; `arrays` what they are made with
 `classifier`   record batches, one after the other
 `sources`      files of Parquet and Arrow, read in small pieces
 `parts`        finished results of a run that may be interrupted, joined at its end

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cnnfast.arrow.arrays import null_rows, values_of
 from cnnfast.arrow.columns import IS_NULL, axes_of, is_bytes, is_list
 from cnnfast.ops import Array
 
@@ -53,7 +54,7 @@ def pixels_of(column: Any, shape: tuple[int, ...]) -> Pixels:
         column = column.dictionary_decode()
     elif pa.types.is_run_end_encoded(column.type):
         column = pc.run_end_decode(column)
-    errors = dict.fromkeys(np.flatnonzero(_nulls(column)).tolist(), IS_NULL)
+    errors = dict.fromkeys(np.flatnonzero(null_rows(column)).tolist(), IS_NULL)
     if is_bytes(column.type):
         images = _of_binary(column, shape, errors)
     elif is_list(column.type):
@@ -67,21 +68,6 @@ def pixels_of(column: Any, shape: tuple[int, ...]) -> Pixels:
     return Pixels(images, good, errors)
 
 
-def _nulls(column: Any) -> Array:
-    if column.null_count == 0:
-        return np.zeros(len(column), bool)
-    found: Array = column.is_null().to_numpy(zero_copy_only=False)
-    return found
-
-
-def _bytes(values: Any) -> Array:
-    """Return an array of uint8 on the memory of Arrow, whatever is null."""
-    buffer = values.buffers()[1]
-    if buffer is None or len(values) == 0:
-        return np.zeros(0, np.uint8)
-    return np.frombuffer(buffer, np.uint8, len(values), values.offset)
-
-
 def _of_fixed_size(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
     count, kind = len(column), column.type
     order: tuple[int, ...] = ()
@@ -93,12 +79,12 @@ def _of_fixed_size(column: Any, shape: tuple[int, ...], errors: dict[int, str]) 
         # `values` is the whole child, whatever part of it this array is
         column = column.values.slice(column.offset * size, len(column) * size)
         if column.null_count:
-            for row in np.flatnonzero(_nulls(column).reshape(count, -1).any(axis=1)).tolist():
+            for row in np.flatnonzero(null_rows(column).reshape(count, -1).any(axis=1)).tolist():
                 errors.setdefault(row, HAS_NULLS)
     if order:
-        images = _bytes(column).reshape(count, *stored).transpose(0, *(axis + 1 for axis in order))
+        images = values_of(column).reshape(count, *stored).transpose(0, *(axis + 1 for axis in order))
         return images.reshape(count, *shape) if images.ndim == 3 else images
-    return _bytes(column).reshape(count, *shape)
+    return values_of(column).reshape(count, *shape)
 
 
 def _of_binary(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
@@ -115,19 +101,19 @@ def _of_binary(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> A
 
 
 def _of_lists(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
-    offsets = column.offsets.to_numpy()
+    offsets = values_of(column.offsets)
     first, last = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
     values = column.values.slice(first, last - first)
     offsets = offsets - first
-    for row in _rows_of(_nulls(values), offsets):
+    for row in _rows_of(null_rows(values), offsets):
         errors.setdefault(row, HAS_NULLS)
     if pa.types.is_int16(values.type):
         # as Spark has them, which knows no uint8
-        numbers = values.fill_null(0).to_numpy()
+        numbers = values_of(values.fill_null(0))
         for row in _rows_of((numbers < 0) | (numbers > 255), offsets):
             errors.setdefault(row, OUTSIDE)
         return _of_lengths(numbers.astype(np.uint8), offsets, shape, errors)
-    return _of_lengths(_bytes(values), offsets, shape, errors)
+    return _of_lengths(values_of(values), offsets, shape, errors)
 
 
 def _rows_of(marks: Array, offsets: Array) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cnnfast._frozen import frozen
+from cnnfast.arrow.arrays import binaries, flags, numbers, texts
 from cnnfast.errors import InputError
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
@@ -55,7 +56,7 @@ class ResultColumns:
     def fields(self) -> list[Any]:
         """The fields of the columns, in order."""
         positions = self.network.answer_shape
-        label, number = pa.array(self.network.classes_[:0]).type, pa.float32()
+        label, number = self._labels.type, pa.float32()
         found = []
         for rank in range(1, self.top + 1):
             end = "" if self.top == 1 else f"_{rank}"
@@ -88,7 +89,8 @@ class ResultColumns:
 
     @cached_property
     def _labels(self) -> Any:
-        return pa.array(self.network.classes_)
+        classes = self.network.classes_
+        return numbers(classes) if classes.dtype.kind in "iu" else texts(classes.tolist())
 
     def arrays(self, values: Array, errors: Mapping[int, str]) -> list[Any]:
         """Return the columns.
@@ -112,14 +114,14 @@ class ResultColumns:
         answers = good[:, :count].reshape(-1, *self._answer)
         columns = []
         for order in _ranks(answers, self.top):
-            labels = self._labels.take(pa.array(order.ravel()))
+            labels = self._labels.take(numbers(order.ravel()))
             best = np.take_along_axis(answers, order[..., None], axis=-1)
-            columns += [_spread(labels, order.shape[1:], bad), _spread(pa.array(best.ravel()), order.shape[1:], bad)]
+            columns += [_spread(labels, order.shape[1:], bad), _spread(numbers(best.ravel()), order.shape[1:], bad)]
         if self.probabilities:
-            columns.append(_spread(pa.array(answers.ravel()), answers.shape[1:], bad))
+            columns.append(_spread(numbers(answers.ravel()), answers.shape[1:], bad))
         if self.features:
             rest = good[:, count:]
-            columns.append(_spread(pa.array(rest.ravel()), rest.shape[1:], bad))
+            columns.append(_spread(numbers(rest.ravel()), rest.shape[1:], bad))
         return [*columns, _reasons(errors, len(values))]
 
 
@@ -140,21 +142,22 @@ def _spread(values: Any, positions: tuple[int, ...], bad: Array) -> Any:
     good = len(bad) - int(bad.sum())
     for axis in range(len(positions) - 1, 0, -1):
         lists = good * math.prod(positions[:axis])
-        values = pa.ListArray.from_arrays(np.arange(lists + 1, dtype=np.int32) * np.int32(positions[axis]), values)
+        offsets = np.arange(lists + 1, dtype=np.int32) * np.int32(positions[axis])
+        values = pa.ListArray.from_arrays(numbers(offsets), values)
     if not positions:
         if good == len(bad):
             return values
         # the number of a row among the good ones; LARGEST is never looked at
         places = np.where(bad, LARGEST, np.cumsum(~bad) - 1)
-        return values.take(pa.array(places, mask=bad))
+        return values.take(numbers(places, bad))
     lengths = np.where(bad, 0, positions[0])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(bad))
+    return pa.ListArray.from_arrays(numbers(offsets), values, mask=flags(bad))
 
 
 def _reasons(errors: Mapping[int, str], rows: int) -> Any:
     if not errors:
         return pa.nulls(rows, pa.string())
     # the name of a file in it may not be valid text
-    texts = {row: error.encode("utf-8", "backslashreplace").decode() for row, error in errors.items()}
-    return pa.array(map(texts.get, range(rows)), pa.string(), size=rows)
+    found = {row: error.encode("utf-8", "backslashreplace") for row, error in errors.items()}
+    return binaries(map(found.get, range(rows)), pa.string())

@@ -7,6 +7,7 @@ Needs ``pip install "cnnfast[spark]"`` and Java 17 on the driver, and the same c
 =============  =====================================================================
 `frames`       from a data frame with pictures to one with labels
 `pictures`     files of pictures as a data frame, and as Parquet
+`tuning`       settings of a session that make moving pictures cheaper
 `batches`      for `predict_batch_udf`
 `model`        a stage of a pipeline of `pyspark.ml`
 `training`     `fit`: training by map and reduce; `steps` what it runs on an executor
@@ -26,6 +27,7 @@ from cnnfast._optional import needs
 # Not imported here, because an executor needs only `worker`. A module must not have the name of what is in it.
 _HOMES = {
     "CnnfastModel": "model",
+    "SETTINGS": "tuning",
     "SparkExecutor": "training",
     "classify": "frames",
     "fit": "training",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from cnnfast.spark.pictures import read_pictures as read_pictures
     from cnnfast.spark.training import SparkExecutor as SparkExecutor
     from cnnfast.spark.training import fit as fit
+    from cnnfast.spark.tuning import SETTINGS as SETTINGS
 
 
 def __getattr__(name: str) -> object:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cnnfast.arrow.arrays import binaries, numbers, texts
 from cnnfast.spark.travel import received
 from cnnfast.spark.worker import task_threads
 from cnnfast.train.engine.chunks import Partial
@@ -48,11 +49,9 @@ def as_batch(partial: Partial) -> Any:
     """Return a partial as a record batch of one row."""
     chunks = partial.chunks
     row = [
-        pa.array([chunks.start], pa.int32()),
-        pa.array([chunks.stop], pa.int32()),
-        pa.array([partial.scores.shape[1]], pa.int32()),
-        pa.array([partial.isa]),
-        *(pa.array([getattr(partial, name).tobytes()], pa.binary()) for name in ARRAYS),
+        *(numbers(np.array([size], np.int32)) for size in (chunks.start, chunks.stop, partial.scores.shape[1])),
+        texts([partial.isa]),
+        *(binaries([getattr(partial, name).tobytes()]) for name in ARRAYS),
     ]
     return pa.RecordBatch.from_arrays(row, ["start", "stop", "classes", "isa", *ARRAYS])
 
