@@ -301,6 +301,8 @@ def blamed(compute: Compute, images: Array) -> list[Answer]:
             return [InputError(str(error))]
         half = len(images) // 2
         return blamed(compute, images[:half]) + blamed(compute, images[half:])
+    if not np.isnan(rows).any():
+        return list(rows)
     return [InputError(NOT_A_NUMBER) if np.isnan(row).any() else row for row in rows]
 
 

@@ -6,6 +6,7 @@ around it, which ``cnnfast serve`` runs and other programs can mount; it needs `
 ================  ==================================================================
 `work`            what a caller waits for, and how a batch of it is computed
 `batcher`         the queue between callers and the thread that computes
+`deadlines`       until when they wait
 `limits`          what a request may take
 `exchange`        one request and its answer
 `routes`          addresses
@@ -20,6 +21,7 @@ around it, which ``cnnfast serve`` runs and other programs can mount; it needs `
 `page`            the page to drop pictures on
 `application`     all of it together
 `protocol`        connections, within limits
+`direct`          the short way from these to a request and back
 `server`          from a socket to a signal that ends it
 ================  ==================================================================
 """

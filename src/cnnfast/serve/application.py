@@ -36,9 +36,6 @@ from cnnfast.serve.served import UNSURE, ServedModels, reason_of
 
 log = logging.getLogger("cnnfast.serve")
 
-HEADERS = {"x-content-type-options": "nosniff"}
-"""Of every answer. There is none that lets the pages of another origin read it."""
-
 
 class Application:
     """Answers requests; ASGI servers call it, and FastAPI and Starlette can mount it.
@@ -151,7 +148,7 @@ class Application:
         finally:
             exchange.close()
         self.metrics.count(route.name if route else "other", answer.status)
-        await exchange.answer(HttpAnswer(answer.status, answer.body, {**HEADERS, **answer.headers}))
+        await exchange.answer(answer)
 
     async def _answer(self, exchange: Exchange, route: Route | None, arguments: tuple[str, ...]) -> HttpAnswer:
         if route is None or (route.name == "page" and not self._page):

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnnfast.errors import BusyError, CnnfastError, InputError, LateError
+from cnnfast.errors import BusyError, CnnfastError, InputError
 from cnnfast.network.compiled import checked_batch
 from cnnfast.network.network import Network
 from cnnfast.network.runner import NO_PREPROCESSING
@@ -21,6 +22,7 @@ from cnnfast.network.stream import Answer
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import check_range, quoted, whole
 from cnnfast.runtime.threads import decide
+from cnnfast.serve.deadlines import Deadlines
 from cnnfast.serve.work import BatchJob, BatchReport, Work
 
 FULL = 16
@@ -94,6 +96,7 @@ class Batcher:
         self._images = 0
         self._changed = threading.Condition()
         self._waking: asyncio.AbstractEventLoop | None = None
+        self._deadlines: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines] = WeakKeyDictionary()
         self._is_closing = False
         self._thread: threading.Thread | None = None
 
@@ -214,13 +217,15 @@ class Batcher:
         elif self.network.preprocess is None:
             raise InputError(NO_PREPROCESSING)
         loop = asyncio.get_running_loop()
-        work = Work(pictures, images, loop.create_future(), count, time.monotonic() + self._timeout)
+        future = loop.create_future()
         with self._changed:
             if self._is_closing:
                 raise BusyError("the batcher is being closed and takes no more images")
             if self._images and self._images + count > self._most:
                 raise BusyError(f"{self._images} images wait already, of at most {self._most}; try again later")
-            self._queue.append(work)
+            if loop not in self._deadlines:
+                self._deadlines[loop] = Deadlines(loop, self._timeout)
+            self._queue.append(Work(pictures, images, future, count, self._deadlines[loop].add(future)))
             self._images += count
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="cnnfast-batch", daemon=True)
@@ -229,9 +234,7 @@ class Batcher:
                 # What has arrived together is to be one batch: the thread wakes when this turn of the loop is over.
                 self._waking = loop
                 loop.call_soon(self._wake)
-        timer = loop.call_later(self._timeout, _expire, work, self._timeout)
-        work.future.add_done_callback(lambda _: timer.cancel())
-        return work.future
+        return future
 
     def _wake(self) -> None:
         with self._changed:
@@ -299,19 +302,17 @@ class Batcher:
         with self._changed:
             self._is_closing = True
             self._changed.notify()
+        loop = asyncio.get_running_loop()
         if self._thread is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            await loop.run_in_executor(None, self._thread.join)
+        if loop in self._deadlines:
+            self._deadlines.pop(loop).close()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-def _expire(work: Work, timeout: float) -> None:
-    if not work.future.done():
-        work.future.set_exception(LateError(f"there was no result within {timeout:g} seconds"))
 
 
 def _deliver(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:

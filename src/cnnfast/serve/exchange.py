@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from cnnfast._frozen import frozen
 from cnnfast.errors import CnnfastError
 from cnnfast.serve.limits import LINGER_BYTES, LINGER_SECONDS, Limits
+
+if TYPE_CHECKING:
+    from cnnfast.serve.direct import Direct
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -19,11 +21,19 @@ Send = Callable[[Any], Awaitable[None]]
 
 JSON = "application/json"
 
+DIRECT = "cnnfast.direct"
+"""The extension of ASGI by which our own connections offer a `Direct`."""
+
 WATCH_SECONDS = 0.05
 """After which it is looked whether the caller of a result is still there."""
 
-_UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
+_UNSAFE = {sign: f"\\u{ord(sign):04x}" for sign in "<>&"}
 """Signs that JSON allows in a string, but that a browser could take for the beginning of a tag."""
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+HEADERS = {"x-content-type-options": "nosniff"}
+"""Of every answer. There is none that lets the pages of another origin read it."""
 
 
 class RequestError(CnnfastError):
@@ -48,8 +58,7 @@ class CallerLeftError(CnnfastError):
     """The connection was closed; there is no one to answer."""
 
 
-@frozen(eq=False)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """What goes back."""
 
     status: int
@@ -65,7 +74,11 @@ def as_json(value: Any) -> bytes:
     >>> as_json({"error": "no <b>"})
     b'{"error":"no \\\\u003cb\\\\u003e"}'
     """
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_UNSAFE).encode("ascii")
+    text = _ENCODER.encode(value)
+    for sign, spelled in _UNSAFE.items():
+        if sign in text:
+            text = text.replace(sign, spelled)
+    return text.encode("ascii")
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpAnswer:
@@ -111,6 +124,7 @@ class Exchange:
         self._limits, self._memory = limits, memory
         self._held = 0
         self._has_all = False
+        self._direct: Direct | None = scope.get("extensions", {}).get(DIRECT)
         self.method: str = scope["method"]
         root = scope.get("root_path", "")
         path: str = scope["path"]
@@ -158,6 +172,9 @@ class Exchange:
         """
         limit = min(most or self._limits.max_bytes, self._limits.max_bytes)
         self._check_length(limit, instead)
+        whole = None if self._direct is None else self._direct.whole_body()
+        if whole is not None:
+            return self._counted(whole, True, limit, instead)
         chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -165,16 +182,19 @@ class Exchange:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
                         raise CallerLeftError
-                    chunk = message.get("body", b"")
-                    self._has_all = not message.get("more_body", False)
-                    if self._held + len(chunk) > limit:
-                        raise _too_large(limit, instead)
-                    self._memory.take(len(chunk))
-                    self._held += len(chunk)
-                    chunks.append(chunk)
+                    chunk, is_last = message.get("body", b""), not message.get("more_body", False)
+                    chunks.append(self._counted(chunk, is_last, limit, instead))
         except TimeoutError:
             raise RequestError(408, f"the body did not arrive within {self._limits.body_seconds:g} seconds") from None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _counted(self, chunk: bytes, is_last: bool, limit: int, instead: str) -> bytes:
+        self._has_all = is_last
+        if self._held + len(chunk) > limit:
+            raise _too_large(limit, instead)
+        self._memory.take(len(chunk))
+        self._held += len(chunk)
+        return chunk
 
     def _check_length(self, limit: int, instead: str) -> None:
         length = self._headers.get(b"content-length")
@@ -188,7 +208,7 @@ class Exchange:
 
     async def result(self, future: asyncio.Future[Any]) -> Any:
         """Wait for a result, and give it up if the caller leaves."""
-        watch = _Watch(self._receive, future)
+        watch = _Watch(self._receive, future) if self._direct is None else self._direct.watch(future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -202,7 +222,10 @@ class Exchange:
     async def answer(self, answer: HttpAnswer) -> None:
         """Send an answer; where the body has not been read, a little of the rest is, and the connection is closed."""
         is_early = not self._has_all and self._has_body()
-        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        stated = {**HEADERS, **answer.headers}
+        if not is_early and self._direct is not None and self._direct.answer(answer.status, stated, answer.body):
+            return
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in stated.items()]
         headers.append((b"content-length", str(len(answer.body)).encode("ascii")))
         if is_early:
             headers.append((b"connection", b"close"))

@@ -7,7 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from cnnfast.serve.exchange import as_json
+from cnnfast.serve.direct import Direct
+from cnnfast.serve.exchange import DIRECT, as_json
 
 MAX_HEADERS = 1 << 16
 """Bytes of the address and the headers of a request."""
@@ -24,54 +25,17 @@ GRACE_SECONDS = 0.5
 MAX_CONNECTIONS = 4096
 
 
-class JoinedWrites:
-    """A transport that sends the head of an answer together with its body: one packet, and one call of the system.
-
-    Parameters
-    ----------
-    transport : asyncio.Transport
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        """Send what was held back with this, or hold this back if it is a head."""
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
-            self.flush()
-            self._head = data
-        elif self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Send what was held back."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        """Send what was held back, and close."""
-        self.flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
 class BoundedProtocol(HttpToolsProtocol):
     """A connection of HTTP/1.1 that neither takes endless headers nor stays open without a request."""
 
     _seen = 0
     _is_refused = False
     _is_stopping = False
+    watching: Direct | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, or refuse if there are too many connections."""
-        super().connection_made(JoinedWrites(transport))  # type: ignore[arg-type]  # it has what is used of one
+        super().connection_made(transport)
         self._arm()
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, f"there are more than {MAX_CONNECTIONS} connections; try again later")
@@ -117,13 +81,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to answer."""
         if not self._is_refused:
             super().on_headers_complete()
+            self.scope["extensions"] = {DIRECT: Direct(self, self.cycle)}  # type: ignore[dict-item]  # what an extension is is its own
             if self._is_stopping:
                 self.cycle.keep_alive = False
-
-    def on_response_complete(self) -> None:
-        """End an answer, which has no body if only its head was asked for."""
-        self.transport.flush()  # type: ignore[attr-defined]
-        super().on_response_complete()
 
     def _count(self, size: int) -> None:
         self._seen += size
@@ -169,6 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """End, with the timer."""
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        if self.watching is not None:
+            self.watching.leave()
 
     def handle_websocket_upgrade(self) -> Any:
         """Refuse."""

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from cnnfast._frozen import frozen
-from cnnfast.network.records import shortest
 from cnnfast.ops import Array
-from cnnfast.serve.exchange import RequestError
+from cnnfast.serve.exchange import RequestError, as_json
 from cnnfast.serve.limits import MAX_IMAGES
 
 PIXELS, VALUES, PICTURES = "pixels", "values", "pictures"
@@ -137,17 +136,18 @@ def binary_of(array: Array) -> bytes:
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
-def json_of(array: Array) -> list[Any]:
-    """Return an output as a flat list.
+def json_of(array: Array) -> bytes:
+    """Return an output as JSON, a flat list.
 
     Examples
     --------
-    >>> json_of(np.array([0.1], np.float32)), json_of(np.array([3]))
-    ([0.1], ['3'])
+    >>> json_of(np.array([[0.1, 1e-9]], np.float32)), json_of(np.array([3]))
+    (b'[0.1,1e-09]', b'["3"]')
     """
     if array.dtype.kind == "f":
-        return [shortest(value) for value in array.ravel()]
-    return [str(item) for item in array.ravel().tolist()]
+        # as text at once: what NumPy writes of a float32 is the shortest number that stands for it, and JSON as well
+        return f"[{','.join(map(str, array.astype(np.float32, copy=False).ravel()))}]".encode("ascii")
+    return as_json([str(item) for item in array.ravel().tolist()])
 
 
 def mapping_of(value: Any, what: str) -> Mapping[str, Any]:
