@@ -47,7 +47,7 @@ cdef extern from "fp_mode.h" nogil:
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
 
-INTERFACE = 20
+INTERFACE = 21
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 planning = RLock()
@@ -125,7 +125,9 @@ include "kernels/transfer.pxi"
 include "kernels/partition.pxi"
 include "kernels/program.pxi"
 include "kernels/team.pxi"
+include "kernels/batch_norms.pxi"
 include "kernels/training.pxi"
+include "kernels/training_weights.pxi"
 include "kernels/entry.pxi"
 include "kernels/winograd_weights.pxi"
 include "kernels/isa.pxi"

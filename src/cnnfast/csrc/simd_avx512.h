@@ -3,7 +3,7 @@
 #define LANES 16
 #define REGISTERS 32
 #define HAVE_FMA 1
-#define TILE_OC 4   /* 4 x 4 accumulators, 4 inputs, 1 weight */
+#define TILE_OC 6   /* 6 x 4 accumulators, 4 inputs, 1 weight */
 #define DENSE_OC 16
 #define TILE_PIXELS 8   /* 8 x 3 accumulators, 3 weights, 1 input, with channels in the lanes */
 #define TILE_VECTORS 3

@@ -6,6 +6,9 @@
    the instruction set; with one Winograd tile eight chains of additions hide the latency everywhere. */
 #define SINGLE_OC 8
 
+/* 5x5 kernels by Winograd have eight columns of sums on the way back: with more channels those leave the first-level cache. */
+#define LARGE_OC (TILE_OC < 4 ? TILE_OC : 4)
+
 /* With channels in the lanes, vectors of output channels of a register tile: TILE_VECTORS (with TILE_PIXELS positions) is that
    of the instruction set; with one position, and with fewer than four Winograd tiles, there is room for these. */
 #define DENSE_VECTORS 8

@@ -168,6 +168,17 @@ cdef void norm_sums_f32_chwn_direct(const Step* s, const Context* ctx) noexcept 
                               s.p[0] + 4 * c, <int>g.relu, result(s, ctx) + 2 * c * L)
 
 
+cdef void norm_sums_activate_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
+    # the same with relu, whose result is computed again; the sums are in the workspace
+    cdef const RowsBack* g = <const RowsBack*>s.geometry
+    cdef Py_ssize_t c, L = ctx.isa.lanes
+    cdef const float* x = operand(s, 0, ctx)
+    cdef float* dy = <float*>operand(s, 1, ctx)
+    for c in range(g.C):
+        ctx.isa.norm_sums_activate_f32(g.H, g.W, x + c * g.x_c * L, g.x_r, dy + c * g.dy_c * L, g.dy_r, s.p[0] + 4 * c,
+                                       result(s, ctx) + c * g.y_c * L, g.y_r, workspace(s, ctx) + 2 * c * L)
+
+
 cdef void affine_activate_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
     cdef const AffineActivate* g = <const AffineActivate*>s.geometry
     cdef Py_ssize_t c, i, L = ctx.isa.lanes

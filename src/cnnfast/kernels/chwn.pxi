@@ -105,7 +105,8 @@ cdef inline void winograd_chwn(const Step* s, const Context* ctx, int E, _csrc.w
     cdef Py_ssize_t C = g.C, OC = g.OC, x_channel = g.x_c, x_row = g.x_r, y_channel = g.y_c, y_row = g.y_r
     cdef Py_ssize_t tiles = g.tiles, pool = g.pool, r_channel = g.r_c, r_row = g.r_r
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
-    cdef Py_ssize_t T = 1 if tiles == 1 else 4, blocks = blocks_of(OC, isa.single_oc if tiles == 1 else isa.tile_oc)
+    cdef Py_ssize_t T = 1 if tiles == 1 else 4, most = isa.tile_oc if E == 36 else isa.large_oc
+    cdef Py_ssize_t blocks = blocks_of(OC, isa.single_oc if tiles == 1 else most)
     cdef Py_ssize_t step, tile, block, first, L = isa.lanes
     cdef _csrc.winograd_args args
     args.C, args.x_channel, args.x_row, args.T = C, x_channel, x_row, T

@@ -122,12 +122,13 @@ def lanes():
 
 
 def tile_channels():
-    """Return the most output channels of a register tile: of convolution, of a dense layer, of a single Winograd tile.
+    """Return the most output channels of a register tile: of convolution, of a dense layer, and by Winograd of
+    5x5 kernels and of a single tile.
 
     Weights are packed in as many blocks of channels as it takes, of sizes that differ by at most one.
     """
     isa = _csrc.cnnfast_active()
-    return isa.tile_oc, isa.dense_oc, isa.single_oc
+    return isa.tile_oc, isa.dense_oc, isa.large_oc, isa.single_oc
 
 
 def tile_vectors():

@@ -54,6 +54,11 @@ def _norm_sums(r):
     return {**_moments(r), "x1": r.image("dy"), "p0": 4 * g.C}
 
 
+def _norm_sums_activate(r):
+    g = r.g
+    return {"x0": r.image("x"), "x1": r.image("dy"), "y": r.image("y"), "p0": 4 * g.C, "work": (0, 2 * g.C * r.L)}
+
+
 def _norm_back(r):
     g = r.g
     return {"x0": r.image("x"), "x1": r.image("dy"), "x2": (0, r.L), "y": r.image("y"), "p0": 4 * g.C}

@@ -231,6 +231,8 @@ KERNELS = {kernel.name: kernel for kernel in (
            (<ChannelSums*>_blank)[0], _moments, trains=True),
     Kernel("norm_sums", "chwn", "direct", <size_t>norm_sums_f32_chwn_direct,
            (<NormSums*>_blank)[0], _norm_sums, trains=True),
+    Kernel("norm_sums_activate", "chwn", "direct", <size_t>norm_sums_activate_f32_chwn_direct,
+           (<RowsBack*>_blank)[0], _norm_sums_activate, trains=True),
     Kernel("norm_back", "chwn", "direct", <size_t>norm_back_f32_chwn_direct,
            (<RowsBack*>_blank)[0], _norm_back, trains=True),
     Kernel("activate_back", "chwn", "direct", <size_t>activate_back_f32_chwn_direct,

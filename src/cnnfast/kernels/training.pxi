@@ -15,85 +15,9 @@ cdef enum:
     SUM_BLOCK = 4096
 
 
-cdef struct Norm:
-    # a batch-norm between two phases
-    bint backward
-    Py_ssize_t C
-    Py_ssize_t count                       # elements of a channel of one image
-    Py_ssize_t sums                        # offset of (C, 2) vectors in the memory of a group
-    double eps
-    double momentum
-    float* scale
-    float* shift
-    float* running_mean
-    float* running_var
-    float* front                           # (C, 4): y = x * [0] + [1]; the mean of the batch; 1 / sqrt(var + eps)
-    float* back                            # (C, 4), see norm_back_f32
-    float* dscale                          # NULL where it is not trained
-    float* dshift
-
-
-cdef struct Batch:
-    Py_ssize_t N
-    Py_ssize_t groups
-    Py_ssize_t chunks
-    Py_ssize_t per_chunk                   # groups of a chunk
-
-
 def chunk_groups(Py_ssize_t groups):
     """Return how many groups make a chunk of a batch of that many: there are at most 16 chunks."""
     return (groups + MAX_CHUNKS - 1) // MAX_CHUNKS
-
-
-cdef void norm_forward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
-    # Mean and variance of the batch from those of each image (Chan, Golub and LeVeque, 1979).
-    cdef Py_ssize_t c, group, l
-    cdef double total, squares, mean, var, elements = <double>batch.N * n.count, d
-    cdef const float* at
-    for c in range(n.C):
-        total = squares = 0
-        for group in range(batch.groups):
-            at = memory + group * size + n.sums + 2 * c * L
-            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
-                total += at[l]
-        mean = total / elements
-        for group in range(batch.groups):
-            at = memory + group * size + n.sums + 2 * c * L
-            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
-                d = at[l] / <double>n.count - mean
-                squares += at[L + l] + n.count * d * d
-        var = squares / elements
-        n.front[4 * c] = <float>(n.scale[c] / sqrt(var + n.eps))
-        n.front[4 * c + 1] = <float>(n.shift[c] - mean * n.scale[c] / sqrt(var + n.eps))
-        n.front[4 * c + 2] = <float>mean
-        n.front[4 * c + 3] = <float>(1 / sqrt(var + n.eps))
-        var = squares / max(elements - 1, 1)
-        n.running_mean[c] = <float>((1 - n.momentum) * n.running_mean[c] + n.momentum * mean)
-        n.running_var[c] = <float>((1 - n.momentum) * n.running_var[c] + n.momentum * var)
-
-
-cdef void norm_backward(const Norm* n, const Batch* batch, const float* memory, Py_ssize_t size, int L) noexcept nogil:
-    # dx = scale * inverse * (dy - mean(dy) - (x - mean) * inverse**2 * mean(dy * (x - mean)))
-    cdef Py_ssize_t c, group, l
-    cdef double total, product, elements = <double>batch.N * n.count, factor, inverse
-    cdef const float* at
-    for c in range(n.C):
-        total = product = 0
-        for group in range(batch.groups):
-            at = memory + group * size + n.sums + 2 * c * L
-            for l in range(min(<Py_ssize_t>L, batch.N - group * L)):
-                total += at[l]
-                product += at[L + l]
-        inverse = n.front[4 * c + 3]
-        factor = n.scale[c] * inverse
-        n.back[4 * c] = <float>factor
-        n.back[4 * c + 1] = <float>(-factor * inverse * inverse * product / elements)
-        n.back[4 * c + 2] = <float>(-factor * total / elements)
-        n.back[4 * c + 3] = n.front[4 * c + 2]
-        if n.dscale != NULL:
-            n.dscale[c] = <float>(product * inverse / batch.N)
-        if n.dshift != NULL:
-            n.dshift[c] = <float>(total / batch.N)
 
 
 cdef class Training:
@@ -246,6 +170,7 @@ cdef class Training:
         cdef Sink[MAX_ENDS] sinks
         cdef int n_sources = len(self._program._inputs), n_sinks = len(self._program._outputs), i, phase
         cdef Py_ssize_t first, last, chunk
+        cdef claim taken
         if len(images) != n_sources or len(results) != n_sinks:
             raise ValueError(f"{len(images)} inputs and {len(results)} results do not fit")
         if self._program._isa != _csrc.cnnfast_active():
@@ -259,11 +184,13 @@ cdef class Training:
             raise ValueError(f"{self._program._count} steps are timed on one thread")
         self._clock = NULL if seconds is None else &seconds[0]
         for phase, (first, last, has_norm) in enumerate(self._phases):
-            with nogil:
-                for chunk in prange(batch.chunks, schedule="dynamic", num_threads=threads):
-                    if phase == 0:
+            memset(&taken, 0, sizeof(claim))
+            if phase == 0:
+                with nogil:
+                    for chunk in prange(batch.chunks, schedule="static", num_threads=threads):
                         self._load_chunk(sources, n_sources, chunk, batch)
-                    self._run_chunk(first, last, chunk, batch, openmp.omp_get_thread_num())
+            with nogil, parallel(num_threads=threads):
+                self._run_share(first, last, phase % 2, batch, &taken)
             if has_norm:
                 self._join(&self._norms[phase], batch)
         with nogil:
@@ -288,6 +215,17 @@ cdef class Training:
             for i in range(count):
                 store_chwn(self._program._isa, &sinks[i], group * self._lanes, b.N,
                            self._groups + group * self._group_size - self._scratch_size)
+
+    cdef void _run_share(self, Py_ssize_t first, Py_ssize_t last, bint downward, const Batch* b,
+                         claim* taken) noexcept nogil:
+        # What one thread does of a phase: its own chunks, then what others have not begun. It comes back to the chunks of
+        # the last phase in the opposite order, because the last ones are in its cache.
+        cdef int thread = openmp.omp_get_thread_num(), threads = openmp.omp_get_num_threads(), chunks = <int>b.chunks
+        cdef int begin = thread * chunks // threads, end = (thread + 1) * chunks // threads
+        cdef int wanted = chunks - end if downward else begin, part = claim_part(taken, wanted, chunks)
+        while part >= 0:
+            self._run_chunk(first, last, chunks - 1 - part if downward else part, b, thread)
+            part = claim_part(taken, wanted, chunks)
 
     cdef void _run_chunk(self, Py_ssize_t first, Py_ssize_t last, Py_ssize_t chunk, const Batch* b,
                          int thread) noexcept nogil:
@@ -351,25 +289,3 @@ cdef class Training:
         groups = (self._batch + self._lanes - 1) // self._lanes
         chunks = min(groups, MAX_CHUNKS)
         return self._threads * self._scratch_size * 4, groups * self._group_size * 4, chunks * self._partial_size * 4
-
-
-def gather(const float[::1] source, const int[::1] index, float[::1] target):
-    """Set target[i] = source[index[i]]: how weights are packed again before each step."""
-    cdef Py_ssize_t i
-    with nogil:
-        for i in range(target.shape[0]):
-            target[i] = source[index[i]]
-
-
-def pack_winograd(const float[::1] source, const int[::1] index, const float[::1] g, float[::1] target,
-                  Py_ssize_t OC, Py_ssize_t C, int kernel, Py_ssize_t most, int threads):
-    """Transform the weights source[index], (OC, C, K, K), as blocks of output channels, each (E, C, channels)."""
-    cdef const _csrc.cnnfast_kernels* isa = _csrc.cnnfast_active()
-    cdef Py_ssize_t blocks = blocks_of(OC, most), block, first, channels, o, E = (kernel + 3) * (kernel + 3)
-    with nogil:
-        for block in prange(blocks, schedule="static", num_threads=threads):
-            first = block_start(block, blocks, OC)
-            channels = block_start(block + 1, blocks, OC) - first
-            for o in range(channels):
-                isa.winograd_f32_weights(&source[0], &index[(first + o) * C * kernel * kernel], C, &g[0],
-                                         &target[first * E * C + o], channels, kernel)

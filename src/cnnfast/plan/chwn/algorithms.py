@@ -143,8 +143,8 @@ def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.x_offsets))
     ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1])
-    tile_oc, _, single_oc = kernels.tile_channels()
-    most = single_oc if len(tiles.x_offsets) == 1 else tile_oc
+    tile_oc, _, large_oc, single_oc = kernels.tile_channels()
+    most = single_oc if len(tiles.x_offsets) == 1 else tile_oc if k == 3 else large_oc
     lowering.emit(
         site,
         f"conv2d:winograd4x{k}",

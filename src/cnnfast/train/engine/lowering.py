@@ -81,6 +81,8 @@ class TrainingLowering(ChwnLowering):
         What each layer does before it stores its result.
     recomputed : dict of str to Node
         Values that are computed again on the way back, with the batch-norm that makes them.
+    summed : dict of str to str
+        Batch-norms whose sums on the way back come with that, and the values that hold them.
     """
 
     arrays: Mapping[str, Array] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class TrainingLowering(ChwnLowering):
     shifts: dict[int, int] = field(default_factory=dict)
     epilogues: dict[str, Epilogue] = field(default_factory=dict)
     recomputed: dict[str, Node] = field(default_factory=dict)
+    summed: dict[str, str] = field(default_factory=dict)
 
     def forward(self, op: Op, site: NodeIO) -> None:
         """Emit an op by the rules of prediction."""
@@ -244,11 +247,18 @@ class TrainingLowering(ChwnLowering):
         """Return the value to read on the way back: a batch-norm's result is recomputed rather than kept."""
         if value not in self.recomputed:
             return value
-        again = f"{value}:{len(self.phase_ends)}"
-        if again not in self.shapes:
-            self.rename(again, value)
+        again, is_new = self.again(value)
+        if is_new:
             self.normalize(self.recomputed[value], again)
         return again
+
+    def again(self, value: str) -> tuple[str, bool]:
+        """Return the name of what is computed again in this phase, and whether it is not yet."""
+        again = f"{value}:{len(self.phase_ends)}"
+        if again in self.shapes:
+            return again, False
+        self.rename(again, value)
+        return again, True
 
     def is_active(self, value: str) -> bool:
         """Return whether a gradient passes through a value, or is that of a trained parameter."""

@@ -65,15 +65,15 @@ def placed(low: TrainingLowering, engine: Engine, threads: int) -> TrainingPlan:
     steps, results = low.settled(), (engine.graph.outputs[0], LOSS)
     phases = _phases(low)
     sources = (*engine.graph.inputs, TARGETS, *(f"{KEYS}{i}" for i in range(len(low.dropouts))))
-    given = (*sources, LIVE, LOSS)
+    given, wanted = (*sources, LIVE, LOSS, *low.summed.values()), (*results, *low.summed.values())
     kept = _kept(low, steps, phases) | {root(name, low.aliases) for name in (*given, *results)}
 
     def size(where: bool) -> Any:
         return lambda v: 0 if v in low.partials or (root(v, low.aliases) in kept) != where else low.size(v)
 
-    scratch, workspaces, a = place(steps, size(False), given, results, low.aliases)
+    scratch, workspaces, a = place(steps, size(False), given, wanted, low.aliases)
     bare = [replace(step, workspace=0) for step in steps]
-    own, _, m = place(bare, size(True), given, results, low.aliases)
+    own, _, m = place(bare, size(True), given, wanted, low.aliases)
     offsets, p, flat = _partial_offsets(low, a + m)
     for name in {*scratch, *own} - set(low.partials):
         offsets[name] = (a + own[name] if root(name, low.aliases) in kept else scratch[name]) + low.origin(name)

@@ -14,7 +14,7 @@ from cnnfast.ops import Array, BatchNorm, Shape
 from cnnfast.plan.winograd import transforms
 from cnnfast.runtime.dispatch import kernels
 
-SHARED = 1 << 16
+SHARED = 1 << 13
 """Weights from this size on are packed by all threads."""
 
 

@@ -20,6 +20,7 @@ from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.offsets import Halo, conv_halo, filled, position_block, table
 from cnnfast.plan.pack import pack_blocks
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.train.engine.backward.norms import emit_with_sums, sums_come_with
 from cnnfast.train.engine.backward.rules import rule
 from cnnfast.train.engine.backward.weights import emit_bias, emit_dense_weight, emit_weight
 from cnnfast.train.engine.lowering import TrainingLowering, grad
@@ -40,13 +41,22 @@ def _linear(low: TrainingLowering, op: Linear, site: NodeIO) -> None:
 def _conv2d(low: TrainingLowering, op: Conv2d, site: NodeIO) -> None:
     node = low.graph.by_name[site.node]
     x, weight = node.inputs[:2]
-    kernel = low.shapes[weight][2:]
     emit_bias(low, node)
     low.clear_halo(node.name, grad(node.name))
+    if low.is_active(weight) and sums_come_with(low, x, node):
+        _emit_input(low, op, node)
+        emit_with_sums(low, x)
+        emit_weight(low, op, node)
+        return
     if low.is_active(weight):
         emit_weight(low, op, node)
-    if not low.is_active(x):
-        return
+    if low.is_active(x):
+        _emit_input(low, op, node)
+
+
+def _emit_input(low: TrainingLowering, op: Conv2d, node: Node) -> None:
+    x, weight = node.inputs[:2]
+    kernel = low.shapes[weight][2:]
     back = input_op(op, (kernel[0], kernel[1]))
     if back is not None:
         low.contribute(node, x, lambda target, add: _layer(low, back, node, target, add), adds=True)
