@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from running_server import picture
 
-from cnnfast import serve
+from cnnfast import BusyError, serve
 from cnnfast.serve import exchange
 from cnnfast.serve.deadlines import Deadlines
 
@@ -111,6 +111,30 @@ def test_a_caller_that_leaves_is_noticed_at_once() -> None:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0)
             assert b'status="499"} 1.0' in app.metrics.answer().body
+
+    asyncio.run(main())
+
+
+def test_a_refused_caller_hears_of_it_after_those_who_ask_for_less() -> None:
+    async def main() -> None:
+        app = serve.Application({"m": "cifar10-cs61c"}, threads=1)
+        batcher = app.models.find("m").batcher
+
+        def submit(*_: Any) -> asyncio.Future[Any]:
+            raise BusyError("64 images wait already")
+
+        batcher.submit = submit  # type: ignore[method-assign]
+        async with listening(app) as port, asyncio.timeout(20):
+            refused = asyncio.create_task(asked(port, post(FILE, more=CLOSE)))
+            while b"BusyError" not in app.metrics.answer().body:
+                await asyncio.sleep(0.001)
+            assert app._memory.used == 0
+            other = await asked(port, f"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n".encode())
+            assert other.endswith(b'{"live":true}')
+            assert not refused.done()
+            answer = await refused
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 1\r\n" in answer
 
     asyncio.run(main())
 

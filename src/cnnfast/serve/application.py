@@ -36,6 +36,9 @@ from cnnfast.serve.served import UNSURE, ServedModels, reason_of
 
 log = logging.getLogger("cnnfast.serve")
 
+REFUSAL_SECONDS = 0.1
+"""After which a caller hears that too many wait: one that asks again at once must not take the time of those who do."""
+
 
 class Application:
     """Answers requests; ASGI servers call it, and FastAPI and Starlette can mount it.
@@ -132,6 +135,7 @@ class Application:
 
     async def _serve(self, exchange: Exchange) -> None:
         route, arguments = find_route(exchange.path)
+        is_busy = False
         try:
             answer = await self._answer(exchange, route, arguments)
         except CallerLeftError:
@@ -145,10 +149,21 @@ class Application:
             answer = self._failure(RequestError(503, "the server is stopping"))
         except Exception as error:
             answer = self._failure(error)
+            is_busy = isinstance(error, BusyError)
         finally:
             exchange.close()
         self.metrics.count(route.name if route else "other", answer.status)
+        if is_busy:
+            await self._hold_back()
         await exchange.answer(answer)
+
+    async def _hold_back(self) -> None:
+        try:
+            await asyncio.sleep(REFUSAL_SECONDS)
+        except asyncio.CancelledError:
+            # only at the end of the server is there still something to say
+            if not self.is_stopping:
+                raise
 
     async def _answer(self, exchange: Exchange, route: Route | None, arguments: tuple[str, ...]) -> HttpAnswer:
         if route is None or (route.name == "page" and not self._page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -66,6 +67,8 @@ class SignaledServer(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         if self.started:
+            # what has been made until now stays, and need not be looked through again and again
+            gc.freeze()
             self._announce()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
