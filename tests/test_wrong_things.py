@@ -143,6 +143,10 @@ def of_calls() -> Iterator[tuple[str, Entry]]:
     yield "stream [item]", lambda x: list(NET.stream([x]))
     for option in sorted(set(inspect.signature(NET.stream).parameters) - {"images"}):
         yield f"stream {option}=", lambda x, o=option: list(NET.stream([PIXELS[0]], **{o: x}))
+    yield "classify", NET.classify
+    yield "classify [item]", lambda x: NET.classify([x])
+    for option in sorted(set(inspect.signature(NET.classify).parameters) - {"pictures"}):
+        yield f"classify {option}=", lambda x, o=option: NET.classify(PIXELS, **{o: x})
 
 
 def of_pictures() -> Iterator[tuple[str, Entry]]:
@@ -156,6 +160,11 @@ def of_pictures() -> Iterator[tuple[str, Entry]]:
     yield "read_picture", lambda x: cnnfast.read_picture(x, rule)
     yield "read_pictures", lambda x: list(cnnfast.read_pictures(x, rule))
     yield "read_pictures [path]", lambda x: list(cnnfast.read_pictures([x], rule))
+    yield "read_picture preprocess", lambda x: cnnfast.read_picture(b"GIF89a", x)
+    yield "read_pictures preprocess", lambda x: list(cnnfast.read_pictures(["a.png"], x))
+    yield "fit_images", lambda x: cnnfast.fit_images(x, rule)
+    yield "fit_images preprocess", lambda x: cnnfast.fit_images(np.zeros((2, 9, 9, 3), np.uint8), x)
+    yield "set_max_pixels", cnnfast.set_max_pixels
     yield "find_pictures", cnnfast.find_pictures
     yield "find_pictures [path]", lambda x: cnnfast.find_pictures([x])
 
@@ -168,6 +177,9 @@ def of_the_rest() -> Iterator[tuple[str, Entry]]:
     yield "threads", with_threads
     yield "set_num_threads", set_threads
     yield "show_config", cnnfast.show_config
+    yield "load_weights", cnnfast.load_weights
+    yield "from_torch", lambda x: cnnfast.from_torch(x, (3, 8, 8))
+    yield "architectures.build", cnnfast.architectures.build
 
 
 def of_layers() -> Iterator[tuple[str, Entry]]:
@@ -220,7 +232,18 @@ def of_quantization() -> Iterator[tuple[str, Entry]]:
         yield f"quantize {option}=", lambda x, o=option: cnnfast.quantize(NET, PIXELS, **{o: x})
 
 
-GROUPS = (of_networks, of_calls, of_pictures, of_the_rest, of_layers, of_ops, of_training, of_quantization)
+def of_calibration() -> Iterator[tuple[str, Entry]]:
+    yield "calibrate", lambda x: cnnfast.calibrate(x, PIXELS, [0, 1])
+    yield "calibrate images", lambda x: cnnfast.calibrate(NET, x, [0, 1])
+    yield "calibrate labels", lambda x: cnnfast.calibrate(NET, PIXELS, x)
+    for option in sorted(set(inspect.signature(cnnfast.calibrate).parameters) - {"net", "images", "labels"}):
+        yield f"calibrate {option}=", lambda x, o=option: cnnfast.calibrate(NET, PIXELS, [0, 1], **{o: x})
+
+
+GROUPS = (
+    *(of_networks, of_calls, of_pictures, of_the_rest, of_layers, of_ops, of_training, of_quantization),
+    of_calibration,
+)
 ENTRIES = {f"{group.__name__}: {name}": entry for group in GROUPS for name, entry in group()}
 SIGNATURE = re.compile(r"takes (from )?\d+|missing \d+ required|unexpected keyword|multiple values|keyword-only")
 

@@ -113,7 +113,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"a classifier needs samples of at least 2 classes, but all are of one class: {y[0]!r}")
+            raise InputError(f"a classifier needs samples of at least 2 classes, but all are of one class: {y[0]}")
         self.n_features_in_ = int(np.prod(X.shape[1:]))
         images = self._images(X)
         seed = int(check_random_state(self.random_state).randint(1 << 31))

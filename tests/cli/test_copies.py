@@ -151,3 +151,11 @@ def test_paths_of_a_list_keep_the_folders_below_their_common_one(run, season, mo
     assert result.status == 1
     records = [json.loads(line) for line in result.out.splitlines()]
     assert [record.get("error") for record in records] == [None, None, "no such file"]
+
+
+@pytest.mark.parametrize("how", ["copy", "move", "link"])
+def test_what_is_no_folder_is_refused_before_the_run(run, season, model, tmp_path, how):
+    (tmp_path / "taken").touch()
+    result = run("classify", season, "--model", model, f"--{how}-to", tmp_path / "taken")
+    assert (result.status, result.out) == (2, "")
+    assert "taken: is not a folder, so it cannot receive pictures" in result.err

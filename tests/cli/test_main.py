@@ -45,6 +45,15 @@ def test_version(run):
     assert run("--version") == (0, f"cnnfast {cnnfast.__version__}\n", "")
 
 
+@pytest.mark.parametrize("words", [("find", "cat", ""), ("find", "cat", ".", "--move-to="), ("evaluate", "", "")])
+def test_an_empty_argument_is_not_the_current_folder(words, run, tmp_path, monkeypatch):
+    """As of a shell whose variable is not set: ``cnnfast find cat "$FOLDER" --move-to "$OTHER"``."""
+    monkeypatch.chdir(tmp_path)
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert "is empty; a variable of the shell may be unset" in result.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -80,11 +80,15 @@ def test_a_wrong_label_is_the_first_suspect(labeled: Path, place: Path, run: Cal
 
 def test_what_is_refused(album: Path, model: Path, place: Path, run: Callable[..., Result]) -> None:
     run("classify", "album", "--model", model, "--out", "r.csv")
+    run("classify", "album", "--model", model, "--out", "r.json")
+    run("classify", "album", "--model", model, "--out", "camtrap.csv", "--format", "camtrap-dp", "--utc-offset", "Z")
     for words, message in (
         (("r.csv", "--by", "suspect"), "is about labels that people gave"),
         (("r.csv", "--out", "page.png"), "name a file that ends in .html"),
         (("album/a",), "has no labels to look at; write results first: cnnfast classify album/a"),
         (("missing.csv",), "missing.csv: no such file"),
+        (("r.json",), "r.json: is not a table; results are read from .csv, .jsonl or .parquet"),
+        (("camtrap.csv",), "camtrap.csv: has observations of Camtrap DP; results are read from .csv"),
     ):
         result = run("review", *words)
         assert result.status == 2

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-
 from cnnfast import GraphError, InputError, Network, Preprocess
 from cnnfast.layers import Flatten, GlobalAvgPool, Identity, Linear
 
@@ -199,7 +198,7 @@ def test_empty_and_smallest_batch(batch: tuple[int, ...]) -> None:
         (np.zeros((2, H, W), np.uint8), None, r"but it is \(2, 4, 5\)"),
         (np.zeros((1, 2, H, W, C), np.uint8), None, r"but it is \(1, 2, 4, 5, 3\)"),
         (np.uint8(3), None, r"but it is \(\)"),
-        ([], None, "channels first or last"),
+        ([], None, r"the list is empty; an array without any has the shape \(0, 4, 5, 3\)"),
         ([[1, 2], [3]], None, "cannot be read as an array: list"),
         (["cat.png"], None, r"dtype is <U7 \(a list of 'cat.png'\); net.classify\(...\) takes paths"),
         ("cat.png", None, r"but 'cat.png' is a path; net.classify\('cat.png'\) says"),

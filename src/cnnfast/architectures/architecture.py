@@ -10,6 +10,7 @@ from cnnfast.errors import ConfigError
 from cnnfast.graph import Graph
 from cnnfast.layers import build_graph
 from cnnfast.ops import Shape
+from cnnfast.runtime.arguments import quoted
 from cnnfast.runtime.registry import Registry
 from cnnfast.runtime.suggest import did_you_mean
 
@@ -69,10 +70,10 @@ def find(name: str) -> Architecture:
     ConfigError
         If there is none; the message lists all of them.
     """
-    if name in ARCHITECTURES:
+    if isinstance(name, str) and name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    hint = did_you_mean(name, ARCHITECTURES) or "."
-    raise ConfigError(f"there is no architecture {name!r}{hint} Known: {', '.join(ARCHITECTURES)}")
+    hint = did_you_mean(name, ARCHITECTURES) if isinstance(name, str) else ""
+    raise ConfigError(f"there is no architecture {quoted(name)}{hint or '.'} Known: {', '.join(ARCHITECTURES)}")
 
 
 def build(name: str, input_shape: Shape | None = None, classes: int | None = None, *, seed: int | None = None) -> Graph:

@@ -84,7 +84,8 @@ def calibrate(
     ending = ending_of(net)
     scores = scores_of(net, ending, images, layout, threads)
     numbers = class_numbers(net, labels, len(scores))
-    assert numbers is not None
+    if numbers is None:
+        raise InputError("calibration needs the label of each image, but labels is None")
     return calibrated(net, ending, scores, numbers, method)
 
 

@@ -41,7 +41,7 @@ from typing import Any
 
 from cnnfast import __version__
 from cnnfast.cli.parser import Parser
-from cnnfast.errors import CnnfastError
+from cnnfast.errors import CnnfastError, ConfigError
 from cnnfast.images.pictures.pixels import get_max_pixels, set_max_pixels
 
 COMMANDS = {
@@ -94,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     _tolerate_any_name()
     try:
+        _refuse_empty(argv)
         with _plain_warnings():
             status = _run(argv)
         sys.stdout.flush()
@@ -160,6 +161,16 @@ def _run(argv: list[str]) -> int:
         return status
     finally:
         set_max_pixels(before)
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """Refuse an empty argument: as a path it would be the current folder, which was not named."""
+    for before, word in zip(["cnnfast", *argv], argv, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise ConfigError(
+                f"the argument {word + repr('')} after {before} is empty; a variable of the shell may be unset. "
+                "The current folder is called ."
+            )
 
 
 def _complain(text: str) -> int:

@@ -55,11 +55,14 @@ class Shelf:
     Raises
     ------
     ConfigError
-        If the folder is inside one that is searched, or if images without a file are to be linked, moved or copied.
+        If the folder is a file, or inside one that is searched, or if images without a file are to be linked, moved or
+        copied.
     """
 
     def __init__(self, folder: Path, how: str, flat: bool, paths: Sequence[Path], sources: Sequence[Inputs]) -> None:
         self._folder, self._how, self._flat = folder, how, flat
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise ConfigError(f"{folder}: is not a folder, so it cannot receive pictures; name another one")
         _check_outside(folder, paths)
         for source in sources:
             if isinstance(source, DatasetInputs):

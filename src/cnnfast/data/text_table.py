@@ -18,6 +18,10 @@ ARROW_SUFFIXES = (".parquet", ".feather", ".arrow", ".ipc")
 
 SUFFIXES = CSV_SUFFIXES + JSON_SUFFIXES + ARROW_SUFFIXES
 
+TABLES_OF_RESULTS = (
+    "results are read from .csv, .jsonl or .parquet: write them with --out FILE that ends so, without --format"
+)
+
 DELIMITERS = ",;\t"
 
 
@@ -78,6 +82,8 @@ def read_table(path: Path) -> TextTable:
     {'name': ['felix'], 'kind': ['cat']}
     """
     suffix = path.suffix.lower()
+    if suffix == ".json":
+        raise DataError(f"{path}: is not a table; {TABLES_OF_RESULTS}")
     if suffix in ARROW_SUFFIXES:
         return _from_arrow(path)
     return _from_json(path) if suffix in JSON_SUFFIXES else _from_csv(path)

@@ -72,6 +72,12 @@ def rules_of(shape: tuple[int, ...], preprocess: Preprocess | None) -> InputRule
     return InputRules(shape, preprocess.shape, (low - margin, high + margin))
 
 
+def check_layout(layout: object) -> None:
+    """Raise `InputError` unless this says how arrays are stored, or is None."""
+    if not isinstance(layout, str | None) or layout not in (None, *LAYOUTS):
+        raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {quoted(layout)}")
+
+
 def as_images(images: object, rules: InputRules, find_axes: FindAxes, layout: str | None) -> Array:
     """Return images as a view of shape (N, C, H, W); only gray pictures for a network that takes rows may be copied.
 
@@ -95,8 +101,7 @@ def as_images(images: object, rules: InputRules, find_axes: FindAxes, layout: st
         For another type, rank, size or layout.
     """
     array = _as_array(images)
-    if not isinstance(layout, str | None) or layout not in (None, *LAYOUTS):
-        raise InputError(f"layout must be one of {', '.join(map(repr, LAYOUTS))} or None, but is {quoted(layout)}")
+    check_layout(layout)
     if array.dtype != np.uint8 and array.dtype.name not in FLOATS:
         raise InputError(about_type(images, array))
     axes = find_axes(array.shape, array.strides, None if layout is None else str(layout), array.dtype == np.uint8)

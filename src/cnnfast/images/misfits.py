@@ -79,6 +79,8 @@ def about_shape(array: Array, shape: tuple[int, ...], layout: str | None) -> str
             f"this network takes images of shape {spell(shape, 'N')} or, for one image, "
             f"{spell(shape)}, but the shape is {given}"
         )
+    if given == (0,):
+        return f"there are no images: the list is empty; an array without any has the shape {spell((h, w, c), '0')}"
     if layout is None and array.dtype != np.uint8 and c > 1:
         return f"floats of shape {given} may be stored channels first or last: say layout='nchw' or layout='nhwc'"
     stored = (c, h, w) if layout == "nchw" else (h, w, c)

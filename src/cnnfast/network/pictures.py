@@ -9,16 +9,19 @@ from typing import IO, Any
 import numpy as np
 
 from cnnfast.errors import InputError, PictureError
+from cnnfast.images.arrays import check_layout
 from cnnfast.images.pictures.files import iter_pictures
 from cnnfast.images.pictures.loaded import is_pillow_image
 from cnnfast.network.inference import NetworkCalls
 from cnnfast.network.records import plain, shortest
 from cnnfast.network.runner import NO_PREPROCESSING
 from cnnfast.ops import Array
-from cnnfast.runtime.arguments import many
+from cnnfast.runtime.arguments import has_any, many, quoted
 
 Pictures = Any
 """A path, folder, picture of Pillow, array, bytes or binary file, or an iterable of them."""
+
+KINDS = "a path, a folder, a picture of Pillow, an array, bytes or an open file, or several of them in a list"
 
 CHANNELS = (1, 3, 4)
 """Of a picture: gray; red, green and blue; and with opacity."""
@@ -76,6 +79,7 @@ class NetworkPictures(NetworkCalls):
          {'item': 1, 'label': '1', 'score': ..., 'error': None}]
         """
         k = self._checked_k(k)
+        check_layout(layout)
         array = _whole_array(pictures)
         if array is not None:
             if self._is_input(array):
@@ -146,7 +150,7 @@ def _whole_array(pictures: object) -> Array | None:
         return None if pictures.ndim == 1 else np.asarray(pictures)
     if isinstance(pictures, list | tuple):
         return _array_of_items(pictures)
-    if not any(hasattr(pictures, name) for name in ("__array__", "__array_interface__", "__dlpack__")):
+    if not has_any(pictures, "__array__", "__array_interface__", "__dlpack__"):
         return None
     try:
         array = np.asarray(pictures)
@@ -167,17 +171,22 @@ def _array_of_items(items: list[Any] | tuple[Any, ...]) -> Array | None:
             raise InputError(f"pictures cannot be read as an array: {error}") from error
         return None if array.dtype.kind in "OSU" else array
     alike = {(item.dtype, item.shape) if isinstance(item, np.ndarray) else None for item in items}
-    return np.stack(items) if len(alike) == 1 and getattr(items[0], "dtype", np.dtype("O")).kind == "f" else None
+    is_float = isinstance(items[0], np.ndarray) and items[0].dtype.kind == "f"
+    return np.stack(items) if len(alike) == 1 and is_float else None
 
 
 def _each(pictures: Any) -> Iterator[object]:
     """Yield single pictures: those of folders one by one, an error for a folder without any."""
     if isinstance(pictures, str | os.PathLike):
         yield from _of_path(pictures)
-    elif isinstance(pictures, bytes | bytearray | memoryview) or is_pillow_image(pictures) or hasattr(pictures, "read"):
+    elif isinstance(pictures, bytes | bytearray | memoryview) or is_pillow_image(pictures) or has_any(pictures, "read"):
         yield pictures
     else:
-        for item in many("pictures", pictures, InputError):
+        try:
+            items = many("pictures", pictures, InputError)
+        except InputError:
+            raise InputError(f"classify takes {KINDS}, but got {quoted(pictures)}") from None
+        for item in items:
             if isinstance(item, str | os.PathLike):
                 yield from _of_path(item)
             else:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from cnnfast.data.labels_file import PATH_COLUMNS, located
-from cnnfast.data.text_table import SUFFIXES, TextTable, read_table
+from cnnfast.data.text_table import SUFFIXES, TABLES_OF_RESULTS, TextTable, read_table
 from cnnfast.errors import DataError
 from cnnfast.review.card import Card
 
@@ -16,10 +16,19 @@ OTHER = "other"
 
 
 def is_results(path: Path) -> bool:
-    """Return whether a path is of a table with probabilities."""
-    if not path.is_file() or path.suffix.lower() not in SUFFIXES:
+    """Return whether a path is of a table with probabilities.
+
+    Raises
+    ------
+    DataError
+        If it is of results in a format for other programs, which lack what a review needs.
+    """
+    if not path.is_file() or path.suffix.lower() not in (*SUFFIXES, ".json"):
         return False
-    return read_table(path).find(PROBABILITIES) is not None
+    table = read_table(path)
+    if "observationID" in table.columns:
+        raise DataError(f"{path}: has observations of Camtrap DP; {TABLES_OF_RESULTS}")
+    return table.find(PROBABILITIES) is not None
 
 
 def read_results(path: Path) -> tuple[list[Card], int]:

@@ -47,7 +47,19 @@ def path_of(what: str, value: object, error: type[CnnfastError] = ConfigError) -
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str) or "\0" in os.fspath(value):
         raise error(f"{what} must be a path (str or pathlib.Path), but is {quoted(value)}")
+    if not os.fspath(value):
+        # which pathlib takes for the current folder
+        raise error(f"{what} must be a path, but is an empty text; '.' names the current folder")
     return Path(value)
+
+
+def has_any(value: object, *names: str) -> bool:
+    """Return whether a value has one of these attributes; looking for them may raise anything."""
+    try:
+        return any(hasattr(value, name) for name in names)
+    # attributes may be third-party code
+    except Exception:
+        return False
 
 
 def whole(name: str, value: object, least: int, most: int = LARGEST, error: type[CnnfastError] = ConfigError) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from cnnfast.errors import ConfigError
+from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats import detect
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.weights import safetensors, torch
 from cnnfast.ops import Array
+from cnnfast.runtime.arguments import path_of
 
 
 def load_weights(path: str | os.PathLike[str], key: str | None = None) -> dict[str, Array]:
@@ -40,10 +40,11 @@ def load_weights(path: str | os.PathLike[str], key: str | None = None) -> dict[s
     """
     if key is not None and not isinstance(key, str):
         raise ConfigError(f'key must be a text such as "model" or "ema.state_dict", but is {key!r:.80}')
+    path = path_of("the file of weights", path, ModelFileError)
     entry = detect(path)
     with error_context(path):
         if entry is torch.FORMAT:
-            return torch.load(Path(path), key)[0]
+            return torch.load(path, key)[0]
         if entry is safetensors.FORMAT or entry.name == "cnnfast":
-            return safetensors.load(Path(path), key)
+            return safetensors.load(path, key)
         raise ConfigError(f"is a file of the format {entry.name}, not of weights alone; read it with Network.load")

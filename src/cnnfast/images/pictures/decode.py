@@ -21,6 +21,7 @@ from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
+from cnnfast.runtime.arguments import instance, quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,6 +63,7 @@ def read_picture(picture: Picture, preprocess: Preprocess) -> Bytes:
     >>> read_picture(file.getvalue(), Preprocess(size=(2, 2)))[0, 0]
     array([255,   0,   0], dtype=uint8)
     """
+    a_rule(preprocess)
     with open_picture(picture) as file:
         return decode_file(file, name_of(picture), preprocess)
 
@@ -90,6 +92,9 @@ def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
     >>> fit_images(np.zeros((5, 28, 28, 1), np.uint8), Preprocess(size=(32, 32))).shape
     (5, 32, 32, 3)
     """
+    a_rule(preprocess)
+    if not isinstance(images, np.ndarray):
+        raise InputError(f"images to fit must be an array of uint8, (N, H, W, C), but got {quoted(images)}")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3, 4) or 0 in images.shape[1:]:
         raise InputError(
             f"images to fit must be uint8 of shape (N, H, W, C) with C of 1, 3 or 4, "
@@ -101,6 +106,11 @@ def fit_images(images: Bytes, preprocess: Preprocess) -> Bytes:
     for image, target in zip(images, fitted, strict=True):
         target[...] = fit(_from_array(image, preprocess), preprocess)
     return fitted
+
+
+def a_rule(preprocess: object) -> None:
+    """Raise `ConfigError` unless this is a rule by which pictures become input."""
+    instance("preprocess", preprocess, Preprocess, "such as net.preprocess or Preprocess(size=(32, 32))")
 
 
 def _from_array(image: Bytes, preprocess: Preprocess) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cnnfast.errors import PictureError
 from cnnfast.images.pictures.ahead import OpenedAhead, ReadAhead
-from cnnfast.images.pictures.decode import decode_file
+from cnnfast.images.pictures.decode import a_rule, decode_file
 from cnnfast.images.pictures.rule import Bytes
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import many, path_of
@@ -54,6 +54,7 @@ def read_pictures(
     ...     print(path, "->", picture)
     missing.png -> missing.png: no such file
     """
+    a_rule(preprocess)
     return _read_ahead(iter(many("paths", paths)), preprocess, decide(workers)[0])
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cnnfast.errors import ConfigError
+from cnnfast.runtime.arguments import quoted
 
 DEFAULT = 89_478_485
 """The level at which Pillow starts to warn of decompression bombs."""
@@ -64,7 +65,7 @@ def get_max_pixels() -> int:
 
 def _checked(n: object) -> int:
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= LARGEST:
-        raise ConfigError(f"max_pixels must be an integer from 1 to {LARGEST}, but is {n!r:.40}")
+        raise ConfigError(f"max_pixels must be an integer from 1 to {LARGEST}, but is {quoted(n)}")
     return n
 
 
