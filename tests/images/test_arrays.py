@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from cnnfast import GraphError, InputError, Network, Preprocess
 from cnnfast.layers import Flatten, GlobalAvgPool, Identity, Linear
 

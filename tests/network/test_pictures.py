@@ -170,8 +170,8 @@ def test_a_result_that_is_not_a_number_is_an_error_in_its_record() -> None:
         (np.zeros((5, 30, 40, 7), np.uint8), "with c of 1, 3 or 4, but the shape is"),
         (np.zeros((0, 40, 3), np.uint8), "the shape is"),
         (np.zeros((30, 40, 3), np.int64), r"dtype is int64.*astype\('uint8'\)"),
-        (None, "must be several, such as a list, but is None"),
-        ({"a": 1}, "must be several"),
+        (None, "classify takes a path, a folder.*but got None"),
+        ({"a": 1}, "classify takes a path, a folder"),
         ([[1.0], [2.0, 3.0]], "cannot be read as an array"),
     ],
 )
