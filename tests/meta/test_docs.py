@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
-from cnnfast import list_models
 from cnnfast.cli import COMMANDS
 from cnnfast.runtime.dispatch import kernels
 
@@ -95,13 +93,3 @@ def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
     assert command[1].startswith("python3 -m venv .venv && ")
     assert command[1].endswith("pytest")
     assert "grep -A 2 '^<!-- tests -->$' README.md" in (ROOT / ".ci" / "run").read_text()
-
-
-def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
-    for name in re.findall(r'Network\.load\("([\w-]+)"\)', code):
-        if name not in list_models():
-            pytest.skip(f"{name} is not in models/ yet")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(textwrap.dedent(code), "README.md", "exec"), {})
-    assert (tmp_path / "own.safetensors").is_file()
