@@ -1,10 +1,12 @@
 """Measure images per second of CPU over Arrow and Spark, next to a plain loop: what moving pictures costs.
 
-    python bench/bench_cluster.py --pixels PIXELS.npy --pictures FOLDER
+    python bench/bench_cluster.py pixels --pixels PIXELS.npy
+    python bench/bench_cluster.py photographs --pictures FOLDER
 
 PIXELS are uint8 images (N, 32, 32, 3), FOLDER has photographs. CPU seconds are those of this process and of all that it
-has started: the JVM, the daemon and the workers of Python. Every way has one round to warm up; then they take turns,
-and the best round counts. Writes bench/results/cluster.json.
+has started: the JVM, the daemon and the workers of Python. The first rounds are not counted, because Java compiles what
+it runs for as long as it runs: they end when it has little left to compile. Then the ways take turns, and the best
+round of each counts. Each part takes under a minute, and replaces what bench/results/cluster.json holds of it.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +25,14 @@ from typing import Any
 import machine
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
+from pyspark.ml.functions import predict_batch_udf
 
 from cnnfast import Network
 from cnnfast.arrow import Classifier
 from cnnfast.arrow.sources import Source
 from cnnfast.images.pictures.files import find_pictures
+from cnnfast.spark import SETTINGS, classify, pack_pictures, predict_batch_fn, read_pictures
 
 RESULTS = machine.FOLDER / "results" / "cluster.json"
 SIZE = (32, 32, 3)
@@ -59,30 +63,58 @@ def cpu_seconds() -> float:
     return sum(sum(map(int, fields[11:15])) for fields, _ in tree().values()) / TICKS
 
 
-def worker_mebibytes() -> float:
-    """Return the most memory that a worker of Python has ever had: a child of the daemon."""
+def compiling_seconds() -> float:
+    """Return what the compilers of the JVM have used: CPU of the tree that a longer run would not need again."""
+    ticks = 0
+    for pid in tree():
+        for thread in Path(f"/proc/{pid}/task").glob("*"):
+            try:
+                name, _, rest = (thread / "stat").read_text().partition("(")[2].rpartition(")")
+            except OSError:
+                continue
+            if name.startswith(("C1 Compiler", "C2 Compiler")):
+                ticks += sum(map(int, rest.split()[11:13]))
+    return ticks / TICKS
+
+
+def worker_memory() -> dict[str, int]:
+    """Return MiB of the worker of Python, a child of the daemon, that has ever had the most; USS is its alone."""
     processes = tree()
     daemons = {pid for pid, (_, command) in processes.items() if b"pyspark.daemon" in command}
-    peaks = [0.0]
-    for pid in daemons:
-        if int(processes[pid][0][1]) in daemons:
-            status = Path(f"/proc/{pid}/status").read_text()
-            peaks.append(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
-    return max(peaks)
+    found = [_memory_of(pid) for pid in daemons if int(processes[pid][0][1]) in daemons]
+    return max(found, key=lambda one: one["peak"], default={})
 
 
-def measure(ways: Ways, rounds: int) -> dict[str, float]:
-    """Return images per second of CPU."""
+def _memory_of(pid: int) -> dict[str, int]:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text() + Path(f"/proc/{pid}/status").read_text()
+    sizes = {name: int(kib) for name, kib in re.findall(r"^(\w+):\s+(\d+) kB", lines, re.MULTILINE)}
+    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
+    kibs = {"peak": sizes["VmHWM"], "rss": sizes["Rss"], "pss": sizes["Pss"], "uss": private}
+    return {name: kib // 1024 for name, kib in kibs.items()}
+
+
+def measure(ways: Ways, warm: int, rounds: int) -> dict[str, dict[str, Any]]:
+    """Return for each way images per second of CPU, what its first round cost more, and the memory of a worker then."""
+    found: dict[str, dict[str, Any]] = {name: {"images": count} for name, (count, _) in ways.items()}
     best = dict.fromkeys(ways, float("inf"))
-    for turn in range(rounds + 1):
-        for name, (_, run) in ways.items():
-            before = cpu_seconds()
+    for turn in range(warm + rounds):
+        for name, (count, run) in ways.items():
+            before, compiled = cpu_seconds(), compiling_seconds()
             run()
-            used = cpu_seconds() - before
-            if turn:
-                best[name] = min(best[name], used)
-            print(f"{turn or 'warm-up':>8}  {name:45} {ways[name][0] / used:10,.0f}/s", flush=True)
-    return {name: round(ways[name][0] / seconds, 1) for name, seconds in best.items()}
+            used, compiled = cpu_seconds() - before, compiling_seconds() - compiled
+            if turn == 0:
+                found[name]["first_seconds"] = used
+                if memory := worker_memory():
+                    found[name]["worker_mebibytes"] = memory
+            if turn >= warm and used < best[name]:
+                best[name] = used
+                found[name]["compiling_share"] = round(compiled / used, 3)
+            kind = "warm-up" if turn < warm else "counted"
+            print(f"{kind}  {name:40} {count / used:10,.0f}/s, compilers {compiled / used:.0%}", flush=True)
+    for name, way in found.items():
+        way["per_cpu_second"] = round(way["images"] / best[name], 1)
+        way["first_seconds"] = round(way["first_seconds"], 2)
+    return found
 
 
 def session() -> Any:
@@ -101,119 +133,129 @@ def consume(df: Any) -> None:
     df.write.format("noop").mode("overwrite").save()
 
 
-def plain(net: Network, pixels: np.ndarray, repeat: int) -> None:
-    for start in [*range(0, len(pixels), 256)] * repeat:
+def with_settings(spark: Any, run: Callable[[], Any]) -> None:
+    """Run with the settings that cnnfast recommends; all else runs with those of Spark."""
+    for name, value in SETTINGS.items():
+        spark.conf.set(name, value)
+    try:
+        run()
+    finally:
+        for name in SETTINGS:
+            spark.conf.unset(name)
+
+
+def moved(table: Any, columns: Sequence[str]) -> Any:
+    """Return a data frame for which pictures are moved to a worker of Python, which does nothing with them."""
+    return table.select(*columns).mapInArrow(lambda batches: (batch.slice(0, 0) for batch in batches), table.schema)
+
+
+def plain(net: Network, pixels: np.ndarray) -> None:
+    for start in range(0, len(pixels), 256):
         net.predict_proba(pixels[start : start + 256], threads=1)
 
 
-def streamed(path: Path, net: Network, repeat: int, **options: Any) -> None:
-    for _ in range(repeat):
-        rows = Source(path)
-        for _ in Classifier(net, column="content", threads=1, **options).stream(rows.pieces(["content"])):
-            pass
+def streamed(path: Path, net: Network, **options: Any) -> None:
+    rows = Source(path)
+    for _ in Classifier(net, column="content", threads=1, **options).stream(rows.pieces(["content"])):
+        pass
 
 
-def scanned(path: Path, repeat: int) -> None:
-    for _ in range(repeat):
-        for _ in pyarrow.dataset.dataset(path).scanner(columns=["content"], use_threads=False).to_batches():
-            pass
+def pixel_ways(spark: Any, folder: Path, name: str, pixels: np.ndarray, times: int) -> Ways:
+    """Return the ways over small images, whose pixels are in Parquet; Spark reads them several times in a round."""
+    net, path = Network.load(name), folder / "pixels.parquet"
+    raw = pa.table({"content": pa.array([image.tobytes() for image in pixels])})
+    pq.write_table(raw, path, row_group_size=5_000, compression="none", use_dictionary=False)
+    table = spark.read.parquet(*[str(path)] * times)
+    make = predict_batch_fn(spark, net, probabilities=True, pixels=SIZE)
+    udf = predict_batch_udf(make, return_type=make.return_type, batch_size=256)
+    by_spark = partial(consume, classify(table, net, keep=[], pixels=SIZE, probabilities=True))
+    one, all_of_them = len(pixels), len(pixels) * times
+    return {
+        "one process": (one, partial(plain, net, pixels)),
+        "Arrow, Parquet": (one, partial(streamed, path, net, pixels=SIZE)),
+        "Spark, SETTINGS": (all_of_them, partial(with_settings, spark, by_spark)),
+        "Spark": (all_of_them, by_spark),
+        "Spark, moved only": (all_of_them, partial(consume, moved(table, ["content"]))),
+        "Spark, predict_batch_fn": (all_of_them, partial(consume, table.select(udf("content")))),
+    }
 
 
-def pixel_ways(spark: Any, folder: Path, pixels: np.ndarray, repeat: int) -> Ways:
-    """Return the ways over small images, whose pixels are in Parquet."""
-    from pyspark.ml.functions import predict_batch_udf
-
-    from cnnfast.spark import classify, predict_batch_fn
-
-    found: Ways = {}
-    sizes = {"cifar10-cs61c": (pixels, repeat), "cifar10-resnet": (pixels[: len(pixels) // 10], 1)}
-    for name, (some, times) in sizes.items():
-        net, path, count = Network.load(name), folder / f"{name}.parquet", len(some) * times
-        raw = pa.table({"content": pa.array([image.tobytes() for image in some])})
-        pq.write_table(raw, path, row_group_size=5_000, compression="none", use_dictionary=False)
-        table = spark.read.parquet(*[str(path)] * times)
-        make = predict_batch_fn(spark, net, probabilities=True, pixels=SIZE)
-        udf = predict_batch_udf(make, return_type=make.return_type, batch_size=256)
-        for way, run in {
-            "plain": partial(plain, net, some, times),
-            "reading with pyarrow.dataset alone": partial(scanned, path, times),
-            "Arrow, Parquet": partial(streamed, path, net, times, pixels=SIZE),
-            "Spark, Parquet": partial(consume, classify(table, net, keep=[], pixels=SIZE, probabilities=True)),
-            "Spark, predict_batch_udf": partial(consume, table.select(udf("content"))),
-        }.items():
-            found[f"{name}: {way}"] = count, run
-    few = pixels[:3_000]
-    shorts = pa.array(list(few.reshape(len(few), -1)), pa.list_(pa.uint8()))
+def list_ways(spark: Any, folder: Path, pixels: np.ndarray) -> Ways:
+    """Return the way that the manual of predict_batch_udf shows: pixels as arrays of smallint."""
+    net = Network.load("cifar10-cs61c")
+    shorts = pa.array(list(pixels.reshape(len(pixels), -1)), pa.list_(pa.uint8()))
     pq.write_table(pa.table({"content": shorts}), folder / "shorts.parquet")
-    make = predict_batch_fn(spark, "cifar10-cs61c", probabilities=True)
+    make = predict_batch_fn(spark, net, probabilities=True)
     shapes = [[int(np.prod(SIZE))]]
     udf = predict_batch_udf(make, return_type=make.return_type, batch_size=256, input_tensor_shapes=shapes)
     lists = spark.read.parquet(str(folder / "shorts.parquet")).select(udf("content"))
-    found["cifar10-cs61c: Spark, predict_batch_udf on array<short>"] = len(few), partial(consume, lists)
-    return found
+    return {
+        "one process": (len(pixels), partial(plain, net, pixels)),
+        "Spark, predict_batch_fn": (len(pixels), partial(consume, lists)),
+    }
 
 
-def picture_ways(spark: Any, folder: Path, files: list[Path]) -> Ways:
+def picture_ways(spark: Any, folder: Path, files: list[Path], times: int) -> Ways:
     """Return the ways over photographs, as files and packed."""
-    from pyspark.ml.functions import predict_batch_udf
-
-    from cnnfast.spark import classify, pack_pictures, predict_batch_fn, read_pictures
-
     net = Network.load("cifar10-cs61c")
     linked = folder / "photographs"
     linked.mkdir()
     for number, file in enumerate(files):
         (linked / f"{number:06}{file.suffix}").symlink_to(file.resolve())
-    paths = sorted(linked.iterdir())
-    packed = pack_pictures(read_pictures(spark, linked), folder / "packed.parquet")
+    paths, target = sorted(linked.iterdir()), folder / "packed.parquet"
+    pack_pictures(read_pictures(spark, linked), target)
+    table = spark.read.parquet(*[str(target)] * times)
     make = predict_batch_fn(spark, net)
     udf = predict_batch_udf(make, return_type=make.return_type, batch_size=256)
-    ways: dict[str, Callable[[], Any]] = {
-        "files, Network.stream": lambda: list(net.stream(paths, threads=1)),
-        "Arrow, Parquet": lambda: streamed(folder / "packed.parquet", net, 1),
-        "Spark, Parquet": lambda: consume(classify(packed, net)),
-        "Spark, binaryFile": lambda: consume(classify(read_pictures(spark, linked), net)),
-        "Spark, predict_batch_udf": lambda: consume(packed.select("path", udf("content"))),
+    by_spark = partial(consume, classify(table, net))
+    one, all_of_them = len(paths), len(paths) * times
+    return {
+        "one process": (one, lambda: list(net.stream(paths, threads=1))),
+        "Arrow, Parquet": (one, partial(streamed, target, net)),
+        "Spark, SETTINGS": (all_of_them, partial(with_settings, spark, by_spark)),
+        "Spark": (all_of_them, by_spark),
+        "Spark, moved only": (all_of_them, partial(consume, moved(table, table.columns))),
+        "Spark, binaryFile": (one, lambda: consume(classify(read_pictures(spark, linked), net))),
+        "Spark, predict_batch_fn": (all_of_them, partial(consume, table.select("path", udf("content")))),
     }
-    return {f"photographs: {name}": (len(paths), run) for name, run in ways.items()}
 
 
-def ratios(rates: dict[str, float]) -> dict[str, float]:
-    """Return what is promised: each way against the plain loop, or the stream of files, of its network."""
-    found = {}
-    for name, rate in rates.items():
-        head, _, way = name.partition(": ")
-        base = rates.get(f"{head}: plain") or rates.get(f"{head}: files, Network.stream")
-        if base and way and rate != base:
-            found[name] = round(rate / base, 3)
-    return found
+PARTS: dict[str, Callable[..., Ways]] = {
+    "pixels": lambda spark, folder, args: pixel_ways(spark, folder, "cifar10-cs61c", load(args, 20_000), 4),
+    "resnet": lambda spark, folder, args: pixel_ways(spark, folder, "cifar10-resnet", load(args, 600), 4),
+    "lists": lambda spark, folder, args: list_ways(spark, folder, load(args, 3_000)),
+    "photographs": lambda spark, folder, args: picture_ways(spark, folder, photographs(args, 1_500), 2),
+}
+"""What is measured together."""
+
+
+def load(args: argparse.Namespace, count: int) -> np.ndarray:
+    return np.load(args.pixels)[:count]
+
+
+def photographs(args: argparse.Namespace, count: int) -> list[Path]:
+    return [Path(path) for path in find_pictures([args.pictures])][:count]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pixels", type=Path, required=True)
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--repeat", type=int, default=6, help="how often the pixels are read in a round")
-    parser.add_argument("--photographs", type=int, default=2_000)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--pixels", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--warm", type=int, default=4, help="rounds that do not count")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    pixels = np.load(args.pixels)
-    files = [Path(path) for path in find_pictures([args.pictures])][: args.photographs]
+    if getattr(args, needed := "pictures" if args.part == "photographs" else "pixels") is None:
+        parser.error(f"{args.part} needs --{needed}")
     spark = session()
     with tempfile.TemporaryDirectory() as name:
-        ways = pixel_ways(spark, Path(name), pixels, args.repeat) | picture_ways(spark, Path(name), files)
-        rates = measure(ways, args.rounds)
-        peak = worker_mebibytes()
-    result = {
-        **machine.facts(),
-        "packages": machine.versions(("pyspark", "pyarrow", "pandas", "numpy", "Pillow")),
-        "images_per_cpu_second": rates,
-        "ratios": ratios(rates),
-        "worker_mebibytes": round(peak),
-    }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+        ways = measure(PARTS[args.part](spark, Path(name), args), args.warm, args.rounds)
     spark.stop()
+    packages = machine.versions(("pyspark", "pyarrow", "pandas", "numpy", "Pillow"))
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results[args.part] = {**machine.facts(), "packages": packages, "ways": ways}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    print(json.dumps(results[args.part], indent=2))
 
 
 if __name__ == "__main__":
