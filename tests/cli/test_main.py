@@ -45,6 +45,24 @@ def test_version(run):
     assert run("--version") == (0, f"cnnfast {cnnfast.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "there is not enough memory; --threads 1"),
+        (MemoryError("no memory for arenas of 5 bytes"), "not enough memory (no memory for arenas of 5 bytes); --thr"),
+        (RuntimeError("can't start new thread"), "the system gives no more threads"),
+    ],
+)
+def test_what_the_system_does_not_give_is_one_line(error, said, run, monkeypatch):
+    def fails(args: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr("cnnfast.cli.info.run", fails)
+    result = run("info")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert said in result.err
+
+
 @pytest.mark.parametrize("words", [("find", "cat", ""), ("find", "cat", ".", "--move-to="), ("evaluate", "", "")])
 def test_an_empty_argument_is_not_the_current_folder(words, run, tmp_path, monkeypatch):
     """As of a shell whose variable is not set: ``cnnfast find cat "$FOLDER" --move-to "$OTHER"``."""

@@ -78,6 +78,8 @@ examples:
 
 each command explains itself: cnnfast COMMAND --help"""
 
+LESS_AT_A_TIME = "--threads 1 and a smaller --batch need less, where the command has them"
+
 OK, SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 """Exit statuses; the last two are what a shell reports for programs that end by SIGINT and SIGPIPE."""
 
@@ -109,6 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MemoryError as error:
+        return _complain(f"there is not enough memory{(error.args and f' ({error})') or ''}; {LESS_AT_A_TIME}")
+    except RuntimeError as error:
+        # Python has no class of its own for this
+        if "start new thread" not in str(error):
+            raise
+        return _complain(f"the system gives no more threads, by a limit of processes or of memory; {LESS_AT_A_TIME}")
     except KeyboardInterrupt:
         print("cnnfast: interrupted", file=sys.stderr)
         return INTERRUPTED
