@@ -84,7 +84,7 @@ def test_curl(server: Served, tmp_path: Path) -> None:
 
     one = run("--data-binary", f"@{file}", f"{server.address}/classify?top=2")
     form = run("--form", f"x=@{file}", "--form", f"y=@{file}", f"{server.address}/classify?top=2")
-    assert form["results"] == [{key: one[key] for key in ("labels", "unsure")}] * 2
+    assert form["results"] == [{key: one[key] for key in ("labels", "unsure", "unknown")}] * 2
     large = tmp_path / "large"
     large.write_bytes(bytes(8 << 20))
     # with and without waiting for 100 Continue

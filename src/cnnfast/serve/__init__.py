@@ -7,6 +7,7 @@ around it, which ``cnnfast serve`` runs and other programs can mount; it needs `
 `work`            what a caller waits for, and how a batch of it is computed
 `batcher`         the queue between callers and the thread that computes
 `deadlines`       until when they wait
+`known`           which of them get told what is unlike the images learned from
 `limits`          what a request may take
 `exchange`        one request and its answer
 `routes`          addresses

@@ -26,6 +26,7 @@ from cnnfast.serve.exchange import (
     json_answer,
 )
 from cnnfast.serve.inference import infer, model_metadata, server_metadata
+from cnnfast.serve.known import batcher_for
 from cnnfast.serve.limits import Limits
 from cnnfast.serve.metrics import ServeMetrics
 from cnnfast.serve.openapi import description
@@ -87,7 +88,7 @@ class Application:
 
         def batcher(name: str, net: Network) -> Batcher:
             report = self.metrics.reporter(name)
-            return Batcher(net, batch=batch, waiting=waiting, timeout=timeout, threads=threads, report=report)
+            return batcher_for(net, batch=batch, waiting=waiting, timeout=timeout, threads=threads, report=report)
 
         self.models = ServedModels(loaded, batcher, unsure)
         self.metrics.watch(self.models.batchers)

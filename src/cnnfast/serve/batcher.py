@@ -75,6 +75,9 @@ class Batcher:
     (10,)
     """
 
+    judges = False
+    """Whether a row has one more number: 1 if the image is unlike what the network has learned from, else 0."""
+
     def __init__(
         self,
         network: Network | str | PathLike[str],

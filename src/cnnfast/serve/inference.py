@@ -24,6 +24,7 @@ from cnnfast.serve.tensors import (
     PICTURES,
     PIXELS,
     TEXT,
+    TRUTH,
     VALUES,
     TensorSpec,
     array_of_binary,
@@ -40,7 +41,7 @@ VERSION = "1"
 """Of every model: what is served never changes."""
 
 HEADER_LENGTH = "inference-header-content-length"
-PROBABILITIES, LABEL = "probabilities", "label"
+PROBABILITIES, LABEL, UNKNOWN = "probabilities", "label", "unknown"
 TAKEN = ("", JSON, "application/octet-stream", "application/x-www-form-urlencoded")
 LARGE_JSON = 1 << 16
 """Bytes of JSON from which on it is parsed in another thread."""
@@ -70,7 +71,7 @@ def model_metadata(model: ServedModel) -> HttpAnswer:
             "versions": [VERSION],
             "platform": "cnnfast",
             "inputs": [spec.to_dict() for spec in inputs_of(net)],
-            "outputs": [spec.to_dict() for spec in outputs_of(net)],
+            "outputs": [spec.to_dict() for spec in outputs_of(model)],
         }
     )
 
@@ -84,13 +85,15 @@ def inputs_of(net: Network) -> list[TensorSpec]:
     return [TensorSpec(PIXELS, BYTE, (-1, *rule.size, rule.channel_count)), values, TensorSpec(PICTURES, TEXT, (-1,))]
 
 
-def outputs_of(net: Network) -> list[TensorSpec]:
+def outputs_of(model: ServedModel) -> list[TensorSpec]:
     """Return what comes back."""
+    net = model.network
     positions = net.answer_shape
-    return [
+    outputs = [
         TensorSpec(PROBABILITIES, FLOAT, (-1, *positions, len(net.classes_))),
         TensorSpec(LABEL, TEXT, (-1, *positions)),
     ]
+    return [*outputs, TensorSpec(UNKNOWN, TRUTH, (-1,))] if model.batcher.judges else outputs
 
 
 async def infer(exchange: Exchange, model: ServedModel, metrics: ServeMetrics) -> HttpAnswer:
@@ -104,9 +107,9 @@ async def infer(exchange: Exchange, model: ServedModel, metrics: ServeMetrics) -
     else:
         body = await exchange.body()
     if len(body) > LARGE_JSON and length is None:
-        request = await asyncio.to_thread(read_request, body, length, model.network)
+        request = await asyncio.to_thread(read_request, body, length, model)
     else:
-        request = read_request(body, length, model.network)
+        request = read_request(body, length, model)
     if request.images is not None:
         rows = await exchange.result(model.batcher.submit((), request.images, len(request.images)))
     else:
@@ -128,7 +131,7 @@ def _header_length(text: str) -> int | None:
     return int(text)
 
 
-def read_request(body: bytes, length: int | None, net: Network) -> InferRequest:
+def read_request(body: bytes, length: int | None, model: ServedModel) -> InferRequest:
     """Read a request of which the first ``length`` bytes are JSON, or all of them.
 
     Raises
@@ -140,14 +143,15 @@ def read_request(body: bytes, length: int | None, net: Network) -> InferRequest:
         raise RequestError(400, f"{HEADER_LENGTH} says {length} bytes, but the body has {len(body)}")
     stated = mapping_of(read_json(body if length is None else body[:length]), "the request")
     binary = memoryview(b"" if length is None else body)[length or 0 :]
-    inputs = stated.get("inputs")
+    inputs, specs = stated.get("inputs"), inputs_of(model.network)
     if not isinstance(inputs, list) or len(inputs) != 1:
-        raise RequestError(400, f"inputs must be a list of one of {_spelled(inputs_of(net))}")
+        raise RequestError(400, f"inputs must be a list of one of {_spelled(specs)}")
     identity = stated.get("id")
     if identity is not None and not isinstance(identity, str):
         raise RequestError(400, "id must be a text")
-    pictures, images = _input(mapping_of(inputs[0], "an input"), binary, inputs_of(net))
-    return InferRequest(identity, pictures, images, _outputs(stated))
+    pictures, images = _input(mapping_of(inputs[0], "an input"), binary, specs)
+    names = (PROBABILITIES, LABEL, UNKNOWN) if model.batcher.judges else (PROBABILITIES, LABEL)
+    return InferRequest(identity, pictures, images, _outputs(stated, names))
 
 
 def _input(
@@ -174,19 +178,19 @@ def _input(
     return None, array_of_binary(spec, shape, binary)
 
 
-def _outputs(stated: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+def _outputs(stated: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
     parameters = mapping_of(stated.get("parameters", {}), "parameters")
     is_binary = _flag(parameters, "binary_data_output", False)
     wanted = stated.get("outputs")
     if wanted is None or wanted == []:
-        return (PROBABILITIES, is_binary), (LABEL, is_binary)
+        return tuple((name, is_binary) for name in names)
     if not isinstance(wanted, list):
         raise RequestError(400, "outputs must be a list")
     found: list[tuple[str, bool]] = []
     for output in wanted:
         name = mapping_of(output, "an output").get("name")
-        if name not in (PROBABILITIES, LABEL) or name in dict(found):
-            raise RequestError(400, f"outputs are {PROBABILITIES} and {LABEL}, each once at most")
+        if name not in names or name in dict(found):
+            raise RequestError(400, f"outputs are {' and '.join(names)}, each once at most")
         settings = mapping_of(output.get("parameters", {}), "parameters of an output")
         if settings.get("classification"):
             raise RequestError(400, "the extension for classification is unknown here; /classify ranks labels")
@@ -202,8 +206,11 @@ def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def _answer(model: ServedModel, request: InferRequest, rows: Array) -> HttpAnswer:
-    values = {PROBABILITIES: rows, LABEL: model.network.classes_[rows.argmax(axis=-1)]}
-    datatypes = {PROBABILITIES: FLOAT, LABEL: TEXT}
+    values: dict[str, Array] = {}
+    if model.batcher.judges:
+        rows, values[UNKNOWN] = rows[:, :-1], rows[:, -1] > 0
+    values |= {PROBABILITIES: rows, LABEL: model.network.classes_[rows.argmax(axis=-1)]}
+    datatypes = {PROBABILITIES: FLOAT, LABEL: TEXT, UNKNOWN: TRUTH}
     outputs: list[bytes] = []
     behind: list[bytes] = []
     for name, is_binary in request.outputs:

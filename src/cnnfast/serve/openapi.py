@@ -7,10 +7,10 @@ from typing import Any
 
 from cnnfast import __version__
 from cnnfast.serve.exchange import JSON
-from cnnfast.serve.inference import HEADER_LENGTH, LABEL, PROBABILITIES
+from cnnfast.serve.inference import HEADER_LENGTH, LABEL, PROBABILITIES, UNKNOWN
 from cnnfast.serve.limits import MAX_JSON_HEADER, Limits
 from cnnfast.serve.served import ServedModels
-from cnnfast.serve.tensors import BYTE, FLOAT, PICTURES, PIXELS, TEXT, VALUES
+from cnnfast.serve.tensors import BYTE, FLOAT, PICTURES, PIXELS, TEXT, TRUTH, VALUES
 
 BINARY = "application/octet-stream"
 
@@ -141,7 +141,15 @@ def _schemas(models: ServedModels) -> dict[str, Any]:
     labels = {"type": "array", "items": {"anyOf": [_ref("Label"), {"type": "array"}]}}
     model = {"enum": list(models.names)}
     judged = {"labels": labels, "unsure": {"type": "boolean"}}
-    tensor = {"name": text, "datatype": {"enum": [BYTE, FLOAT, TEXT]}, "shape": {"type": "array", "items": whole}}
+    unknown = {
+        "type": "boolean",
+        "description": "only where the file of the network says how familiar a known image is",
+    }
+    tensor = {
+        "name": text,
+        "datatype": {"enum": [BYTE, FLOAT, TEXT, TRUTH]},
+        "shape": {"type": "array", "items": whole},
+    }
     parameters = {"type": "object"}
     data = {"type": "array", "items": {}}
     given = {
@@ -149,13 +157,16 @@ def _schemas(models: ServedModels) -> dict[str, Any]:
         "datatype": {"enum": [BYTE, FLOAT, TEXT]},
         "shape": {"type": "array", "items": whole, "minItems": 1},
     }
-    wanted = _object({"name": {"enum": [PROBABILITIES, LABEL]}}, parameters=parameters)
+    wanted = _object({"name": {"enum": [PROBABILITIES, LABEL, UNKNOWN]}}, parameters=parameters)
     return {
         "Error": _object({"error": text}),
         "Label": label,
-        "Classified": _object({"model": model, **judged}),
+        "Classified": _object({"model": model, **judged}, unknown=unknown),
         "ClassifiedParts": _object(
-            {"model": model, "results": {"type": "array", "items": {"anyOf": [_object(judged), _ref("Error")]}}}
+            {
+                "model": model,
+                "results": {"type": "array", "items": {"anyOf": [_object(judged, unknown=unknown), _ref("Error")]}},
+            }
         ),
         "Server": _object({"name": text, "version": text, "extensions": texts}),
         "Live": _object({"live": true}),
@@ -174,7 +185,7 @@ def _schemas(models: ServedModels) -> dict[str, Any]:
             {"inputs": {"type": "array", "items": _object(given, data=data, parameters=parameters), "maxItems": 1}},
             id=text,
             parameters=parameters,
-            outputs={"type": "array", "items": wanted, "maxItems": 2},
+            outputs={"type": "array", "items": wanted, "maxItems": 3},
         ),
         "InferAnswer": _object(
             {

@@ -37,11 +37,14 @@ class ServedModel:
         return self.batcher.network
 
     def answer(self, row: Array, top: int) -> dict[str, Any]:
-        """Return the labels of a picture, and whether the network is unsure of the first."""
+        """Return the labels of a picture, whether the network is unsure of the first, and whether it is unknown."""
+        judged: dict[str, Any] = {}
+        if self.batcher.judges:
+            row, judged = row[:-1], {"unknown": bool(row[-1])}
         labels = ranked(self.network.classes_, row, top)
         # most networks give one answer, whose highest probability is there already
         highest = labels[0]["probability"] if row.ndim == 1 else row.max(axis=-1).min()
-        return {"labels": labels, "unsure": bool(highest < self.unsure)}
+        return {"labels": labels, "unsure": bool(highest < self.unsure), **judged}
 
 
 class ServedModels:

@@ -20,7 +20,7 @@ from cnnfast.serve.limits import MAX_IMAGES
 PIXELS, VALUES, PICTURES = "pixels", "values", "pictures"
 """The inputs, of which a request has one: bytes, floats, or files."""
 
-BYTE, FLOAT, TEXT = "UINT8", "FP32", "BYTES"
+BYTE, FLOAT, TEXT, TRUTH = "UINT8", "FP32", "BYTES", "BOOL"
 """Types of the protocol."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {BYTE: np.dtype(np.uint8), FLOAT: np.dtype("<f4")}
@@ -132,6 +132,8 @@ def binary_of(array: Array) -> bytes:
     """
     if array.dtype.kind == "f":
         return array.astype("<f4", copy=False).tobytes()
+    if array.dtype.kind == "b":
+        return array.tobytes()
     texts = [str(item).encode("utf-8") for item in array.ravel().tolist()]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
@@ -147,7 +149,8 @@ def json_of(array: Array) -> bytes:
     if array.dtype.kind == "f":
         # as text at once: what NumPy writes of a float32 is the shortest number that stands for it, and JSON as well
         return f"[{','.join(map(str, array.astype(np.float32, copy=False).ravel()))}]".encode("ascii")
-    return as_json([str(item) for item in array.ravel().tolist()])
+    items = array.ravel().tolist()
+    return as_json(items if array.dtype.kind == "b" else [str(item) for item in items])
 
 
 def mapping_of(value: Any, what: str) -> Mapping[str, Any]:
