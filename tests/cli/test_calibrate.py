@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -67,7 +69,14 @@ def test_evaluate_shows_errors_and_thresholds_and_draws_the_diagram(
     assert "expected calibration error" in result.out
     assert "red above" in result.out
     assert "\n0.35 " in result.out
-    assert "<svg" in (tmp_path / "report-reliability.svg").read_text()
+    page = report.read_text()
+    assert page.index('class="reliability"') < page.index("<main>")
+    assert not list(tmp_path.glob("*.svg"))
+    run("evaluate", honest, labeled, "--report", tmp_path / "report.png")
+    drawn = (tmp_path / "report-reliability.svg").read_text()
+    images = sum(int(n) for n in re.findall(r"<title>(\d+) images: ", drawn))
+    assert images == 2 * json.loads(run("evaluate", honest, labeled, "--json").out)["images"]
+    ElementTree.fromstring(drawn)
 
 
 def test_a_threshold_is_chosen_with_labeled_images_and_written_down(

@@ -21,6 +21,7 @@ from cnnfast.images.preprocess import Array
 from cnnfast.network.stream import prefetched
 from cnnfast.report.scores import Scores
 from cnnfast.report.tile import Tile
+from cnnfast.runtime.outputs import replacing
 from cnnfast.runtime.tables import aligned
 from cnnfast.runtime.threads import threads_or_default
 
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="FILE",
-        help="draw the most confident mistakes, as .png or .html, and a reliability diagram next to it",
+        help="draw the most confident mistakes and a reliability diagram: an .html page, or .png with .svg next to it",
     )
     options.add_split(parser)
     options.add_max_pixels(parser)
@@ -92,9 +93,21 @@ def run(args: argparse.Namespace) -> int:
         print(as_text(scores, dataset), "", *honesty.lines(None if wanted is None else names[wanted]), sep="\n")
     log(*failures.lines())
     if gallery is not None:
-        log(gallery.write(f"{scores.total - scores.right:,} mistakes in {dataset.name}"))
-        log(honesty.write(args.report, Path(args.model).stem))
+        title = f"{scores.total - scores.right:,} mistakes in {dataset.name}"
+        _write_report(args.report, gallery, title, honesty.diagram(Path(args.model).stem))
     return SOME_FAILED if failures.count else OK
+
+
+def _write_report(report: Path, gallery: Gallery, title: str, diagram: str) -> None:
+    """Write the mistakes and the reliability diagram: one page, or a picture with the diagram in a file next to it."""
+    if report.suffix.lower() == ".html":
+        log(gallery.write(title, figure=diagram))
+        return
+    log(gallery.write(title))
+    diagram_file = report.with_name(f"{report.stem}-reliability.svg")
+    with replacing(diagram_file) as file:
+        file.write(diagram.encode())
+    log(f"reliability diagram: {diagram_file}")
 
 
 def _count(scores: Scores, batch: Batch, probabilities: Array) -> None:

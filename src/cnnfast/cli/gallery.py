@@ -47,12 +47,15 @@ class Gallery:
         else:
             heapq.heappushpop(self._heap, entry)
 
-    def write(self, title: str, review: Path | None = None) -> str:
-        """Draw the sheet, the most confident picture first, and return a line about it; a page may link to another."""
+    def write(self, title: str, review: Path | None = None, figure: str = "") -> str:
+        """Draw the sheet, the most confident picture first, and return a line about it.
+
+        A page may link to another, and begin with a figure.
+        """
         tiles = [tile for _, _, tile in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
         shown = f"; the {len(tiles)} most confident of {self._seen:,} are shown" if self._seen > len(tiles) else ""
         link = None if review is None else (source_of(review, _folder(self._path)), "look at the doubtful ones")
-        contact_sheet(tiles, self._path, title + shown, link)
+        contact_sheet(tiles, self._path, title + shown, link, figure)
         return f"contact sheet: {self._path}{shown}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from cnnfast.calibration.measures import Reliability
 from cnnfast.calibration.thresholds import SHOWN, AtThreshold, at
 from cnnfast.images.preprocess import Array
-from cnnfast.report.reliability import write_diagram
+from cnnfast.report.reliability import diagram
 from cnnfast.runtime.tables import aligned
 
 
@@ -65,13 +64,11 @@ class Honesty:
         rows = [(what, "found", "precision", "95 % certain", "recall"), *map(_row, self.thresholds())]
         return [about, "", *aligned(rows)]
 
-    def write(self, report: Path, title: str) -> str:
-        """Draw the reliability diagram next to the report, and return a line about it."""
-        path = report.with_name(f"{report.stem}-reliability.svg")
+    def diagram(self, title: str) -> str:
+        """Return the reliability diagram as SVG."""
         found = self.reliability
         about = f"expected calibration error {found.calibration_error:.3f}, {found.images:,} images"
-        write_diagram(path, found.rows(), title, about)
-        return f"reliability diagram: {path}"
+        return diagram(found.rows(), title, about)
 
 
 def _row(row: AtThreshold) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ h1 { font-size: 1.4rem; font-weight: 600; margin: 0 0 .4rem }
 .legend { color: var(--faint); margin: 0 0 1.4rem; display: flex; gap: 1.6rem }
 .legend i { display: inline-block; width: .9em; height: .9em; border-radius: 3px; margin-right: .5em;
   vertical-align: -.08em; background: var(--mark) }
+.figure { margin: 0 0 1.4rem }
 main { display: grid; grid-template-columns: repeat(auto-fill, 170px); gap: 1rem }
 figure { margin: 0; width: 170px }
 figure img { display: block; width: 160px; height: 160px; border: 5px solid var(--mark); border-radius: 4px;
@@ -41,14 +42,15 @@ small.wrong { color: #d55e00 }
 """
 
 
-def page(tiles: Sequence[Tile], title: str, link: tuple[str, str] | None = None) -> str:
-    """Return the page; a link is an address and its text."""
+def page(tiles: Sequence[Tile], title: str, link: tuple[str, str] | None = None, figure: str = "") -> str:
+    """Return the page; a link is an address and its text, a figure the SVG that comes first."""
     further = "" if link is None else f'<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>\n'
+    drawn = figure and f'<div class="figure">{figure}</div>\n'
     legend = "".join(_legend_entry(mark, tiles) for mark in marks_in_use(tiles))
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
-        f'<h1>{escape(title)}</h1>\n<p class="legend">{legend}</p>\n{further}<main>\n'
+        f'<h1>{escape(title)}</h1>\n<p class="legend">{legend}</p>\n{further}{drawn}<main>\n'
         f"{''.join(map(_figure, tiles))}</main>\n</html>\n"
     )
 

@@ -14,7 +14,11 @@ SUFFIXES = (".png", ".html")
 
 
 def contact_sheet(
-    tiles: Sequence[Tile], path: str | PathLike[str], title: str = "", link: tuple[str, str] | None = None
+    tiles: Sequence[Tile],
+    path: str | PathLike[str],
+    title: str = "",
+    link: tuple[str, str] | None = None,
+    figure: str = "",
 ) -> None:
     """Write a sheet of pictures: a PNG, or an HTML page with the pictures inside, depending on the suffix.
 
@@ -27,6 +31,8 @@ def contact_sheet(
     title : str, optional
     link : (str, str), optional
         An address and its text, for an HTML page.
+    figure : str, optional
+        An SVG, for an HTML page.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def contact_sheet(
     else:
         from cnnfast.report.html import page
 
-        text = page(tiles, title, link).encode("utf-8", "backslashreplace")
+        text = page(tiles, title, link, figure).encode("utf-8", "backslashreplace")
         with replacing(path) as file:
             file.write(text)
 
