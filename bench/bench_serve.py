@@ -6,7 +6,7 @@ Needs wrk (``apt install wrk``) and ``pip install fastapi litserve onnxruntime``
 with two threads for the network, gets PNG files of 32×32, and takes turns with the others, several rounds, on the same
 machine as wrk. Before that its answers are compared with those of `Network.predict_proba`. CPU is what the processes of
 the server have used for each request; it means something on a busy machine too, where rates do not.
-Writes bench/results/serve.json.
+Writes bench/results/serve.json, where other networks stay as they were.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ RESULTS = machine.FOLDER / "results" / "serve.json"
 MODELS = ("cifar10-cs61c", "cifar10-resnet", "n5")
 """Shipped networks, and ResNet-20 of `networks.py`."""
 SERVERS = ("cnnfast", "fastapi", "litserve")
+SHARE = 0.6
 CLOSE = 1e-4
 """Of probabilities of another engine."""
 
@@ -55,11 +57,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(server: str, model: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
+def running(server: str, model: str, folder: Path, *more: str) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
     """Start a server, and yield its address, its process, and the seconds until it was ready."""
     port = free_port()
     if server == "cnnfast":
         words = ["-m", "cnnfast", "serve", str(folder / f"{model}.safetensors"), "--port", str(port), "--threads", "2"]
+        words += more
     else:
         words = [str(machine.FOLDER / "serving" / f"{server}_server.py"), str(folder / f"{model}.onnx"), str(port)]
     begin = time.perf_counter()
@@ -137,8 +140,8 @@ def check(server: str, address: str, net: Network, files: list[bytes]) -> None:
             raise SystemExit(f"{server} answers {found}, not {label} with {probability}")
 
 
-def script(folder: Path, name: str, bodies: list[bytes], headers: dict[str, str]) -> Path:
-    """Write what wrk sends."""
+def script(folder: Path, name: str, bodies: list[bytes], headers: dict[str, str], pause: int = 0) -> Path:
+    """Write what wrk sends, each caller after a pause of some milliseconds."""
     quoted = ["".join(f"\\{byte:03d}" for byte in body) for body in bodies]
     path = folder / f"{name}.lua"
     path.write_text(
@@ -146,6 +149,7 @@ def script(folder: Path, name: str, bodies: list[bytes], headers: dict[str, str]
         "local headers = {" + ", ".join(f'["{key}"] = "{value}"' for key, value in headers.items()) + "}\n"
         "request = function()\n  at = at % #bodies + 1\n"
         '  return wrk.format("POST", nil, headers, bodies[at])\nend\n'
+        + (f"delay = function()\n  return {pause}\nend\n" if pause else "")
     )
     return path
 
@@ -177,16 +181,42 @@ def load(url: str, lua: Path, callers: int, seconds: int, group: int) -> dict[st
 
 
 def tensors(folder: Path, images: int) -> tuple[Path, Path]:
-    """Return what wrk sends to ``/infer``: the same images in binary, and in JSON."""
+    """Return what wrk sends to ``/infer``: the same images in binary both ways, and in JSON both ways."""
     pixels = noise_pixels(images)
     stated = {"name": "pixels", "datatype": "UINT8", "shape": list(pixels.shape)}
-    head = json.dumps({"inputs": [{**stated, "parameters": {"binary_data_size": pixels.nbytes}}]}).encode()
+    size = {"parameters": {"binary_data_size": pixels.nbytes}}
+    # as tritonclient asks for it
+    head = json.dumps({"inputs": [{**stated, **size}], "parameters": {"binary_data_output": True}}).encode()
     whole = json.dumps({"inputs": [{**stated, "data": pixels.ravel().tolist()}]}).encode()
     headers = {"Inference-Header-Content-Length": str(len(head)), "Content-Type": KIND}
     return (
         script(folder, "binary", [head + pixels.tobytes()], headers),
         script(folder, "json", [whole], {"Content-Type": "application/json"}),
     )
+
+
+def loaded(address: str, files: list[bytes], folder: Path, full: dict[str, float], seconds: int, group: int) -> Any:
+    """Let 16 callers pause so long that they ask 0.6 times as often as they could."""
+    pause = max(1, round(16e3 / (SHARE * full["requests_per_s"]) - full["p50_ms"]))
+    lua = script(folder, "paused", files, {"Content-Type": KIND}, pause)
+    return load(f"{address}/classify", lua, 16, seconds, group)
+
+
+def overloaded(model: str, folder: Path, lua: Path, seconds: int) -> dict[str, float]:
+    """Return what 200 callers get of a server with a short queue, and how long health takes meanwhile."""
+    with running("cnnfast", model, folder, "--waiting", "64") as (address, process, _), ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(load, f"{address}/classify", lua, 200, seconds, process.pid)
+        took = []
+        while not asking.done():
+            time.sleep(0.02)
+            begin = time.perf_counter()
+            urllib.request.urlopen(f"{address}/v2/health/live", timeout=10).close()
+            took.append(1e3 * (time.perf_counter() - begin))
+        health = {
+            "health_p50_ms": round(statistics.median(took), 2),
+            "health_p99_ms": round(float(np.quantile(took, 0.99)), 2),
+        }
+        return {**asking.result(), **health}
 
 
 def network(model: str) -> Network:
@@ -223,9 +253,18 @@ def measure(model: str, servers: list[str], callers: list[int], rounds: int, sec
                         runs.setdefault((server, f"PNG, {count} callers"), []).append(run)
                     if server == "cnnfast":
                         url = f"{address}/v2/models/{model}/infer"
-                        for what, lua in (("16 images in binary, 8 callers", binary), ("16 images in JSON", text)):
+                        for what, lua in (
+                            ("16 images in binary, 8 callers", binary),
+                            ("16 images in JSON, 8 callers", text),
+                        ):
                             run = load(url, lua, 8, seconds, process.pid)
                             runs.setdefault((server, what), []).append(run)
+                        full = runs[server, "PNG, 16 callers"][-1]
+                        run = loaded(address, files, folder, full, seconds, process.pid)
+                        runs.setdefault((server, "PNG, 16 callers, 60 % load"), []).append(run)
+            if "cnnfast" in servers:
+                run = overloaded(model, folder, sent["cnnfast"], seconds)
+                runs.setdefault(("cnnfast", "PNG, 200 callers, queue of 64"), []).append(run)
         for (server, what), found in runs.items():
             rows.setdefault(what, {})[server] = {key: statistics.median(run[key] for run in found) for key in found[0]}
         rows["seconds until ready"] = {server: round(min(took), 3) for server, took in ready.items()}
@@ -244,6 +283,7 @@ def table(model: str, rows: dict[str, Any]) -> Iterator[str]:
                     f"  {what:<32} {server:<9} {row['requests_per_s']:>8,.0f}/s  p50 {row['p50_ms']:>7.2f} ms  "
                     f"p99 {row['p99_ms']:>8.2f} ms  CPU {row['cpu_us']:>7,.0f} µs {ratio:>14}  "
                     f"{row['memory_mb']:>5.0f} MB  refused {row['refused']:.0f}"
+                    + (f"  health p50 {row['health_p50_ms']:.1f} ms" if "health_p50_ms" in row else "")
                 )
             else:
                 yield f"  {what:<32} {server:<9} {row:.2f} s"
@@ -262,11 +302,12 @@ def main() -> None:
     packages = ("uvicorn", "fastapi", "litserve", "onnxruntime")
     header = {**machine.facts(), "load": os.getloadavg()[0], "versions": machine.versions(packages)}
     print(machine.as_line(header), f"· load of the machine before {header['load']:.1f}")
-    results = {}
+    results = json.loads(args.out.read_text()) if args.out.exists() else {}
     for model in args.models:
-        results[model] = measure(model, args.servers, args.callers, args.rounds, args.seconds)
-        print(*table(model, results[model]), sep="\n", flush=True)
-    args.out.write_text(json.dumps({"machine": header, "models": results}, indent=1) + "\n")
+        rows = measure(model, args.servers, args.callers, args.rounds, args.seconds)
+        print(*table(model, rows), sep="\n", flush=True)
+        results[model] = {"machine": header, "rows": rows}
+        args.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def onnx_model(bench: Bench, batch: int | str, pixels: bool) -> onnx.ModelProto:
     initializers = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
     nodes = [proto for node in graph.nodes for proto in _nodes(graph, node)]
     if pixels:
-        nodes = [*_front(entry), *nodes]
+        nodes = [*front(entry), *nodes]
         factor, shift = (values.reshape(c, 1, 1) for values in bench.preprocess.affine())
         initializers += [numpy_helper.from_array(factor, "factor"), numpy_helper.from_array(shift, "shift")]
         source = helper.make_tensor_value_info("pixels", TensorProto.UINT8, (batch, h, w, c))
@@ -51,7 +51,7 @@ FRONT = ("planes", "values", "scaled", "shifted")
 """The names of the nodes that turn pixels into the network's input."""
 
 
-def _front(entry: str) -> list[onnx.NodeProto]:
+def front(entry: str) -> list[onnx.NodeProto]:
     """Return what turns pixels into the network's input; bytes are moved, because they are the smallest."""
     return [
         helper.make_node("Transpose", ["pixels"], ["planes"], FRONT[0], perm=(0, 3, 1, 2)),

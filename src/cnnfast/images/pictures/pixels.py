@@ -95,15 +95,10 @@ class PixelBudget:
 
         The block frees what it has decoded before it ends; where that was large, the system gets it back first.
         """
-        ticket = object()
         with self._changed:
-            self._waiting.append(ticket)
-            try:
-                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._has(pixels))
-                self._used += pixels
-            finally:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
+            if self._waiting or not self._has(pixels):
+                self._wait(pixels)
+            self._used += pixels
         try:
             yield
         finally:
@@ -111,7 +106,17 @@ class PixelBudget:
                 _return_memory()
             with self._changed:
                 self._used -= pixels
-                self._changed.notify_all()
+                if self._waiting:
+                    self._changed.notify_all()
+
+    def _wait(self, pixels: int) -> None:
+        ticket = object()
+        self._waiting.append(ticket)
+        try:
+            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._has(pixels))
+        finally:
+            self._waiting.remove(ticket)
+            self._changed.notify_all()
 
     def _has(self, pixels: int) -> bool:
         return self._used == 0 or self._used + pixels <= self._total

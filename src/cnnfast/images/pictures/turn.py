@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,10 +19,19 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
 
     A TIFF is upright once it is loaded, because Pillow turns it then.
     """
+    try:
+        stated = image.getexif().get(ORIENTATION_TAG)
+        return None if stated is None else _undo().get(stated)
+    except Exception:  # Damaged metadata does not make a picture unreadable.
+        return None
+
+
+@cache
+def _undo() -> dict[int, Image.Transpose]:
     from PIL import Image
 
     turn = Image.Transpose
-    undo = {
+    return {
         2: turn.FLIP_LEFT_RIGHT,
         3: turn.ROTATE_180,
         4: turn.FLIP_TOP_BOTTOM,
@@ -30,10 +40,6 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
         7: turn.TRANSVERSE,
         8: turn.ROTATE_90,
     }
-    try:
-        return undo.get(image.getexif().get(ORIENTATION_TAG))  # type: ignore[arg-type]
-    except Exception:  # Damaged metadata does not make a picture unreadable.
-        return None
 
 
 def turns_sides(turn: Image.Transpose | None) -> bool:
