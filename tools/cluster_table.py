@@ -34,13 +34,13 @@ ROWS = {
 HOURS = {"Arrow, Parquet": "Arrow", "Spark, SETTINGS": "Spark, Parquet", "Spark, binaryFile": "Spark, `binaryFile`"}
 
 CAPTION = """\
-Images per second of CPU, of all processes together (JVM, daemon, workers), and in brackets the share of one process: the best of three
-rounds, after rounds that do not count because Java still compiles; {cpu}, pyspark {pyspark}, commits {commits}. Arrays of smallint, as
-the manual of `predict_batch_udf` has them: {lists:,.0f}.
+Images per second of CPU, of all processes together (JVM, daemon, workers), and in brackets the share of one process:
+the best of three rounds, after rounds that do not count because Java still compiles; {cpu}, pyspark {pyspark}, commits
+{commits}. Arrays of smallint, as the manual of `predict_batch_udf` has them: {lists:,.0f}.
 
-The first job of a session takes {first:.0f} s of CPU more than a later one, for Java to compile and for workers to start. A worker of
-`classify` has at most {settings} MiB, {private} of them its own (the others it shares with the daemon that it is forked from); without
-`SETTINGS` {peak} MiB; of `predict_batch_fn`, with pandas, {pandas} MiB.
+The first job of a session takes {first:.0f} s of CPU more than a later one, for Java to compile and for workers to
+start. A worker of `classify` has at most {settings} MiB, {private} of them its own (the others it shares with the
+daemon that it is forked from); without `SETTINGS` {peak} MiB; of `predict_batch_fn`, with pandas, {pandas} MiB.
 
 A hundred million pictures, computed from these rates, in hours of CPU; divide by the cores you have:"""
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install cnnfast[arrow]")
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from picture_tables import NEST, SHAPE, TYPES, encoded, png, random_images, tensor
 
 from cnnfast import Network, Preprocess
@@ -262,6 +263,7 @@ SPARK = pa.struct(
 
 WRONG_SCHEMAS = {
     "missing": (pa.schema({"a": pa.binary()}), "x", r"there is no column 'x'; the columns are: a \(binary\)"),
+    "misspelled": (pa.schema({"content": pa.binary()}), "contnet", "no column 'contnet'; did you mean 'content'[?]"),
     "twice": (pa.schema([("x", pa.binary()), ("x", pa.binary())]), "x", "there are 2 columns 'x'"),
     "several": (pa.schema({"a": pa.binary(), "b": pa.binary()}), None, r"2 columns could have them \(a, b\)"),
     "none": (pa.schema({"a": pa.int64()}), None, r"no column fits.*a \(int64\)"),
@@ -291,6 +293,23 @@ def test_a_column_of_pictures_is_found_next_to_names(net: Network) -> None:
         assert Classifier(net).picture_column(pa.schema(schema)).name == "content"
 
 
+def test_two_columns_of_one_name(net: Network, images: np.ndarray) -> None:
+    pictures = encoded(images[:2])
+    batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), pa.array([3, 4]), pictures], ["a", "a", "picture"])
+    assert Classifier(net)(batch)["label"].to_pylist() == net.predict(images[:2]).tolist()
+    with pytest.raises(InputError, match="'a' cannot be kept: there are 2 columns of that name; rename all but one"):
+        Classifier(net, keep=["a"])(batch)
+
+
+def test_columns_and_frames_that_are_not_tables_yet(net: Network) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    with pytest.raises(InputError, match=r"is one column, a Series; give its .to_frame\(\)"):
+        Classifier(net)(pandas.Series([b""]))
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    with pytest.raises(InputError, match="collect it first"):
+        Classifier(net)(polars.DataFrame({"a": [b""]}).lazy())
+
+
 def test_wrong_arguments(net: Network, images: np.ndarray) -> None:
     batch = batch_of(encoded(images), label=pa.array(range(COUNT)))
     with pytest.raises(ConfigError, match=r"'label' has the name of a column of results.*prefix"):
@@ -301,7 +320,7 @@ def test_wrong_arguments(net: Network, images: np.ndarray) -> None:
         "p_probability",
         "p_error",
     ]
-    with pytest.raises(InputError, match="'x' cannot be kept: there are 0 columns"):
+    with pytest.raises(InputError, match="'x' cannot be kept: there is no column of that name; the columns"):
         Classifier(net, keep=["x"])(batch)
     with pytest.raises(InputError, match="named twice"):
         Classifier(net, keep=["picture", "picture"])(batch)
@@ -342,6 +361,22 @@ def test_bytes_that_are_pixels(kind: pa.DataType) -> None:
     }
     expected = Network.load("cifar10-cs61c").predict(images).tolist()
     assert [got or want for got, want in zip(result["label"].to_pylist(), expected[1:], strict=True)] == expected[1:]
+
+
+def test_pixels_of_fixed_size(net: Network, images: np.ndarray) -> None:
+    """As Parquet has them, and pyarrow writes them."""
+    rows = [None if n == 3 else image.tobytes() for n, image in enumerate(images)]
+    whole = pa.array(rows, pa.binary(32 * 32 * 3))
+    for column in (whole, pc.run_end_encode(whole), whole.dictionary_encode()):
+        for part in (column, column.slice(2, 9), column.slice(20)):
+            start = {COUNT: 0, 9: 2, 0: 20}[len(part)]
+            result = Classifier(net, pixels=SHAPE, probabilities=True)(batch_of(part))
+            assert result["error"].to_pylist() == ["is null" if start + n == 3 else None for n in range(len(part))]
+            for n, values in enumerate(result["probabilities"].to_pylist()):
+                expected = net.predict_proba(images[start + n : start + n + 1])[0]
+                assert values is None if start + n == 3 else np.float32(values).tolist() == expected.tolist()
+    short = Classifier(net, pixels=SHAPE)(batch_of(pa.array([b"ab", None], pa.binary(2))))
+    assert short["error"].to_pylist() == ["has 2 bytes, but 32 x 32 x 3 are 3072", "is null"]
 
 
 def test_lists_of_int16_as_spark_has_them() -> None:

@@ -24,6 +24,7 @@ from cnnfast.network.runner import NO_PREPROCESSING
 from cnnfast.network.stream import NOT_A_NUMBER, Answer, Opened, Pipeline, decode, default_batch
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import flag, labels, many, quoted, shape_of, text, whole
+from cnnfast.runtime.suggest import did_you_mean
 from cnnfast.runtime.threads import checked, decide
 
 MOST_ROWS, MOST_BYTES = 256, 1 << 26
@@ -157,8 +158,9 @@ class Classifier:
         for name in self.keep:
             found = len(schema.get_all_field_indices(name))
             if found != 1 or self.keep.count(name) > 1:
-                problem = f"there are {found} columns of that name" if found != 1 else "it is named twice"
-                raise InputError(f"{name!r} cannot be kept: {problem}; the columns are: {spelled(schema)}")
+                raise InputError(
+                    f"{name!r} cannot be kept: {_why_not(name, schema)}; the columns are: {spelled(schema)}"
+                )
         taken = [field.name for field in self._results.fields if field.name in self.keep]
         if taken:
             raise ConfigError(
@@ -299,6 +301,15 @@ def _path_of(item: Any) -> str | None:
     return item if isinstance(item, str) else None
 
 
+def _why_not(name: str, schema: Any) -> str:
+    found = len(schema.get_all_field_indices(name))
+    if found == 1:
+        return "it is named twice"
+    if found:
+        return f"there are {found} columns of that name; rename all but one, or leave it out of keep"
+    return f"there is no column of that name{did_you_mean(name, schema.names)}"
+
+
 def _alike(batches: Iterable[Any]) -> Iterator[Any]:
     schema = None
     for number, batch in enumerate(batches):
@@ -326,9 +337,14 @@ def _as_table(data: Any) -> Any:
     if isinstance(data, pa.Table):
         return data
     if not hasattr(data, "__arrow_c_stream__"):
+        lazy = hasattr(data, "collect") and hasattr(data, "collect_schema")
+        advice = "collect it first" if lazy else "several record batches are for stream"
         raise InputError(
-            f"data must be a record batch, a table, or a frame of pandas or polars, but is {quoted(data)}; "
-            "several record batches are for stream"
+            f"data must be a record batch, a table, or a frame of pandas or polars, but is {quoted(data)}; {advice}"
+        )
+    if hasattr(data, "to_frame"):
+        raise InputError(
+            f"data must have columns with names, but is one column, a {type(data).__name__}; give its .to_frame()"
         )
     try:
         return pa.table(data)

@@ -13,6 +13,7 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import CnnfastError, InputError
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.suggest import did_you_mean
 
 ENCODED, PATHS, ENCODED_OR_PATHS, PIXELS = "encoded pictures", "paths", "encoded pictures or paths", "pixels"
 
@@ -92,8 +93,9 @@ def picture_column(
 def _index_of(schema: Any, name: str) -> int:
     found = schema.get_all_field_indices(name)
     if len(found) != 1:
-        problem = f"there are {len(found)} columns {name!r}" if found else f"there is no column {name!r}"
-        raise InputError(f"{problem}; the columns are: {spelled(schema)}")
+        none = f"there is no column {name!r}{did_you_mean(name, schema.names)}"
+        problem = f"there are {len(found)} columns {name!r}, of which only one can be read; rename the others"
+        raise InputError(f"{problem if found else none}; the columns are: {spelled(schema)}")
     index: int = found[0]
     return index
 
@@ -116,7 +118,8 @@ def _is_text(kind: Any) -> bool:
 
 def is_bytes(kind: Any) -> bool:
     """Return whether rows of a type are bytes."""
-    return any(test(kind) for test in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view))
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests)
 
 
 def _fits(kind: Any, preprocess: Preprocess, pixels: tuple[int, ...] | None) -> bool:

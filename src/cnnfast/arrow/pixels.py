@@ -88,6 +88,12 @@ def _of_fixed_size(column: Any, shape: tuple[int, ...], errors: dict[int, str]) 
 
 
 def _of_binary(column: Any, shape: tuple[int, ...], errors: dict[int, str]) -> Array:
+    if pa.types.is_fixed_size_binary(column.type):
+        size, content = column.type.byte_width, column.buffers()[1]
+        offsets = np.arange(len(column) + 1) * size
+        stored = np.zeros(0, np.uint8) if content is None else np.frombuffer(content, np.uint8)
+        first = column.offset * size
+        return _of_lengths(stored[first : first + offsets[-1]], offsets, shape, errors)
     if pa.types.is_binary_view(column.type):
         column = column.cast(pa.large_binary())
     large = pa.types.is_large_binary(column.type)
