@@ -54,7 +54,8 @@ typedef struct tile_back_args {
     long T;               /* 4 or 1 */
     const int *y_offsets;      /* (T,) */
     const int *used;      /* (T,) 0 for a tile that only fills up the four */
-    float *m;             /* (E, channels + 1, T) */
+    float *m;             /* (E, channels + 1, T); or transposed, (E, plane), of which (channels / L, T * L) are used */
+    long plane;
 } tile_back_args;
 
 typedef void (*tile_back_t)(const tile_back_args *);

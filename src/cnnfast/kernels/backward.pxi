@@ -75,8 +75,10 @@ cdef inline void add_kernels(const _csrc.outer_args* block, const float* u, Py_s
 
 
 cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K, _csrc.winograd_t spread_x,
-                                 _csrc.tile_back_t spread_dy, _csrc.collect_t collect) noexcept nogil:
-    # Sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns.
+                                 _csrc.tile_back_t spread_dy, _csrc.tile_back_t spread_columns,
+                                 _csrc.collect_t collect) noexcept nogil:
+    # Sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns,
+    # which are turned so that channels are in the lanes: output channels before they are transformed, others behind that.
     # A block of sums is finished for all elements before the next begins, so that it stays in the cache.
     cdef const WinogradWeight* g = <const WinogradWeight*>s.geometry
     cdef Py_ssize_t C = g.C, OC = g.OC, tiles = g.tiles, swap = g.swap, BR = g.block_rows, BQ = g.block_columns
@@ -86,14 +88,14 @@ cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K
     cdef Py_ssize_t u_step = BR * BQ + 1                   # one more: elements share no set of the cache
     cdef float* v = workspace(s, ctx)                    # (E, C + 1, T) vectors
     cdef float* m = v + E * (C + 1) * T * L                # (E, OC + 1, T)
-    cdef float* turned = m + E * (OC + 1) * T * L          # (E, Q, T * L); one element where no other block needs it
-    cdef Py_ssize_t turned_step = 0 if BR == R else Q * T * L * L
+    # (E, Q, T * L), one element of it where no other block needs it; what is turned before it is transformed has no m
+    cdef float* turned = m if swap else m + E * (OC + 1) * T * L
+    cdef Py_ssize_t turned_step = (Q * T * L + 1) * L if swap else 0 if BR == R else Q * T * L * L
     cdef float* u = turned + ((E - 1) * turned_step + Q * T * L * L)   # (E, u_step), of which (BR, BQ) are used
     cdef float* kernel = u + E * u_step * L                # (K * K,)
     cdef float* dw = result(s, ctx)                         # (OC, C, K * K)
     cdef float* panel
     cdef const float* rows = v if swap else m
-    cdef const float* source = m if swap else v
     cdef Py_ssize_t row_plane = (R + 1) * T * L, plane = (columns + 1) * T * L
     cdef Py_ssize_t r_step = K * K if swap else C * K * K, q_step = C * K * K if swap else K * K
     cdef _csrc.winograd_args forward
@@ -102,13 +104,16 @@ cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K
     forward.C, forward.x_channel, forward.x_row, forward.T, forward.x = C, g.x_c, g.x_r, T, operand(s, 0, ctx)
     forward.v = v
     back.channels, back.y_channel, back.y_row, back.T, back.dy = OC, g.dy_c, g.dy_r, T, operand(s, 1, ctx)
-    back.m = m
+    back.m, back.plane = m, turned_step // L
     args.row_step, args.K, args.out_step = T * L, T * L, BQ * L
     for t in range(tiles // T):
         tile = t * T
         forward.x_offsets, back.y_offsets, back.used = s.t[0] + tile, s.t[1] + tile, s.t[2] + tile
         spread_x(&forward)
-        spread_dy(&back)
+        if swap:
+            spread_columns(&back)
+        else:
+            spread_dy(&back)
         args.set = tile == 0
         for i in range((R + BR - 1) // BR):
             r0 = i * BR
@@ -119,8 +124,8 @@ cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K
                 for e in range(E):
                     args.rows = rows + e * row_plane + r0 * T * L
                     panel = turned + e * turned_step + q0 * T * L * L
-                    if r0 == 0:
-                        into_columns(isa, args.Q, columns - q0 * L, T, source + e * plane + q0 * L * T * L, panel)
+                    if r0 == 0 and not swap:
+                        into_columns(isa, args.Q, columns - q0 * L, T, v + e * plane + q0 * L * T * L, panel)
                     args.columns = panel
                     args.out = u + e * u_step * L
                     isa.outer_f32(&args)
@@ -132,13 +137,13 @@ cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K
 cdef void conv2d_weight_f32_chwn_winograd4x3(const Step* s, const Context* ctx) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     winograd_weight(s, ctx, 36, 3, isa.winograd_f32_f4x3_input, isa.winograd_f32_f4x3_gradient,
-                    isa.winograd_f32_f4x3_collect)
+                    isa.winograd_f32_f4x3_gradient_columns, isa.winograd_f32_f4x3_collect)
 
 
 cdef void conv2d_weight_f32_chwn_winograd4x5(const Step* s, const Context* ctx) noexcept nogil:
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
     winograd_weight(s, ctx, 64, 5, isa.winograd_f32_f4x5_input, isa.winograd_f32_f4x5_gradient,
-                    isa.winograd_f32_f4x5_collect)
+                    isa.winograd_f32_f4x5_gradient_columns, isa.winograd_f32_f4x5_collect)
 
 
 cdef void channel_sums_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:

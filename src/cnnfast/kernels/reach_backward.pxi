@@ -24,8 +24,12 @@ def _winograd_weight(side, kernel):
         together = 1 if g.tiles == 1 else 4
         rows, columns = (g.C, g.OC) if g.swap else (g.OC, g.C)
         panels = -(-columns // L)
-        turned = 0 if g.block_rows == rows else panels * together * L
-        vectors = square * (g.C + 1 + g.OC + 1) * together + (square - 1) * turned + panels * together * L
+        turned = panels * together * L
+        vectors = square * (g.C + 1) * together
+        if g.swap:
+            vectors += square * (turned + 1)
+        else:
+            vectors += square * (g.OC + 1) * together + turned * (1 if g.block_rows == rows else square)
         vectors += square * (g.block_rows * g.block_columns + 1) + kernel * kernel
         return {"x0": r.span((g.C, g.x_c), (side, g.x_r), (side, 1), at=r.table(0)),
                 "x1": r.span((g.OC, g.dy_c), (4, g.dy_r), (4, 1), at=r.table(1)),

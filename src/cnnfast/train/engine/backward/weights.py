@@ -63,6 +63,9 @@ def _direct_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> Non
 SUMS = (64, 4)
 """Rows, and vectors of columns, of the sums that Winograd finishes together: 36 or 64 times as many fit the cache."""
 
+FEW = 32
+"""Output channels up to which it takes less time to turn them than to turn the transformed input."""
+
 WIDTH = 16
 """The lanes that the cost of a weight gradient by Winograd assumes, whatever the machine has."""
 
@@ -80,7 +83,7 @@ def by_winograd(op: Conv2d, weight: Shape, output: Shape) -> bool:
     oc, c, k, _ = weight
     if not choose.algorithm(op, weight, output)[0].startswith("winograd"):
         return False
-    rows, columns = (c, oc) if _swaps(c, oc) else (oc, c)
+    rows, columns = (c, oc) if _products(oc, c) < _products(c, oc) else (oc, c)
     tiles = -(-output[1] // OUTPUTS) * -(-output[2] // OUTPUTS)
     elements = (k + OUTPUTS - 1) ** 2
     whole = -(-columns // WIDTH) * WIDTH
@@ -88,9 +91,14 @@ def by_winograd(op: Conv2d, weight: Shape, output: Shape) -> bool:
     return winograd < output[1] * output[2] * k * k * c * oc
 
 
+def _products(columns: int, rows: int) -> int:
+    return -(-columns // WIDTH) * WIDTH * rows
+
+
 def _swaps(c: int, oc: int) -> bool:
-    """Return whether the output channels go into the lanes: where that leaves fewer of them empty."""
-    return -(-oc // WIDTH) * WIDTH * c < -(-c // WIDTH) * WIDTH * oc
+    """Return whether output channels go into the lanes: where fewer of them stay empty, or if they are few."""
+    by_outputs, by_inputs = _products(oc, c), _products(c, oc)
+    return by_outputs < by_inputs or (by_outputs == by_inputs and oc <= FEW)
 
 
 def tile_halo(op: Conv2d, weight: Shape, output: Shape) -> Halo:
@@ -111,7 +119,11 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
     rows, columns = (c if swap else oc), -(-(oc if swap else c) // lanes)
     # Sums of more tiles than are processed at once are added to again, and so are kept as a whole.
     block_rows, block_columns = (rows, columns) if tiles > at_once else (min(rows, SUMS[0]), min(columns, SUMS[1]))
-    turned = columns * at_once * lanes * (1 if block_rows == rows else elements)
+    turned = columns * at_once * lanes
+    if swap:
+        panels = elements * (turned + 1)
+    else:
+        panels = elements * (oc + 1) * at_once + turned * (1 if block_rows == rows else elements)
     ints = dict(C=c, OC=oc, x_c=a[0], x_r=a[1], dy_c=b[0], dy_r=b[1], tiles=tiles, swap=int(swap))
     ints |= dict(block_rows=block_rows, block_columns=block_columns)
     low.emit(
@@ -121,5 +133,5 @@ def _winograd_weight(low: TrainingLowering, op: Conv2d, node: Node, x: str) -> N
         ints=ints,
         parameters=(spreading(k),),
         tables=(tables.x_offsets, tables.y_offsets, used),
-        workspace=elements * ((c + oc + 2) * at_once + block_rows * block_columns + 1) + turned + k * k,
+        workspace=elements * ((c + 1) * at_once + block_rows * block_columns + 1) + panels + k * k,
     )
