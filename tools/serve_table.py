@@ -24,7 +24,6 @@ HEAD += ["CPU ÷ FastAPI"]
 
 CAPTION = """\
 Other programs ran at the same time (load {load}): what is to be compared is CPU time, and rates only within a row.
-Other programs ran at the same time (load {load}), so that what is to be compared is the CPU time, and rates only within a row.
 Ready after {ready} s; {memory} MB at most. {health}"""
 
 
