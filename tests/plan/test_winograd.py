@@ -10,8 +10,9 @@ import pytest
 from kernels.engines import ENGINES, execute, using
 from small_graphs import net
 
-from cnnfast.ops import Conv2d
+from cnnfast.ops import Conv2d, Relu
 from cnnfast.plan import choose, make_plan
+from cnnfast.plan.chwn import algorithms
 from cnnfast.plan.winograd import OUTPUTS, transformed_blocks, transforms
 
 LANES = [engine for engine in ENGINES if engine != "nchw"]
@@ -93,3 +94,27 @@ def test_the_formulas_in_c_are_those_of_plan(
     expected = Conv2d().reference(x.astype(np.float64), weight)
     tolerance = 1e-9 if kernel == 5 else 2e-6 * np.abs(expected).max()
     np.testing.assert_allclose(y.reshape(expected.shape), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("engine", [engine for engine in LANES if "nchwc" not in engine])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_columns_of_the_transform_in_turn_give_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, kernel: int, engine: str
+) -> None:
+    """Where transformed inputs exceed the cache all output channels go through one column after the other."""
+    monkeypatch.setattr(choose, "algorithm", lambda *shapes: (f"winograd4x{kernel}", "the test says so"))
+    rng = np.random.default_rng(kernel)
+    x = rng.standard_normal((2, 5, 9, 9)).astype(np.float32)
+    w, b = rng.standard_normal((10, 5, kernel, kernel)).astype(np.float32), rng.standard_normal(10).astype(np.float32)
+    graph = net(("c", Conv2d(padding=kernel // 2), "x", "w", "b"), ("y", Relu(), "c"), x=(5, 9, 9), w=w, b=b)
+    results, workspaces = [], []
+    with using(engine) as layout:
+        for filled in (1e9, 0):
+            monkeypatch.setattr(algorithms, "FILLED", filled)
+            plan = make_plan(graph, layout)
+            (step,) = [step for step in plan.steps if "winograd" in step.kernel]
+            assert step.ints["by_columns"] == (filled == 0)
+            workspaces.append(step.workspace)
+            results += execute(plan, [x])
+    assert workspaces[0] < workspaces[1]
+    np.testing.assert_array_equal(*results)

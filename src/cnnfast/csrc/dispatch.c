@@ -1,12 +1,14 @@
 #include "dispatch.h"
 
 #include <stddef.h>
+#ifdef __linux__
+#include <unistd.h>
+#endif
 /* CNNFAST_PORTABLE builds what other CPUs get, to test it here. */
 #if defined(__x86_64__) && !defined(CNNFAST_PORTABLE)
 #include <cpuid.h>
 #ifdef __linux__
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 #elif defined(__aarch64__) && defined(__linux__) && !defined(CNNFAST_PORTABLE)
 #include <asm/hwcap.h>
@@ -158,4 +160,15 @@ void cnnfast_use_dot(int index) { multiplier = index; }
 const cnnfast_int8_kernels *cnnfast_active_int8(void) {
     const int count = cnnfast_dot_count();
     return known[active_index()].int8[multiplier < count ? multiplier : count - 1];
+}
+
+/* Where the system does not say, the size that most have. */
+long cnnfast_near_cache(void) {
+    static long known;
+    if (known) return known;
+    long bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return known = bytes > 0 ? bytes : 1 << 20;
 }

@@ -41,3 +41,5 @@ int cnnfast_dot_count(void);                        /* ways to multiply bytes wi
 const char *cnnfast_dot_name(int index);
 void cnnfast_use_dot(int index);                    /* the most capable that may be used; at first, any */
 const cnnfast_int8_kernels *cnnfast_active_int8(void);
+
+long cnnfast_near_cache(void);                      /* bytes of the second-level cache of a core */

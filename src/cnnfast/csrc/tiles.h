@@ -37,6 +37,10 @@ typedef struct epilogue {
     float f0, f1;
 } epilogue;
 
+/* `ahead`: how many floats ahead a kernel asks for its weights, 0 where they stay in the second-level cache from one group of
+   images to the next. Others come late, because the processor's own foresight ends with each page of 4 KB. */
+#define PAGE_AHEAD 1024
+
 /* Direct convolution: a block of output channels over a run of positions. A position is an output pixel; its products
    read the input at x_offsets[position] + tap_offsets[k], whatever the kernel, stride, dilation or padding. */
 typedef struct conv_args {
@@ -64,6 +68,7 @@ typedef struct dense_args {
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */
     long channels;       /* 1 .. DENSE_OC */
+    long ahead;
     float *y;
     long y_channel;
     epilogue end;
@@ -87,6 +92,7 @@ typedef struct winograd_args {
     int pool;
     epilogue end;        /* r_offsets: (T,), as y_offsets */
     long r_row;
+    long ahead;
 } winograd_args;
 
 /* What is summed: n[0] x n[1] x n[2] elements, `step` apart along each axis. Sums of up to SHORT_SUM terms, which are off by
@@ -144,6 +150,7 @@ typedef struct pixel_args {
     float *y;            /* first vector of the block */
     long y_channel;
     int pool;
+    long ahead;
     epilogue end;
 } pixel_args;
 
@@ -170,9 +177,12 @@ typedef struct products_args {
     const float *first;  /* (vectors,) where the sums start, or NULL for zeros */
     long vectors;        /* 1 .. FEW_TILES_VECTORS */
     float *m;            /* (vectors, T) */
+    long ahead;
 } products_args;
 
 typedef void (*winograd_t)(const winograd_args *);
+typedef void (*winograd_column_t)(const winograd_args *, int, float *);
+typedef void (*winograd_rows_t)(const winograd_args *, const float *);
 typedef void (*grouped_t)(const grouped_args *);
 typedef void (*pool_t)(const pool_args *);
 typedef void (*arithmetic_t)(long, const float *, long, const float *, long, float *);

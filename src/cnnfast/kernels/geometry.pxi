@@ -90,7 +90,8 @@ cdef struct Direct:
     float f0, f1
 
 cdef struct Winograd:
-    Py_ssize_t C, OC, x_c, x_r, y_c, y_r, tiles, pool, act, r_c, r_r
+    # `by_columns`: whether all output channels go through one column of the transform after the other
+    Py_ssize_t C, OC, x_c, x_r, y_c, y_r, tiles, pool, act, r_c, r_r, by_columns
     float f0, f1
 
 cdef struct Dense:

@@ -121,6 +121,11 @@ def lanes():
     return _csrc.cnnfast_active().lanes
 
 
+def near_cache():
+    """Return how many bytes the second-level cache of a core has."""
+    return _csrc.cnnfast_near_cache()
+
+
 def tile_channels():
     """Return the most output channels of a register tile: of convolution, of a dense layer, and by Winograd of
     5x5 kernels and of a single tile.

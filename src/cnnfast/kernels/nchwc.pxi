@@ -22,7 +22,7 @@ cdef void conv2d_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept no
     cdef Share share = share_of_layer(ctx, blocks, g.positions)
     cdef _csrc.pixel_args args
     args.x = operand(s, 0, ctx)
-    args.tap_offsets, args.K, args.y_channel, args.pool = s.t[0], K, y_channel, <int>pool
+    args.tap_offsets, args.K, args.y_channel, args.pool, args.ahead = s.t[0], K, y_channel, <int>pool, ahead_of(K * OC)
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, NULL)
     for block in range(share.first, share.last):
         first = block_start(block, blocks, vectors)
@@ -101,7 +101,8 @@ cdef inline void winograd_nchwc(const Step* s, const Context* ctx, int E, _csrc.
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, NULL)
     if args.end.r != NULL:
         args.end.r = operand(s, 1, ctx) + begin * r_channel * L
-    products.C = C
+    args.ahead = 0
+    products.C, products.ahead = C, ahead_of(E * C * OC)
     while tile < share.stop and not must_stop():
         T = min(at_once, share.stop - tile)
         v_plane = (vectors_of(C, L) * T + 1) * L
@@ -148,7 +149,7 @@ cdef void dense_f32_nchwc_direct(const Step* s, const Context* ctx) noexcept nog
     cdef _csrc.pixel_args args
     args.x = operand(s, 0, ctx)
     args.tap_offsets, args.K, args.x_offsets, args.y_offsets, args.positions = s.t[0], K, &origin, &origin, 1
-    args.y_channel, args.pool = y_channel, 0
+    args.y_channel, args.pool, args.ahead = y_channel, 0, ahead_of(K * O)
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, &origin)
     for block in range(first_of(ctx, blocks, 1), last_of(ctx, blocks, 1)):
         first = block_start(block, blocks, vectors)

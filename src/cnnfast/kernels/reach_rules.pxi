@@ -191,8 +191,9 @@ def _winograd(side):
         together, square = 1 if g.tiles == 1 else 4, side * side
         if g.tiles % together:
             raise ValueError(f"{g.tiles} tiles are not whole runs")
+        halfway = g.OC * together * 4 * side if g.by_columns else 0
         return {**_tiles(r, g.OC), "x0": r.span((g.C, g.x_c), (side, g.x_r), (side, 1), at=r.table(0)),
-                "work": r.span((square * (g.C + 1) * together, 1)), "p0": _count(g.OC, g.C, square),
+                "work": r.span((square * (g.C + 1) * together + halfway, 1)), "p0": _count(g.OC, g.C, square),
                 "p1": g.OC}
     return rule
 

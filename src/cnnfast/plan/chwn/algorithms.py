@@ -9,13 +9,18 @@ import numpy as np
 
 from cnnfast.graph.fusion import Epilogue
 from cnnfast.ops import Array, Conv2d, Shape
+from cnnfast.plan.budget import FLOAT
 from cnnfast.plan.chwn.values import ChwnLowering, activation_options
 from cnnfast.plan.fused_layers import FusedLayer, residual_stride, residual_strides
 from cnnfast.plan.lowering import NodeIO, Triple
-from cnnfast.plan.offsets import Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
+from cnnfast.plan.offsets import TILE, Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
 from cnnfast.plan.pack import pack_blocks
 from cnnfast.plan.step import Packed
+from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
+
+FILLED = 0.75
+"""Where transformed inputs fill more of the second-level cache, output channels go through them column by column."""
 
 
 def _direct(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
@@ -142,7 +147,11 @@ def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     r = residual_strides(lowering, layer)
     tiles = tiles_of(lowering, layer, (oh, ow), (x, y, r))
     ints = dict(C=c, OC=oc, x_c=x[0], x_r=x[1], y_c=y[0], y_r=y[1], tiles=len(tiles.x_offsets))
-    ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1])
+    together = min(len(tiles.x_offsets), TILE)
+    transformed = (k + 3) ** 2 * (c + 1) * together
+    # several tiles: a single one reads its weights once, and they are what takes the time
+    by_columns = together > 1 and transformed * kernels.lanes() * FLOAT > kernels.near_cache() * FILLED
+    ints |= dict(pool=int(layer.pool), act=layer.act, r_c=r[0], r_r=r[1], by_columns=int(by_columns))
     tile_oc, _, large_oc, single_oc = kernels.tile_channels()
     most = single_oc if len(tiles.x_offsets) == 1 else tile_oc if k == 3 else large_oc
     lowering.emit(
@@ -153,7 +162,7 @@ def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
         floats=layer.floats,
         parameters=(lowering.winograd(site.inputs[1], most), layer.bias),
         tables=(tiles.x_offsets, tiles.y_offsets, tiles.rows, tiles.cols, tiles.r_offsets),
-        workspace=(k + 3) ** 2 * (c + 1) * min(len(tiles.x_offsets), 4),
+        workspace=transformed + (oc * together * OUTPUTS * (k + 3) if by_columns else 0),
         reason=layer.why,
     )
 
