@@ -113,8 +113,8 @@ cdef struct WinogradTiles:
 
 
 cdef inline void winograd_chwn(const Step* s, const Context* ctx, const WinogradTiles* tiles) noexcept nogil:
-    # Four tiles at a time: inputs transformed, then all blocks of output channels. Where the transformed inputs would not
-    # stay in the cache, blocks take turns at each column of them.
+    # Four tiles at a time: inputs transformed, then all blocks of output channels. Where the transformed inputs would
+    # not stay in the cache, blocks take turns at each column of them.
     cdef const Winograd* g = <const Winograd*>s.geometry
     cdef Py_ssize_t C = g.C, OC = g.OC, r_channel = g.r_c, E = tiles.N * tiles.N, T = 1 if g.tiles == 1 else 4
     cdef const _csrc.cnnfast_kernels* isa = ctx.isa
