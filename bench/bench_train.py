@@ -99,10 +99,10 @@ def check(losses: dict[str, dict[str, list[float]]]) -> None:
 
 
 def save(run: dict[str, Any], path: Path) -> None:
-    """Put a run into the results file, in the place of an older one of the same network, batch and threads."""
+    """Put a run into the results file, in the place of an older one of the same machine, network, batch and threads."""
     path.parent.mkdir(exist_ok=True)
     runs = json.loads(path.read_text()) if path.exists() else []
-    key = ("network", "batch", "threads", "isa")
+    key = ("cpu", "network", "batch", "threads", "isa")
     kept = [old for old in runs if any(old[k] != run[k] for k in key)]
     runs = sorted([*kept, run], key=lambda r: [r[k] for k in key])
     path.write_text(json.dumps(runs, indent=1) + "\n")

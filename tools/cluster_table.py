@@ -36,7 +36,8 @@ HOURS = {"Arrow, Parquet": "Arrow", "Spark, SETTINGS": "Spark, Parquet", "Spark,
 CAPTION = """\
 Images per second of CPU, of all processes together (JVM, daemon, workers), and in brackets the share of one process:
 the best of three rounds, after rounds that do not count because Java still compiles; {cpu}, pyspark {pyspark}, commits
-{commits}. Arrays of smallint, as the manual of `predict_batch_udf` has them: {lists:,.0f}.
+{commits}. Other programs ran on the machine at times: rates of one way differ by a tenth and more between rounds,
+those of files of photographs by half. Arrays of smallint, as the manual of `predict_batch_udf` has them: {lists:,.0f}.
 
 The first job of a session takes {first:.0f} s of CPU more than a later one, for Java to compile and for workers to
 start. A worker of `classify` has at most {settings} MiB, {private} of them its own (the others it shares with the

@@ -7,9 +7,9 @@ PYTHONPATH=src:tests python tools/gradient_table.py --write  put them into docs/
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import marked
-from kernel_table import markdown
 from train.differences import error_of_loss, errors_of_case, kinds
 
 from cnnfast.runtime.dispatch import kernels
@@ -30,22 +30,34 @@ def errors() -> str:
                 worst[key] = max(worst.get(key, 0), error)
         rows.append((f"`{name}`", str(len(cases)), ", ".join(f"{key} {error:.0e}" for key, error in worst.items())))
     rows += [(f"`{name}`", "1", f"scores {error_of_loss(loss()):.0e}") for name, loss in LOSSES.items()]
-    table = markdown(("op or loss", "cases", "largest relative error of the gradient of"), rows)
+    head = ("op or loss", "cases", "largest relative error of the gradient of")
+    table = marked.as_table([head, *rows], left=range(3))
     return f"Instruction set: {kernels.active_isa()}.\n\n{table}"
 
 
 def speeds() -> str:
-    """Return images/s of training, ours and the best of PyTorch's ways."""
-    rows = []
-    for run in json.loads(RESULTS.read_text()):
-        rates = {way: rate["median"] for way, rate in run["images_per_second"].items()}
+    """Return images/s of training on each machine, ours and the best of PyTorch's ways."""
+    runs = json.loads(RESULTS.read_text())
+    machines = list(dict.fromkeys((run["cpu"], run["threads"], run["isa"], run["versions"]["torch"]) for run in runs))
+    tables = []
+    for machine in machines:
+        cpu, threads, isa, torch = machine
+        own = [r for r in runs if (r["cpu"], r["threads"], r["isa"], r["versions"]["torch"]) == machine]
+        caption = f"{cpu}, {threads} threads, {isa}, PyTorch {torch}, {own[-1]['time'][:10]}; medians, and the best."
+        head = ("network", "batch", "cnnfast, images/s", "PyTorch's best way", "ratio", "of the best")
+        tables.append(caption + "\n\n" + marked.as_table([head, *map(_row, own)], left=range(6)))
+    return "\n\n".join(tables)
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    ratios = []
+    for kind in ("best", "median"):
+        rates = {way: rate[kind] for way, rate in run["images_per_second"].items()}
         ours = rates.pop("cnnfast")
         way = max(rates, key=lambda name: rates[name])
-        name, batch = f"{run['network']} {run['title']}", str(run["batch"])
-        rows.append((name, batch, f"{ours:,.0f}", f"{rates[way]:,.0f} ({way})", f"{ours / rates[way]:.1f}"))
-    last = json.loads(RESULTS.read_text())[-1]
-    caption = f"{last['cpu']}, {last['threads']} threads, {last['isa']}, PyTorch {last['versions']['torch']}; medians."
-    return caption + "\n\n" + markdown(("network", "batch", "cnnfast, images/s", "PyTorch's best way", "ratio"), rows)
+        ratios.append(f"{ours / rates[way]:.1f}")
+    name, batch = f"{run['network']} {run['title']}", str(run["batch"])
+    return name, batch, f"{ours:,.0f}", f"{rates[way]:,.0f} ({way})", ratios[1], ratios[0]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ HEAD += [title for peer in PEERS.values() for title in (f"{peer}: requests/s", "
 HEAD += ["CPU ÷ FastAPI"]
 
 CAPTION = """\
-Times in ms, CPU in µs. {cpu}, two cores, of which wrk takes a part as well; {versions}; commit {commit}, {day}.
+Other programs ran at the same time (load {load}): what is to be compared is CPU time, and rates only within a row.
 Ready after {ready} s; {memory} MB at most. {health}"""
 
 
@@ -33,7 +33,7 @@ def table(results: dict[str, Any]) -> str:
     for model, found in results.items():
         for what, servers in found["rows"].items():
             if what != "seconds until ready":
-                lines.append([NAMES.get(model, model), what, *cells(servers)])
+                lines.append([NAMES.get(model, model), what.replace("1 callers", "1 caller"), *cells(servers)])
     return f"{marked.as_table(lines, left=(0, 1))}\n\n{caption(results)}"
 
 
@@ -72,6 +72,7 @@ def caption(results: dict[str, Any]) -> str:
         **{key: machine[key] for key in ("cpu", "commit")},
         versions=", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
         day=machine["time"][:10],
+        load=", ".join(f"{found['machine']['load']:.1f}" for found in results.values()),
         ready=f"{min(ready):.2f} to {max(ready):.2f}",
         memory=f"{memory:.0f}",
         health=f"With 200 callers and a short queue health answers in {', '.join(health)} (medians).",

@@ -5,6 +5,7 @@
     kernels/geometry.pxi          the geometry of each kernel, by name
     kernels/nchw.pxi              the textbook loop nests, one image at a time, layout ``nchw``
     kernels/chwn.pxi              the layer loops for images in the lanes, layout ``chwn<L>``
+    kernels/chwn_winograd.pxi     those of convolutions by Winograd
     kernels/elements.pxi          both, for ops whose geometry does not depend on the layout
     kernels/nchwc.pxi             those for one image with channels in the lanes, layout ``nchw<L>c``
     kernels/int8.pxi              the layer loops of integers, images in the lanes
@@ -108,6 +109,7 @@ include "kernels/geometry.pxi"
 include "kernels/share.pxi"
 include "kernels/nchw.pxi"
 include "kernels/chwn.pxi"
+include "kernels/chwn_winograd.pxi"
 include "kernels/elements.pxi"
 include "kernels/nchwc.pxi"
 include "kernels/int8.pxi"

@@ -263,7 +263,16 @@ SPARK = pa.struct(
 
 WRONG_SCHEMAS = {
     "missing": (pa.schema({"a": pa.binary()}), "x", r"there is no column 'x'; the columns are: a \(binary\)"),
-    "misspelled": (pa.schema({"content": pa.binary()}), "contnet", "no column 'contnet'; did you mean 'content'[?]"),
+    "misspelled": (
+        pa.schema({"content": pa.binary()}),
+        "contnet",
+        r"no column 'contnet'; .*; did you mean 'content'\?$",
+    ),
+    "inside": (
+        pa.schema({"a": pa.struct({"b": pa.binary()})}),
+        "a.b",
+        "select a field of a struct as a column of its own",
+    ),
     "twice": (pa.schema([("x", pa.binary()), ("x", pa.binary())]), "x", "there are 2 columns 'x'"),
     "several": (pa.schema({"a": pa.binary(), "b": pa.binary()}), None, r"2 columns could have them \(a, b\)"),
     "none": (pa.schema({"a": pa.int64()}), None, r"no column fits.*a \(int64\)"),

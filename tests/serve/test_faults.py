@@ -154,7 +154,7 @@ def test_a_connection_without_a_request_is_closed(
 
     async def main() -> tuple[bytes, bytes]:
         app = Application({"m": "cifar10-cs61c"})
-        config = uvicorn.Config(app, http=protocol.BoundedProtocol, lifespan="off", log_config=None)
+        config = uvicorn.Config(app, http=protocol.BoundedProtocol, ws="none", lifespan="off", log_config=None)
         config.load()
         state = uvicorn.server.ServerState()
         loop = asyncio.get_running_loop()

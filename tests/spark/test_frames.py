@@ -222,6 +222,12 @@ def test_names_that_spark_does_not_tell_apart(packed: Any) -> None:
     assert "predicted_label" in classify(twice, NAME, prefix="predicted_").columns
 
 
+def test_messages_name_the_types_of_columns(spark: Any, pictures: Path) -> None:
+    files = read_pictures(spark, pictures / "files")
+    with pytest.raises(InputError, match=r"modificationTime \(timestamp\[us, tz=UTC\]\), .*; did you mean 'content'\?"):
+        classify(files, NAME, "contents")
+
+
 def test_a_frame_of_something_else() -> None:
     with pytest.raises(InputError, match="df must be a data frame of Spark, but is 3"):
         classify(3, NAME)

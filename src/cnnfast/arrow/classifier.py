@@ -305,9 +305,10 @@ def _why_not(name: str, schema: Any) -> str:
     found = len(schema.get_all_field_indices(name))
     if found == 1:
         return "it is named twice"
+    columns = f"the columns are: {spelled(schema)}"
     if found:
-        return f"there are {found} columns of that name; rename all but one, or leave it out of keep"
-    return f"there is no column of that name{did_you_mean(name, schema.names)}"
+        return f"there are {found} columns of that name; rename all but one, or leave it out of keep; {columns}"
+    return f"there is no column of that name; {columns}{did_you_mean(name, schema.names)}"
 
 
 def _alike(batches: Iterable[Any]) -> Iterator[Any]:

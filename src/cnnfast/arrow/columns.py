@@ -92,12 +92,16 @@ def picture_column(
 
 def _index_of(schema: Any, name: str) -> int:
     found = schema.get_all_field_indices(name)
-    if len(found) != 1:
-        none = f"there is no column {name!r}{did_you_mean(name, schema.names)}"
-        problem = f"there are {len(found)} columns {name!r}, of which only one can be read; rename the others"
-        raise InputError(f"{problem if found else none}; the columns are: {spelled(schema)}")
-    index: int = found[0]
-    return index
+    if len(found) == 1:
+        index: int = found[0]
+        return index
+    columns = f"the columns are: {spelled(schema)}"
+    if found:
+        raise InputError(f"there are {len(found)} columns {name!r}, of which one must be renamed; {columns}")
+    advice = did_you_mean(name, schema.names)
+    if name.partition(".")[0] in schema.names:
+        advice = "; select a field of a struct as a column of its own first"
+    raise InputError(f"there is no column {name!r}; {columns}{advice}")
 
 
 def spelled(schema: Any) -> str:

@@ -277,7 +277,7 @@ class _Sweep:
         if self.gallery is not None:
             about.append(self.gallery.write(summary, self.args.review))
         threads = get_num_threads()
-        speed = f"; {progress.rate:,.0f} images/s with {threads} thread{'s'[: threads > 1]}" if progress.here else ""
+        speed = f"{progress.speed} with {threads} thread{'s'[: threads > 1]}" if progress.speed else ""
         unreadable = f"; {self.failures.count:,} unreadable" if self.failures.count else ""
         if not self.args.quiet:
             log(*about, f"{summary}{speed}{unreadable}")

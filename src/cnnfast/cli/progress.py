@@ -11,6 +11,9 @@ from cnnfast._bar import above, open_bar
 from cnnfast.errors import PictureError
 from cnnfast.runtime.escapes import in_line
 
+ENOUGH = 100
+"""Images of a run from which on its speed is said."""
+
 MAX_LISTED = 1000
 """Unreadable pictures named at the end; memory must stay constant even if all are."""
 
@@ -58,9 +61,20 @@ class Progress:
             log(line)
 
     @property
-    def rate(self) -> float:
-        """Images per second since the start."""
-        return self.here / max(time.perf_counter() - self._start, 1e-9)
+    def speed(self) -> str:
+        """What to say about the speed: images per second since the start; "" where there were too few to tell."""
+        return speed_of(self.here, time.perf_counter() - self._start)
+
+
+def speed_of(images: int, seconds: float) -> str:
+    """Return the end of a summary; of a few images "", because the start takes longer than they do.
+
+    Examples
+    --------
+    >>> speed_of(200, 0.5), speed_of(3, 0.5)
+    ('; 400 images/s', '')
+    """
+    return f"; {images / max(seconds, 1e-9):,.0f} images/s" if images >= ENOUGH else ""
 
 
 class Failures:

@@ -25,6 +25,13 @@ def _classes(net: Network) -> str:
         return f"none: {error}"
 
 
+def _short(value: object) -> str:
+    """Return a value of the preprocessing as a person reads it; the file has all digits."""
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_short, value))})"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the layers, the classes, and what travels with the network."""
     net = load(args.model, args)
@@ -32,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     print()
     print(f"classes: {_classes(net)}")
     if net.preprocess is not None:
-        rule = ", ".join(f"{key} {value}" for key, value in net.preprocess.to_dict().items())
+        rule = ", ".join(f"{key} {_short(value)}" for key, value in net.preprocess.to_dict().items())
         print(f"preprocessing: {rule}")
     for key, value in {"license": net.license, **net.notes}.items():
         if value is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.models import load
-from cnnfast.cli.progress import Failures, log
+from cnnfast.cli.progress import Failures, log, speed_of
 from cnnfast.cli.table_files import SUFFIXES, is_table
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.threads import get_num_threads, threads_or_default
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
             )
         except KeyboardInterrupt:
             return _interrupted(args)
-    rate = (done.rows - done.resumed) / max(time.perf_counter() - start, 1e-9)
+    speed = speed_of(done.rows - done.resumed, time.perf_counter() - start)
     failures = Failures()
     for row, reason in done.failures:
         failures.add(f"row {row}", reason)
@@ -122,7 +122,6 @@ def run(args: argparse.Namespace) -> int:
     log(*failures.lines())
     shares = ", ".join(f"{label} {count:,}" for label, count in list(done.labels.items())[:10])
     unreadable = f"; {done.errors:,} unreadable" if done.errors else ""
-    speed = f"; {rate:,.0f} images/s" if done.rows > done.resumed else ""
     log(f"{done.rows - done.errors:,} classified{f': {shares}' if shares else ''}{speed}{unreadable}")
     return SOME_FAILED if done.errors else OK
 

@@ -78,7 +78,7 @@ cdef inline void winograd_weight(const Step* s, const Context* ctx, int E, int K
                                  _csrc.tile_back_t spread_dy, _csrc.tile_back_t spread_columns,
                                  _csrc.collect_t collect) noexcept nogil:
     # Sums of outer products for each of the E elements: the channels of one side are rows, those of the other columns,
-    # which are turned so that channels are in the lanes: output channels before they are transformed, others after.
+    # which are turned so that channels are in the lanes: output channels before they are transformed, others after it.
     # A block of sums is finished for all elements before the next begins, so that it stays in the cache.
     cdef const WinogradWeight* g = <const WinogradWeight*>s.geometry
     cdef Py_ssize_t C = g.C, OC = g.OC, tiles = g.tiles, swap = g.swap, BR = g.block_rows, BQ = g.block_columns

@@ -37,9 +37,8 @@ cdef struct Sums:
 
 cdef void channel_sums(const Norm* n, const Batch* b, const float* memory, Py_ssize_t size, int L, Py_ssize_t c,
                        int channels, const double* means, Sums* sums) noexcept nogil:
-    # Sums over the images, in their order, of what each has: of both numbers, or with the means of the batch of the
-    # second and of the squared distance of its own mean. Several channels at once, because each addition waits for the
-    # one before.
+    # Sums over the images, in their order, of both numbers that each has; or, with means of the batch, of the second
+    # number and the squared distance of its own mean. Several channels at once: each addition waits for the one before.
     cdef Py_ssize_t group, l
     cdef int k
     cdef double d

@@ -218,8 +218,8 @@ cdef class Training:
 
     cdef void _run_share(self, Py_ssize_t first, Py_ssize_t last, bint downward, const Batch* b,
                          claim* taken) noexcept nogil:
-        # What one thread does of a phase: its own chunks, then what others have not begun. It comes back to the chunks
-        # of the last phase in the opposite order, because the last ones are in its cache.
+        # What a thread does of a phase: its own chunks, then what others have not begun. It comes back to the chunks of
+        # the last phase in the opposite order, because the last ones are in its cache.
         cdef int thread = openmp.omp_get_thread_num(), threads = openmp.omp_get_num_threads(), chunks = <int>b.chunks
         cdef int begin = thread * chunks // threads, end = (thread + 1) * chunks // threads
         cdef int wanted = chunks - end if downward else begin, part = claim_part(taken, wanted, chunks)

@@ -115,11 +115,14 @@ def _schema_of(df: Any) -> Any:
 def arrow_schema(schema: Any) -> Any:
     """Return the Arrow schema of a schema of Spark; null stands for what Arrow does not have."""
     from pyspark.sql.pandas.types import to_arrow_type
+    from pyspark.sql.types import TimestampType
 
     fields = []
     for field in schema.fields:
         try:
-            kind = to_arrow_type(field.dataType)
+            # since Spark 4.1 it wants to be told the time zone, which it could not be before
+            moment = isinstance(field.dataType, TimestampType)
+            kind = pa.timestamp("us", "UTC") if moment else to_arrow_type(field.dataType)
         # types of users and new ones of Spark raise what they like; none of them is a picture
         except Exception:
             kind = pa.null()

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 
 JPEG_BEGINS = b"\xff\xd8\xff"
-PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
 
 BLOCK = 1 << 24
 """Bytes of a JPEG that are read and decoded at a time: all of them, of most."""
@@ -163,8 +162,6 @@ def opened(file: IO[bytes]) -> Image.Image:
     file.seek(0)
     if is_heif(head):
         return open_heif(file)
-    if head.startswith(PNG_BEGINS):
-        return _opened_png(file)
     if not head.startswith(JPEG_BEGINS):
         return Image.open(file)
     # Not by Image.open, which would count pixels that are never decoded.
@@ -172,18 +169,6 @@ def opened(file: IO[bytes]) -> Image.Image:
     # libjpeg is slower at the end of each block that it is given; Pillow's have 64 KB.
     image.decodermaxblock = BLOCK
     return image
-
-
-def _opened_png(file: IO[bytes]) -> Image.Image:
-    """Read the header of a PNG, without asking all formats before it; what is wrong with it, `Image.open` says."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngImageFile
-
-    try:
-        return PngImageFile(file)
-    except Exception:
-        file.seek(0)
-        return Image.open(file)
 
 
 def _check_header(image: Image.Image, name: str, size: tuple[int, int], held: int, most: int) -> None:
