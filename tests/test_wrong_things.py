@@ -106,6 +106,15 @@ def set_threads(n: Any) -> None:
         cnnfast.set_num_threads(None)
 
 
+def set_pixels(n: Any) -> None:
+    """Set the largest size of pictures and set it back."""
+    before = cnnfast.get_max_pixels()
+    try:
+        cnnfast.set_max_pixels(n)
+    finally:
+        cnnfast.set_max_pixels(before)
+
+
 def of_networks() -> Iterator[tuple[str, Entry]]:
     yield "load", Network.load
     yield "load architecture=", lambda x: Network.load("mnist-mlp", architecture=x)
@@ -164,7 +173,7 @@ def of_pictures() -> Iterator[tuple[str, Entry]]:
     yield "read_pictures preprocess", lambda x: list(cnnfast.read_pictures(["a.png"], x))
     yield "fit_images", lambda x: cnnfast.fit_images(x, rule)
     yield "fit_images preprocess", lambda x: cnnfast.fit_images(np.zeros((2, 9, 9, 3), np.uint8), x)
-    yield "set_max_pixels", cnnfast.set_max_pixels
+    yield "set_max_pixels", set_pixels
     yield "find_pictures", cnnfast.find_pictures
     yield "find_pictures [path]", lambda x: cnnfast.find_pictures([x])
 
