@@ -181,7 +181,7 @@ typedef struct products_args {
 } products_args;
 
 typedef void (*winograd_t)(const winograd_args *);
-typedef void (*winograd_column_t)(const winograd_args *, int, float *);
+typedef void (*winograd_column_t)(const winograd_args *, int, float *, int);
 typedef void (*winograd_rows_t)(const winograd_args *, const float *);
 typedef void (*grouped_t)(const grouped_args *);
 typedef void (*pool_t)(const pool_args *);

@@ -44,7 +44,7 @@ cdef inline void winograd_chwn(const Step* s, const Context* ctx, const Winograd
                 if not g.by_columns:
                     tiles.finish(&args)
                 elif part < tiles.N:
-                    tiles.column(&args, <int>part, half + halfway(block, blocks, OC, tiles.N, L))
+                    tiles.column(&args, <int>part, half + halfway(block, blocks, OC, tiles.N, L), 0)
                 else:
                     tiles.rows(&args, half + halfway(block, blocks, OC, tiles.N, L))
 
