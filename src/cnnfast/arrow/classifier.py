@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cnnfast.arrow.columns import PIXELS, PictureColumn, picture_column, picture_items, spelled
+from cnnfast.arrow.columns import PIXELS, PictureColumn, columns_instead_of, picture_column, picture_items, spelled
 from cnnfast.arrow.pixels import pixels_of
 from cnnfast.arrow.results import ResultColumns
 from cnnfast.errors import CnnfastError, ConfigError, InputError, PictureError
@@ -24,7 +24,6 @@ from cnnfast.network.runner import NO_PREPROCESSING
 from cnnfast.network.stream import NOT_A_NUMBER, Answer, Opened, Pipeline, decode, default_batch
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import flag, labels, many, quoted, shape_of, text, whole
-from cnnfast.runtime.suggest import did_you_mean
 from cnnfast.runtime.threads import checked, decide
 
 MOST_ROWS, MOST_BYTES = 256, 1 << 26
@@ -158,9 +157,7 @@ class Classifier:
         for name in self.keep:
             found = len(schema.get_all_field_indices(name))
             if found != 1 or self.keep.count(name) > 1:
-                raise InputError(
-                    f"{name!r} cannot be kept: {_why_not(name, schema)}; the columns are: {spelled(schema)}"
-                )
+                raise InputError(f"{name!r} cannot be kept: {_why_not(name, schema)}")
         taken = [field.name for field in self._results.fields if field.name in self.keep]
         if taken:
             raise ConfigError(
@@ -303,12 +300,10 @@ def _path_of(item: Any) -> str | None:
 
 def _why_not(name: str, schema: Any) -> str:
     found = len(schema.get_all_field_indices(name))
-    if found == 1:
-        return "it is named twice"
-    columns = f"the columns are: {spelled(schema)}"
-    if found:
-        return f"there are {found} columns of that name; rename all but one, or leave it out of keep; {columns}"
-    return f"there is no column of that name; {columns}{did_you_mean(name, schema.names)}"
+    if not found:
+        return f"there is no column of that name; {columns_instead_of(name, schema)}"
+    several = f"there are {found} columns of that name; rename all but one, or leave it out of keep"
+    return f"{'it is named twice' if found == 1 else several}; the columns are: {spelled(schema)}"
 
 
 def _alike(batches: Iterable[Any]) -> Iterator[Any]:

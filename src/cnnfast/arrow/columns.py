@@ -95,13 +95,26 @@ def _index_of(schema: Any, name: str) -> int:
     if len(found) == 1:
         index: int = found[0]
         return index
-    columns = f"the columns are: {spelled(schema)}"
     if found:
-        raise InputError(f"there are {len(found)} columns {name!r}, of which one must be renamed; {columns}")
+        columns = spelled(schema)
+        raise InputError(
+            f"there are {len(found)} columns {name!r}, of which one must be renamed; the columns are: {columns}"
+        )
+    raise InputError(f"there is no column {name!r}; {columns_instead_of(name, schema)}")
+
+
+def columns_instead_of(name: str, schema: Any) -> str:
+    """Return which columns there are where one of a name is not, and what may have been meant.
+
+    Examples
+    --------
+    >>> columns_instead_of("contnt", pa.schema({"content": pa.binary()}))
+    "the columns are: content (binary); did you mean 'content'?"
+    """
     advice = did_you_mean(name, schema.names)
     if name.partition(".")[0] in schema.names:
         advice = "; select a field of a struct as a column of its own first"
-    raise InputError(f"there is no column {name!r}; {columns}{advice}")
+    return f"the columns are: {spelled(schema)}{advice}"
 
 
 def spelled(schema: Any) -> str:
