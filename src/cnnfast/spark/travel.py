@@ -11,6 +11,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ SUFFIX = ".safetensors"
 _sent: set[tuple[str, str]] = set()
 """Sessions and the names of the files that each has been given."""
 
+_sending = threading.RLock()
+"""Held while a file is put in the outbox and given away: Spark compares a file with what an equal call is still copying,
+and refuses it.
+"""
+
 
 @cache
 def outbox() -> Path:
@@ -35,16 +41,16 @@ def outbox() -> Path:
 
 def send_network(spark: Any, net: Network) -> str:
     """Give a network to all executors of a session, once, and return the name of its file there."""
-    file = net._file
-    if file is not None and file.is_current():
-        name = file.sha256 + SUFFIX
-        if not (outbox() / name).exists():
-            send_file(spark, shutil.copy(file.path, outbox() / f"copy-of-{name}"))
-    else:
+    with _sending:
+        file = net._file
+        if file is not None and file.is_current():
+            name = file.sha256 + SUFFIX
+            if not (outbox() / name).exists():
+                send_file(spark, shutil.copy(file.path, outbox() / f"copy-of-{name}"))
+            return _give(spark, name)
         path = outbox() / f"network{SUFFIX}"
         net.save(path)
         return send_file(spark, path)
-    return _give(spark, name)
 
 
 def send_file(spark: Any, path: str | os.PathLike[str]) -> str:
@@ -65,12 +71,13 @@ def send_file(spark: Any, path: str | os.PathLike[str]) -> str:
     found = refer_to(path)
     if found is None:
         raise ModelFileError(f"{path}: states no SHA-256 of itself, by which executors could know it")
-    target = outbox() / (found.sha256 + SUFFIX)
-    if Path(path).parent == outbox():
-        os.replace(path, target)
-    elif not target.exists():
-        shutil.copy(path, target)
-    return _give(spark, target.name)
+    with _sending:
+        target = outbox() / (found.sha256 + SUFFIX)
+        if Path(path).parent == outbox():
+            os.replace(path, target)
+        elif not target.exists():
+            shutil.copy(path, target)
+        return _give(spark, target.name)
 
 
 def _give(spark: Any, name: str) -> str:
