@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -15,6 +16,10 @@ import uvicorn
 from cnnfast.errors import ConfigError
 from cnnfast.serve.application import Application
 from cnnfast.serve.protocol import BoundedProtocol
+
+with suppress(ImportError):  # there is none for Windows
+    # uvicorn would import it with a coroutine in its hands, which Ctrl-C would leave there with a warning
+    import uvloop  # noqa: F401
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
