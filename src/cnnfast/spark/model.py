@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from pyspark.ml import Transformer
@@ -14,7 +15,7 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 from cnnfast.errors import ConfigError
 from cnnfast.network.network import Network
 from cnnfast.spark.frames import classify
-from cnnfast.spark.travel import SUFFIX, is_connect, outbox
+from cnnfast.spark.travel import SUFFIX, draft, is_connect
 
 FILE = f"network{SUFFIX}"
 
@@ -93,15 +94,9 @@ class _ModelWriter(MLWriter):
     def saveImpl(self, path: str) -> None:
         spark = self.sparkSession
         DefaultParamsWriter.saveMetadata(self._model, path, spark)
-        local = outbox() / f"saved{SUFFIX}"
-        self._model.network.save(local)
-        target = os.path.join(path, FILE)
-        if is_connect(spark):
-            spark.copyFromLocalToFs(str(local), target)
-            return
-        hadoop = spark._jvm.org.apache.hadoop.fs
-        place = hadoop.Path(target)
-        place.getFileSystem(spark._jsc.hadoopConfiguration()).copyFromLocalFile(hadoop.Path(local.as_uri()), place)
+        with draft() as local:
+            self._model.network.save(local)
+            _copy_to(spark, local, os.path.join(path, FILE))
 
 
 class _ModelReader(MLReader):
@@ -111,9 +106,19 @@ class _ModelReader(MLReader):
         row = spark.read.format("binaryFile").load(os.path.join(path, FILE)).select("content").first()
         if row is None:
             raise ConfigError(f"{path}: has no {FILE}, so this is not a saved CnnfastModel; save it again")
-        local = outbox() / f"loaded{SUFFIX}"
-        local.write_bytes(row[0])
-        model = CnnfastModel(Network.load(local).by_value())
+        with draft() as local:
+            local.write_bytes(row[0])
+            model = CnnfastModel(Network.load(local).by_value())
         model._resetUid(settings["uid"])
         DefaultParamsReader.getAndSetParams(model, settings)
         return model
+
+
+def _copy_to(spark: Any, local: Path, target: str) -> None:
+    """Copy a file of the driver to wherever Spark writes."""
+    if is_connect(spark):
+        spark.copyFromLocalToFs(str(local), target)
+        return
+    hadoop = spark._jvm.org.apache.hadoop.fs
+    place = hadoop.Path(target)
+    place.getFileSystem(spark._jsc.hadoopConfiguration()).copyFromLocalFile(hadoop.Path(local.as_uri()), place)

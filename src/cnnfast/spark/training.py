@@ -13,7 +13,7 @@ from cnnfast.runtime.arguments import quoted
 from cnnfast.runtime.threads import checked
 from cnnfast.spark.closures import map_in_arrow, on_executor
 from cnnfast.spark.steps import SCHEMA, from_row
-from cnnfast.spark.travel import is_connect, outbox, send_file
+from cnnfast.spark.travel import draft, is_connect, send_file
 from cnnfast.train import FitResult, Recipe
 from cnnfast.train import fit as train
 from cnnfast.train.engine.chunks import Partial, pieces
@@ -56,9 +56,9 @@ class SparkExecutor:
 
     def begin(self, job: Job) -> None:
         """Send the job to the executors."""
-        path = outbox() / "job.safetensors"
-        job.save(path)
-        self._name = send_file(self._spark, path)
+        with draft() as path:
+            job.save(path)
+            self._name = send_file(self._spark, path)
 
     def compute(self, task: StepTask) -> Iterable[Partial]:
         """Return all chunks.

@@ -12,13 +12,16 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cnnfast.errors import ConfigError, ModelFileError
-from cnnfast.formats.reference import refer_to
+from cnnfast.formats.reference import FileReference, refer_to
 from cnnfast.network.network import Network
+from cnnfast.runtime.forks import in_forked_children
 
 SUFFIX = ".safetensors"
 
@@ -26,42 +29,72 @@ _sent: set[tuple[str, str]] = set()
 """Sessions and the names of the files that each has been given."""
 
 _sending = threading.RLock()
-"""Held while a file is put in the outbox and given away: Spark compares a file with what an equal call is still copying,
-and refuses it.
+"""Held while a file is put in the outbox and given away: Spark compares a file with what an equal call is still
+copying, and refuses it.
 """
 
 
 @cache
-def outbox() -> Path:
+def _outbox() -> Path:
     """Return the folder of this process where files are kept while executors may still ask for them."""
     folder = tempfile.mkdtemp(prefix="cnnfast-spark-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove_outbox)
     return Path(folder)
+
+
+def _remove_outbox() -> None:
+    shutil.rmtree(_outbox(), ignore_errors=True)
+
+
+def _after_fork_in_child() -> None:
+    # the folder is still the parent's, and so is a lock that one of its threads holds
+    atexit.unregister(_remove_outbox)
+    _outbox.cache_clear()
+    _sending._at_fork_reinit()  # type: ignore[attr-defined]
+
+
+in_forked_children(_after_fork_in_child)
+
+
+@contextmanager
+def draft() -> Iterator[Path]:
+    """Give the path of a file to write and to send, which no other thread writes; it is gone after the block."""
+    with _sending:
+        outbox = _outbox()
+    with tempfile.TemporaryDirectory(dir=outbox, prefix="draft-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / f"file{SUFFIX}"
 
 
 def send_network(spark: Any, net: Network) -> str:
     """Give a network to all executors of a session, once, and return the name of its file there."""
+    file = net._file
     with _sending:
-        file = net._file
-        if file is not None and file.is_current():
-            name = file.sha256 + SUFFIX
-            if not (outbox() / name).exists():
-                send_file(spark, shutil.copy(file.path, outbox() / f"copy-of-{name}"))
+        if file is not None and (_outbox() / (name := file.sha256 + SUFFIX)).exists():
             return _give(spark, name)
-        path = outbox() / f"network{SUFFIX}"
-        net.save(path)
-        return send_file(spark, path)
+        with draft() as path:
+            if file is None or not _copied(file, path):
+                net.save(path)
+            return send_file(spark, path)
 
 
-def send_file(spark: Any, path: str | os.PathLike[str]) -> str:
-    """Give a file to all executors of a session, once, and return its name there.
+def _copied(file: FileReference, target: Path) -> bool:
+    """Copy the file of a network, unless it has become another one since the network was read."""
+    if not file.is_current():
+        return False
+    shutil.copy(file.path, target)
+    found = refer_to(target)
+    return found is not None and found.sha256 == file.sha256
+
+
+def send_file(spark: Any, path: Path) -> str:
+    """Give a `draft` to all executors of a session, once, and return its name there.
 
     Parameters
     ----------
     spark : SparkSession
         Classic or Connect.
-    path : path-like
-        Of a file that states its SHA-256. Inside of `outbox` it is renamed, elsewhere it is copied.
+    path : Path
+        Of a file that states its SHA-256, by which it is renamed.
 
     Raises
     ------
@@ -72,18 +105,15 @@ def send_file(spark: Any, path: str | os.PathLike[str]) -> str:
     if found is None:
         raise ModelFileError(f"{path}: states no SHA-256 of itself, by which executors could know it")
     with _sending:
-        target = outbox() / (found.sha256 + SUFFIX)
-        if Path(path).parent == outbox():
-            os.replace(path, target)
-        elif not target.exists():
-            shutil.copy(path, target)
+        target = _outbox() / (found.sha256 + SUFFIX)
+        os.replace(path, target)
         return _give(spark, target.name)
 
 
 def _give(spark: Any, name: str) -> str:
     key = (_session_id(spark), name)
     if key not in _sent:
-        path = str(outbox() / name)
+        path = str(_outbox() / name)
         if hasattr(spark, "addArtifacts") and _version() >= (4, 0):
             spark.addArtifacts(path, file=True)
         else:

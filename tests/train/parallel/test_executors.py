@@ -340,3 +340,19 @@ def test_an_executor_ends_after_an_error_too() -> None:
     with pytest.raises(MemoryError):
         fit(bars.network(), data(), RECIPE, executor=executor)
     assert executor.ended.is_set()
+
+
+@pytest.mark.parametrize("executor", [InProcess(3), Futures(lambda: ThreadPoolExecutor(2), 3)], ids=["here", "pool"])
+def test_an_executor_that_works_on_another_run_is_refused(executor: InProcess | Futures) -> None:
+    """It would compute the steps of one run with the images of the other."""
+    begin = executor.begin
+
+    def begin_another_run(job: Job) -> None:
+        executor.begin = begin  # type: ignore[method-assign]
+        begin(job)
+        with pytest.raises(ConfigError, match=f"this {type(executor).__name__} is at work on another run of fit"):
+            fit(bars.network(), data(), RECIPE, executor=executor)
+
+    executor.begin = begin_another_run  # type: ignore[method-assign]
+    for examples in (bars.pictures(301, seed=1), data()):
+        assert same(fit(bars.network(), examples, RECIPE, executor=executor), fit(bars.network(), examples, RECIPE))

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cnnfast.runtime.forks import in_forked_children
+
 _lock = threading.Lock()
 _inside = 0
 _theirs: tuple[bool, int | None] = (False, None)
@@ -43,3 +45,17 @@ def our_own_rules(max_pixels: int) -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _theirs
+
+
+def _after_fork_in_child() -> None:
+    global _inside
+    _lock._at_fork_reinit()  # type: ignore[attr-defined]
+    if _inside:
+        # threads that were inside never leave here
+        from PIL import Image, ImageFile
+
+        _inside = 0
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _theirs
+
+
+in_forked_children(_after_fork_in_child)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.forks import in_forked_children
 
 DEFAULT = 89_478_485
 """The level at which Pillow starts to warn of decompression bombs."""
@@ -140,5 +141,4 @@ def _after_fork_in_child() -> None:
     decoding.__init__(AT_ONCE)  # type: ignore[misc]
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_children(_after_fork_in_child)

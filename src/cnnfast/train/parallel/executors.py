@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, as_completed
 from concurrent.futures import Executor as Pool
@@ -15,6 +16,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from cnnfast.errors import ConfigError, TrainingError
 from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.forks import in_forked_children
 from cnnfast.runtime.threads import checked
 from cnnfast.train.engine.chunks import Partial, pieces
 from cnnfast.train.parallel.job import Job
@@ -217,12 +219,40 @@ class Processes(Futures):
 
 @contextmanager
 def working(executor: Executor, job: Job) -> Iterator[None]:
-    """Let an executor work on a job inside a ``with`` block."""
+    """Let an executor work on a job inside a ``with`` block.
+
+    Raises
+    ------
+    ConfigError
+        If it works on another one: it would compute steps of one run with the images of the other.
+    """
+    with _only_here(executor):
+        try:
+            executor.begin(job)
+            yield
+        finally:
+            executor.end()
+
+
+_at_work: set[int] = set()
+"""The identities of the executors that have a job."""
+_lock = threading.Lock()
+in_forked_children(_lock._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _only_here(executor: Executor) -> Iterator[None]:
+    with _lock:
+        if id(executor) in _at_work:
+            raise ConfigError(
+                f"this {type(executor).__name__} is at work on another run of fit; make one for each run: several may "
+                "share a pool, Futures(pool), or a session of Spark"
+            )
+        _at_work.add(id(executor))
     try:
-        executor.begin(job)
         yield
     finally:
-        executor.end()
+        _at_work.discard(id(executor))
 
 
 def _leave_interrupts() -> None:
