@@ -287,22 +287,22 @@ class Pipeline(Generic[Item]):
         images = [pixels for _, pixels in decoded if not isinstance(pixels, CnnfastError)]
         rows: list[Answer] = []
         for _, alike in groupby(images, key=lambda image: (image.dtype, image.shape)):
-            rows += blamed(self._compute, np.stack(list(alike)))
+            rows.extend(blamed(self._compute, np.stack(list(alike))))
         found = iter(rows)
         return [(item, pixels if isinstance(pixels, CnnfastError) else next(found)) for item, pixels in decoded]
 
 
-def blamed(compute: Compute, images: Array) -> list[Answer]:
-    """Return the row of each image; where the batch as a whole is refused, find out which of them is to blame."""
+def blamed(compute: Compute, images: Array) -> Array | list[Answer]:
+    """Return the rows of all images; where one has none, a list, with an error for each image that is to blame."""
     try:
         rows = compute(images)
     except InputError as error:
         if len(images) == 1:
             return [InputError(str(error))]
         half = len(images) // 2
-        return blamed(compute, images[:half]) + blamed(compute, images[half:])
+        return [*blamed(compute, images[:half]), *blamed(compute, images[half:])]
     if not np.isnan(rows).any():
-        return list(rows)
+        return rows
     return [InputError(NOT_A_NUMBER) if np.isnan(row).any() else row for row in rows]
 
 

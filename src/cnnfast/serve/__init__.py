@@ -15,6 +15,7 @@ around it, which ``cnnfast serve`` runs and other programs can mount; it needs `
 `pictures`        files of pictures come in, labels go out
 `multipart`       several files in one body
 `inference`       the Open Inference Protocol
+`infer_request`   what a request of it asks for
 `tensors`         its tensors, in JSON and in binary
 `bounded_json`    JSON of a stranger
 `metrics`         what Prometheus reads

@@ -35,12 +35,12 @@ class Direct:
         self._future: asyncio.Future[Any] | None = None
         self.has_left = False
 
-    def whole_body(self) -> bytes | None:
-        """Return the body if all of it is there; None if not, and then ASGI gives it."""
+    def whole_body(self) -> bytearray | None:
+        """Give the body away if all of it is there; None if not, and then ASGI gives it."""
         cycle = self._cycle
         if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
             return None
-        body, cycle.body = bytes(cycle.body), bytearray()
+        body, cycle.body = cycle.body, bytearray()
         return body
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:

@@ -160,7 +160,7 @@ class Exchange:
             raise RequestError(400, "a parameter is given twice")
         return found
 
-    async def body(self, most: int | None = None, instead: str = "") -> bytes:
+    async def body(self, most: int | None = None, instead: str = "") -> bytes | bytearray:
         """Return the whole body, its bytes counted while they arrive.
 
         Parameters
@@ -174,7 +174,8 @@ class Exchange:
         self._check_length(limit, instead)
         whole = None if self._direct is None else self._direct.whole_body()
         if whole is not None:
-            return self._counted(whole, True, limit, instead)
+            self._count(len(whole), True, limit, instead)
+            return whole
         chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -183,18 +184,18 @@ class Exchange:
                     if message["type"] == "http.disconnect":
                         raise CallerLeftError
                     chunk, is_last = message.get("body", b""), not message.get("more_body", False)
-                    chunks.append(self._counted(chunk, is_last, limit, instead))
+                    self._count(len(chunk), is_last, limit, instead)
+                    chunks.append(chunk)
         except TimeoutError:
             raise RequestError(408, f"the body did not arrive within {self._limits.body_seconds:g} seconds") from None
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _counted(self, chunk: bytes, is_last: bool, limit: int, instead: str) -> bytes:
+    def _count(self, size: int, is_last: bool, limit: int, instead: str) -> None:
         self._has_all = is_last
-        if self._held + len(chunk) > limit:
+        if self._held + size > limit:
             raise _too_large(limit, instead)
-        self._memory.take(len(chunk))
-        self._held += len(chunk)
-        return chunk
+        self._memory.take(size)
+        self._held += size
 
     def _check_length(self, limit: int, instead: str) -> None:
         length = self._headers.get(b"content-length")

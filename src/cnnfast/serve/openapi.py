@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnfast import __version__
 from cnnfast.serve.exchange import JSON
-from cnnfast.serve.inference import HEADER_LENGTH, LABEL, PROBABILITIES, UNKNOWN
+from cnnfast.serve.infer_request import HEADER_LENGTH, LABEL, PROBABILITIES, UNKNOWN
 from cnnfast.serve.limits import MAX_JSON_HEADER, Limits
 from cnnfast.serve.served import ServedModels
 from cnnfast.serve.tensors import BYTE, FLOAT, PICTURES, PIXELS, TEXT, TRUTH, VALUES

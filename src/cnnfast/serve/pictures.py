@@ -27,11 +27,11 @@ async def classify(exchange: Exchange, models: ServedModels, metrics: ServeMetri
     stated = exchange.header("content-type")
     kind = stated.partition(";")[0].strip().lower()
     if kind == MULTIPART:
-        pictures = parts_of(await exchange.body(), boundary_of(stated))
+        pictures = parts_of(bytes(await exchange.body()), boundary_of(stated))
         if not pictures:
             raise RequestError(400, "the multipart body has no parts")
     elif not kind or kind in TAKEN or kind.startswith("image/"):
-        pictures = [await exchange.body()]
+        pictures = [bytes(await exchange.body())]
     else:
         raise RequestError(
             415, f"the Content-Type must be image/…, application/octet-stream or {MULTIPART}, but is {kind[:40]!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from cnnfast._frozen import frozen
@@ -13,6 +14,8 @@ from cnnfast.network.records import ranked
 from cnnfast.ops import Array
 from cnnfast.serve.batcher import Batcher
 from cnnfast.serve.exchange import RequestError
+from cnnfast.serve.infer_request import RequestReader
+from cnnfast.serve.tensors import binary_text
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a model may be called in an address."""
@@ -35,6 +38,20 @@ class ServedModel:
     def network(self) -> Network:
         """The network."""
         return self.batcher.network
+
+    @cached_property
+    def reader(self) -> RequestReader:
+        """Reads requests of the inference protocol."""
+        return RequestReader(self.network, self.batcher.judges)
+
+    @cached_property
+    def _binary_texts(self) -> list[bytes]:
+        return [binary_text(label) for label in self.network.classes_.tolist()]
+
+    def binary_labels(self, numbers: Array) -> bytes:
+        """Return the labels of classes, by number, as binary data."""
+        texts = self._binary_texts
+        return b"".join([texts[number] for number in numbers.ravel().tolist()])
 
     def answer(self, row: Array, top: int) -> dict[str, Any]:
         """Return the labels of a picture, whether the network is unsure of the first, and whether it is unknown."""

@@ -134,8 +134,13 @@ def binary_of(array: Array) -> bytes:
         return array.astype("<f4", copy=False).tobytes()
     if array.dtype.kind == "b":
         return array.tobytes()
-    texts = [str(item).encode("utf-8") for item in array.ravel().tolist()]
-    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    return b"".join(map(binary_text, array.ravel().tolist()))
+
+
+def binary_text(item: object) -> bytes:
+    """Return an element of a tensor of bytes: its length in four bytes, then itself."""
+    text = str(item).encode("utf-8")
+    return struct.pack("<I", len(text)) + text
 
 
 def json_of(array: Array) -> bytes:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -102,16 +103,22 @@ class BatchJob:
 
     def _compute_bytes(self, works: Sequence[Work], decoded: list[Answer], outcomes: list[Any]) -> None:
         """Compute pictures and pixels of all works together, and put the outcome of each where it belongs."""
-        rows = iter(self._rows(works, decoded))
+        rows = self._rows(works, decoded)
         pictures = iter(decoded)
+        at = 0
         for number, work in enumerate(works):
             if work.images is None:
-                answers = [next(pictures) for _ in work.pictures]
-                outcomes[number] = [one if isinstance(one, CnnfastError) else next(rows) for one in answers]
+                answers: list[Any] = []
+                for one in islice(pictures, len(work.pictures)):
+                    is_bad = isinstance(one, CnnfastError)
+                    answers.append(one if is_bad else rows[at])
+                    at += not is_bad
+                outcomes[number] = answers
             elif work.images.dtype == np.uint8:
-                outcomes[number] = _together([next(rows) for _ in range(work.count)])
+                outcomes[number] = _together(rows[at : at + work.count])
+                at += work.count
 
-    def _rows(self, works: Sequence[Work], decoded: Iterable[Answer]) -> list[Answer]:
+    def _rows(self, works: Sequence[Work], decoded: Iterable[Answer]) -> Array | list[Answer]:
         """Return the row of each image of bytes, in the order of the works."""
         found = iter(decoded)
         parts: list[Array] = []
@@ -136,11 +143,9 @@ class BatchJob:
         return InputError(f"image {bad.argmax()}: {NOT_A_NUMBER}") if bad.any() else rows
 
 
-def _together(rows: list[Answer]) -> Any:
+def _together(rows: Array | list[Answer]) -> Any:
     """Return the rows of a caller's array as an array, or what is wrong with the first that has none."""
-    good: list[Array] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows if isinstance(rows, list) else ()):
         if isinstance(row, CnnfastError):
             return InputError(f"image {number}: {row}")
-        good.append(row)
-    return np.stack(good)
+    return np.asarray(rows)
