@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running_server import Served
+
+from cnnfast import Network
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
@@ -72,6 +75,15 @@ def test_tokens_that_are_none(run: Callable[..., Any], tmp_path: Path, content: 
     assert status == 2
     assert "8 to 4096 visible characters" in err
     assert not content or content not in err
+
+
+def test_a_network_that_takes_no_pictures_is_named(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.safetensors"
+    Network.from_graph(Network.load("cifar10-lenet").graph).save(bare)
+    server = Served("mnist-mlp", bare)
+    status, errors = server.stop()
+    assert (status, errors.count("\n")) == (0, 1)
+    assert errors.startswith("bare takes values by the inference protocol, and no pictures: ")
 
 
 def test_without_the_extra() -> None:

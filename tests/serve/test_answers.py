@@ -38,7 +38,7 @@ def test_a_picture_as_the_body(server: Served, net: Network) -> None:
 
 
 def test_a_named_model_and_the_type_that_curl_states(server: Served) -> None:
-    reply = server.post("/classify?model=digits", FILE, content_type="application/x-www-form-urlencoded")
+    reply = server.post("/classify?model=digits", FILE, content_type=FORM)
     assert (reply.status, reply.json["model"], len(reply.json["labels"])) == (200, "digits", 1)
 
 
@@ -48,6 +48,7 @@ def form(*parts: bytes, boundary: str = "b7") -> bytes:
 
 
 MULTIPART = "multipart/form-data; boundary=b7"
+FORM = "application/x-www-form-urlencoded"
 
 
 def test_parts_of_a_form_each_have_their_own_result(server: Served) -> None:
@@ -143,6 +144,7 @@ WRONG: dict[str, tuple[str, str, Any, dict[str, str], int, str]] = {
     "empty": ("POST", CLASSIFY, b"", {}, 422, "is empty"),
     "truncated": ("POST", CLASSIFY, FILE[:400], {}, 422, "cannot be decoded"),
     "text": ("POST", CLASSIFY, b"hello", {}, 422, "not a picture"),
+    "curl -d": ("POST", CLASSIFY, FILE[:400], {"Content-Type": FORM}, 422, "with --data-binary @FILE, but not with -d"),
     "type": ("POST", CLASSIFY, FILE, {"Content-Type": "text/<b>"}, 415, "'text/<b>'"),
     "gzip": ("POST", CLASSIFY, FILE, {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
     "large": ("POST", CLASSIFY, bytes((1 << 20) + 1), {}, 413, "larger than 1048576 bytes"),

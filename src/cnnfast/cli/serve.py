@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnfast._optional import needs
 from cnnfast.cli import OK, options
 from cnnfast.cli.models import load
 from cnnfast.cli.progress import log
 from cnnfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnnfast.serve.served import ServedModels
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 LARGEST_TOKEN = 4096
@@ -73,8 +78,19 @@ def run(args: argparse.Namespace) -> int:
         )
         host, port = listening.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        run(application, listening, args.drain, lambda: log(f"serving {', '.join(named)} at {address}"))
+        lines = [f"serving {', '.join(named)} at {address}", *_limited(application.models)]
+        run(application, listening, args.drain, lambda: log(*lines))
     return OK
+
+
+def _limited(models: ServedModels) -> Iterator[str]:
+    """Yield a line for each model that answers less than others."""
+    for name, batcher in models.batchers.items():
+        if batcher.network.preprocess is None:
+            yield (
+                f"{name} takes values by the inference protocol, and no pictures: its file does not say how a picture "
+                "becomes its input; --preprocess does"
+            )
 
 
 def read_token(path: Path) -> str:

@@ -11,8 +11,13 @@ from cnnfast.serve.metrics import ServeMetrics
 from cnnfast.serve.multipart import boundary_of, parts_of
 from cnnfast.serve.served import ServedModel, ServedModels, reason_of
 
-TAKEN = ("application/octet-stream", "application/x-www-form-urlencoded")
-"""Types of a body that is taken for a picture, besides those of images; the second is what curl says of any file."""
+AS_CURL = "application/x-www-form-urlencoded"
+"""What curl says of any file."""
+
+TAKEN = ("application/octet-stream", AS_CURL)
+"""Types of a body that is taken for a picture, besides those of images."""
+
+WITHOUT_CHANGE = "; curl sends a file as it is with --data-binary @FILE, but not with -d @FILE"
 
 MULTIPART = "multipart/form-data"
 
@@ -34,13 +39,13 @@ async def classify(exchange: Exchange, models: ServedModels, metrics: ServeMetri
         pictures = [bytes(await exchange.body())]
     else:
         raise RequestError(
-            415, f"the Content-Type must be image/…, application/octet-stream or {MULTIPART}, but is {kind[:40]!r}"
+            415, f"the Content-Type must be image/*, application/octet-stream or {MULTIPART}, but is {kind[:40]!r}"
         )
     answers = await exchange.result(model.batcher.submit(pictures, None, len(pictures)))
     results = [_result(model, answer, top, metrics) for answer in answers]
     named = {"model": model.name}
     if all("error" in result for result in results):
-        raise RequestError(422, results[0]["error"])
+        raise RequestError(422, results[0]["error"] + (WITHOUT_CHANGE if kind == AS_CURL else ""))
     return json_answer(named | results[0] if kind != MULTIPART else named | {"results": results})
 
 
