@@ -200,6 +200,9 @@ def test_convert_says_what_rounding_has_changed(run, model, tmp_path):
         "nothing, all of it is float16" in run("convert", model, tmp_path / "n.safetensors", "--dtype", "float16").out
     )
     assert "call it net.safetensors" in run("convert", model, tmp_path / "net.onnx", "--dtype", "float16").err
+    result = run("convert", "cifar10-lenet", target, "--force", "--dtype", "int8")
+    assert "rounded: 2 tensors to int8, by at most 0.004 of" in result.out
+    assert "rounded: 2 tensors to int8" in run("summary", target).out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Weights that a file holds as float16: what rounding does to them, and what it must not touch."""
+"""Weights that a file holds as float16: what rounding does to them, and what it must not touch.
+
+Those of eight bits are in test_scaled.py.
+"""
 
 import json
 import re
@@ -12,7 +15,7 @@ from formats.crafted import small_model, split
 from cnnfast import Network
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats import Model, load_model, save
-from cnnfast.formats.narrow import NOTE, narrowed
+from cnnfast.formats.narrow import NOTE, stored
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Linear
 
@@ -65,7 +68,7 @@ def test_what_is_float16_already_keeps_its_bytes_and_its_note(path: Path) -> Non
     first = path.read_bytes()
     save(load_model(path), path, dtype="float16")
     assert path.read_bytes() == first
-    assert NOTE not in narrowed(dense([[1.0, -0.5]])).notes
+    assert NOTE not in stored(dense([[1.0, -0.5]]), "float16").model.notes
 
 
 def test_saved_in_full_again_nothing_changes(path: Path) -> None:
@@ -86,24 +89,24 @@ def test_a_weight_beyond_float16_is_named_and_nothing_is_written(path: Path, val
 
 
 def test_what_rounds_to_the_largest_is_no_overflow() -> None:
-    assert narrowed(dense([[65_519.0]])).graph.constants["w"][0, 0] == 65_504
+    assert stored(dense([[65_519.0]]), "float16").arrays["w"][0, 0] == 65_504
 
 
 def test_tiny_weights_lose_their_digits_and_the_note_counts_that() -> None:
-    model = narrowed(dense([[1e-9, 3e-9]]))
-    assert not model.graph.constants["w"].any()
-    assert "by at most 1 of the largest value" in model.notes[NOTE]
+    content = stored(dense([[1e-9, 3e-9]]), "float16")
+    assert not content.arrays["w"].any()
+    assert "by at most 1 of the largest value" in content.model.notes[NOTE]
 
 
 def test_values_that_are_not_finite_stay_so() -> None:
     weight = np.array([[np.nan, np.inf, -np.inf, 0.1]], np.float32)
-    kept = narrowed(dense(weight)).graph.constants["w"].astype(np.float32)
+    kept = stored(dense(weight), "float16").arrays["w"].astype(np.float32)
     np.testing.assert_array_equal(kept[0, :3], weight[0, :3])
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32", "half a float", 16, object()])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "half a float", 16, object()])
 def test_other_dtypes_are_refused(path: Path, dtype: object) -> None:
-    with pytest.raises(ConfigError, match="dtype must be 'float16'"):
+    with pytest.raises(ConfigError, match="dtype must be 'float16', 'int8'"):
         save(small_model(), path, dtype=dtype)
 
 

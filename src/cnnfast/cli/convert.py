@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnfast.cli import readers
 from cnnfast.cli.models import check_may_write
-from cnnfast.formats.narrow import FLOAT16, NOTE
+from cnnfast.formats.narrow import DTYPES, NOTE
 from cnnfast.network.network import Network
 
 
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     parser.add_argument(
-        "--dtype", choices=[FLOAT16], help="round the weights to 16 bits: half the bytes on disk, float32 in memory"
+        "--dtype",
+        choices=DTYPES,
+        help="round the weights to 16 or 8 bits: half or a quarter of the bytes on disk, float32 in memory",
     )
     readers.add_reader(parser)
 
@@ -32,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     net.save(target, dtype=args.dtype)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")
     if args.dtype is not None:
-        print(f"rounded: {Network.load(target).notes.get(NOTE, 'nothing, all of it is float16 or not a weight')}")
+        print(f"rounded: {Network.load(target).notes.get(NOTE, f'nothing, all of it is {args.dtype} or not a weight')}")
     return 0

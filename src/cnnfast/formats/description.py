@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnfast.errors import GraphError, ModelFileError
 from cnnfast.formats.model import Model
+from cnnfast.formats.narrow import in_memory
 from cnnfast.formats.strict_json import parse
 from cnnfast.formats.tensors import MAX_CONTAINERS, check_name
 from cnnfast.graph import MAX_NODES, Graph, Node
@@ -14,7 +15,9 @@ from cnnfast.graph.check_integers import check_integers
 from cnnfast.ops import OPS, Array, decode_op
 from cnnfast.ops.quantized import QUANTIZED_OPS
 
-VERSION = 1
+PLAIN, SCALED = 1, 2
+"""The versions of a description: the second states the scales of weights that are stored as integers. A file states the
+lowest that can describe it, so that older readers keep reading what they can."""
 MAX_CLASSES = 1_000_000
 
 EXTRAS = ("preprocess", "classes", "license", "notes")
@@ -22,16 +25,24 @@ EXTRAS = ("preprocess", "classes", "license", "notes")
 KEYS = ("version", "input", "nodes", "output", *EXTRAS)
 
 
-def encode(model: Model) -> dict[str, Any]:
-    """Return a model, all but its constants, as values that JSON can hold."""
+def encode(model: Model, scales: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a model, all but its constants, as values that JSON can hold.
+
+    Parameters
+    ----------
+    model : Model
+    scales : dict of str to str, optional
+        The name of the scale of each weight that is stored as integers, see `cnnfast.formats.narrow.stored`.
+    """
     graph = model.graph
     ((name, shape),) = graph.inputs.items()
     return {
-        "version": VERSION,
+        "version": SCALED if scales else PLAIN,
         "input": {"name": name, "shape": list(shape)},
         "nodes": [_encode_node(node) for node in graph.nodes],
         "output": graph.outputs[0],
         **_extras(model),
+        **({"scales": dict(scales)} if scales else {}),
     }
 
 
@@ -46,7 +57,7 @@ def _extras(model: Model) -> dict[str, Any]:
 
 def encode_extras(model: Model) -> dict[str, Any]:
     """Return what travels with a model besides its graph, for files of other formats."""
-    return {"version": VERSION, **_extras(model)}
+    return {"version": PLAIN, **_extras(model)}
 
 
 def _encode_node(node: Node) -> dict[str, Any]:
@@ -55,8 +66,8 @@ def _encode_node(node: Node) -> dict[str, Any]:
     return {"name": node.name, "op": node.op.name, "attributes": node.op.attributes(), "inputs": list(node.inputs)}
 
 
-def decode(text: str, constants: Mapping[str, Array]) -> Model:
-    """Build a model from the JSON of `encode` and its constants; everything is checked.
+def decode(text: str, arrays: Mapping[str, Array]) -> Model:
+    """Build a model from the JSON of `encode` and the tensors of the file; everything is checked.
 
     Raises
     ------
@@ -68,9 +79,10 @@ def decode(text: str, constants: Mapping[str, Array]) -> Model:
     if not text.isascii():
         raise ModelFileError("the description of the model holds characters above 127; they must be escaped")
     fields = parse(text, "description of the model", MAX_CONTAINERS)
-    _check_version(fields)
-    fields = _object(fields, "the description of the model", KEYS)
-    return Model(graph=_graph(fields, constants), **_decoded(fields))
+    _check_version(fields, (PLAIN, SCALED))
+    keys = KEYS if fields["version"] == PLAIN else (*KEYS, "scales")
+    fields = _object(fields, "the description of the model", keys)
+    return Model(graph=_graph(fields, in_memory(arrays, _scales(fields.get("scales", {})))), **_decoded(fields))
 
 
 def decode_extras(text: str) -> dict[str, Any]:
@@ -82,7 +94,7 @@ def decode_extras(text: str) -> dict[str, Any]:
         As for `decode`.
     """
     fields = parse(text, "description of the model", MAX_CONTAINERS)
-    _check_version(fields)
+    _check_version(fields, (PLAIN,))
     return _decoded(_object(fields, "the description of the model", ("version", *EXTRAS)))
 
 
@@ -95,16 +107,23 @@ def _decoded(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_version(fields: object) -> None:
+def _check_version(fields: object, known: tuple[int, ...]) -> None:
     version = fields.get("version") if isinstance(fields, dict) else None
     if type(version) is not int:
         raise ModelFileError("the description of the model states no version")
-    if version != VERSION:
+    if version not in known:
+        ours = f"version{'s' * (len(known) > 1)} {' and '.join(map(str, known))}"
         raise ModelFileError(
-            f"it is of version {version}, but this cnnfast knows version {VERSION} only; upgrade cnnfast"
-            if version > VERSION
-            else f"it is of version {version}, which never existed; this cnnfast knows version {VERSION}"
+            f"it is of version {version}, but this cnnfast knows {ours} only; upgrade cnnfast"
+            if version > known[-1]
+            else f"it is of version {version}, which never existed; this cnnfast knows {ours}"
         )
+
+
+def _scales(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ModelFileError(f"scales must be an object, but is a {type(value).__name__}")
+    return {check_name(weight, "tensor"): check_name(scale, "tensor") for weight, scale in value.items()}
 
 
 def _object(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -19,10 +19,9 @@ from cnnfast.formats.digest import BLANK, DIGEST, PREFIX, check_digest, sealed
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.formats.model_format import ModelFormat, register
-from cnnfast.formats.narrow import check_dtype, narrowed
+from cnnfast.formats.narrow import check_dtype, stored
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.images.preprocess import rule_of
-from cnnfast.ops import Array
 from cnnfast.runtime.outputs import file_behind
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
     path : path-like
         Replaced where it exists.
     dtype : optional
-        "float16" for weights in half the bytes, see `cnnfast.formats.narrow`.
+        "float16" for weights in half the bytes, "int8" for a quarter of them, see `cnnfast.formats.narrow.stored`.
 
     Raises
     ------
@@ -53,21 +52,16 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
     OutputError
         If the file cannot be written: there is no such folder, the disk is full, …
     """
-    path, to_narrow = Path(path), check_dtype(dtype)
+    path, name = Path(path), check_dtype(dtype)
     file_behind(path)
     with error_context(path):
-        model = replace(model, graph=with_plain_names(model.graph))
-        model = narrowed(model) if to_narrow else model
-        text = json.dumps(description.encode(model), separators=(",", ":"))
-        header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, model.graph.constants)
-        _check(header, text, model)
+        content = stored(replace(model, graph=with_plain_names(model.graph)), name)
+        text = json.dumps(description.encode(content.model, content.scales), separators=(",", ":"))
+        header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, content.arrays)
+        # a file that could not be loaded must not come into the world
+        tensors.read_header(np.frombuffer(header, np.uint8))
+        description.decode(text, content.arrays)
     tensors.write(path, sealed(header, arrays), arrays)
-
-
-def _check(header: bytes, text: str, model: Model) -> None:
-    """Decode what is about to be written: a file that could not be loaded must not come into the world."""
-    tensors.read_header(np.frombuffer(header, np.uint8))
-    description.decode(text, model.graph.constants)
 
 
 def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Preprocess | str | None = None) -> Model:
@@ -77,8 +71,8 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
     ----------
     path : path-like
     mapped : bool
-        Map the file into memory whatever its size, so that processes share it; it must stay as it is. What is float16
-        in the file is float32 in the memory of each of them.
+        Map the file into memory whatever its size, so that processes share it; it must stay as it is. What the file
+        holds in fewer bytes is float32 in the memory of each of them.
     preprocess : Preprocess or str, optional
         A rule, or the name of one of `cnnfast.images.preprocess.MODES`, instead of that in the file.
 
@@ -100,15 +94,9 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
         check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
-        model = description.decode(metadata[MODEL], {name: _widened(array) for name, array in arrays.items()})
+        model = description.decode(metadata[MODEL], arrays)
         (shape,) = model.graph.inputs.values()
         return model if preprocess is None else replace(model, preprocess=rule_of(preprocess, shape))
-
-
-def _widened(array: Array) -> Array:
-    wide = tensors.widened(array)
-    wide.flags.writeable = False
-    return wide
 
 
 def _sniff(path: Path, head: bytes) -> bool:

@@ -25,7 +25,7 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
     path : path-like
         ``NAME.safetensors`` for cnnfast's own format, ``NAME.onnx`` for ONNX; replaced where it exists.
     dtype : optional
-        "float16" for weights in half the bytes, in cnnfast's own format.
+        "float16" for weights in half the bytes, "int8" for a quarter of them, in cnnfast's own format.
 
     Raises
     ------
@@ -77,9 +77,9 @@ def check_target(path: Path, dtype: object = None) -> None:
             f"{path}: cnnfast writes its own format, .safetensors, and .onnx{why}; "
             f"call it {name}.safetensors or {name}.onnx"
         )
-    if check_dtype(dtype) and suffix != OWN:
+    if (narrow := check_dtype(dtype)) and suffix != OWN:
         raise ConfigError(
-            f"{path}: cnnfast writes ONNX in float32 only; for weights in float16 call it {path.stem}{OWN}, "
+            f"{path}: cnnfast writes ONNX in float32 only; for weights in {narrow} call it {path.stem}{OWN}, "
             "or leave out the dtype"
         )
     file_behind(path)

@@ -190,8 +190,9 @@ class Network(NetworkSurgery):
         path : str or path-like
             Replaced where it exists.
         dtype : str, optional
-            "float16" rounds the weights, so that the file takes half the bytes; in memory they are float32 again. The
-            note ``rounded`` of the file says by how much that has changed them.
+            "float16" rounds the weights, so that the file takes half the bytes, and "int8" those of convolutions and
+            dense layers, on a scale for each output channel, for a quarter of the bytes; in memory they are float32
+            again. The note ``rounded`` of the file says by how much that has changed them.
 
         Raises
         ------

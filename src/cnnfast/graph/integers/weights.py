@@ -8,10 +8,9 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array
 from cnnfast.ops.quantized import Grid, check_sums
-from cnnfast.ops.quantized.conv_linear import LARGEST_SUM
+from cnnfast.ops.quantized.conv_linear import LARGEST_SUM, MAX_WEIGHT
 from cnnfast.ops.quantized.rounding import TINY
 
-MAX_WEIGHT = 127
 MAX_BIAS = 1 << 28
 """A scale of weights is raised until the bias of its channel is at most this: it leaves room for the sum."""
 

@@ -14,6 +14,7 @@ from cnnfast.ops.linear import Linear
 from cnnfast.ops.quantized.base import QuantizedOp, register_quantized
 from cnnfast.ops.quantized.rounding import byte
 
+MAX_WEIGHT = 127
 LARGEST_SUM = (1 << 31) - 1
 
 
