@@ -20,6 +20,7 @@ from picture_tables import encoded, random_images, tensor
 
 from cnnfast import Network
 from cnnfast.arrow import classify_dataset, parts, sources
+from cnnfast.arrow.parts import Parts
 from cnnfast.errors import CnnfastError, ConfigError, DataError, InputError, OutputError, UnsupportedError
 
 COUNT = 700
@@ -180,6 +181,45 @@ def test_a_resumed_run_equals_an_undisturbed_one(
     assert sorted(os.listdir(tmp_path)) == ["labels.parquet", "pictures.parquet", "undisturbed.parquet"]
     again = classify_dataset(pictures, net, out, resume=True)
     assert (again.resumed, again.labels, again.failures) == (COUNT, done.labels, done.failures)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("how", [{}, {"resume": True}, {"force": True}], ids=str)
+def test_a_run_does_not_touch_what_another_one_is_writing(
+    how: Any, pictures: Path, tmp_path: Path, net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write, begun = tmp_path / "labels.parquet", Parts.write, []
+
+    def write_and_run_another(self: Parts, results: Iterator[Any], done: int) -> Iterator[int]:
+        for rows in write(self, results, done):
+            yield rows
+            if not begun and len(list(self.folder.glob("*.arrow"))) == 3:
+                begun.append(done)
+                with pytest.raises(OutputError, match=r"labels.parquet.parts: another run is at work here"):
+                    classify_dataset(pictures, net, out, **how)
+
+    monkeypatch.setattr(Parts, "write", write_and_run_another)
+    assert classify_dataset(pictures, net, out).rows == COUNT
+    assert begun
+    assert pq.read_table(out)["id"].to_pylist() == list(range(COUNT))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parts_that_were_removed_are_not_left_out(
+    pictures: Path, tmp_path: Path, net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join, out = Parts.join, tmp_path / "labels.parquet"
+
+    def without_one(self: Parts, *args: Any) -> None:
+        next(iter(sorted(self.folder.glob("*.arrow")))).unlink()
+        join(self, *args)
+
+    monkeypatch.setattr(Parts, "join", without_one)
+    with pytest.raises(
+        OutputError, match=rf"has \d+ of {COUNT} rows, so parts were removed; start over with force=True"
+    ):
+        classify_dataset(pictures, net, out)
+    assert not out.exists()
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -181,20 +181,26 @@ class _Run:
         self._seen = self._errors = 0
 
     def run(self, resume: bool, force: bool, progress: bool | None) -> ClassifiedDataset:
-        if force:
-            self._parts.remove()
-        elif not resume:
-            self._refuse_existing()
-        settings = {**self._settings, "source": self._rows.states()}
-        if self._parts.exist():
-            done = self._parts.resume(settings)
-        elif resume and self._out.exists():
+        if not force and not self._parts.exist() and self._out.exists():
+            if not resume:
+                self._refuse_existing()
             return self._read_back()
-        else:
-            self._parts.begin(settings)
+        with self._parts.claimed():
+            if force:
+                self._parts.remove()
+            elif not resume:
+                self._refuse_existing()
+            settings = {**self._settings, "source": self._rows.states()}
             done = 0
-        self._classify(done, progress)
-        self._parts.join(self._make, self._count)
+            if self._parts.exist():
+                done = self._parts.resume(settings)
+            elif resume and self._out.exists():
+                # another run has just finished it
+                return self._read_back()
+            else:
+                self._parts.begin(settings)
+            self._classify(done, progress)
+            self._parts.join(self._make, self._rows.rows, self._count)
         return self._classified(done)
 
     def _refuse_existing(self) -> None:

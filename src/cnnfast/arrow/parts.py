@@ -1,6 +1,7 @@
 """Results that are finished, in a folder next to the file that they become, so that a run can be interrupted anywhere.
 
     OUT.parts/run.json               what the results depend on
+    OUT.parts/lock                   locked by the run that is at work
     OUT.parts/000000000000.arrow     rows 0 to 16,383, and so on: each is there as a whole or not at all
 
 The parts begin and end at rows that depend on the source alone, so the joined file of a resumed run equals that of an
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +22,7 @@ import pyarrow as pa
 from cnnfast.arrow.sources import ArrowTable, reading
 from cnnfast.errors import ConfigError, OutputError, UnsupportedError
 from cnnfast.runtime.arguments import quoted
+from cnnfast.runtime.claims import claimed
 from cnnfast.runtime.outputs import remove_unfinished, replacing
 
 PART_ROWS, PART_BYTES = 1 << 14, 1 << 26
@@ -90,16 +92,16 @@ class Parts:
         self.out, self.folder, self._schema = out, out.with_name(out.name + ".parts"), schema
         self._settings = self.folder / "run.json"
 
+    def claimed(self) -> AbstractContextManager[None]:
+        """Have the folder alone in a ``with`` block, outside of which nothing in it may change."""
+        return claimed(self.folder)
+
     def exist(self) -> bool:
         """Return whether an interrupted run has left some."""
-        return self.folder.is_dir()
+        return self._settings.exists() or bool(self._paths())
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """Make the folder, with what the results depend on."""
-        try:
-            self.folder.mkdir()
-        except OSError as error:
-            raise OutputError(f"{self.folder}: cannot be made: {error.strerror}") from error
+        """Write what the results depend on."""
         with replacing(self._settings) as file:
             file.write((json.dumps(settings, indent=2) + "\n").encode())
 
@@ -143,12 +145,22 @@ class Parts:
                         break
             done += rows
 
-    def join(self, make: Callable[[Any, Any], Any], seen: Callable[[Any], None]) -> None:
-        """Write the file of all parts, and remove the folder; ``seen`` is called with each table on the way."""
+    def join(self, make: Callable[[Any, Any], Any], rows: int, seen: Callable[[Any], None]) -> None:
+        """Write the file of all parts, and remove them; ``seen`` is called with each table on the way.
+
+        Raises
+        ------
+        OutputError
+            If they do not have that many rows, because something has removed one, or it cannot be written.
+        """
         with replacing(self.out) as file, _writing(self.out, file, self._schema, make) as writer:
+            done = 0
             for table in self._groups():
                 seen(table)
                 writer.write_table(table, max(table.num_rows, 1))
+                done += table.num_rows
+            if done != rows:
+                raise OutputError(f"{self.folder}: has {done} of {rows} rows, so parts were removed; {START_OVER}")
         self.remove()
 
     def _groups(self) -> Iterator[Any]:
@@ -166,12 +178,10 @@ class Parts:
             yield pa.concat_tables(group).unify_dictionaries().combine_chunks()
 
     def remove(self) -> None:
-        """Remove the folder, and nothing in it that is not of such a run."""
+        """Remove what is in the folder, but nothing that is not of such a run."""
         remove_unfinished(self.folder)
         for path in [*self._paths(), self._settings]:
             path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob(f"{'[0-9]' * DIGITS}.arrow"))
