@@ -53,7 +53,8 @@ class Item {
     const { label, probability, mark } = this.parts;
     label.textContent = this.error !== null ? "unreadable" : this.label || "…";
     probability.textContent = this.labels ? percent(this.probability) : "";
-    mark.textContent = this.error ?? (this.unknown ? "unknown: unlike what it has learned" : this.unsure ? "unsure" : "");
+    mark.textContent = this.error ?? (this.unknown ? "unknown" : this.unsure ? "unsure" : "");
+    mark.title = this.error ?? (this.unknown ? "unlike what the network has learned" : "");
     this.tile.classList.toggle("error", this.error !== null);
     this.tile.classList.toggle("unknown", this.unknown);
     this.tile.classList.toggle("unsure", this.unsure);
