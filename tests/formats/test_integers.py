@@ -14,8 +14,8 @@ from cnnfast import Network, ops
 from cnnfast.errors import CnnfastError
 from cnnfast.formats import Model, load_model, save
 from cnnfast.graph import Graph, Node, evaluate
+from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.graph.integers import grid_of
-from cnnfast.network.surgery import feature_layer
 from cnnfast.ops.quantized import QUANTIZED_OPS, IntegerLinear
 
 

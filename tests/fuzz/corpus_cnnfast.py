@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from formats.crafted import saved, sealed
+from formats.crafted import saved, sealed, small_model
 from fuzz.corpora import Corpus
 from small_integers import integer_model
 
@@ -14,18 +15,22 @@ from cnnfast.formats import Model, save
 from cnnfast.formats.digest import END as DIGEST_END
 from cnnfast.formats.digest import PREFIX
 from cnnfast.formats.narrow import FEW
+from cnnfast.formats.remembered import Remembered
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Linear
 
 
 def seeds() -> list[bytes]:
-    """Return two files of a network that is not a chain, one of integers, and one of weights in eight bits."""
+    """Return files of networks that are not chains, of integers, with weights in eight bits, and with remembered pictures."""
     with tempfile.TemporaryDirectory() as folder:
         floats = [saved(Path(folder) / "net.safetensors", seed) for seed in (0, 1)]
         integers, scaled = Path(folder) / "integers.safetensors", Path(folder) / "scaled.safetensors"
         save(integer_model(), integers)
         save(_many_weights(), scaled, dtype="int8")
-        return [*floats, integers.read_bytes(), scaled.read_bytes()]
+        remembers = Path(folder) / "remembers.safetensors"
+        known = Remembered(np.ones((3, 48), np.float16), np.array([0, 1, 3], np.int32))
+        save(replace(small_model(), remembered=known), remembers)
+        return [*floats, *(path.read_bytes() for path in (integers, scaled, remembers))]
 
 
 def _many_weights() -> Model:

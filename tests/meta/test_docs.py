@@ -26,7 +26,7 @@ def page_id(page: Path) -> str:
 TABLES = (
     *("cluster_table", "headline", "integer_table", "keras_applications", "kernel_table", "ladder_table"),
     *("latency_table", "load_table", "network_table", "peer_table", "photograph_table", "serve_table"),
-    "unknown_table",
+    *("replay_table", "unknown_table"),
 )
 
 

@@ -122,7 +122,8 @@ def calibrated(net: Network, ending: Ending, scores: Array, numbers: Array, meth
     changed = probabilities_of(new, kind).argmax(axis=1) != probabilities_of(scores, kind).argmax(axis=1)
     notes = {**net.notes, **_account(net, scaling, before, after), **noted(known_above(new))}
     graph = with_scores(ending, scaling.factor, scaling.shift)
-    made = Network(Model(graph, net.preprocess, net.class_names, net.license, notes))
+    # features are those of before: only what is behind them has changed
+    made = Network(Model(graph, net.preprocess, net.class_names, net.license, notes, net.remembered))
     return CalibrateResult(made, scaling, before, after, int(changed.sum()), known_above(new))
 
 

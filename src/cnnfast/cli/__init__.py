@@ -24,7 +24,7 @@ A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``
 `recipes`       the arguments of `train` that make a recipe
 `labeled`       labeled images, with the scores that a network gives them
 `featured`      the pictures whose features are needed
-`train_setup`   what `train` begins with: a network, and the images to learn from
+`train_setup`   what `train` begins with: a network, and the images to learn from; `train_replay` with `--replay`
 ==============  ==========================================================================
 """
 
@@ -52,6 +52,7 @@ COMMANDS = {
     "train": "train a network on labeled images, from scratch or on top of another",
     "learn": "learn from a few labels, in seconds, and print which pictures to label next",
     "review": "write a page on which a person looks at doubtful pictures and corrects them",
+    "remember": "put features of the pictures that a network has learned from into its file, for train --replay",
     "calibrate": "make probabilities right as often as they say, with labeled images that were not learned from",
     "events": "judge the pictures of a burst together",
     "explain": "draw which places of a picture a network's answer depends on",

@@ -11,7 +11,7 @@ from typing import Any
 
 from cnnfast.data import match_class
 from cnnfast.errors import ConfigError, DataError, UnsupportedError
-from cnnfast.formats import detect
+from cnnfast.formats import Model, detect
 from cnnfast.formats.saving import check_target
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
@@ -35,7 +35,12 @@ def decoding(net: Network, decode: str | None) -> Network:
 
 def described(net: Network, classes: Sequence[str] | None, rule: Preprocess | None) -> Network:
     """Return a network with other names of classes, or another preprocessing."""
-    return Network.from_graph(net.graph, classes=classes, preprocess=rule, license=net.license, notes=dict(net.notes))
+    names = None if classes is None else tuple(classes)
+    # features of pictures that were scaled in another way are not those of this network
+    is_same = rule == net.preprocess or (
+        rule and net.preprocess and replace(rule, decode=net.preprocess.decode) == net.preprocess
+    )
+    return Network(Model(net.graph, rule, names, net.license, net.notes, net.remembered if is_same else None))
 
 
 def labels(text: str) -> list[str]:

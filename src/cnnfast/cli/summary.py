@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     if net.preprocess is not None:
         rule = ", ".join(f"{key} {_short(value)}" for key, value in net.preprocess.to_dict().items())
         print(f"preprocessing: {rule}")
+    if net.remembered is not None:
+        print(f"remembered: {net.remembered}")
     for key, value in {"license": net.license, **net.notes}.items():
         if value is not None:
             print(f"{key}: {value}")

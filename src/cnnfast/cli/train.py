@@ -10,14 +10,15 @@ from pathlib import Path
 
 from cnnfast.architectures import ARCHITECTURES, find
 from cnnfast.calibration.api import calibrate, uncalibrated
-from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot
+from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot, train_replay
+from cnnfast.cli.calibrate import FEW
 from cnnfast.cli.progress import Failures, log
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
 from cnnfast.errors import ConfigError, DataError, OutputError, TrainingError
 from cnnfast.formats.saving import check_target
+from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.network.network import Network
-from cnnfast.network.surgery import feature_layer
 from cnnfast.report.plots import write_confusion
 from cnnfast.report.scores import Scores
 from cnnfast.runtime.threads import threads_or_default
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     begins = network.add_mutually_exclusive_group(required=True)
     begins.add_argument("--architecture", metavar="NAME", help=f"one of {', '.join(ARCHITECTURES)}")
     begins.add_argument("--base", metavar="MODEL", help="a trained network to start from; other classes get a new head")
+    network.add_argument(
+        "--replay",
+        action="store_true",
+        help="with --base: mix new pictures with those that it remembers (`cnnfast remember`); trains only the head",
+    )
     network.add_argument("--size", type=options.positive, metavar="N", help="side of the images that the network takes")
     options.add_preprocess(network)
     network.add_argument("--init", choices=INITS, help="what new convolutions do first: random, or pass values on")
@@ -83,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--init belongs to --architecture: a base starts with the weights that it has")
     if args.preprocess is not None and args.base is None:
         raise ConfigError("--preprocess belongs to --base: a new network scales its input by the images")
+    if args.replay:
+        train_replay.check(args)
     # a run of hours must not fail because of a name
     check_target(args.out)
     folder = args.folder or args.out.with_name(f"{args.out.name}.run")
@@ -95,7 +103,12 @@ def run(args: argparse.Namespace) -> int:
             args.init or INITS[0],
             failures,
             args.columns,
+            (lambda base, new: train_replay.mixed(base, new, recipe, args.validation)) if args.replay else None,
         )
+        replay = setup.replay
+        if replay is not None:
+            # there are features of both views already
+            recipe = replace(recipe, augment=())
         if args.batch_norm:
             setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))
         examples = setup.examples
@@ -109,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
                 setup.net,
                 examples,
                 recipe,
-                validation=args.validation or None,
+                validation=args.validation or None if replay is None else replay.held,
                 freeze=_last_frozen(args, setup),
                 frozen_params=args.frozen_params,
                 cache=feature_cache(),
@@ -119,12 +132,16 @@ def run(args: argparse.Namespace) -> int:
             )
         except TrainingError as error:
             if isinstance(error.network, Network):
-                save_trained(_named(error.network, args), args.out)
+                good = _named(error.network, args)
+                save_trained(good if replay is None else replay.finish(good), args.out)
                 log(f"{args.out}: the last good weights")
             raise
-        net = _with_temperature(_named(fitted.network, args), fitted.validation)
+        judge = net = _with_temperature(_named(fitted.network, args), fitted.validation, FEW if args.replay else 1)
+        if replay is not None:
+            net = replay.finish(judge)
+            train_replay.report(replay, judge)
         save_trained(net, args.out)
-        _measure(net, fitted.validation, setup, folder, failures)
+        _measure(net, judge, fitted.validation, setup, folder, failures)
     log(*failures.lines(), f"network: {args.out}", f"history and checkpoint: {folder}")
     if args.save_plots is not None:
         log(*map(str, plot.draw(folder, args.save_plots)))
@@ -146,7 +163,7 @@ def save_trained(net: Network, path: Path) -> None:
 
 
 def _last_frozen(args: argparse.Namespace, setup: TrainSetup) -> str | None:
-    if args.freeze:
+    if args.freeze and setup.replay is None:
         return setup.head_from or feature_layer(setup.net.graph)
     up_to: str | None = args.freeze_up_to
     return up_to
@@ -165,10 +182,11 @@ def _named(net: Network, args: argparse.Namespace) -> Network:
     return with_graph(net, without_batch_norm(net.graph), notes, args.license)
 
 
-def _with_temperature(net: Network, held: Examples | None) -> Network:
-    """Return the network with probabilities that fit images it has not learned from, if there are any."""
-    if held is None:
-        log("no temperature: nothing was held out (--validation); `cnnfast calibrate` finds one with other images")
+def _with_temperature(net: Network, held: Examples | None, least: int) -> Network:
+    """Return the network with probabilities that fit images it has not learned from, if there are enough."""
+    if held is None or len(held) < least:
+        what = "nothing was" if held is None else f"only {len(held)} of {least} images were"
+        log(f"no temperature: {what} held out (--validation); `cnnfast calibrate` finds one with other images")
         return net
     try:
         found = calibrate(net, held.images, held.numbers, method="temperature", layout=_layout(held))
@@ -187,13 +205,19 @@ def _layout(examples: Examples) -> str | None:
     return "nhwc" if examples.images.ndim == 4 else None
 
 
-def _measure(net: Network, validation: Examples | None, setup: TrainSetup, folder: Path, failures: Failures) -> None:
-    """Print the accuracy on images that were not learned from, and keep the confusion matrix."""
-    examples = part_to_test(setup, net, failures) or validation or setup.examples
+def _measure(
+    net: Network, judge: Network, validation: Examples | None, setup: TrainSetup, folder: Path, failures: Failures
+) -> None:
+    """Print the accuracy on images that were not learned from, and keep the confusion matrix.
+
+    The network judges pictures, and ``judge`` what has been learned: these, or with a replay their features.
+    """
+    tested = part_to_test(setup, net, failures)
+    examples, net = (validation or setup.examples, judge) if tested is None else (tested, net)
     scores = Scores([str(name) for name in net.classes_])
     for start in range(0, len(examples), 1024):
         part = _part(examples, start)
-        scores.add(part.numbers, net.predict_proba(part.images, layout="nhwc"))
+        scores.add(part.numbers, net.predict_proba(part.images, layout=_layout(part)))
     where = "test images right" if examples.name == setup.test_name else f"images right: {examples.name}"
     title = f"{scores.accuracy:.2%} of {scores.total:,} {where}"
     print(title)

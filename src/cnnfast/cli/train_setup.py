@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,18 @@ import numpy as np
 from cnnfast import architectures
 from cnnfast._frozen import frozen
 from cnnfast.cli.models import load_in_float
-from cnnfast.cli.progress import Failures
+from cnnfast.cli.progress import Failures, log
+from cnnfast.cli.train_replay import check_base
 from cnnfast.data import Dataset, match_class, open_dataset
 from cnnfast.errors import ConfigError, DataError
+from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.images.preprocess import DECODES, UNSAID, Preprocess
 from cnnfast.network.network import Network
-from cnnfast.network.surgery import feature_layer
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
+from cnnfast.train.replay import Replay
 from cnnfast.train.transfer import kept
+
+Mix = Callable[[Network, Examples], Replay]
 
 CHANNELS = {1: "gray", 3: "rgb"}
 
@@ -35,6 +40,8 @@ class TrainSetup:
         The layer behind which a new head begins.
     columns : (str, str), optional
         Of paths and of labels, where the data are a table.
+    replay : Replay, optional
+        What the network, then a head, is a part of.
     """
 
     net: Network
@@ -42,6 +49,7 @@ class TrainSetup:
     data: str
     head_from: str | None
     columns: tuple[str, str] | None = None
+    replay: Replay | None = None
 
     @property
     def test_name(self) -> str:
@@ -60,8 +68,9 @@ def begin(
     start: str,
     failures: Failures,
     columns: tuple[str, str] | None = None,
+    mix: Mix | None = None,
 ) -> TrainSetup:
-    """Read the images, and make the network that fits them.
+    """Read the images, and make the network that fits them; with ``mix`` a head that learns them and others.
 
     Raises
     ------
@@ -77,6 +86,12 @@ def begin(
             raise ConfigError(f"{base}: {UNSAID}")
         if size is not None and (size, size) != net.preprocess.size:
             raise ConfigError(f"--size is {size}, but {base} takes {net.preprocess.size}; leave --size out")
+        if mix is not None:
+            check_base(net, base)
+            mixed = mix(net, _load(dataset, net.preprocess, failures))
+            return TrainSetup(mixed.head, mixed.examples, data, None, columns, mixed)
+        if net.remembered is not None:
+            log(f"{base} remembers {net.remembered}, which only --replay uses")
         return replace(_on_top(net, net.preprocess, dataset, data, seed, failures), columns=columns)
     assert architecture is not None
     preprocess = _preprocess(dataset, architecture, size, decode)
@@ -147,7 +162,7 @@ def part_to_test(setup: TrainSetup, net: Network, failures: Failures) -> Example
     names = setup.examples.classes
     if names is not None and dataset.classes is not None and dataset.classes != names:
         dataset = open_dataset(setup.data, names, "test", setup.columns)
-    size = net.preprocess or Preprocess(size=(setup.net.input_shape[1], setup.net.input_shape[2]))
+    size = net.preprocess or Preprocess(size=(net.input_shape[1], net.input_shape[2]))
     return replace(_load(dataset, size, failures), name=setup.test_name)
 
 

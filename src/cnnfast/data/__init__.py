@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 from cnnfast.data import cifar10, class_folders, idx, labels_file, npy, picture_folder
 from cnnfast.data.base import FORMATS, Batch, Dataset, register
-from cnnfast.data.labels import match_class, relabel
+from cnnfast.data.labels import find_class, match_class, relabel
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.runtime import arguments
 from cnnfast.runtime.arguments import one_of, path_of
 
-__all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "match_class", "open_dataset", "relabel"]
+__all__ = ["FORMATS", "SPLITS", "Batch", "Dataset", "find_class", "match_class", "open_dataset", "relabel"]
 
 SPLITS = ("train", "test")
 

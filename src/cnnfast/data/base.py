@@ -6,7 +6,7 @@ A kind is one file of this folder: it registers a `DatasetFormat`, and the tests
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -157,7 +157,24 @@ class Dataset:
         if count >= len(self):
             return self
         labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
-        positions = spread(labels, count)
+        return self._at(spread(labels, count))
+
+    def of_each_class(self, count: int) -> Dataset:
+        """Return at most that many images of each class, spread evenly; without labels, of all images.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> from cnnfast.data import open_dataset
+        >>> file = pathlib.Path(tempfile.mkdtemp(), "sorted.npz")
+        >>> np.savez(file, images=np.zeros((9, 8, 8, 3), np.uint8), labels=[0, 0, 0, 0, 0, 0, 1, 1, 1])
+        >>> open_dataset(file).of_each_class(2).labels
+        array([0, 0, 1, 1])
+        """
+        labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
+        return self._at(of_each_class(labels, count))
+
+    def _at(self, positions: Positions) -> Dataset:
         chosen = None if self.labels is None else self.labels[positions]
         return dataclasses.replace(self, labels=chosen, source=self.source.part(positions))
 
@@ -185,11 +202,28 @@ def spread(labels: Labels, count: int) -> Positions:
         quota[np.where(quota > least, quota - share, -np.inf).argmax()] -= 1
     while quota.sum() < count:
         quota[np.where(quota < frequency, share - quota, -np.inf).argmax()] += 1
-    chosen = []
-    for label, number in enumerate(quota.tolist()):
-        positions = np.flatnonzero(of == label)
-        chosen.append(positions[(2 * np.arange(number) + 1) * len(positions) // (2 * max(number, 1))])
-    return np.sort(np.concatenate(chosen)).astype(np.intp)
+    return _rising(_evenly(np.flatnonzero(of == label), number) for label, number in enumerate(quota.tolist()))
+
+
+def of_each_class(labels: Labels, count: int) -> Positions:
+    """Return positions that rise, at most ``count`` of each label, spread evenly.
+
+    Examples
+    --------
+    >>> of_each_class(np.repeat([0, 1, 2], [6, 3, 1]), 2)
+    array([1, 4, 6, 8, 9])
+    """
+    places = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return _rising(_evenly(positions, min(count, len(positions))) for positions in places)
+
+
+def _evenly(positions: Positions, number: int) -> Positions:
+    """Return that many of some positions, each from the middle of an equal part of them."""
+    return positions[(2 * np.arange(number) + 1) * len(positions) // (2 * max(number, 1))]
+
+
+def _rising(parts: Iterable[Positions]) -> Positions:
+    return np.sort(np.concatenate(list(parts))).astype(np.intp)
 
 
 @frozen

@@ -34,13 +34,32 @@ def match_class(name: str, classes: Sequence[str]) -> int:
     >>> match_class("Cats", ["bird", "cat"])
     1
     """
+    found = find_class(name, classes)
+    if found is None:
+        raise DataError(f"class {name!r} is none of the network's: {', '.join(classes)}; rename it, or leave it out")
+    return found
+
+
+def find_class(name: str, classes: Sequence[str]) -> int | None:
+    """Return the index of the class that a name stands for by the rules of `match_class`, or None if there is none.
+
+    Raises
+    ------
+    DataError
+        If there is more than one.
+
+    Examples
+    --------
+    >>> find_class("Cats", ["bird", "cat"]), find_class("fox", ["bird", "cat"])
+    (1, None)
+    """
     for spell in SPELLINGS:
         found = [i for i, candidate in enumerate(classes) if spell(candidate) == spell(name)]
         if len(found) == 1:
             return found[0]
         if found:
             raise DataError(f"class {name!r} may be any of {[classes[i] for i in found]}; rename it to one of them")
-    raise DataError(f"class {name!r} is none of the network's: {', '.join(classes)}; rename it, or leave it out")
+    return None
 
 
 def relabel(dataset: Dataset, classes: Sequence[str]) -> Dataset:

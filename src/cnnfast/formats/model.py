@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
+from cnnfast.formats.remembered import Remembered
 from cnnfast.graph import Graph
 from cnnfast.graph.answers import label_counts
+from cnnfast.graph.feature_layer import feature_layer
 
 if TYPE_CHECKING:
     from cnnfast.images.preprocess import Preprocess
@@ -32,12 +35,14 @@ class Model:
         What others may do with the weights.
     notes : mapping of str to str
         Free text: source, recipe, accuracy.
+    remembered : Remembered, optional
+        Features of pictures that the network has learned from.
 
     Raises
     ------
     GraphError
-        If the graph has several inputs or outputs, the preprocessing does not fit the input, or the labels do not fit
-        the output.
+        If the graph has several inputs or outputs, the preprocessing does not fit the input, the labels do not fit
+        the output, or the remembered features do not fit what the last dense layer reads.
     """
 
     graph: Graph
@@ -45,6 +50,7 @@ class Model:
     classes: tuple[str, ...] | None = None
     license: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    remembered: Remembered | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", MappingProxyType(dict(self.notes)))
@@ -55,6 +61,9 @@ class Model:
         if (dtype := self.graph.dtypes.get(output, "float32")) != "float32":
             raise GraphError(f"the output {output!r} is {dtype}, but must be float32; put a dequantize behind it")
         self._check_preprocess()
+        if self.remembered is not None:
+            count = math.prod(self.graph.shapes[output])
+            self.remembered.check(self.graph.shapes[feature_layer(self.graph)], max(count, 2))
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))
             self._check_classes(len(self.classes))

@@ -21,6 +21,7 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.model_format import ModelFormat, register
 from cnnfast.formats.narrow import check_dtype, stored
 from cnnfast.formats.plain_names import with_plain_names
+from cnnfast.formats.remembered import taken_from, tensors_of
 from cnnfast.images.preprocess import rule_of
 from cnnfast.runtime.outputs import file_behind
 
@@ -57,7 +58,8 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
     with error_context(path):
         content = stored(replace(model, graph=with_plain_names(model.graph)), name)
         text = json.dumps(description.encode(content.model, content.scales), separators=(",", ":"))
-        header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, content.arrays)
+        held = {**content.arrays, **tensors_of(model.remembered)}
+        header, arrays = tensors.pack({DIGEST: BLANK.decode(), MODEL: text}, held)
         # a file that could not be loaded must not come into the world
         tensors.read_header(np.frombuffer(header, np.uint8))
         description.decode(text, content.arrays)
@@ -94,9 +96,17 @@ def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Prep
         check_digest(data)
         if metadata.keys() != {DIGEST, MODEL}:
             raise ModelFileError(f"{tensors.METADATA} of the header must have exactly the keys {DIGEST} and {MODEL}")
-        model = description.decode(metadata[MODEL], arrays)
-        (shape,) = model.graph.inputs.values()
-        return model if preprocess is None else replace(model, preprocess=rule_of(preprocess, shape))
+        remembered, others = taken_from(arrays)
+        model = description.decode(metadata[MODEL], others)
+        model = replace(model, remembered=remembered)
+        return model if preprocess is None else _with_rule(model, preprocess)
+
+
+def _with_rule(model: Model, preprocess: Preprocess | str) -> Model:
+    """Return a model with another preprocessing: what it remembers was seen through its own."""
+    (shape,) = model.graph.inputs.values()
+    rule = rule_of(preprocess, shape)
+    return model if rule == model.preprocess else replace(model, preprocess=rule, remembered=None)
 
 
 def _sniff(path: Path, head: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cnnfast.formats.remembered import FEATURES, NUMBERS
 from cnnfast.formats.tensors import MAX_NAME, METADATA, is_name
 from cnnfast.graph import Graph, Node
 
@@ -65,7 +66,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _fits(name: str) -> bool:
-    return is_name(name) and name != METADATA
+    return is_name(name) and name not in (METADATA, FEATURES, NUMBERS)
 
 
 def _written_out(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
         If the file could not hold the model, see `cnnfast.formats.native.save`.
     OutputError
         If the file cannot be written: there is no such folder, the disk is full, …
+
+    Warns
+    -----
+    UserWarning
+        If the model remembers pictures, which an ONNX file has no place for.
     """
     check_target(path := Path(path), dtype)
     _WRITERS[path.suffix.lower()]()(model, path, dtype)
@@ -94,7 +100,15 @@ def _own() -> Write:
 def _onnx() -> Write:
     with needs("writing ONNX files", "cnnfast[onnx]"):
         from cnnfast.formats.onnx.writing.model import save_onnx
-    return lambda model, path, dtype: save_onnx(model, path)
+
+    def write(model: Model, path: Path, dtype: object) -> None:
+        save_onnx(model, path)
+        if model.remembered is not None:
+            warnings.warn(
+                f"{path}: holds no {model.remembered}: ONNX has no place for what is remembered", stacklevel=4
+            )
+
+    return write
 
 
 OWN = ".safetensors"

@@ -14,6 +14,7 @@ import numpy as np
 from cnnfast._bar import open_bar
 from cnnfast._frozen import frozen
 from cnnfast.errors import CnnfastError, ConfigError
+from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.images.looks import LOOK, looks_of
 from cnnfast.images.preprocess import UNSAID, Array, Preprocess
 from cnnfast.learn.store import FileState, FolderStore, Seen
@@ -21,7 +22,6 @@ from cnnfast.learn.views import VIEWS, decoding_of, views_of
 from cnnfast.network.identity import identity
 from cnnfast.network.network import Network
 from cnnfast.network.stream import Answer, Opened, Pipeline, decode, default_batch
-from cnnfast.network.surgery import feature_layer
 from cnnfast.runtime.arguments import one_of
 from cnnfast.runtime.threads import get_num_threads
 

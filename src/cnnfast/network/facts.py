@@ -19,6 +19,7 @@ from cnnfast.runtime.arguments import instance
 
 if TYPE_CHECKING:
     from cnnfast.formats.reference import FileReference
+    from cnnfast.formats.remembered import Remembered
 
 
 MADE_BY = 'which cnnfast.Network.load("cifar10-resnet"), Network.build(layers, input_shape) and others have'
@@ -57,6 +58,11 @@ class NetworkFacts:
     def notes(self) -> Mapping[str, str]:
         """Free text that travels with the network: source, recipe, accuracy."""
         return self._model.notes
+
+    @property
+    def remembered(self) -> Remembered | None:
+        """Features of pictures that it has learned from, put there by `cnnfast.train.remember`, or None."""
+        return self._model.remembered
 
     @property
     def input_shape(self) -> Shape:

@@ -19,6 +19,9 @@ from cnnfast.network.surgery import NetworkSurgery
 from cnnfast.ops import Array, Shape
 from cnnfast.runtime.arguments import flag, instance, labels, path_of, text, texts
 
+if TYPE_CHECKING:
+    from cnnfast.formats.remembered import Remembered
+
 
 class Network(NetworkSurgery):
     """A trained network; immutable, and safe to share between threads.
@@ -286,7 +289,7 @@ class Network(NetworkSurgery):
             return _from_file, (self._file.path, self._file.sha256)
         graph, model = self.graph, self._model
         parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
-        return _rebuild, (*parts, model.preprocess, model.classes, model.license, dict(model.notes))
+        return _rebuild, (*parts, model.preprocess, model.classes, model.license, dict(model.notes), model.remembered)
 
 
 def _from_file(path: str, sha256: str) -> Network:
@@ -308,6 +311,8 @@ def _rebuild(
     classes: tuple[str, ...] | None,
     license: str | None,
     notes: Mapping[str, str],
+    remembered: Remembered | None = None,
 ) -> Network:
     """Build a network again from what `Network.__reduce__` pickled."""
-    return Network(Model(Graph(inputs, nodes, constants, outputs), preprocess, classes, license, notes))
+    graph = Graph(inputs, nodes, constants, outputs)
+    return Network(Model(graph, preprocess, classes, license, notes, remembered))

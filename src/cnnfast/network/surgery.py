@@ -13,32 +13,16 @@ from cnnfast import ops
 from cnnfast.errors import GraphError, UnsupportedError
 from cnnfast.formats import Model
 from cnnfast.graph import Graph, Node, constant
+from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.layers import AnyLayer, Flatten, Layer, graph_without_weights
 from cnnfast.layers.lazy import LazyLayer
 from cnnfast.network.facts import with_own_constants
 from cnnfast.network.pictures import NetworkPictures
 from cnnfast.ops import Array, Shape
-from cnnfast.ops.quantized import IntegerLinear
 from cnnfast.runtime.arguments import is_whole, labels, listed, quoted, whole
 
 if TYPE_CHECKING:
     from cnnfast.formats.reference import FileReference
-
-
-def feature_layer(graph: Graph) -> str:
-    """Return the value that the last dense layer reads: what a network knows about an image before it decides.
-
-    Raises
-    ------
-    GraphError
-        If there is no dense layer, or it reads the images themselves.
-    """
-    dense = [node for node in graph.nodes if isinstance(node.op, ops.Linear | IntegerLinear)]
-    if not dense or dense[-1].inputs[0] in graph.inputs:
-        raise GraphError(
-            f"this network has no layer before a last dense one; name a layer: {', '.join(graph.by_name) or '(none)'}"
-        )
-    return dense[-1].inputs[0]
 
 
 MAX_OUTPUTS = 1 << 24

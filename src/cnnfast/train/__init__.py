@@ -22,6 +22,7 @@
 `parallel`                 steps of which each part is computed by a worker: processes, pools, clusters
 `checkpoint`, `history`    the files in the folder of a run
 `transfer`                 transfer learning above a frozen part
+`remember`, `replay`       features of pictures that a network learned from, mixed with new ones
 `whitening`, `norms`       a first layer computed from the images; batch-norm that is folded away after training
 `engine`, `losses`         loss and gradients of a batch; `reference` in NumPy, `chwn` with images in the lanes
 =========================  =======================================================================================
@@ -39,6 +40,8 @@ from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from cnnfast.train.parallel import Executor, Futures, InProcess, Processes
 from cnnfast.train.reading import load_examples
 from cnnfast.train.recipe import EarlyStopping, Recipe
+from cnnfast.train.remember import remember
+from cnnfast.train.replay import Replay, replay
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache
 from cnnfast.train.whitening import whitened
@@ -74,6 +77,7 @@ __all__ = [
     "OneCycle",
     "Processes",
     "Recipe",
+    "Replay",
     "Rotate",
     "Shear",
     "Shift",
@@ -86,6 +90,8 @@ __all__ = [
     "fit_scaling",
     "initialize",
     "load_examples",
+    "remember",
+    "replay",
     "split",
     "whitened",
     "with_batch_norm",
