@@ -56,7 +56,7 @@ def features_of(net: Network, parts: dict[str, Examples]) -> dict[str, Examples]
 
 
 def some(examples: Examples, labels: range, count: int) -> Examples:
-    """Return the first images of some classes, so many of each."""
+    """Return the first images of some classes, that many of each."""
     return examples.take(np.concatenate([np.flatnonzero(examples.labels == label)[:count] for label in labels]))
 
 

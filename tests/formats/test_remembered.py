@@ -38,7 +38,7 @@ def assert_same(a: Remembered | None, b: Remembered | None) -> None:
     np.testing.assert_array_equal(a.numbers, b.numbers, strict=True)
 
 
-@pytest.mark.parametrize("dtype", [None, "float16"])
+@pytest.mark.parametrize("dtype", [None, "float16", "int8"])
 def test_it_comes_back_and_the_same_model_gives_the_same_bytes(path: Path, dtype: str | None) -> None:
     model = replace(small_model(), remembered=remembered())
     save(model, path, dtype=dtype)

@@ -21,7 +21,7 @@ from cnnfast.ops import Linear
 
 
 def seeds() -> list[bytes]:
-    """Return files of networks that are not chains, of integers, with weights in eight bits, and with remembered pictures."""
+    """Return files of a network that is not a chain, of integers, of weights in eight bits, of remembered pictures."""
     with tempfile.TemporaryDirectory() as folder:
         floats = [saved(Path(folder) / "net.safetensors", seed) for seed in (0, 1)]
         integers, scaled = Path(folder) / "integers.safetensors", Path(folder) / "scaled.safetensors"
