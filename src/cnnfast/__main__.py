@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 
 INTERRUPTED = 130
@@ -14,20 +15,20 @@ INTERRUPTED = 130
 def main() -> int:
     """Import the command line and run it; Ctrl-C ends both without a traceback.
 
-    Until `cnnfast.cli.main` can catch a `KeyboardInterrupt` there is nothing to clean up, and a third-party module may
-    take it for an error of its own, so the process ends at once.
+    Until the command has its arguments there is nothing to clean up, and third-party modules may take a
+    `KeyboardInterrupt` for an error of their own, as argparse does, so the process ends at once.
     """
-    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if hears:  # a job in the background does not
-        signal.signal(signal.SIGINT, _end)
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        # a job in the background, which does not hear the Ctrl-C of its shell
+        from cnnfast.cli import main as run
+
+        return run()
+    signal.signal(signal.SIGINT, _end)
     from cnnfast.cli import main as run
 
-    if hears:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    status = run()
-    if hears:
-        # all is said; an impatient second Ctrl-C only ends what Python does at its exit
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    status = run(begin=partial(signal.signal, signal.SIGINT, signal.default_int_handler))
+    # all is said; an impatient second Ctrl-C only ends what Python does at its exit
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return status
 
 

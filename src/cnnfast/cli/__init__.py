@@ -34,7 +34,7 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -85,8 +85,15 @@ OK, SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 """Exit statuses; the last two are what a shell reports for programs that end by SIGINT and SIGPIPE."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, begin: Callable[[], object] = lambda: None) -> int:
     """Run the command line and return the exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the process.
+    begin : callable
+        Called when the command has its arguments, before it does anything.
 
     Examples
     --------
@@ -99,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _refuse_empty(argv)
         with _plain_warnings():
-            status = _run(argv)
+            status = _run(argv, begin)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # argparse has printed the message.
@@ -136,7 +143,7 @@ def _plain_warnings() -> Iterator[None]:
         yield
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], begin: Callable[[], object]) -> int:
     parser = Parser(
         "cnnfast",
         description="Classify many small images on a CPU, fast.",
@@ -163,6 +170,7 @@ def _run(argv: list[str]) -> int:
     else:
         args = parser.parse_args(argv)
     args.words = argv
+    begin()
     before = get_max_pixels()
     try:
         if getattr(args, "max_pixels", None) is not None:
