@@ -37,6 +37,9 @@ def session(master: str, **settings: str) -> Any:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "4",
+        # a machine that does much else must not look like one that was lost
+        "spark.network.timeout": "900s",
+        "spark.python.authenticate.socketTimeout": "300s",
         **settings,
     }
     for key, value in given.items():

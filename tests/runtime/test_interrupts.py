@@ -19,6 +19,7 @@ from cnnfast.runtime.dispatch import kernels
 
 CHANNELS, SIDE = 32, 400
 SOON = 3.0
+"""Seconds of CPU, which do not depend on what else the machine does."""
 RNG = np.random.default_rng(0)
 
 
@@ -51,11 +52,11 @@ def slow(kind: str) -> Network:
 def test_ctrl_c_within_steps_of_large_images(kind: str, images: int, threads: int) -> None:
     net = slow(kind)
     pixels = np.broadcast_to(np.zeros((1, SIDE, SIDE, 3), np.uint8), (images, SIDE, SIDE, 3))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(KeyboardInterrupt), interrupt_after(0.3):
         # one image takes less than a second on a good machine
         for_ever(lambda: net.forward(pixels, threads=threads))
-    assert time.perf_counter() - start < SOON
+    assert time.process_time() - start < SOON
 
 
 def small() -> tuple[Network, np.ndarray]:
@@ -123,7 +124,7 @@ def test_the_calls_of_another_thread_are_stopped() -> None:
 def test_a_stream_that_is_interrupted_ends_soon() -> None:
     net = slow("winograd")
     pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(KeyboardInterrupt), interrupt_after(0.5):
         list(net.stream([pixels] * 400, batch=64))
-    assert time.perf_counter() - start < SOON
+    assert time.process_time() - start < SOON

@@ -303,19 +303,20 @@ for _ in range(20):
     before = time.process_time()
     time.sleep(0.02)
     used.append(time.process_time() - before)
-print(sorted(used)[len(used) // 2])
+print(sorted(used)[{which}])
 """
 
 
 def test_threads_do_not_spin_after_a_call() -> None:
     """The median of twenty: in 20 ms after a call less than 1 ms of CPU time; libgomp by itself takes 5 to 10."""
-    assert float(output_of(IDLE.format(user=False))) < 1e-3
+    assert float(output_of(IDLE.format(user=False, which=10))) < 1e-3
 
 
 def test_what_the_user_says_about_spinning_counts() -> None:
     code = "import os, cnnfast; cnnfast.Network; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'))"
     assert output_of(code, OMP_WAIT_POLICY="active") == "active None"
-    assert float(output_of(IDLE.format(user=True), GOMP_SPINCOUNT="100000000")) > 1e-3
+    # the most of twenty: on a busy machine a thread that spins is often not on a CPU
+    assert float(output_of(IDLE.format(user=True, which=-1), GOMP_SPINCOUNT="100000000")) > 1e-3
 
 
 def test_openmp_gives_as_many_threads_as_are_asked_for() -> None:
