@@ -1,9 +1,9 @@
 """Measure what the shipped networks of floats lose when their weights are stored in fewer bytes.
 
-    python bench/stored_weights.py CIFAR MNIST
+    python bench/stored_weights.py CIFAR MNIST --floats FOLDER
 
 Prints the table of docs/model-file.md, and writes bench/results/stored_weights.json. What a shipped file has rounded
-already cannot be undone: it is compared with itself.
+already cannot be undone: its float32 weights, as training wrote them, are taken from FOLDER if they are there.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("cifar10", "mnist"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--floats", type=Path, default=Path(), help="folder of files NAME.safetensors of float32")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     rows = []
     for name in NETWORKS:
-        net = Network.load(name)
+        floats = args.floats / f"{name}.safetensors"
+        net = Network.load(floats if floats.exists() else name)
         dataset = open_dataset(getattr(args, name.partition("-")[0]), classes=net.classes_)
         rows += measured(name, net, dataset)
     print(table(rows))
