@@ -67,6 +67,15 @@ def test_what_is_refused(season: Path, model: Path, run: Callable[..., Result]) 
     assert "must be a time such as 60s" in run("events", "plain.csv", "--event", "soon", "--out", "e.csv").err
 
 
+def test_results_are_not_replaced_by_their_events(season: Path, model: Path, run: Callable[..., Result]) -> None:
+    assert run("classify", "a", "--model", model, "--scores", "--exif", "--out", "results.csv").status == 0
+    before = Path("results.csv").read_bytes()
+    result = run("events", "results.csv", "--out", "../" + season.name + "/results.csv")
+    assert result.status == 2
+    assert "holds the results that events are made of" in result.err
+    assert Path("results.csv").read_bytes() == before
+
+
 def test_the_mean_is_of_logarithms() -> None:
     scores = np.array([[0.8, 0.2], [0.5, 0.5], [0.0, 1.0]])
     found = together(scores, np.array([0, 0, 1]))

@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out.suffix.lower() != ".csv":
         raise ConfigError(f"{args.out}: the rows of events are written as CSV; name a file that ends in .csv")
     file_behind(args.out)
+    if os.path.realpath(args.out) == os.path.realpath(args.results):
+        raise ConfigError(f"{args.out}: holds the results that events are made of, and their scores; name another file")
     table = read_table(args.results)
     scored = [name for name in table.columns if name.startswith(SCORE)]
     if not scored or TIME not in table.columns:

@@ -194,8 +194,9 @@ def _with_temperature(net: Network, held: Examples | None, least: int) -> Networ
         log(f"no temperature: {error}")
         return net
     was, now = found.before.calibration_error, found.after.calibration_error
+    few = "only " if len(held) < FEW else ""
     log(
-        f"temperature {found.temperature:.3f} from {len(held):,} images that were held out: "
+        f"temperature {found.temperature:.3f} from {few}{len(held):,} images that were held out: "
         f"expected calibration error {was:.3f} before, {now:.3f} after"
     )
     return found.network

@@ -41,10 +41,14 @@ def mixed(base: Network, new: Examples, recipe: Recipe, validation: float) -> Re
     aside = "" if made.held is None else f", {len(made.held):,} more set aside"
     assert base.remembered is not None
     log(
-        f"{len(new) - len(made.held or ()):,} new pictures{_repeated(made.repeated[0])}{aside}, and "
+        f"{_counted(len(new) - len(made.held or ()))}{_repeated(made.repeated[0])}{aside}, and "
         f"{len(base.remembered):,} remembered ones{_repeated(made.repeated[1])}{added}"
     )
     return made
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} new picture{'s' if count != 1 else ''}"
 
 
 def _repeated(times: int) -> str:

@@ -105,7 +105,7 @@ def _onnx() -> Write:
         save_onnx(model, path)
         if model.remembered is not None:
             warnings.warn(
-                f"{path}: holds no {model.remembered}: ONNX has no place for what is remembered", stacklevel=4
+                f"{path}: is written without {model.remembered}: ONNX has no place for what is remembered", stacklevel=4
             )
 
     return write

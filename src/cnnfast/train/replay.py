@@ -94,8 +94,8 @@ def replay(
     """Prepare what a network learns from new pictures without forgetting those that it remembers.
 
     Only the head learns, and it begins with what it knows. Classes of the pictures that the network does not have get
-    a place behind those that it has. Of new and of remembered pictures those that are fewer per class are repeated, so
-    that a class of one kind weighs about as much as a class of the other.
+    a place behind those that it has. Of new and of remembered pictures those that are fewer per class are repeated, new
+    ones at most ten times, so that a class of one kind weighs about as much as a class of the other.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def replay(
     >>> mixed = replay(net, Examples(new, np.arange(8) % 2, ("fox", "Cats")), validation=None)
     >>> better = mixed.finish(fit(mixed.head, mixed.examples, Recipe(epochs=1)).network)
     >>> better.classes_[[3, 10]].tolist(), len(better.remembered)
-    (['cat', 'fox'], 27)
+    (['cat', 'fox'], 22)
     """
     instance("the network", net, Network, "such as Network.load(...)")
     recipe = Recipe() if recipe is None else instance("the recipe", recipe, Recipe, "as in Recipe(epochs=20)")
@@ -235,16 +235,21 @@ def _head(net: Network, names: Sequence[str]) -> Network:
     return Network(Model(graph, None, tuple(names), net.license))
 
 
+MOST = 10
+"""How often a new picture may be repeated: a few, and perhaps wrong ones, must not weigh as much as a whole class."""
+
+
 def _repeats(new: Array, known: Array) -> tuple[int, int]:
     """Return how often to take new pictures and remembered ones, so that their classes weigh about the same.
 
     Examples
     --------
-    >>> _repeats(np.repeat([8, 9], 1000), np.repeat(np.arange(8), 100))
-    (1, 10)
+    >>> known = np.repeat(np.arange(8), 100)
+    >>> _repeats(np.repeat([8, 9], 2000), known), _repeats(np.array([8, 9]), known)
+    ((1, 20), (10, 1))
     """
     ratio = (len(new) / len(np.unique(new))) / (len(known) / len(np.unique(known)))
-    return max(1, round(1 / ratio)), max(1, round(ratio))
+    return min(MOST, max(1, round(1 / ratio))), max(1, round(ratio))
 
 
 def _extended(known: Remembered, features: Array, labels: Array) -> Remembered:
