@@ -39,6 +39,9 @@ def test_a_saved_model_holds_a_model_file(frame: pandas.DataFrame, tmp_path: Pat
     result = model.predict(frame)
     assert result["label"].tolist()[:20] == net.predict(IMAGES).tolist()
     assert result["error"].tolist()[20] == "not a picture in a format that Pillow can read"
+    several = model.predict(frame, params={"top": 2, "probabilities": True, "column": "content"})
+    assert list(several) == ["label_1", "probability_1", "label_2", "probability_2", "probabilities", "error"]
+    assert several["label_1"].tolist()[:20] == net.predict(IMAGES).tolist()
     assert "cnnfast[arrow,mlflow]==" in (tmp_path / "model" / "requirements.txt").read_text()
 
 

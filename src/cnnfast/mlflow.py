@@ -23,7 +23,8 @@ from cnnfast.runtime.arguments import quoted
 
 FILE = "network.safetensors"
 
-PARAMS = ("top", "probabilities", "column")
+PARAMS = {"top": ("long", 1), "probabilities": ("boolean", False), "column": ("string", None)}
+"""Of `predict`: their types as MLflow has them, and their defaults. It drops those that a model does not state."""
 
 
 def save_model(network: Network | str | PathLike[str], path: str | PathLike[str], **options: Any) -> None:
@@ -79,11 +80,20 @@ def _write(network: Network | str | PathLike[str], function: str, options: dict[
     net = network if isinstance(network, Network) else Network.load(network)
     if net.preprocess is None:
         raise InputError(NO_PREPROCESSING)
-    needed = {} if "conda_env" in options else {"pip_requirements": [f"cnnfast[arrow,mlflow]=={__version__}"]}
+    given = {"signature": _signature()}
+    if "conda_env" not in options:
+        given["pip_requirements"] = [f"cnnfast[arrow,mlflow]=={__version__}"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE
         net.save(file)
-        return getattr(pyfunc, function)(loader_module="cnnfast.mlflow", data_path=str(file), **{**needed, **options})
+        return getattr(pyfunc, function)(loader_module="cnnfast.mlflow", data_path=str(file), **{**given, **options})
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    return ModelSignature(params=ParamSchema([ParamSpec(name, kind, value) for name, (kind, value) in PARAMS.items()]))
 
 
 class MlflowModel:

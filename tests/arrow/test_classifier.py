@@ -412,3 +412,23 @@ def test_pixels_are_looked_for_in_binary_columns_only() -> None:
         Classifier("cifar10-cs61c", pixels=(32, 32, 3)).schema(schema)
     with pytest.raises(InputError, match=r"column 'path' is string, but pixels=\(32, 32, 3\) says that it is binary"):
         Classifier("cifar10-cs61c", column="path", pixels=(32, 32, 3)).schema(schema)
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("options", [{}, {"column": "content"}, {"pixels": (32, 32, 3)}], ids=str)
+def test_a_part_of_a_frame_without_any_picture(rows: int, options: Any) -> None:
+    """Its column has the type null, by which pandas and Dask must not fail."""
+    table = pa.table({"id": pa.array(range(rows), pa.int64()), "content": pa.nulls(rows)})
+    classify = Classifier("cifar10-cs61c", keep=["id"], **options)
+    result = classify(table)
+    assert result["error"].to_pylist() == ["is null"] * rows
+    assert result.schema == classify.schema(pa.schema({"id": pa.int64(), "content": pa.binary()}))
+    for other in (pa.binary(), pa.string()):
+        if not options:
+            schema = pa.schema({"note": pa.null(), "picture": other})
+            assert classify.picture_column(schema).name == "picture"
+
+
+def test_a_path_is_for_files() -> None:
+    with pytest.raises(InputError, match=r"is 'pictures.parquet'; classify_dataset reads files"):
+        Classifier("cifar10-cs61c")("pictures.parquet")

@@ -124,7 +124,7 @@ def test_an_endless_stream_is_read_only_a_little_ahead() -> None:
         next(results)
         # being decoded, being computed, being taken
         assert next(taken) - number <= (2 * AHEAD + 1) * 4 + number
-    # sooner or later it stands still
+    # sooner or later no more is read
     deadline = time.monotonic() + 60
     before = -1
     while next(taken) != before + 1:

@@ -335,6 +335,8 @@ def _as_table(data: Any) -> Any:
     if not hasattr(data, "__arrow_c_stream__"):
         lazy = hasattr(data, "collect") and hasattr(data, "collect_schema")
         advice = "collect it first" if lazy else "several record batches are for stream"
+        if isinstance(data, str | PathLike):
+            advice = "classify_dataset reads files"
         raise InputError(
             f"data must be a record batch, a table, or a frame of pandas or polars, but is {quoted(data)}; {advice}"
         )

@@ -79,6 +79,9 @@ def picture_column(
     if name is not None:
         return _of_type(name, schema.field(_index_of(schema, name)).type, preprocess, pixels)
     fitting = {field.name: field for field in schema if _fits(field.type, preprocess, pixels)}
+    # a part of a frame of pandas in which no row has a picture
+    if any(not pa.types.is_null(field.type) for field in fitting.values()):
+        fitting = {key: field for key, field in fitting.items() if not pa.types.is_null(field.type)}
     if len(fitting) > 1:
         fitting = {key: field for key, field in fitting.items() if not _is_text(plain_type(field.type))}
     if len(fitting) != 1:
@@ -150,12 +153,12 @@ def _fits(kind: Any, preprocess: Preprocess, pixels: tuple[int, ...] | None) -> 
 def _of_type(name: str, given: Any, preprocess: Preprocess, pixels: tuple[int, ...] | None) -> PictureColumn:
     kind = plain_type(given)
     if pixels is not None:
-        if is_bytes(kind):
+        if is_bytes(kind) or pa.types.is_null(kind):
             return PictureColumn(name, PIXELS, pixels)
         raise InputError(
             f"column {name!r} is {given}, but pixels={pixels} says that it is binary, with pixels as bytes"
         )
-    if is_bytes(kind):
+    if is_bytes(kind) or pa.types.is_null(kind):
         return PictureColumn(name, ENCODED)
     if _is_text(kind):
         return PictureColumn(name, PATHS)

@@ -54,6 +54,8 @@ def pixels_of(column: Any, shape: tuple[int, ...]) -> Pixels:
         column = column.dictionary_decode()
     elif pa.types.is_run_end_encoded(column.type):
         column = pc.run_end_decode(column)
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.binary())
     errors = dict.fromkeys(np.flatnonzero(null_rows(column)).tolist(), IS_NULL)
     if is_bytes(column.type):
         images = _of_binary(column, shape, errors)

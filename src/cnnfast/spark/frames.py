@@ -113,7 +113,7 @@ def _schema_of(df: Any) -> Any:
 
 
 def arrow_schema(schema: Any) -> Any:
-    """Return the Arrow schema of a schema of Spark; null stands for what Arrow does not have."""
+    """Return the Arrow schema of a schema of Spark; an interval stands for what Arrow does not have."""
     from pyspark.sql.pandas.types import to_arrow_type
     from pyspark.sql.types import TimestampType
 
@@ -125,7 +125,7 @@ def arrow_schema(schema: Any) -> Any:
             kind = pa.timestamp("us", "UTC") if moment else to_arrow_type(field.dataType)
         # types of users and new ones of Spark raise what they like; none of them is a picture
         except Exception:
-            kind = pa.null()
+            kind = pa.month_day_nano_interval()
         fields.append(pa.field(field.name, kind))
     return pa.schema(fields)
 
