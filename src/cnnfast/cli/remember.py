@@ -11,7 +11,7 @@ from cnnfast.cli.models import check_may_write, load_in_float, preprocess_of
 from cnnfast.cli.progress import Failures, log
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train import load_examples, remember
-from cnnfast.train.remember import PER_CLASS
+from cnnfast.train.remembering import PER_CLASS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

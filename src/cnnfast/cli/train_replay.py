@@ -9,7 +9,7 @@ from cnnfast.errors import ConfigError
 from cnnfast.network.network import Network
 from cnnfast.runtime.escapes import in_line
 from cnnfast.train import Examples, Recipe, feature_cache, replay
-from cnnfast.train.replay import Replay
+from cnnfast.train.replaying import Replay
 
 ELSEWHERE = ("freeze_up_to", "frozen_params", "whiten", "batch_norm", "teacher")
 """Options of `train` that say something about layers that do not learn here, or need the pictures themselves."""

@@ -18,7 +18,7 @@ from cnnfast.graph.feature_layer import feature_layer
 from cnnfast.images.preprocess import DECODES, UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.train import Examples, feature_cache, fit_scaling, initialize, load_examples
-from cnnfast.train.replay import Replay
+from cnnfast.train.replaying import Replay
 from cnnfast.train.transfer import kept
 
 Mix = Callable[[Network, Examples], Replay]

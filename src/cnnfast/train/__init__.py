@@ -22,7 +22,7 @@
 `parallel`                 steps of which each part is computed by a worker: processes, pools, clusters
 `checkpoint`, `history`    the files in the folder of a run
 `transfer`                 transfer learning above a frozen part
-`remember`, `replay`       features of pictures that a network learned from, mixed with new ones
+`remembering`, `replaying`  features of pictures that a network learned from, mixed with new ones
 `whitening`, `norms`       a first layer computed from the images; batch-norm that is folded away after training
 `engine`, `losses`         loss and gradients of a batch; `reference` in NumPy, `chwn` with images in the lanes
 =========================  =======================================================================================
@@ -40,8 +40,8 @@ from cnnfast.train.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Muon
 from cnnfast.train.parallel import Executor, Futures, InProcess, Processes
 from cnnfast.train.reading import load_examples
 from cnnfast.train.recipe import EarlyStopping, Recipe
-from cnnfast.train.remember import remember
-from cnnfast.train.replay import Replay, replay
+from cnnfast.train.remembering import remember
+from cnnfast.train.replaying import Replay, replay
 from cnnfast.train.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, StepDecay
 from cnnfast.train.transfer import feature_cache
 from cnnfast.train.whitening import whitened

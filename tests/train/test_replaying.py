@@ -17,7 +17,7 @@ from cnnfast.graph import Graph, Node
 from cnnfast.layers import Flatten, Linear, Relu, Sigmoid
 from cnnfast.ops import Softmax
 from cnnfast.train import AdamW, Examples, Flip, Recipe, Shift, fit, remember, replay
-from cnnfast.train.replay import _extended
+from cnnfast.train.replaying import _extended
 
 RECIPE = Recipe(epochs=15, batch=32, optimizer=AdamW(learning_rate=0.02))
 

@@ -30,7 +30,7 @@ from cnnfast.train.examples import Examples, split
 from cnnfast.train.fitting import Data
 from cnnfast.train.reading import as_examples
 from cnnfast.train.recipe import Recipe
-from cnnfast.train.remember import narrowed
+from cnnfast.train.remembering import narrowed
 from cnnfast.train.transfer import frozen_features
 
 
