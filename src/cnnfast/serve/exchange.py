@@ -246,8 +246,10 @@ class Exchange:
                 while left > 0:
                     message = await self._receive()
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                        break
+                        return
                     left -= len(message.get("body", b""))
+                # no more is read, but who is still sending has time to see the answer before the connection breaks
+                await asyncio.sleep(LINGER_SECONDS)
 
     def close(self) -> None:
         """Give the memory of the body back."""
