@@ -15,7 +15,8 @@ trap 'rm -rf "$work"' EXIT
 export PATH=$bin:$PATH PYTHONWARNINGS=ignore CNNFAST_OPENMP=1 SOURCE_DATE_EPOCH=1700000000
 export ZIG_GLOBAL_CACHE_DIR=$work/zig ZIG_LOCAL_CACHE_DIR=$work/zig
 
-# Zig knows which symbols an old glibc has; it has no libgomp.
+# Zig knows which symbols an old glibc has; it has no libgomp. It adds a runtime of its own, of which what nothing calls is left
+# out: 0.1 MB, compressed.
 linker() {
     cp "$("$python" -c 'import sklearn, pathlib
 print(*pathlib.Path(sklearn.__file__).parents[1].glob("scikit_learn.libs/libgomp-*.so*"))')" "$work/libgomp.so.1"
@@ -30,7 +31,7 @@ for word; do
         *) set -- "\$@" "\$word" ;;
     esac
 done
-exec "$python" -m ziglang cc -target x86_64-linux-gnu.2.17 -shared -s "\$@"
+exec "$python" -m ziglang cc -target x86_64-linux-gnu.2.17 -shared -s -Wl,--gc-sections "\$@"
 SCRIPT
     chmod +x "$work/link"
 }
