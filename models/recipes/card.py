@@ -85,12 +85,9 @@ def trained(network, run, earlier):
 
 def quantized(name, found, labels, origin, expected):
     """Return how a network of integers was made and what it lost, as rows of a table; `expected` is in float."""
-    before = ROUNDED in Network.load(origin).notes
-    exact = ", as it was before its weights were rounded to float16" if before else ""
-    source = f"{origin}.safetensors" if before else origin
     return [
-        ("made of", f"[{origin}]({origin}.md), which has the training recipe{exact}"),
-        ("made by", f"`cnnfast quantize {source} CIFAR --out models/{name}.safetensors`"),
+        ("made of", f"[{origin}]({origin}.md), which has the training recipe"),
+        ("made by", f"`cnnfast quantize {origin} CIFAR --out models/{name}.safetensors`"),
         ("calibrated with", "500 of the training images, 50 of each class; nothing was trained"),
         ("accuracy in float", f"{(expected == labels).mean():.2%} of the same images"),
         ("labels that agree", f"{(found == expected).mean():.2%} of them are the same in float"),

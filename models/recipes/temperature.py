@@ -7,7 +7,6 @@ say how sure it should be. The other one, of `cnnfast train ... --validation 0.1
 """
 
 import argparse
-import math
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +24,18 @@ def main():
     parser.add_argument("model", type=Path)
     parser.add_argument("--held-out", type=Path, required=True, help="the file of the run with held-out images")
     parser.add_argument("--recipe", help="how that run differs, if by more than --validation 0.1")
-    parser.add_argument(
-        "--power-of-two",
-        action="store_true",
-        help="take the nearest power of two: of a teacher, whose scores can then be taken back exactly",
-    )
     arguments = parser.parse_args()
 
     network, other = uncalibrated(Network.load(arguments.model)), Network.load(arguments.held_out)
     fitted = temperature_of(other)
-    temperature = 2.0 ** round(math.log2(fitted)) if arguments.power_of_two else round(fitted, 4)
+    temperature = round(fitted, 4)
     # familiarity is nearly the highest score, so it is divided as scores are
     known = threshold_in(other.notes) * fitted / temperature
-    rounded = f", rounded from {fitted:.4f}" if arguments.power_of_two else ""
     how = arguments.recipe or "5,000 training images held out"
     notes = {
         **network.notes,
         TEMPERATURE: repr(temperature),
-        "calibration": f"temperature {temperature:g}{rounded}, of a network trained by the same recipe with {how}",
+        "calibration": f"temperature {temperature:g}, of a network trained by the same recipe with {how}",
         **noted(round(known, 3)),
     }
     graph = with_scores(ending_of(network), np.array([1 / temperature]))

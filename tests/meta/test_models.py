@@ -19,8 +19,8 @@ LEAST = {
     "cifar10-cs61c": 80.0,
     "cifar10-cs61c-int8": 80.0,
     "cifar10-lenet": 70.0,
-    "cifar10-resnet": 93.5,
-    "cifar10-resnet-int8": 93.5,
+    "cifar10-resnet": 94.0,
+    "cifar10-resnet-int8": 94.0,
     "mnist-mlp": 98.0,
 }
 """The accuracy in percent that each network was made for."""
@@ -86,7 +86,7 @@ def test_integers_lose_little_and_take_a_third_of_the_bytes_at_most(name: str) -
     assert size_of("cifar10-resnet-int8") <= 2_200_000
 
 
-@pytest.mark.parametrize(("name", "most"), [("cifar10-resnet", 2.02), ("mnist-mlp", 1.02)])
+@pytest.mark.parametrize(("name", "most"), [("cifar10-resnet", 1.02), ("mnist-mlp", 1.02)])
 def test_the_large_networks_take_few_bytes_a_weight(name: str, most: float) -> None:
     weights = sum(array.size for array in Network.load(name).graph.constants.values())
     assert size_of(name) <= most * weights

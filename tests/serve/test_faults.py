@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from running_server import Served, picture, read_reply
 
-from cnnfast.serve import exchange, protocol
+from cnnfast.serve import exchange
 from cnnfast.serve.limits import Limits
+
+protocol = pytest.importorskip("cnnfast.serve.protocol", reason="uvicorn is not installed", exc_type=ImportError)
 
 FILE = picture()
 
