@@ -84,6 +84,7 @@ def test_another_preprocessing_makes_other_features(path: Path) -> None:
         (lambda: Remembered(np.zeros((2, 48), np.float32), np.zeros(2, np.int32)), "must be float16 (M, F)"),
         (lambda: Remembered(np.zeros((2, 48), np.float16), np.zeros(2, np.int64)), "must be int32 of shape (2,)"),
         (lambda: Remembered(np.zeros((2, 48), np.float16), np.zeros(3, np.int32)), "one for each row"),
+        (lambda: Remembered(np.zeros((0, 48), np.float16), np.zeros(0, np.int32)), "must have a row at least"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused(wrong: object, rule: str) -> None:

@@ -28,7 +28,7 @@ class Remembered:
     Raises
     ------
     GraphError
-        If an array is of another type or shape.
+        If an array is of another type or shape, or there is no picture.
 
     Examples
     --------
@@ -48,6 +48,8 @@ class Remembered:
                 f"{NUMBERS} must be int32 of shape {features.shape[:1]}, one for each row of {FEATURES}, but is "
                 f"{numbers.dtype} of shape {numbers.shape}"
             )
+        if not len(numbers):
+            raise GraphError(f"{FEATURES} must have a row at least, but is of shape {features.shape}")
 
     def __len__(self) -> int:
         return len(self.numbers)
