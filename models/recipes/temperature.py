@@ -27,16 +27,13 @@ def main():
     arguments = parser.parse_args()
 
     network, other = uncalibrated(Network.load(arguments.model)), Network.load(arguments.held_out)
-    fitted = temperature_of(other)
-    temperature = round(fitted, 4)
-    # familiarity is nearly the highest score, so it is divided as scores are
-    known = threshold_in(other.notes) * fitted / temperature
+    temperature = round(temperature_of(other), 4)
     how = arguments.recipe or "5,000 training images held out"
     notes = {
         **network.notes,
         TEMPERATURE: repr(temperature),
         "calibration": f"temperature {temperature:g}, of a network trained by the same recipe with {how}",
-        **noted(round(known, 3)),
+        **noted(round(threshold_in(other.notes), 3)),
     }
     graph = with_scores(ending_of(network), np.array([1 / temperature]))
     Network.from_graph(

@@ -15,7 +15,7 @@ from formats.crafted import small_model, split
 from cnnfast import Network
 from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats import Model, load_model, save
-from cnnfast.formats.narrow import NOTE, stored
+from cnnfast.formats.narrow import DTYPES, NOTE, stored
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Linear
 
@@ -116,9 +116,10 @@ def test_onnx_is_written_in_float32_only(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_integers_stay_exact(path: Path) -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_integers_stay_exact(path: Path, dtype: str) -> None:
     net = Network.load("cifar10-cs61c-int8")
-    net.save(path, dtype="float16")
+    net.save(path, dtype=dtype)
     again = Network.load(path)
     assert dict(again.notes) == dict(net.notes)
     for name, array in net.graph.constants.items():

@@ -197,15 +197,6 @@ def test_integers_without_a_scale_are_no_floats(path: Path) -> None:
         load_model(path)
 
 
-def test_ops_on_bytes_keep_their_integers(path: Path) -> None:
-    net = Network.load("cifar10-cs61c-int8")
-    net.save(path, dtype="int8")
-    again = Network.load(path)
-    assert dict(again.notes) == dict(net.notes)
-    for name, array in net.graph.constants.items():
-        np.testing.assert_array_equal(again.graph.constants[name], array, strict=True)
-
-
 def test_the_file_takes_about_a_quarter_of_the_bytes_and_its_labels_stay(path: Path) -> None:
     net = Network.load("cifar10-lenet")
     net.save(path, dtype="int8")

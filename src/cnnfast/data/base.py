@@ -156,8 +156,7 @@ class Dataset:
             raise ConfigError(f"a part needs at least 1 image, but count is {count}")
         if count >= len(self):
             return self
-        labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
-        return self._at(spread(labels, count))
+        return self._chosen(spread, count)
 
     def of_each_class(self, count: int) -> Dataset:
         """Return at most that many images of each class, spread evenly; without labels, of all images.
@@ -171,10 +170,10 @@ class Dataset:
         >>> open_dataset(file).of_each_class(2).labels
         array([0, 0, 1, 1])
         """
-        labels = np.zeros(len(self), np.int64) if self.labels is None else self.labels
-        return self._at(of_each_class(labels, count))
+        return self._chosen(of_each_class, count)
 
-    def _at(self, positions: Positions) -> Dataset:
+    def _chosen(self, choose: Callable[[Labels, int], Positions], count: int) -> Dataset:
+        positions = choose(np.zeros(len(self), np.int64) if self.labels is None else self.labels, count)
         chosen = None if self.labels is None else self.labels[positions]
         return dataclasses.replace(self, labels=chosen, source=self.source.part(positions))
 
