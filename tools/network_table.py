@@ -30,7 +30,8 @@ def row(card: Path) -> tuple[str, ...]:
         raise SystemExit(f"{card.name}: its rows 'accuracy' and 'file' must state a percentage and bytes")
     macs = facts["multiply-adds"].removesuffix(" per image")
     link, file = f"[`{card.stem}`](../models/{card.name})", as_size(int(size[1].replace(",", "")))
-    return link, accuracy[0], facts["parameters"], macs, file
+    lender = re.search(r"weights of `([^`]+)\.safetensors`", facts["file"])
+    return link, accuracy[0], facts["parameters"], macs, f"{file} and those of `{lender[1]}`" if lender else file
 
 
 def as_size(count: int) -> str:

@@ -17,6 +17,7 @@ from cnnfast import Network
 from cnnfast.calibration import Reliability
 from cnnfast.data import open_dataset
 from cnnfast.formats.narrow import NOTE as ROUNDED
+from cnnfast.formats.native import lender_of
 from cnnfast.runtime.info import cpu_model
 from cnnfast.train.history import HISTORY
 
@@ -83,11 +84,12 @@ def trained(network, run, earlier):
     return [("recipe", f"`{network.notes['recipe']}`"), ("training time", taken)]
 
 
-def quantized(name, found, labels, origin, expected):
+def quantized(name, lender, found, labels, origin, expected):
     """Return how a network of integers was made and what it lost, as rows of a table; `expected` is in float."""
+    lent = f", then `cnnfast convert … --borrow models/{lender.name}`" if lender else ""
     return [
         ("made of", f"[{origin}]({origin}.md), which has the training recipe"),
-        ("made by", f"`cnnfast quantize {origin} CIFAR --out models/{name}.safetensors`"),
+        ("made by", f"`cnnfast quantize {origin} CIFAR --out models/{name}.safetensors`{lent}"),
         ("calibrated with", "500 of the training images, 50 of each class; nothing was trained"),
         ("accuracy in float", f"{(expected == labels).mean():.2%} of the same images"),
         ("labels that agree", f"{(found == expected).mean():.2%} of them are the same in float"),
@@ -129,14 +131,14 @@ def rounding(network):
     return [("rounding", f"{text}, after training and calibration in float32")] if text else []
 
 
-def card(name, network, matrix, digest, size, origin, remark):
+def card(name, network, matrix, digest, size, besides, origin, remark):
     """Return the card as Markdown; `origin` are the rows on how the network was made and what it is worth."""
     hits, total = matrix.diagonal(), matrix.sum(axis=1)
     graph = network.graph
     description = network.notes["description"] + ("; in eight-bit integers" if "quantization" in network.notes else "")
     preprocess = network.preprocess
     facts = [
-        ("file", f"`{name}.safetensors`, {size:,} bytes"),
+        ("file", f"`{name}.safetensors`, {size:,} bytes{besides}"),
         ("SHA-256", f"`{digest}`"),
         ("accuracy", f"**{hits.sum() / total.sum():.2%}** of the {total.sum():,} test images, in one forward pass"),
         ("parameters", f"{sum(graph.parameter_count(node) for node in graph.nodes):,}"),
@@ -193,6 +195,7 @@ def main():
     digest = hashlib.sha256(content).hexdigest()
     network = Network.load(arguments.model)
     dataset = open_dataset(arguments.data, classes=network.classes_)
+    lender = lender_of(arguments.model)
     name, (found, reliability), labels = arguments.model.stem, answers(network, dataset), dataset.labels
     matrix = confusion_matrix(found, labels)
     print(f"{name}: {matrix.trace() / matrix.sum():.4f}")
@@ -201,9 +204,10 @@ def main():
         origin = trained(network, arguments.run, earlier)
     else:
         expected, _ = answers(Network.load(arguments.quantized_from), dataset)
-        origin = quantized(name, found, labels, arguments.quantized_from, expected)
+        origin = quantized(name, lender, found, labels, arguments.quantized_from, expected)
     origin = [*calibration(network, reliability), *origin]
-    text = card(name, network, matrix, digest, len(content), origin, arguments.remark)
+    besides = "" if lender is None else f", and weights of `{lender.name}` in the same folder"
+    text = card(name, network, matrix, digest, len(content), besides, origin, arguments.remark)
     arguments.model.with_suffix(".md").write_text(text)
     arguments.model.with_suffix(".golden.json").write_text(lines(golden(network, digest)))
 

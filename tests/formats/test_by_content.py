@@ -26,8 +26,7 @@ def test_any_suffix_and_none(name: str, tmp_path: Path) -> None:
     corpus = corpora()[name]
     for content in seeds(name):
         for suffix in ["", ".txt", *SUFFIXES]:
-            path = tmp_path / f"net{suffix}"
-            path.write_bytes(content)
+            path = corpus.place(tmp_path, content).rename(tmp_path / f"net{suffix}")
             assert detect(path).name == corpus.format
             load_model(path, **corpus.options)
             path.unlink()

@@ -179,7 +179,8 @@ def put(*keys: Any, value: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (put("version", value=3), r"version 3, but this cnnfast knows versions 1 and 2 only; upgrade cnnfast"),
+        (put("version", value=4), r"version 4, but this cnnfast knows versions 1 to 3 only; upgrade cnnfast"),
+        (put("version", value=3), "keys .* scales, borrowed, but it has version"),
         (put("version", value=2), "keys .* scales, but it has version"),
         (put("version", value=0), "never existed"),
         (put("version", value="1"), "states no version"),

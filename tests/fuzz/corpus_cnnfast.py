@@ -1,7 +1,8 @@
-"""The model file of cnnfast itself."""
+"""The model file of cnnfast itself, next to one from which it may borrow."""
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from cnnfast.formats.remembered import Remembered
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import Linear
 
+LENDER = "lender.safetensors"
+
 
 def seeds() -> list[bytes]:
-    """Return files of a network that is not a chain, of integers, of weights in eight bits, of remembered pictures."""
+    """Return files of a network that is not a chain, of integers, and of all that a file may hold besides weights."""
     with tempfile.TemporaryDirectory() as folder:
         floats = [saved(Path(folder) / "net.safetensors", seed) for seed in (0, 1)]
         integers, scaled = Path(folder) / "integers.safetensors", Path(folder) / "scaled.safetensors"
@@ -30,7 +33,26 @@ def seeds() -> list[bytes]:
         remembers = Path(folder) / "remembers.safetensors"
         known = Remembered(np.ones((3, 48), np.float16), np.array([0, 1, 3], np.int32))
         save(replace(small_model(), remembered=known), remembers)
-        return [*floats, *(path.read_bytes() for path in (integers, scaled, remembers))]
+        lender, borrows = Path(folder) / LENDER, Path(folder) / "borrows.safetensors"
+        lender.write_bytes(_lender())
+        save(_many_weights(), borrows, dtype="int8", borrow=lender)
+        return [*floats, *(path.read_bytes() for path in (integers, scaled, remembers, borrows))]
+
+
+@functools.cache
+def _lender() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / LENDER
+        save(_many_weights(), path, dtype="int8")
+        return path.read_bytes()
+
+
+def place(folder: Path, content: bytes) -> Path:
+    """Write a model file, and the one from which it may borrow."""
+    (folder / LENDER).write_bytes(_lender())
+    path = folder / "model"
+    path.write_bytes(content)
+    return path
 
 
 def _many_weights() -> Model:
@@ -48,6 +70,7 @@ def seal(content: bytes) -> bytes:
 CORPUS = Corpus(
     "cnnfast",
     seeds,
+    place=place,
     seal=seal,
     words=(
         b'\\"attributes\\":{',
@@ -55,6 +78,7 @@ CORPUS = Corpus(
         b'"F64"',
         b'"I8"',
         b'\\"scales\\":{\\"w\\":\\"',
+        b'\\"borrowed\\":{\\"file\\":\\"lender.safetensors\\",\\"sha256\\":\\"',
         b"1e400",
         b"99999999999",
         b"\\ud800",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ def random_file(rng: np.random.Generator, odd: float = 0.1) -> bytes:
         name = sorted(arrays)[int(rng.integers(len(arrays)))]
         arrays = arrays | {name: _reshaped(arrays[name], rng)}
     return _sealed(json.dumps(changed(description, rng, odd)), arrays)
+
+
+def place(folder: Path, content: bytes) -> Path:
+    """Write a file, and the one from which it may borrow."""
+    return corpora()["cnnfast"].place(folder, content)
 
 
 def _reshaped(array: Array, rng: np.random.Generator) -> Array:

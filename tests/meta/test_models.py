@@ -83,7 +83,7 @@ def test_integers_lose_little_and_take_a_third_of_the_bytes_at_most(name: str) -
     assert f"{stated_accuracy(origin):.2f}% of the same images" in card(name)
     in_float = sum(4 * array.size for array in Network.load(origin).graph.constants.values())
     assert 3 * size_of(name) <= in_float
-    assert size_of("cifar10-resnet-int8") <= 2_200_000
+    assert size_of("cifar10-resnet-int8") <= 50_000
 
 
 @pytest.mark.parametrize(("name", "most"), [("cifar10-resnet", 1.02), ("mnist-mlp", 1.02)])

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fresh_python import output_of
-from small_networks import small_net
+from small_networks import photographs, small_net
 
 from cnnfast import Network
 from cnnfast.formats.reference import FileReference
@@ -53,6 +53,19 @@ def test_each_network_is_sent_once_by_many_threads(session: Session) -> None:
         names = list(pool.map(lambda job: send_network(session, nets[job % 2]), range(16)))
     assert names == names[:2] * 8
     assert sorted(session.given) == sorted(names[:2])
+
+
+def test_a_network_that_borrows_weights_travels_with_them(session: Session, tmp_path: Path) -> None:
+    base, head = tmp_path / "base.safetensors", tmp_path / "head.safetensors"
+    small_net().save(base)
+    small_net(classes=list("efgh")).save(head, borrow=base)
+    net, alone = Network.load(head), tmp_path / "executor" / "net.safetensors"
+    assert send_network(session, net) == send_network(session, net)
+    assert len(session.given) == 1
+    alone.parent.mkdir()
+    alone.write_bytes(session.contents[0])
+    images = photographs(3)
+    np.testing.assert_array_equal(Network.load(alone).predict_proba(images), net.predict_proba(images))
 
 
 def test_networks_that_are_in_no_file_do_not_meet_in_the_outbox(session: Session) -> None:

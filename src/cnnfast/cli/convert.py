@@ -23,15 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=DTYPES,
         help="round the weights to 16 or 8 bits: half or a quarter of the bytes on disk, float32 in memory",
     )
+    parser.add_argument(
+        "--borrow",
+        type=Path,
+        metavar="FILE",
+        help="leave out weights that FILE, a model file in the same folder, has too; OUT reads them from there",
+    )
     readers.add_reader(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read a model and write it."""
     target: Path = args.target
-    check_may_write(target, args.force, args.dtype)
+    check_may_write(target, args.force, args.dtype, args.borrow)
     net = readers.load(args.source, args)
-    net.save(target, dtype=args.dtype)
+    net.save(target, dtype=args.dtype, borrow=args.borrow)
     print(f"{target}: {net.input_shape} -> {net.output_shape}, {target.stat().st_size:,} bytes")
     if args.dtype is not None:
         print(f"rounded: {Network.load(target).notes.get(NOTE, f'nothing, all of it is {args.dtype} or not a weight')}")

@@ -153,7 +153,7 @@ def _digest(file: Path) -> bytes:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
-def check_may_write(target: Path, force: bool, dtype: str | None = None) -> None:
+def check_may_write(target: Path, force: bool, dtype: str | None = None, lender: Path | None = None) -> None:
     """Raise an error unless a network may be written there; one that exists is only replaced with ``--force``.
 
     Raises
@@ -165,6 +165,6 @@ def check_may_write(target: Path, force: bool, dtype: str | None = None) -> None
     --------
     >>> check_may_write(Path("own.safetensors"), force=False)
     """
-    check_target(target, dtype)
+    check_target(target, dtype, lender)
     if target.exists() and not force:
         raise ConfigError(f"{target}: exists already; name another file, or use --force to replace it")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnnfast.errors import GraphError, ModelFileError
+from cnnfast.formats import borrowed
+from cnnfast.formats.borrowed import Borrowed
 from cnnfast.formats.model import Model
 from cnnfast.formats.narrow import in_memory
 from cnnfast.formats.strict_json import parse
@@ -15,17 +17,23 @@ from cnnfast.graph.check_integers import check_integers
 from cnnfast.ops import OPS, Array, decode_op
 from cnnfast.ops.quantized import QUANTIZED_OPS
 
-PLAIN, SCALED = 1, 2
-"""The versions of a description: the second states the scales of weights that are stored as integers. A file states the
-lowest that can describe it, so that older readers keep reading what they can."""
+PLAIN, SCALED, BORROWING = 1, 2, 3
+"""The versions of a description: the second states the scales of weights that are stored as integers, the third also
+what is in another file. A file states the lowest that can describe it, so that older readers keep reading what they
+can."""
 MAX_CLASSES = 1_000_000
 
 EXTRAS = ("preprocess", "classes", "license", "notes")
 """What travels with a network besides its graph."""
 KEYS = ("version", "input", "nodes", "output", *EXTRAS)
+MORE = {PLAIN: (), SCALED: ("scales",), BORROWING: ("scales", "borrowed")}
+"""What the description of each version has besides."""
+
+Lend = Callable[[Borrowed], Mapping[str, Array]]
+"""Gives the tensors that a file borrows."""
 
 
-def encode(model: Model, scales: Mapping[str, str] | None = None) -> dict[str, Any]:
+def encode(model: Model, scales: Mapping[str, str] | None = None, borrows: Borrowed | None = None) -> dict[str, Any]:
     """Return a model, all but its constants, as values that JSON can hold.
 
     Parameters
@@ -33,16 +41,20 @@ def encode(model: Model, scales: Mapping[str, str] | None = None) -> dict[str, A
     model : Model
     scales : dict of str to str, optional
         The name of the scale of each weight that is stored as integers, see `cnnfast.formats.narrow.stored`.
+    borrows : Borrowed, optional
+        What the file leaves out.
     """
+    version = BORROWING if borrows else SCALED if scales else PLAIN
+    more = {"scales": dict(scales or {}), "borrowed": borrows and borrows.encode()}
     graph = model.graph
     ((name, shape),) = graph.inputs.items()
     return {
-        "version": SCALED if scales else PLAIN,
+        "version": version,
         "input": {"name": name, "shape": list(shape)},
         "nodes": [_encode_node(node) for node in graph.nodes],
         "output": graph.outputs[0],
         **_extras(model),
-        **({"scales": dict(scales)} if scales else {}),
+        **{key: more[key] for key in MORE[version]},
     }
 
 
@@ -66,8 +78,16 @@ def _encode_node(node: Node) -> dict[str, Any]:
     return {"name": node.name, "op": node.op.name, "attributes": node.op.attributes(), "inputs": list(node.inputs)}
 
 
-def decode(text: str, arrays: Mapping[str, Array]) -> Model:
+def decode(text: str, arrays: Mapping[str, Array], lend: Lend | None = None) -> Model:
     """Build a model from the JSON of `encode` and the tensors of the file; everything is checked.
+
+    Parameters
+    ----------
+    text : str
+    arrays : dict of str to array
+        Those of the file.
+    lend : callable (Borrowed) -> dict of str to array, optional
+        Gives those that the file borrows; without it, none may.
 
     Raises
     ------
@@ -79,10 +99,36 @@ def decode(text: str, arrays: Mapping[str, Array]) -> Model:
     if not text.isascii():
         raise ModelFileError("the description of the model holds characters above 127; they must be escaped")
     fields = parse(text, "description of the model", MAX_CONTAINERS)
-    _check_version(fields, (PLAIN, SCALED))
-    keys = KEYS if fields["version"] == PLAIN else (*KEYS, "scales")
-    fields = _object(fields, "the description of the model", keys)
+    _check_version(fields, tuple(MORE))
+    fields = _object(fields, "the description of the model", (*KEYS, *MORE[fields["version"]]))
+    if "borrowed" in fields:
+        arrays = _with_borrowed(arrays, _borrows(fields), lend)
     return Model(graph=_graph(fields, in_memory(arrays, _scales(fields.get("scales", {})))), **_decoded(fields))
+
+
+def _borrows(fields: Mapping[str, Any]) -> Borrowed:
+    return borrowed.decode(_object(fields["borrowed"], "what is borrowed", ("file", "sha256", "tensors")))
+
+
+def _with_borrowed(arrays: Mapping[str, Array], borrows: Borrowed, lend: Lend | None) -> dict[str, Array]:
+    if lend is None:
+        raise ModelFileError(f"it borrows from {borrows.file!r}, which has no meaning here")
+    if both := sorted(arrays.keys() & borrows.tensors.keys()):
+        raise ModelFileError(f"the tensor {both[0]!r} is in the file, and yet borrowed from {borrows.file!r}")
+    return {**arrays, **lend(borrows)}
+
+
+def lender(text: str) -> str | None:
+    """Return the name of the file that a model file borrows from, by its description; None if it does not.
+
+    Raises
+    ------
+    ModelFileError
+        If the description does not say so clearly.
+    """
+    fields = parse(text, "description of the model", MAX_CONTAINERS)
+    is_one = isinstance(fields, dict) and "borrowed" in fields
+    return _borrows(fields).file if is_one else None
 
 
 def decode_extras(text: str) -> dict[str, Any]:
@@ -112,7 +158,7 @@ def _check_version(fields: object, known: tuple[int, ...]) -> None:
     if type(version) is not int:
         raise ModelFileError("the description of the model states no version")
     if version not in known:
-        ours = f"version{'s' * (len(known) > 1)} {' and '.join(map(str, known))}"
+        ours = f"versions {known[0]} to {known[-1]}" if len(known) > 1 else f"version {known[0]}"
         raise ModelFileError(
             f"it is of version {version}, but this cnnfast knows {ours} only; upgrade cnnfast"
             if version > known[-1]

@@ -12,6 +12,8 @@ from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.runtime import shipped
 
+State = tuple[int, int, int, int]
+
 
 @frozen
 class FileReference:
@@ -23,41 +25,44 @@ class FileReference:
         Absolute.
     sha256 : str
         What the file states of itself, and every reading checks.
-    state : tuple of int
-        Device, inode, size and time of the last change.
+    states : tuple of tuple of int
+        Device, inode, size and time of the last change, of this file and of the one that it borrows from.
+    lender : str, optional
+        The file that it borrows from: it is of no use alone.
     shipped : str, optional
         The name of a network that comes with cnnfast; other installations have it at another path.
     """
 
     path: str
     sha256: str
-    state: tuple[int, int, int, int]
+    states: tuple[State | None, ...]
+    lender: str | None = None
     shipped: str | None = None
 
     def is_current(self) -> bool:
         """Return whether the file is still there and has not been touched."""
-        try:
-            return _state(self.path) == self.state
-        except OSError:
-            return False
+        states = _states(self.path, self.lender)
+        return states == self.states and None not in states
 
 
 def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     """Return a reference to a file, or None if it is of another format or cannot be read."""
     absolute = os.path.abspath(path)
+    states = _states(absolute)
     try:
-        state = _state(absolute)
         if not os.path.isfile(absolute):
             # opening a pipe or a device could block forever
             return None
         with open(absolute, "rb") as file:
             head = file.read(digest.END)
+        if head[8 : digest.BEGIN] != digest.PREFIX:
+            return None
+        lender = native.lender_of(absolute)
+        states += _states(None if lender is None else str(lender))
     except (OSError, ValueError):
         return None
-    if head[8 : digest.BEGIN] != digest.PREFIX:
-        return None
     stated = head[digest.BEGIN :].decode("ascii", "replace")
-    return FileReference(absolute, stated, state, shipped.name_of(absolute))
+    return FileReference(absolute, stated, states, None if lender is None else str(lender), shipped.name_of(absolute))
 
 
 def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Model, FileReference | None]:
@@ -107,6 +112,13 @@ def load_again(path: str, sha256: str) -> Model:
     return native.load(path, mapped=True)
 
 
-def _state(path: str) -> tuple[int, int, int, int]:
-    status = os.stat(path)
+def _states(*paths: str | None) -> tuple[State | None, ...]:
+    return tuple(_state(path) for path in paths if path is not None)
+
+
+def _state(path: str) -> State | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

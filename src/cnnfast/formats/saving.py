@@ -14,10 +14,12 @@ from cnnfast.formats.model import Model
 from cnnfast.formats.narrow import check_dtype
 from cnnfast.runtime.outputs import file_behind
 
-Write = Callable[[Model, Path, object], None]
+Write = Callable[[Model, Path, object, Path | None], None]
 
 
-def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> None:
+def save(
+    model: Model, path: str | os.PathLike[str], dtype: object = None, borrow: str | os.PathLike[str] | None = None
+) -> None:
     """Write a model file: all of it or nothing, and the same bytes for the same model.
 
     Parameters
@@ -27,11 +29,13 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
         ``NAME.safetensors`` for cnnfast's own format, ``NAME.onnx`` for ONNX; replaced where it exists.
     dtype : optional
         "float16" for weights in half the bytes, "int8" for a quarter of them, in cnnfast's own format.
+    borrow : path-like, optional
+        Another file in the same folder, of cnnfast's own format: tensors that it has too are left out.
 
     Raises
     ------
     ConfigError
-        If the name ends otherwise, the package onnx is missing for an ONNX file, or the file does not take the dtype.
+        If the name ends otherwise, the package onnx is missing for an ONNX file, or the file takes no dtype or lender.
     UnsupportedError
         If an ONNX file cannot hold an op of the network; all of them are listed.
     ModelFileError
@@ -44,8 +48,9 @@ def save(model: Model, path: str | os.PathLike[str], dtype: object = None) -> No
     UserWarning
         If the model remembers pictures, which an ONNX file has no place for.
     """
-    check_target(path := Path(path), dtype)
-    _WRITERS[path.suffix.lower()]()(model, path, dtype)
+    lender = None if borrow is None else Path(borrow)
+    check_target(path := Path(path), dtype, lender)
+    _WRITERS[path.suffix.lower()]()(model, path, dtype, lender)
 
 
 FOREIGN = {
@@ -61,8 +66,8 @@ FOREIGN = {
 """What other names would promise."""
 
 
-def check_target(path: Path, dtype: object = None) -> None:
-    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name, with this dtype.
+def check_target(path: Path, dtype: object = None, lender: Path | None = None) -> None:
+    """Raise `ConfigError` or `OutputError` unless a model file may be written under this name, with these options.
 
     Examples
     --------
@@ -88,6 +93,10 @@ def check_target(path: Path, dtype: object = None) -> None:
             f"{path}: cnnfast writes ONNX in float32 only; for weights in {narrow} call it {path.stem}{OWN}, "
             "or leave out the dtype"
         )
+    if lender is not None and suffix != OWN:
+        raise ConfigError(
+            f"{path}: an ONNX file holds all of its weights; to borrow those of {lender} call it {path.stem}{OWN}"
+        )
     file_behind(path)
     # hours of training must not end with a package that is missing
     _WRITERS[suffix]()
@@ -101,7 +110,7 @@ def _onnx() -> Write:
     with needs("writing ONNX files", "cnnfast[onnx]"):
         from cnnfast.formats.onnx.writing.model import save_onnx
 
-    def write(model: Model, path: Path, dtype: object) -> None:
+    def write(model: Model, path: Path, dtype: object, lender: Path | None) -> None:
         save_onnx(model, path)
         if model.remembered is not None:
             warnings.warn(

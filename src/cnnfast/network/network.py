@@ -183,7 +183,9 @@ class Network(NetworkSurgery):
         rule = rule_of(preprocess, next(iter(graph.inputs.values()), ()))
         return cls(Model(with_own_constants(graph), rule, names, text("the license", license), texts("notes", notes)))
 
-    def save(self, path: str | PathLike[str], *, dtype: str | None = None) -> None:
+    def save(
+        self, path: str | PathLike[str], *, dtype: str | None = None, borrow: str | PathLike[str] | None = None
+    ) -> None:
         """Write the network to one file: ``NAME.safetensors`` of cnnfast's own format, or ``NAME.onnx``.
 
         Labels, preprocessing, license and notes are in both; see docs/model-file.md and docs/onnx.md.
@@ -196,6 +198,9 @@ class Network(NetworkSurgery):
             "float16" rounds the weights, so that the file takes half the bytes, and "int8" those of convolutions and
             dense layers, on a scale for each output channel, for a quarter of the bytes; in memory they are float32
             again. The note ``rounded`` of the file says by how much that has changed them.
+        borrow : str or path-like, optional
+            Another model file in the same folder. Weights that it has too are left out and read from there, so a base
+            with many heads is stored once; the files belong together from then on.
 
         Raises
         ------
@@ -205,7 +210,8 @@ class Network(NetworkSurgery):
         UnsupportedError
             If an ONNX file cannot hold an op of the network; all of them are listed.
         ModelFileError
-            If the network holds what a file cannot hold, such as a weight above 65,504 as float16.
+            If the network holds what a file cannot hold, such as a weight above 65,504 as float16; or the file to
+            borrow from is elsewhere, or has no weight in common with the network.
         OutputError
             If the file cannot be written: there is no such folder, the disk is full, …
 
@@ -217,7 +223,8 @@ class Network(NetworkSurgery):
         >>> Network.load(path).input_shape
         (1, 28, 28)
         """
-        save_model(self._model, path_of("the file to save to", path), dtype)
+        lender = None if borrow is None else path_of("the file to borrow from", borrow)
+        save_model(self._model, path_of("the file to save to", path), dtype, lender)
 
     def by_value(self) -> Network:
         """Return the same network, but pickled with all its weights: for workers on machines that lack its file.

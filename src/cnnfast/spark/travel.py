@@ -78,8 +78,8 @@ def send_network(spark: Any, net: Network) -> str:
 
 
 def _copied(file: FileReference, target: Path) -> bool:
-    """Copy the file of a network, unless it has become another one since the network was read."""
-    if not file.is_current():
+    """Copy the file of a network, unless it has become another one since the network was read, or borrows weights."""
+    if file.lender is not None or not file.is_current():
         return False
     shutil.copy(file.path, target)
     found = refer_to(target)
