@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ RESULTS = machine.FOLDER / "results" / "batches.json"
 SETTLE_SECONDS = 1.0
 """How long calls of all sizes run before any is timed: what an image alone costs is measured then."""
 
+WARM_SECONDS = 0.003
+"""How long calls of one kind run before one is timed: those before them had other weights in the caches."""
+
+ROUNDS = 3
+"""How often each batch has its turn at least."""
+
 
 def main() -> None:
     """Measure the chosen networks and replace the results file."""
@@ -36,13 +43,13 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=[f"n{i}" for i in range(1, 8)], metavar="ID or NAME")
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, 2, granted()[0]}))
     parser.add_argument("--most", type=int, default=64, help="images of the largest batch")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each batch has its turn; the fastest counts")
+    parser.add_argument("--seconds", type=float, default=20, help="for a network and number of threads; the fastest counts")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     runs = []
     for name in arguments.networks:
         for threads in arguments.threads:
-            rows = measure(network_named(name), threads, arguments.most, arguments.rounds)
+            rows = measure(network_named(name), threads, arguments.most, arguments.seconds)
             runs.append({"network": name, "threads": threads, "rows": rows, **verdict(rows)})
             print(as_line(runs[-1]), flush=True)
             arguments.output.parent.mkdir(exist_ok=True)
@@ -54,7 +61,7 @@ def network_named(name: str) -> Network:
     return BENCHES[name].network() if name in BENCHES else Network.load(name)
 
 
-def measure(network: Network, threads: int, most: int, rounds: int) -> list[dict[str, Any]]:
+def measure(network: Network, threads: int, most: int, seconds: float) -> list[dict[str, Any]]:
     """Return for each number of images the least time of the library's own choice and of the best partition, in µs."""
     plan = make_plan(network.graph)
     ((_, shape),) = network.graph.inputs.items()
@@ -63,14 +70,18 @@ def measure(network: Network, threads: int, most: int, rounds: int) -> list[dict
     expected = np.empty((most, int(np.prod(plan.shapes[plan.results[0]]))), np.float32)
     program.run([values], [expected], threads, groups=-(-most // plan.group))
     settle(program, values, expected.shape[1], threads)
-    least: dict[tuple[int, int | None], float] = {}
-    for _ in range(rounds):
-        for images in range(1, most + 1):
-            for groups in (None, *partitions(images, plan.group, plan.small_batch is not None)):
-                seconds, result = timed(program, values[:images], expected.shape[1], threads, groups)
-                if not np.array_equal(result, expected[:images]):
-                    raise SystemExit(f"{images} images as {groups} groups differ from the batch")
-                least[images, groups] = min(seconds, least.get((images, groups), float("inf")))
+    sizes, any_alone = range(1, most + 1), plan.small_batch is not None
+    turns = [(n, groups) for n in sizes for groups in (None, *partitions(n, plan.group, any_alone))]
+    least = dict.fromkeys(turns, float("inf"))
+    end, rounds = time.perf_counter() + seconds, 0
+    while rounds < ROUNDS or time.perf_counter() < end:
+        random.Random(rounds).shuffle(turns)
+        for images, groups in turns:
+            needed, result = timed(program, values[:images], expected.shape[1], threads, groups)
+            if not np.array_equal(result, expected[:images]):
+                raise SystemExit(f"{images} images as {groups} groups differ from the batch")
+            least[images, groups] = min(needed, least[images, groups])
+        rounds += 1
     return [
         {
             "images": images,
@@ -96,10 +107,12 @@ def settle(program: Any, values: np.ndarray, count: int, threads: int) -> None:
 
 
 def timed(program: Any, values: np.ndarray, count: int, threads: int, groups: int | None) -> tuple[float, np.ndarray]:
-    """Return the seconds of the second of two calls (the first finds other weights in the caches), and its result."""
+    """Return the seconds of the last of several calls, and its result."""
     result = np.empty((len(values), count), np.float32)
-    program.run([values], [result], threads, groups=groups)
-    start = time.perf_counter()
+    first = start = time.perf_counter()
+    while start == first or start - first < WARM_SECONDS:
+        program.run([values], [result], threads, groups=groups)
+        start = time.perf_counter()
     program.run([values], [result], threads, groups=groups)
     return time.perf_counter() - start, result
 
