@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=[f"n{i}" for i in range(1, 8)], metavar="ID or NAME")
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, 2, granted()[0]}))
     parser.add_argument("--most", type=int, default=64, help="images of the largest batch")
-    parser.add_argument("--seconds", type=float, default=20, help="for a network and number of threads; the fastest counts")
+    parser.add_argument("--seconds", type=float, default=20, help="for a network and a number of threads")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     runs = []

@@ -20,7 +20,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_each_number_of_images_has_the_time_of_the_choice_and_of_the_best(batches: ModuleType) -> None:
-    rows = batches.measure(batches.network_named("n2"), threads=2, most=18, rounds=1)
+    rows = batches.measure(batches.network_named("n2"), threads=2, most=18, seconds=0)
     assert [row["images"] for row in rows] == list(range(1, 19))
     assert all(row["chosen"] > 0 and row["best"] > 0 for row in rows)
 
