@@ -19,6 +19,7 @@ from cnnfast.images.pictures.pixels import decoding, get_max_pixels
 from cnnfast.images.pictures.raw import is_raw, preview_of_raw
 from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
+from cnnfast.images.pictures.tiff import as_stored
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import instance, quoted
@@ -134,6 +135,7 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
             _check_header(image, name, (width, height), held, most)
             with decoding.taken(held):
                 try:
+                    as_stored(image)
                     image.load()
                     image, box = upright(image, box)
                     return fit(to_colors(image, preprocess), preprocess, box)

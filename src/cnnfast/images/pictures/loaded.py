@@ -10,6 +10,7 @@ from cnnfast.errors import PictureError
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
+from cnnfast.images.pictures.tiff import as_stored
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.forks import in_forked_children
@@ -75,6 +76,7 @@ def fit_pillow_image(image: Image.Image, preprocess: Preprocess) -> Bytes:
     try:
         with our_own_rules(most), decoding.taken(pixels):
             with _loading:
+                as_stored(image)
                 image.load()
             return fit(to_colors(upright(image, None)[0], preprocess), preprocess)
     except MemoryError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from cnnfast.images.pictures.tiff import bits_of, white_is_zero
 from cnnfast.images.pictures.turn import Box
 from cnnfast.images.preprocess import Preprocess
 
@@ -49,7 +50,8 @@ def _deep_to_gray(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     values = np.asarray(image)
-    gray = Image.fromarray(_to_bytes(values, _full_scale(image, values)))
+    white = _full_scale(image, values)
+    gray = Image.fromarray(_to_bytes(white - values if white_is_zero(image) else values, white))
     key = image.info.get("transparency")
     if isinstance(key, int):
         gray.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
@@ -59,7 +61,7 @@ def _deep_to_gray(image: Image.Image) -> Image.Image:
 def _full_scale(image: Image.Image, values: npt.NDArray[Any]) -> int:
     """Return the value that means white: fixed where the format fixes it, else the least that holds all values."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        return 65535
+        return 4095 if bits_of(image) == 12 else 65535
     low, high = values.min(), values.max()
     scales = (1, 255, 65535) if image.mode == "F" else (255, 65535)
     for scale in scales:
@@ -69,9 +71,9 @@ def _full_scale(image: Image.Image, values: npt.NDArray[Any]) -> int:
 
 
 def _to_bytes(values: npt.NDArray[Any], scale: int) -> Bytes:
-    """Scale to 0..255; from 16 bits by the high byte, because that is how Pillow decodes 16-bit color."""
-    if scale == 65535:
-        return (values.astype(np.uint16) >> 8).astype(np.uint8)
+    """Scale to 0..255; from 16 or 12 bits by the high 8, because that is how Pillow decodes 16-bit color."""
+    if scale in (4095, 65535):
+        return (values.astype(np.uint16) >> (scale.bit_length() - 8)).astype(np.uint8)
     return np.rint(values * (255 / scale)).astype(np.uint8)
 
 
