@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_without_every_videos_are_counted(run, season, model):
     result = run("classify", season, "--model", model)
     assert len(result.out.splitlines()) == 2
     assert "2 files not read: 2 .mp4; --every 1s of find and classify reads frames of .mp4" in result.err
+
+
+def test_without_the_package_pictures_are_classified_all_the_same(run, model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    Image.new("RGB", (6, 5), (250, 0, 0)).save(tmp_path / "a.png")
+    (tmp_path / "clip.mp4").write_bytes(b"video")
+    result = run("classify", tmp_path, "--model", model, "--every", "1s")
+    assert result.status == 1
+    assert len(result.out.splitlines()) == 1
+    assert "clip.mp4: reading videos needs a package" in result.err
+    assert 'pip install "cnnfast[video]"' in result.err
 
 
 def test_a_video_is_copied_to_each_of_its_labels_and_drawn(run, season, model, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli.conftest import COLORS, Result
 from PIL import Image
@@ -59,3 +60,30 @@ def test_rows_are_kept(arriving: Path, model: Path, run: Callable[..., Result]) 
 def test_only_folders_are_watched(arriving: Path, model: Path, run: Callable[..., Result]) -> None:
     assert "in/b.png is not a folder" in run("classify", "--watch", "in/b.png", "--model", model).err
     assert "does not go with --move-to" in run("classify", "--watch", "in", "--move-to", "x", "--model", model).err
+
+
+def test_videos_that_arrive_are_looked_at_too(
+    arriving: Path, model: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    with av.open("in/clip.mp4", "w") as video:
+        stream = video.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        red = np.full((48, 64, 3), COLORS["red"], np.uint8)
+        for _ in range(10):
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
+        video.mux(stream.encode())
+    result = run("classify", "--watch", "in", "--model", model, "--every", "1s", "--out", "rows.csv")
+    assert result.status == 0, result.err
+    lines = Path("rows.csv").read_text().splitlines()
+    assert sorted(line.split(",")[0] for line in lines[1:] if "clip" in line) == [
+        "in/clip.mp4[0.000s]",
+        "in/clip.mp4[1.000s]",
+    ]
+    assert "watched: 4 pictures and videos" in result.err
+
+
+def test_it_is_said_what_was_not_looked_at(arriving: Path, model: Path, run: Callable[..., Result]) -> None:
+    Path("in/clip.mp4").write_bytes(b"video")
+    result = run("classify", "--watch", "in", "--model", model)
+    assert "1 file not read: 1 .mp4" in result.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cnnfast.images.pictures import heif, kinds
 from cnnfast.images.pictures.decode import read_picture
 from cnnfast.images.pictures.exif_time import time_taken
 from cnnfast.images.pictures.files import find_pictures
-from cnnfast.images.pictures.video import frame_times, frames
+from cnnfast.images.pictures.video import frame_name, frame_times, frames, named_frame
 from cnnfast.images.preprocess import Preprocess
 
 PREPROCESS = Preprocess(size=(6, 8))
@@ -159,15 +160,25 @@ def test_a_raw_file_that_is_damaged_is_an_error(tmp_path, content):
         read_picture(tmp_path / "photo.nef", PREPROCESS)
 
 
-def clip(path: Path, seconds: int = 3, rate: int = 10) -> Path:
-    """Write a video whose picture becomes brighter with each second."""
+def clip(
+    path: Path,
+    seconds: int = 3,
+    rate: int = 10,
+    codec: str = "mpeg4",
+    options: dict[str, str] | None = None,
+    noise: bool = False,
+) -> Path:
+    """Write a video whose picture becomes brighter with each second; its upper half may be noise, which takes bytes."""
     av = pytest.importorskip("av", reason="PyAV is not installed")
-    with av.open(str(path), "w") as video:
-        stream = video.add_stream("mpeg4", rate=rate)
+    draws = np.random.default_rng(0)
+    with av.open(str(path), "w", options=options or {}) as video:
+        stream = video.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.bit_rate = 2_000_000
         for number in range(seconds * rate):
             pixels = np.full((48, 64, 3), 40 + 60 * (number // rate), np.uint8)
+            if noise:
+                pixels[:24] = draws.integers(0, 256, (24, 64, 3))
             video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         video.mux(stream.encode())
     return path
@@ -181,7 +192,41 @@ def test_frames_are_taken_at_equal_times(tmp_path, suffix):
     assert frame_times(path, 100.0) == [0]
     seen = [int(frame.mean().round()) for frame in frames(path, [0.0, 1.0, 2.0])]
     assert seen == pytest.approx([40, 100, 160], abs=4)
-    assert [int(frame.mean().round()) for frame in frames(path, [1.5, 99.0])] == pytest.approx([100, 160], abs=4)
+    found, late = frames(path, [1.5, 99.0])
+    assert int(found.mean().round()) == pytest.approx(100, abs=4)
+    assert re.search(rf"clip{suffix}: ends after 3\.000 seconds, earlier than it states", str(late))
+
+
+@pytest.mark.parametrize("suffix", [".mts", ".mpg"])
+def test_times_count_from_the_first_frame(tmp_path, suffix):
+    path = clip(tmp_path / f"clip{suffix}", codec="mpeg2video", rate=25)
+    seen = [int(frame.mean().round()) for frame in frames(path, [0.0, 0.92, 1.0, 1.92, 2.0])]
+    assert seen == pytest.approx([40, 40, 100, 100, 160], abs=4)
+
+
+def test_frames_that_are_cut_off_are_errors(tmp_path):
+    path = clip(tmp_path / "clip.mp4", options={"movflags": "faststart"}, noise=True)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    times = frame_times(path, 0.5)
+    assert len(times) == 6
+    first, *_, last = frames(path, times)
+    assert int(first[24:].mean().round()) == pytest.approx(40, abs=8)
+    assert re.search(r"clip\.mp4: (ends after 1\.\d+ seconds|cannot be decoded)", str(last))
+
+
+def test_a_video_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    (tmp_path / "a.mp4").write_bytes(b"video")
+    with pytest.raises(PictureError, match=r"a\.mp4: reading videos needs .*cnnfast\[video\]"):
+        frame_times(tmp_path / "a.mp4", 1.0)
+    assert "cnnfast[video]" in str(next(frames(tmp_path / "a.mp4", [0.0])))
+
+
+def test_frames_have_names():
+    for name in ("clip.mp4", "a\nb[1.000s].mp4", "clip.mp4[2.000s]"):
+        assert named_frame(frame_name(Path(name), 61.5)) == (name, 61.5)
+    assert named_frame("clip[1s].mp4") is None
 
 
 def test_what_is_not_a_video_is_an_error(tmp_path):

@@ -20,7 +20,7 @@ from cnnfast.images.pictures.decode import fit_images
 from cnnfast.images.pictures.files import Found, iter_pictures
 from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES, picture_suffixes
 from cnnfast.images.pictures.skipped import Skipped
-from cnnfast.images.pictures.video import frame_times, frames
+from cnnfast.images.pictures.video import frame_name, frame_times, frames
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.stream import Answer, Opened, decode, path_of_item
 from cnnfast.runtime.shipped import list_models
@@ -147,7 +147,7 @@ class PictureInputs:
         except PictureError:
             yield str(found.path)
             return
-        yield from (f"{found.path}[{seconds:.3f}s]" for seconds in times)
+        yield from (frame_name(found.path, seconds) for seconds in times)
 
     def _frames(
         self, path: Path, below: Path, names: Sequence[str], skip: int, preprocess: Preprocess

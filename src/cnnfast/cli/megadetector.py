@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,13 @@ from cnnfast.cli.label_kinds import BLANK, kind_of
 from cnnfast.cli.records import Row
 from cnnfast.errors import ConfigError, PictureError
 from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES
-from cnnfast.images.pictures.video import frame_rate
+from cnnfast.images.pictures.video import frame_rate, named_frame
 from cnnfast.runtime.escapes import as_text
 from cnnfast.runtime.outputs import replacing
 
 VERSION = "1.5"
 DETECTIONS = {"1": "animal", "2": "person", "3": "vehicle"}
 CATEGORY = {"animal": "1", "human": "2", "vehicle": "3", "unknown": "1"}
-FRAME = re.compile(r"\[(\d+\.\d{3})s\]$")
 LEAST = 0.01
 """Classes with a smaller probability are left out, except for the most probable one."""
 
@@ -84,8 +82,8 @@ def _is_video(picture: str) -> bool:
 
 def _file_of(row: Row) -> str:
     """Return the path of a picture, or of the video that has a frame."""
-    file = FRAME.sub("", row.picture)
-    return file if _is_video(file) else row.picture
+    frame = named_frame(row.picture)
+    return row.picture if frame is None or not _is_video(frame[0]) else frame[0]
 
 
 def _video(name: str, path: str, rows: Sequence[Row], make: Callable[[str, Row], dict[str, Any]]) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def _video(name: str, path: str, rows: Sequence[Row], make: Callable[[str, Row],
             "frame_rate": rate,
             "frames_processed": [],
         }
-    numbers = [round(float(FRAME.findall(row.picture)[0]) * rate) for row in seen]
+    numbers = [round(frame[1] * rate) for row in seen if (frame := named_frame(row.picture)) is not None]
     detections = [
         {**detection, "frame_number": number}
         for row, number in zip(seen, numbers, strict=True)

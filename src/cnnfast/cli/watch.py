@@ -11,7 +11,8 @@ from pathlib import Path
 from cnnfast.cli import INTERRUPTED, OK
 from cnnfast.cli.progress import log
 from cnnfast.errors import ConfigError
-from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.files import iter_pictures
+from cnnfast.images.pictures.skipped import Skipped
 
 State = tuple[int, int]
 """Size of a file, and time of its last change."""
@@ -27,16 +28,26 @@ class Arrivals:
     ----------
     paths : list of str
         Folders.
+    videos : bool
+        Whether videos count as pictures.
+
+    Attributes
+    ----------
+    done : set of Path
+    skipped : Skipped
+        Counts the files that were not taken for pictures in the last look.
     """
 
-    def __init__(self, paths: list[str]) -> None:
-        self._paths = paths
+    def __init__(self, paths: list[str], videos: bool = False) -> None:
+        self._paths, self._videos, self.skipped = paths, videos, Skipped()
         self._last: dict[Path, State] = {}
         self.done: set[Path] = set()
 
     def look(self) -> list[Path]:
         """Return the pictures that are new and have not changed since the last look."""
-        now = {path: state for path in find_pictures(self._paths) if (state := _state(path)) is not None}
+        self.skipped = Skipped()
+        found = [one.path for one in iter_pictures(self._paths, self.skipped, videos=self._videos)]
+        now = {path: state for path in found if (state := _state(path)) is not None}
         ready = [path for path, state in now.items() if path not in self.done and self._last.get(path) == state]
         self._last = now
         return ready
@@ -65,7 +76,7 @@ def run(args: argparse.Namespace, one_pass: Callable[[], int]) -> int:
             raise ConfigError(f"--watch: {path} is not a folder; pictures arrive in folders")
     if args.move_to is not None:
         raise ConfigError("--watch does not go with --move-to: pictures that are gone would be missed; use --copy-to")
-    arrivals, status = Arrivals(list(args.paths)), OK
+    arrivals, status = Arrivals(list(args.paths), videos=args.every is not None), OK
     log(f"watching {', '.join(args.paths)}; Ctrl-C ends")
     try:
         while True:
@@ -81,5 +92,6 @@ def run(args: argparse.Namespace, one_pass: Callable[[], int]) -> int:
                 args.resume, args.force = args.out is not None, False
             time.sleep(SECONDS)
     except KeyboardInterrupt:
-        log(f"watched: {len(arrivals.done):,} pictures")
+        files = "pictures" if args.every is None else "pictures and videos"
+        log(*arrivals.skipped.lines(), f"watched: {len(arrivals.done):,} {files}")
         return status

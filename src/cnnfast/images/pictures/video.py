@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnfast._optional import needs
-from cnnfast.errors import PictureError
+from cnnfast.errors import ConfigError, PictureError
 
 if TYPE_CHECKING:
     from cnnfast.images.pictures.rule import Bytes
 
 LONGEST = 10**7
 """Seconds; what states more is damaged."""
+
+LAST_STAYS = 1.0
+"""Seconds for which the last frame stays where only the length of the whole is stated: sound often lasts longer."""
+
+FRAME = re.compile(r"(.+)\[(\d+\.\d{3})s\]", re.DOTALL)
+
+
+def frame_name(path: Path, seconds: float) -> str:
+    """Return what results call a frame of a video.
+
+    Examples
+    --------
+    >>> frame_name(Path("clip.mp4"), 1)
+    'clip.mp4[1.000s]'
+    """
+    return f"{path}[{seconds:.3f}s]"
+
+
+def named_frame(name: str) -> tuple[str, float] | None:
+    """Return the path of the video and the seconds that the name of a frame states; None of another name.
+
+    Examples
+    --------
+    >>> named_frame("clip.mp4[1.000s]"), named_frame("clip.mp4")
+    (('clip.mp4', 1.0), None)
+    """
+    found = FRAME.fullmatch(name)
+    return None if found is None else (found[1], float(found[2]))
 
 
 def frame_times(path: Path, every: float) -> list[float]:
@@ -27,8 +56,7 @@ def frame_times(path: Path, every: float) -> list[float]:
         If it is not a video that can be read.
     """
     with _opened(path) as video:
-        stream = video.streams.video[0]
-        length = video.duration / 1e6 if video.duration else float((stream.duration or 0) * (stream.time_base or 0))
+        length = _stated(video.streams.video[0]) or (video.duration or 0) / 1e6
     if not 0 <= length <= LONGEST:
         raise PictureError(path, f"states that it lasts {length:g} seconds")
     return [number * every for number in range(max(1, -int(-length // every)))]
@@ -49,36 +77,57 @@ def frame_rate(path: Path) -> float:
 def frames(path: Path, times: Sequence[float]) -> Iterator[Bytes | PictureError]:
     """Yield an array (H, W, 3), upright, for each of some times, which rise: the first frame not before it.
 
-    Where the video ends earlier than its header states, the last frame comes again; where it is damaged, the error.
+    Times count from the first frame. Where a video ends earlier than it states, as one that is cut off, each time after
+    its last frame is an error; where it is damaged, each that is left.
     """
-    given, last = 0, None
+    given, last, now, end, grace = 0, None, 0.0, 0.0, LAST_STAYS
     try:
         with _opened(path) as video:
             stream = video.streams.video[0]
             stream.thread_type = "AUTO"
+            start = None
             for frame in video.decode(stream):
-                last = frame
-                while given < len(times) and (frame.time or 0.0) >= times[given] - 1e-6:
+                start = frame.time or 0.0 if start is None else start
+                now = (frame.time or 0.0) - start
+                last, end = frame, now + _shown(frame, stream)
+                while given < len(times) and now >= times[given] - 1e-6:
                     yield _pixels(frame)
                     given += 1
                 if given == len(times):
                     return
+            grace = end - now if last is not None and _stated(stream) else LAST_STAYS
     except PictureError as error:
         problem = error
     except Exception as error:  # decoders raise many classes for bad bytes
-        problem = PictureError(path, f"cannot be decoded: {error}")
+        problem = PictureError(path, f"cannot be decoded: {getattr(error, 'strerror', None) or error}")
     else:
         problem = PictureError(path, "has no frame")
         if last is not None:
             still = _pixels(last)
-            yield from (still for _ in times[given:])
-            return
+            while given < len(times) and times[given] <= end + grace:
+                yield still
+                given += 1
+            problem = PictureError(path, f"ends after {end:.3f} seconds, earlier than it states; is it cut off?")
     yield from (PictureError(problem.path, problem.reason) for _ in times[given:])
 
 
+def _stated(stream: Any) -> float:
+    """Return how many seconds the pictures of a video last, without its sound; 0 if the header does not state it."""
+    return float((stream.duration or 0) * (stream.time_base or 0))
+
+
+def _shown(frame: Any, stream: Any) -> float:
+    """Return for how many seconds a frame is shown."""
+    stated = float((getattr(frame, "duration", None) or 0) * (frame.time_base or 0))
+    return stated or (1 / float(stream.average_rate) if stream.average_rate else 0.0)
+
+
 def _opened(path: Path) -> Any:
-    with needs("reading videos", "cnnfast[video]"):
-        import av
+    try:
+        with needs("reading videos", "cnnfast[video]"):
+            import av
+    except ConfigError as error:
+        raise PictureError(path, str(error)) from None
     try:
         video = av.open(str(path), metadata_errors="replace")
     except (OSError, ValueError) as error:
