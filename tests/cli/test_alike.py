@@ -40,6 +40,14 @@ def test_duplicates_are_grouped(place: Path, run: Callable[..., Result]) -> None
     assert run("duplicates", "photos", *MODEL, "--exact").out.count("\n") == 2
 
 
+def test_the_same_bytes_are_found_next_to_what_looks_like_them(place: Path, run: Callable[..., Result]) -> None:
+    Image.open("photos/1.png").convert("RGB").save("photos/1 saved again.jpg", quality=90)
+    assert run("duplicates", "photos", *MODEL).out.startswith("near\t")
+    result = run("duplicates", "photos", *MODEL, "--exact")
+    assert result.out == "exact\t1.000\tphotos/1.png\nexact\t1.000\tphotos/copy of 1.png\n"
+    assert "9 pictures: 1 duplicate another one (1 group, 1 exact)" in result.err
+
+
 def test_similar_pictures_come_in_order(place: Path, run: Callable[..., Result]) -> None:
     result = run("similar", "photos/again.jpg", "photos", *MODEL, "--top", 3, "--report", "sheet.png")
     assert result.status == 0, result.err

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None:
         check_sheet(args.report)
     known, failures = featured.of(args)
-    found = [one for one in twins(known) if one.exact or not args.exact]
+    found = twins(known, only_exact=args.exact)
     blocks = []
     for one in found:
         kind, pairs = "exact" if one.exact else "near", zip(one.paths, one.likeness, strict=True)
@@ -45,6 +45,6 @@ def run(args: argparse.Namespace) -> int:
         log(f"contact sheet: {args.report}{shown}")
     more = sum(len(one.paths) - 1 for one in found)
     exact = sum(one.exact for one in found)
-    groups = f"{len(found):,} groups, {exact:,} exact"
+    groups = f"{len(found):,} group{'s'[: len(found) != 1]}, {exact:,} exact"
     log(*failures.lines(), f"{len(known.paths):,} pictures: {more:,} duplicate another one ({groups})")
     return SOME_FAILED if failures.count else OK

@@ -90,10 +90,14 @@ def near_pairs(known: PictureFeatures) -> list[tuple[int, int, float]]:
     return found
 
 
-def twins(known: PictureFeatures) -> list[Twins]:
-    """Return all groups of pictures that are the same, or nearly; the largest first."""
+def twins(known: PictureFeatures, only_exact: bool = False) -> list[Twins]:
+    """Return all groups of pictures that are the same, or nearly; the largest first.
+
+    With ``only_exact``, groups of files with the same bytes, whatever else looks like them.
+    """
     exact = same_bytes(known.paths)
-    likeness = {(i, j): value for i, j, value in near_pairs(known)} | dict.fromkeys(exact, 1.0)
+    near = [] if only_exact else near_pairs(known)
+    likeness = {(i, j): value for i, j, value in near} | dict.fromkeys(exact, 1.0)
     group = joined(likeness, len(known.paths))
     best = np.zeros(len(group))
     for (i, j), value in likeness.items():
