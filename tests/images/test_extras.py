@@ -160,6 +160,38 @@ def test_a_raw_file_that_is_damaged_is_an_error(tmp_path, content):
         read_picture(tmp_path / "photo.nef", PREPROCESS)
 
 
+def test_a_raw_file_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "rawpy", None)
+    # the preview is a TIFF that Pillow would read, in another size and not turned
+    (tmp_path / "photo.nef").write_bytes(dng(scene().tobytes(), (160, 120), False))
+    with pytest.raises(PictureError, match=r"photo\.nef: .*reading raw files needs .*cnnfast\[raw\]"):
+        read_picture(tmp_path / "photo.nef", PREPROCESS)
+
+
+def test_a_photograph_that_is_called_like_a_raw_file_is_read(tmp_path):
+    (tmp_path / "photo.nef").write_bytes(jpeg(scene()))
+    assert halves(read_picture(tmp_path / "photo.nef", PREPROCESS)) == ("blue", "red")
+    scene().save(tmp_path / "photo.dng", "PNG")
+    assert halves(read_picture(tmp_path / "photo.dng", PREPROCESS)) == ("blue", "red")
+
+
+def test_the_preview_of_a_raw_file_that_is_cut_off_is_not_whole(tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy is not installed")
+    (tmp_path / "photo.dng").write_bytes(dng(jpeg(scene()), (160, 120), True)[:3000])
+    with pytest.raises(PictureError, match=r"photo\.dng: "):
+        read_picture(tmp_path / "photo.dng", PREPROCESS)
+
+
+def test_reasons_are_one_line(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    pillow_heif.from_pillow(scene()).save(tmp_path / "a.heic")
+    content = (tmp_path / "a.heic").read_bytes()
+    with pytest.raises(PictureError) as caught:
+        read_picture(content[: len(content) // 2], PREPROCESS)
+    assert caught.value.reason == caught.value.reason.strip()
+    assert len(caught.value.reason.splitlines()) == 1
+
+
 def clip(
     path: Path,
     seconds: int = 3,

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnfast.errors import InputError, PictureError
 from cnnfast.images.pictures.heif import is_heif, open_heif
-from cnnfast.images.pictures.kinds import HEAD, UNDECODABLE, how_to_read
+from cnnfast.images.pictures.kinds import HEAD, JPEG_BEGINS, UNDECODABLE, how_to_read
 from cnnfast.images.pictures.opening import Picture, name_of, open_picture
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
@@ -27,8 +27,6 @@ from cnnfast.runtime.arguments import instance, quoted
 if TYPE_CHECKING:
     from PIL import Image
 
-
-JPEG_BEGINS = b"\xff\xd8\xff"
 
 BLOCK = 1 << 24
 """Bytes of a JPEG that are read and decoded at a time: all of them, of most."""
@@ -128,8 +126,7 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     most = get_max_pixels()
     try:
         with our_own_rules(most):
-            file = preview_of_raw(file, name) if is_raw(name) else file
-            image = opened(file)
+            image = opened(file := _what_is_read(file, name))
             width, height = image.size
             box, held = reduce_jpeg(image, file, preprocess)
             _check_header(image, name, (width, height), held, most)
@@ -152,7 +149,15 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     except MemoryError:
         raise PictureError(name, "needs more memory than there is") from None
     except Exception as error:  # Decoders raise nearly every class there is for bad bytes, SyntaxError among them.
-        raise PictureError(name, f"cannot be decoded: {error if error.args else type(error).__name__}") from error
+        said = " ".join(str(error).split()) if error.args else type(error).__name__
+        raise PictureError(name, f"cannot be decoded: {said}") from error
+
+
+def _what_is_read(file: IO[bytes], name: str) -> IO[bytes]:
+    """Return the preview of a raw file, and any other file as it is."""
+    head = file.read(HEAD)
+    file.seek(0)
+    return preview_of_raw(file, name) if is_raw(name, head) else file
 
 
 def opened(file: IO[bytes]) -> Image.Image:

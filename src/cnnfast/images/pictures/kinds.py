@@ -16,6 +16,8 @@ UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 HEAD = 32
 """Bytes that the formats are recognized by."""
 
+JPEG_BEGINS, PNG_BEGINS = b"\xff\xd8\xff", b"\x89PNG\r\n"
+
 
 @frozen
 class Extra:
@@ -72,6 +74,8 @@ def how_to_read(name: str) -> str:
     ''
     """
     suffix = os.path.splitext(name)[1].lower()
+    if suffix in picture_suffixes():
+        return ""
     return "; ".join(advice for extra in EXTRAS if suffix in extra.suffixes if (advice := extra.advice([suffix])))
 
 

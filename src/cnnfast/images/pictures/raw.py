@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 from cnnfast._optional import needs
 from cnnfast.errors import PictureError
-from cnnfast.images.pictures.kinds import RAW
+from cnnfast.images.pictures.heif import is_heif
+from cnnfast.images.pictures.kinds import JPEG_BEGINS, PNG_BEGINS, RAW
 from cnnfast.images.pictures.turn import ORIENTATION_TAG
 
 if TYPE_CHECKING:
@@ -19,15 +20,16 @@ ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 """LibRaw's ways to turn a picture, as EXIF numbers them."""
 
 
-def is_raw(name: str) -> bool:
-    """Return whether a file is called like a raw file, and can be read: the content of most is that of a TIFF.
+def is_raw(name: str, head: bytes) -> bool:
+    """Return whether a file is a raw file: by its name, because most begin as a TIFF does, unless it begins as another.
 
     Examples
     --------
-    >>> is_raw("photo.jpg")
-    False
+    >>> is_raw("photo.jpg", b"II*\\0"), is_raw("photo.nef", b"II*\\0"), is_raw("photo.nef", b"\\xff\\xd8\\xff")
+    (False, True, False)
     """
-    return RAW.is_installed and os.path.splitext(name)[1].lower() in RAW.suffixes
+    is_named_so = os.path.splitext(name)[1].lower() in RAW.suffixes
+    return is_named_so and not head.startswith((JPEG_BEGINS, PNG_BEGINS)) and not is_heif(head)
 
 
 def preview_of_raw(file: IO[bytes], name: str) -> IO[bytes]:
@@ -45,7 +47,7 @@ def preview_of_raw(file: IO[bytes], name: str) -> IO[bytes]:
             preview = raw.extract_thumb()
             turn = ORIENTATION.get(raw.sizes.flip, 1)
     except rawpy.LibRawNoThumbnailError:
-        raise PictureError(name, "is a raw file without a preview; develop it to JPEG") from None
+        raise PictureError(name, "is a raw file without a preview that is whole; develop it to JPEG") from None
     except rawpy.LibRawError as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise PictureError(name, f"cannot be read as a raw file: {reason}") from error
