@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from cnnfast.data.labels_file import read_labels
+from cnnfast.errors import DataError
 
 COLORS = ((250, 10, 20), (10, 240, 30), (5, 15, 235))
 
@@ -74,6 +80,43 @@ def test_a_video_is_copied_to_each_of_its_labels_and_drawn(run, season, model, t
     found = sorted(path.relative_to(tmp_path / "sorted").as_posix() for path in (tmp_path / "sorted").rglob("*.MP4"))
     assert found == [f"{color}/cam/clip.MP4" for color in ("blue", "green", "red")]
     assert (tmp_path / "sheet.html").read_text().count("<img ") == 8
+
+
+def thumbnails_of(page):
+    """Return the mean color of the thumbnail of each card."""
+    found = re.search(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    colors = {}
+    for card in json.loads(found[1])["cards"]:
+        content = base64.b64decode(card["thumbnail"].partition("base64,")[2])
+        colors[Path(card["path"]).name] = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).mean(axis=(0, 1))
+    return colors
+
+
+def test_frames_are_on_the_page_for_review(run, season, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--every", "1s", "--out", "x.csv", "--review", "with.html")
+    result = run("classify", "season", "--model", model, *words)
+    assert "a page to correct them: with.html\n" in result.err
+    assert run("review", "x.csv").status == 0
+    for page in ("with.html", "review.html"):
+        colors = thumbnails_of(tmp_path / page)
+        assert len(colors) == 5
+        for name, color in zip((f"clip.MP4[{i}.000s]" for i in range(3)), COLORS, strict=True):
+            np.testing.assert_allclose(colors[name], color, atol=25)
+    (tmp_path / "season" / "cam" / "clip.MP4").write_bytes(b"no video any more")
+    result = run("review", "x.csv")
+    assert result.status == 1
+    assert "clip.MP4: cannot be opened as a video" in result.err
+
+
+def test_labels_of_frames_are_left_out_of_learning(season, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\nseason/cam/a.png,x\nseason/cam/clip.MP4[1.000s],y\n")
+    with pytest.warns(UserWarning, match="1 of 2 rows are frames of videos and are left out"):
+        (row,) = read_labels(tmp_path / "labels.csv")
+    assert row.path.name == "a.png"
+    (tmp_path / "labels.csv").write_text("path,label\nseason/cam/clip.MP4[1.000s],y\n")
+    with pytest.raises(DataError, match="names only frames of videos"):
+        read_labels(tmp_path / "labels.csv")
 
 
 @pytest.mark.parametrize(

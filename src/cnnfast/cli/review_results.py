@@ -20,5 +20,6 @@ def write_review(results: Path, page: Path, classes: Sequence[str]) -> str:
         return "no picture has a result, so there is no page to correct them"
     shown = ordered(cards, "uncertain")[:MOST]
     part = f"the first {len(shown):,} of {len(cards):,}" if len(shown) < len(cards) else f"{len(cards):,}"
-    write_page(page, shown, classes, f"{results.name}: {part} pictures, uncertain ones first")
-    return f"a page to correct them: {page}"
+    failed = write_page(page, shown, classes, f"{results.name}: {part} pictures, uncertain ones first")
+    missing = f"; {len(failed):,} are empty there, the first because of {failed[0]}" if failed else ""
+    return f"a page to correct them: {page}{missing}"

@@ -15,6 +15,7 @@ from cnnfast.data.base import Dataset, DatasetFormat
 from cnnfast.data.files import FileSource
 from cnnfast.data.text_table import SUFFIXES, TextTable, read_table
 from cnnfast.errors import DataError
+from cnnfast.images.pictures.video import is_frame
 from cnnfast.runtime.escapes import from_text
 
 PATH_COLUMNS = ("path", "picture", "image", "file", "filename", "file_name", "filepath", "file_path", "image_path")
@@ -68,7 +69,7 @@ def read_labels(path: Path, split: str | None = None, columns: Sequence[str] | N
     Warns
     -----
     UserWarning
-        If rows have no label, and so are left out.
+        If rows have no label or are frames of videos, and so are left out.
 
     Examples
     --------
@@ -93,6 +94,15 @@ def read_labels(path: Path, split: str | None = None, columns: Sequence[str] | N
         raise DataError(f"{path}: {why}{'' if split is None else f' of the split {split!r}'}; nothing can be learned")
     if empty:
         warnings.warn(f"{path}: {empty:,} of {len(labels):,} rows have no label and are left out", stacklevel=2)
+    pictures = [row for row in rows if not is_frame(row.path)]
+    if not pictures:
+        raise DataError(
+            f"{path}: names only frames of videos, from which nothing can be learned; save them as pictures"
+        )
+    if len(pictures) < len(rows):
+        left = len(rows) - len(pictures)
+        warnings.warn(f"{path}: {left:,} of {len(rows):,} rows are frames of videos and are left out", stacklevel=2)
+    rows = pictures
     _check_files(path, rows)
     return _each_once(path, rows)
 
@@ -135,7 +145,7 @@ def located(name: str, folder: Path) -> Path:
     written = name[1:] if name.startswith("'") else name
     spellings = dict.fromkeys((name, written, from_text(written)))
     places = [place for spelling in spellings for place in (folder / spelling, Path(spelling))]
-    return next((place for place in places if os.path.lexists(place)), folder / name)
+    return next((place for place in places if os.path.lexists(place) or is_frame(place)), folder / name)
 
 
 def _check_files(path: Path, rows: Sequence[LabeledPath]) -> None:

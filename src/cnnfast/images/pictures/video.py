@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,6 +44,18 @@ def named_frame(name: str) -> tuple[str, float] | None:
     """
     found = FRAME.fullmatch(name)
     return None if found is None else (found[1], float(found[2]))
+
+
+def is_frame(path: Path) -> bool:
+    """Return whether a path is the name of a frame of a video that is there, and not that of a file.
+
+    Examples
+    --------
+    >>> is_frame(Path("no video.mp4[1.000s]"))
+    False
+    """
+    frame = named_frame(str(path))
+    return frame is not None and os.path.isfile(frame[0]) and not os.path.lexists(path)
 
 
 def frame_times(path: Path, every: float) -> list[float]:
