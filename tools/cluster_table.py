@@ -45,6 +45,19 @@ daemon that it is forked from); without `SETTINGS` {peak} MiB; of `predict_batch
 
 A hundred million pictures, computed from these rates, in hours of CPU; divide by the cores you have:"""
 
+ENCODED = """\
+Encoded small pictures, PNGs of 32 × 32 pixels in Parquet, next to the same network in onnxruntime, in a function of
+`predict_batch_udf` that decodes by Pillow (`bench/bench_cluster_peer.py`; both with the settings of Spark, both give a
+label and its probability). The two take turns; the ratio is the median of {rounds} rounds of CPU seconds, in brackets
+the least and the greatest. Other programs ran at the same time, so compare within this table only. onnxruntime
+{onnxruntime}, commit {commit}:"""
+
+ENCODED_WAYS = {
+    "classify": "`classify`",
+    "onnxruntime in predict_batch_udf": "onnxruntime",
+    "the same without a network": "the same, decoding only",
+}
+
 
 def cell(ways: dict[str, Any], way: str) -> str:
     """Return the rate of a way, and its share of that of one process."""
@@ -52,7 +65,12 @@ def cell(ways: dict[str, Any], way: str) -> str:
         return ""
     rate = ways[way]["per_cpu_second"]
     share = "" if way in (BASE, "Spark, moved only") else f" ({rate / ways[BASE]['per_cpu_second']:.2f})"
-    return f"{float(f'{rate:.3g}'):,.0f}{share}"
+    return rounded(rate) + share
+
+
+def rounded(rate: float) -> str:
+    """Return a rate with three digits that count."""
+    return f"{float(f'{rate:.3g}'):,.0f}"
 
 
 def largest(results: dict[str, Any], way: str, size: str) -> int:
@@ -60,8 +78,20 @@ def largest(results: dict[str, Any], way: str, size: str) -> int:
     return max(results[part]["ways"][way]["worker_mebibytes"][size] for part in COLUMNS)
 
 
+def encoded(part: dict[str, Any]) -> str:
+    """Return the table of encoded small pictures, with what was measured above it."""
+    rows = [["", *ENCODED_WAYS.values(), "`classify` ÷ onnxruntime"]]
+    for name, found in part["networks"].items():
+        rates = [rounded(found["per_cpu_second"][way]) for way in ENCODED_WAYS]
+        ratio = found["ratio"]
+        rows.append([name, *rates, f"{ratio['median']:.2f} ({ratio['least']:.2f}–{ratio['greatest']:.2f})"])
+    (rounds,) = {found["rounds"] for found in part["networks"].values()}
+    caption = ENCODED.format(rounds=rounds, onnxruntime=part["packages"]["onnxruntime"], commit=part["commit"])
+    return f"{caption}\n\n{marked.as_table(rows, left=(0,))}"
+
+
 def page(results: dict[str, Any]) -> str:
-    """Return the table of rates, what was measured where, and the table of hours."""
+    """Return the table of rates, what was measured where, the table of hours, and that of encoded small pictures."""
     parts = [results[part] for part in COLUMNS]
     rates = [["", *COLUMNS.values()]]
     rates += [[words, *(cell(part["ways"], way) for part in parts)] for way, words in ROWS.items()]
@@ -81,7 +111,13 @@ def page(results: dict[str, Any]) -> str:
         peak=largest(results, "Spark", "peak"),
         pandas=largest(results, "Spark, predict_batch_fn", "peak"),
     )
-    return f"{marked.as_table(rates, left=(0,))}\n\n{caption}\n\n{marked.as_table(hours, left=(0,))}"
+    tables = [
+        marked.as_table(rates, left=(0,)),
+        caption,
+        marked.as_table(hours, left=(0,)),
+        encoded(results["encoded"]),
+    ]
+    return "\n\n".join(tables)
 
 
 if __name__ == "__main__":

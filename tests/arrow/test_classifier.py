@@ -310,6 +310,11 @@ def test_two_columns_of_one_name(net: Network, images: np.ndarray) -> None:
         Classifier(net, keep=["a"])(batch)
 
 
+def test_a_dict_of_arrays_as_ray_gives_it() -> None:
+    with pytest.raises(InputError, match=r"but is \{'content': .*; for batches of Ray Data set batch_format='pyarrow'"):
+        Classifier("cifar10-cs61c")({"content": np.array([b"one"], object)})
+
+
 def test_columns_and_frames_that_are_not_tables_yet(net: Network) -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     with pytest.raises(InputError, match=r"is one column, a Series; give its .to_frame\(\)"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from os import PathLike
@@ -333,12 +333,9 @@ def _as_table(data: Any) -> Any:
     if isinstance(data, pa.Table):
         return data
     if not hasattr(data, "__arrow_c_stream__"):
-        lazy = hasattr(data, "collect") and hasattr(data, "collect_schema")
-        advice = "collect it first" if lazy else "several record batches are for stream"
-        if isinstance(data, str | PathLike):
-            advice = "classify_dataset reads files"
         raise InputError(
-            f"data must be a record batch, a table, or a frame of pandas or polars, but is {quoted(data)}; {advice}"
+            f"data must be a record batch, a table, or a frame of pandas or polars, but is {quoted(data)}; "
+            f"{_advice(data)}"
         )
     if hasattr(data, "to_frame"):
         raise InputError(
@@ -348,3 +345,13 @@ def _as_table(data: Any) -> Any:
         return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"a {type(data).__name__} cannot be converted to Arrow: {error}") from error
+
+
+def _advice(data: Any) -> str:
+    """Return what to do with something that is not a table."""
+    if isinstance(data, str | PathLike):
+        return "classify_dataset reads files"
+    if isinstance(data, Mapping):
+        return "pyarrow.table makes one of a dict of columns; for batches of Ray Data set batch_format='pyarrow'"
+    is_lazy = hasattr(data, "collect") and hasattr(data, "collect_schema")
+    return "collect it first" if is_lazy else "several record batches are for stream"
