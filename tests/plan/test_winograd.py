@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from cnnfast.ops import Conv2d, Relu
 from cnnfast.plan import choose, make_plan
 from cnnfast.plan.chwn import algorithms
 from cnnfast.plan.winograd import OUTPUTS, transformed_blocks, transforms
+from cnnfast.runtime.dispatch import kernels
 
 LANES = [engine for engine in ENGINES if engine != "nchw"]
 
@@ -40,18 +42,38 @@ def test_transforms_are_exact(kernel: int) -> None:
     assert (y == correlate(x, w)).all()
 
 
+@pytest.mark.parametrize("isa", kernels.supported_isas())
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_weights_are_transformed_in_float64(kernel: int) -> None:
+def test_weights_are_transformed_in_float64(kernel: int, isa: str) -> None:
     """To the bit: each sum from its first term on, columns first, and one rounding at the end."""
     _, g, _ = transforms(kernel)
-    for filters, channels, dtype in ((1, 1, np.float32), (2, 3, np.float64), (19, 4, np.float32)):
+    for filters, channels, dtype in itertools.product((1, 2, 7, 8, 9, 16, 19), (1, 3), (np.float32, np.float64)):
         w = np.random.default_rng(0).standard_normal((filters, channels, kernel, kernel)).astype(dtype)
-        rows = summed(g, w.astype(np.float64))
-        expected = summed(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
-        u = transformed_blocks(w, [0, filters]).reshape(kernel + 3, kernel + 3, channels, filters).transpose(3, 2, 1, 0)
+        with using(f"chwn-{isa}"):
+            u = transformed_blocks(w, [0, filters])
+        expected = spread(g, w)
         assert u.dtype == np.float32
+        u = u.reshape(kernel + 3, kernel + 3, channels, filters).transpose(3, 2, 1, 0)
         np.testing.assert_array_equal(u, expected.astype(np.float32))
         np.testing.assert_allclose(expected[-1, -1], g @ w[-1, -1].astype(np.float64) @ g.T, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_weight_that_is_not_finite_stays_so_and_spoils_no_other(value: float) -> None:
+    _, g, _ = transforms(3)
+    w = np.random.default_rng(0).standard_normal((9, 2, 3, 3))
+    w[4, 1, 1, 2] = value
+    u = transformed_blocks(w, [0, 9]).reshape(6, 6, 2, 9).transpose(3, 2, 1, 0)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(u, spread(g, w).astype(np.float32))
+    spoiled = ~np.isfinite(u).all(axis=(2, 3))
+    assert np.argwhere(spoiled).tolist() == [[4, 1]]
+
+
+def spread(g: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return G w G^T of each kernel, in float64."""
+    rows = summed(g, weight.astype(np.float64))
+    return summed(g, rows.swapaxes(2, 3)).swapaxes(2, 3)
 
 
 def summed(g: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -76,14 +76,20 @@ def _chain(graph: Graph, layer: Node) -> _Chain:
 
 def _folded(graph: Graph, layer: Node, affine: Affine) -> tuple[Array, ...] | None:
     """Return the weight and bias that include the affine map, or None if they would not be finite in float32."""
-    weight = float64(graph.constants[layer.inputs[1]])
-    weight = weight * affine.factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    stored = graph.constants[layer.inputs[1]]
+    # float32 becomes float64 bit by bit on the way, without a copy of all weights
+    weight = stored * affine.factor.reshape(-1, *(1,) * (stored.ndim - 1))
     bias = affine.offset
     if len(layer.inputs) > 2:
         bias = bias + float64(graph.constants[layer.inputs[2]]) * affine.factor
-    if not (np.abs(weight).max() <= LARGEST and np.abs(bias).max() <= LARGEST):
+    if not (_largest(weight) <= LARGEST and _largest(bias) <= LARGEST):
         return None
     return (weight, bias) if len(layer.inputs) > 2 or bias.any() else (weight,)
+
+
+def _largest(values: Array) -> float:
+    """Return the largest magnitude, NaN if there is one."""
+    return float(np.maximum(values.max(), -values.min()))
 
 
 def _stored(layer: Node, weights: tuple[Array, ...], constants: dict[str, Array], graph: Graph) -> Node:
