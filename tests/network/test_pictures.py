@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
     assert record["error"] == f"{tmp_path}: is a folder without pictures"
     assert record["label"] is None
     assert NET.classify([]) == []
+
+
+def test_a_folder_names_what_a_missing_package_would_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pillow_heif", "pillow_heif.as_plugin", "rawpy"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr("cnnfast.images.pictures.kinds._is_there", lambda module: False)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(40))
+    (tmp_path / "b.nef").write_bytes(b"II*\0" + bytes(40))
+    (tmp_path / "c.mp4").write_bytes(b"video")
+    net = Network.load("cifar10-lenet")
+    a, b = net.classify(tmp_path)
+    assert "cnnfast[heif]" in a["error"]
+    assert "cnnfast[raw]" in b["error"]
+    (tmp_path / "a.heic").unlink()
+    (tmp_path / "b.nef").unlink()
+    (record,) = net.classify(tmp_path)
+    assert "is a folder without pictures; 1 file not read: 1 .mp4; pip install 'cnnfast[video]'" in record["error"]
 
 
 def test_pictures_of_pillow_follow_the_rule_of_files(folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cnnfast.errors import InputError, PictureError
 from cnnfast.images.arrays import check_layout
 from cnnfast.images.pictures.files import iter_pictures
 from cnnfast.images.pictures.loaded import is_pillow_image
+from cnnfast.images.pictures.skipped import Skipped
 from cnnfast.network.inference import NetworkCalls
 from cnnfast.network.records import plain, shortest
 from cnnfast.network.runner import NO_PREPROCESSING
@@ -197,12 +198,12 @@ def _of_path(path: str | os.PathLike[str]) -> Iterator[object]:
     if not os.path.isdir(path):
         yield path
         return
-    empty = True
-    for found in iter_pictures([path]):
+    empty, skipped = True, Skipped()
+    for found in iter_pictures([path], skipped, unread=True):
         empty = False
         yield found.path
     if empty:
-        yield PictureError(os.fspath(path), "is a folder without pictures")
+        yield PictureError(os.fspath(path), "; ".join(["is a folder without pictures", *skipped.lines()]))
 
 
 def _name(item: object, number: int) -> str | int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnnfast.errors import DataError
-from cnnfast.images.pictures.kinds import VIDEO_SUFFIXES, looks_like_picture, picture_suffixes
+from cnnfast.images.pictures.kinds import PHOTOGRAPHS, VIDEO_SUFFIXES, looks_like_picture, picture_suffixes
 from cnnfast.images.pictures.skipped import HIDDEN, NO_SUFFIX, Skipped
 from cnnfast.runtime.arguments import many, path_of
 
@@ -67,10 +67,12 @@ def iter_pictures(
     skipped: Skipped | None = None,
     missing: bool = False,
     videos: bool = False,
+    unread: bool = False,
 ) -> Iterator[Found]:
     """Yield what `find_pictures` lists, remembering nothing: a picture that two of the paths reach comes twice.
 
-    With ``missing``, a path that does not exist comes too, and reading it says so; with ``videos``, they come too.
+    With ``missing``, a path that does not exist comes too, and reading it says so; with ``videos``, they come too; with
+    ``unread``, also what a package that is missing would read, and reading it says what to install.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def iter_pictures(
     >>> next(iter_pictures([]), None)
     """
     skipped = Skipped() if skipped is None else skipped
-    suffixes = picture_suffixes().union(VIDEO_SUFFIXES if videos else ())
+    suffixes = picture_suffixes().union(VIDEO_SUFFIXES if videos else (), PHOTOGRAPHS if unread else ())
     for path in (path_of("a picture or folder", path) for path in many("paths", paths)):
         if os.path.isdir(path):
             for file in _walk(path, suffixes, skipped):

@@ -61,6 +61,7 @@ VIDEO_SUFFIXES = (
     ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv",
 )  # fmt: skip
 VIDEO = Extra("video", "av", VIDEO_SUFFIXES)
+PHOTOGRAPHS = frozenset(HEIF.suffixes + RAW.suffixes)
 EXTRAS = (HEIF, RAW, VIDEO)
 """All of them; frames of videos are read where they are asked for."""
 
