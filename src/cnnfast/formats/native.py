@@ -24,6 +24,7 @@ from cnnfast.formats.narrow import check_dtype, stored
 from cnnfast.formats.plain_names import with_plain_names
 from cnnfast.formats.remembered import taken_from, tensors_of
 from cnnfast.images.preprocess import rule_of
+from cnnfast.runtime.mapped import check_not_rewritten
 from cnnfast.runtime.outputs import file_behind
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def save(
         # a file that could not be loaded must not come into the world
         tensors.read_header(np.frombuffer(header, np.uint8))
         description.decode(text, own, lambda _: {name: content.arrays[name] for name in left_out})
-    tensors.write(path, sealed(header, arrays), arrays)
+    seal = sealed(header, arrays)
+    check_not_rewritten(model.graph.constants.values())
+    tensors.write(path, seal, arrays)
 
 
 def load(path: str | os.PathLike[str], *, mapped: bool = False, preprocess: Preprocess | str | None = None) -> Model:

@@ -65,7 +65,7 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
     return FileReference(absolute, stated, states, None if lender is None else str(lender), shipped.name_of(absolute))
 
 
-def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Model, FileReference | None]:
+def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Model, FileReference]:
     """Read a network of this installation that another one has referred to by name.
 
     Parameters
@@ -84,16 +84,16 @@ def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Mod
     if found is None or found.sha256 != sha256:
         there = refer_to(elsewhere) if elsewhere else None
         if there is not None and there.sha256 == sha256:
-            return load_again(there.path, sha256), there
+            return load_again(there.path, sha256)
         fault = "has none" if found is None else f"has another one, of SHA-256 {found.sha256}"
         raise ModelFileError(
             f"a network was pickled as a reference to the shipped network {name!r}, of SHA-256 {sha256}, but this "
             f"installation of cnnfast {fault}; install the same version on both sides, or pickle net.by_value()"
         )
-    return load_again(str(path), sha256), found
+    return load_again(str(path), sha256)
 
 
-def load_again(path: str, sha256: str) -> Model:
+def load_again(path: str, sha256: str) -> tuple[Model, FileReference]:
     """Read the file of a reference, mapped into memory: processes that do so share its pages.
 
     Raises
@@ -109,7 +109,7 @@ def load_again(path: str, sha256: str) -> Model:
                 f"a network was pickled as a reference to this file, of SHA-256 {sha256}, but the file {fault}; put it "
                 "back, or pickle net.by_value(), which needs no file"
             )
-    return native.load(path, mapped=True)
+    return native.load(path, mapped=True), found
 
 
 def _states(*paths: str | None) -> tuple[State | None, ...]:

@@ -12,6 +12,7 @@ from cnnfast.errors import ConfigError, OutputError
 from cnnfast.formats import native
 from cnnfast.formats.model import Model
 from cnnfast.formats.narrow import check_dtype
+from cnnfast.runtime.mapped import check_not_rewritten
 from cnnfast.runtime.outputs import file_behind
 
 Write = Callable[[Model, Path, object, Path | None], None]
@@ -111,6 +112,7 @@ def _onnx() -> Write:
         from cnnfast.formats.onnx.writing.model import save_onnx
 
     def write(model: Model, path: Path, dtype: object, lender: Path | None) -> None:
+        check_not_rewritten(model.graph.constants.values())
         save_onnx(model, path)
         if model.remembered is not None:
             warnings.warn(

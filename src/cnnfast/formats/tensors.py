@@ -19,6 +19,7 @@ from cnnfast._frozen import frozen
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
+from cnnfast.runtime.mapped import mapped_file
 from cnnfast.runtime.outputs import replacing
 
 METADATA = "__metadata__"
@@ -113,7 +114,7 @@ def bytes_of(path: Path, least: int, mapped: bool = False) -> np.ndarray[Any, np
     size = path.stat().st_size
     if size < least:
         raise ModelFileError(f"the file has {size} bytes, but even the start of a model file has {least}")
-    return np.memmap(path, np.uint8, "r") if mapped or size > MAP_ABOVE else np.fromfile(path, np.uint8)
+    return mapped_file(path) if mapped or size > MAP_ABOVE else np.fromfile(path, np.uint8)
 
 
 def as_bytes(array: Array) -> memoryview:

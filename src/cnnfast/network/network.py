@@ -18,6 +18,7 @@ from cnnfast.network.summary import summary_html, summary_table
 from cnnfast.network.surgery import NetworkSurgery
 from cnnfast.ops import Array, Shape
 from cnnfast.runtime.arguments import flag, instance, labels, path_of, text, texts
+from cnnfast.runtime.mapped import check_not_rewritten
 
 if TYPE_CHECKING:
     from cnnfast.formats.remembered import Remembered
@@ -295,13 +296,14 @@ class Network(NetworkSurgery):
                 return _from_shipped, (self._file.shipped, self._file.sha256, self._file.path)
             return _from_file, (self._file.path, self._file.sha256)
         graph, model = self.graph, self._model
+        check_not_rewritten(graph.constants.values())
         parts = (dict(graph.inputs), graph.nodes, dict(graph.constants), graph.outputs)
         return _rebuild, (*parts, model.preprocess, model.classes, model.license, dict(model.notes), model.remembered)
 
 
 def _from_file(path: str, sha256: str) -> Network:
     """Load a network again that `Network.__reduce__` has pickled as a reference to its file."""
-    return Network(load_again(path, sha256), refer_to(path))
+    return Network(*load_again(path, sha256))
 
 
 def _from_shipped(name: str, sha256: str, elsewhere: str = "") -> Network:

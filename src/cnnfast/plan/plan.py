@@ -25,6 +25,7 @@ from cnnfast.plan.step import SharedWeights, Step
 from cnnfast.runtime import config
 from cnnfast.runtime.config import MAX_BYTES
 from cnnfast.runtime.dispatch import kernels
+from cnnfast.runtime.mapped import in_memory
 from cnnfast.runtime.tables import aligned
 
 MAX_ARENA = (1 << 31) - 1
@@ -118,8 +119,8 @@ class Plan:
                 step.kernel,
                 dict(step.ints),
                 dict(step.floats),
-                [self.offsets[v] if isinstance(v, str) else v for v in step.operands],
-                step.arrays(),
+                [self.offsets[v] if isinstance(v, str) else in_memory(v) for v in step.operands],
+                tuple(map(in_memory, step.arrays())),
                 step.tables,
                 self.offsets[step.result],
                 workspace,

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnfast.graph import Graph
 from cnnfast.plan.plan import Plan, make_plan
+from cnnfast.runtime.mapped import check_not_rewritten
 
 
 class Programs:
@@ -38,7 +39,7 @@ class Programs:
 
     def _steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None
-        return plan.packed_steps()
+        return self._packed(plan)
 
     def _small_batch(self) -> tuple[Any, float] | None:
         plan = self._latest = self.plan()
@@ -47,4 +48,10 @@ class Programs:
     def _small_batch_steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None
         assert plan.small_batch is not None
-        return plan.small_batch.packed_steps()
+        return self._packed(plan.small_batch)
+
+    def _packed(self, plan: Plan) -> list[Any]:
+        steps = plan.packed_steps()
+        # after the last time that weights were read
+        check_not_rewritten(self._graph.constants.values())
+        return steps
