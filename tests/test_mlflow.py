@@ -13,6 +13,7 @@ from picture_tables import encoded, random_images
 from small_networks import small_net
 
 from cnnfast import ConfigError, InputError, Network
+from cnnfast.arrow import Classifier
 from cnnfast.layers import Linear
 from cnnfast.mlflow import log_model, save_model
 
@@ -43,6 +44,20 @@ def test_a_saved_model_holds_a_model_file(frame: pandas.DataFrame, tmp_path: Pat
     assert list(several) == ["label_1", "probability_1", "label_2", "probability_2", "probabilities", "error"]
     assert several["label_1"].tolist()[:20] == net.predict(IMAGES).tolist()
     assert "cnnfast[arrow,mlflow]==" in (tmp_path / "model" / "requirements.txt").read_text()
+
+
+def test_a_network_that_borrows_weights_is_saved_with_them(frame: pandas.DataFrame, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    base, head = tmp_path / "base.safetensors", tmp_path / "head.safetensors"
+    small_net().save(base)
+    small_net(classes=list("efgh")).save(head, borrow=base)
+    expected = Classifier(head, probabilities=True)(frame).to_pandas()
+    save_model(head, tmp_path / "model")
+    base.unlink()
+    result = pyfunc.load_model(str(tmp_path / "model")).predict(frame, params={"probabilities": True})
+    assert set(result["label"][:20]) <= set("efgh")
+    pandas.testing.assert_frame_equal(result, expected)
 
 
 def test_parameters(frame: pandas.DataFrame, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install cnn
 import pyarrow as pa
 import pyarrow.parquet as pq
 from picture_tables import encoded, random_images
+from small_networks import small_net
 
 from cnnfast.arrow import Classifier
 
@@ -52,6 +53,22 @@ def test_dask(table: pa.Table, source: str, tmp_path: Path) -> None:
         labels.to_parquet(target, schema=schema)
     assert pictures.npartitions == 4
     assert rows(pq.read_table(target).select(schema.names)) == rows(classify(table))
+
+
+def test_dask_with_a_network_that_borrows_weights(table: pa.Table, source: str, tmp_path: Path) -> None:
+    dd = pytest.importorskip("dask.dataframe", reason="dask is not installed: pip install cnnfast[dask]")
+    import dask
+
+    base, head = tmp_path / "base.safetensors", tmp_path / "head.safetensors"
+    small_net().save(base)
+    small_net(classes=list("efgh")).save(head, borrow=base)
+    classify = Classifier(head, **OPTIONS)
+    meta = classify.schema(table.schema).empty_table().to_pandas()
+    with dask.config.set(scheduler="processes", num_workers=2):
+        pictures = dd.read_parquet(source, columns=["id", "content"], split_row_groups=2)
+        labels = pictures.map_partitions(lambda frame: classify(frame).to_pandas(), meta=meta).compute()
+    found = pa.Table.from_pandas(labels, classify.schema(table.schema), preserve_index=False)
+    assert rows(found) == rows(classify(table))
 
 
 def test_ray(table: pa.Table, source: str, tmp_path: Path) -> None:
