@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from small_networks import photographs, small_net
 
-from cnnfast import ModelFileError, Network
+from cnnfast import ModelFileError, Network, quantize
 from cnnfast.graph import Graph
 from cnnfast.runtime.mapped import check_not_rewritten, mapped_file
+from cnnfast.train import Recipe, fit
 
 RULE = r"base\.safetensors: was written over, or touched, after a network had mapped it"
 
@@ -65,6 +66,8 @@ USES: dict[str, Callable[[Network, Path], object]] = {
     "save": lambda net, folder: net.save(folder / "saved.safetensors"),
     "pickle": lambda net, folder: pickle.dumps(net),
     "by_value": lambda net, folder: pickle.dumps(net.by_value()),
+    "train": lambda net, folder: fit(net, (photographs(8), np.arange(8) % 4), Recipe(batch=4, epochs=1)),
+    "quantize": lambda net, folder: quantize(net, photographs(8)),
     "mirrored": lambda net, folder: net.mirrored().predict_proba(photographs(3)),
 }
 

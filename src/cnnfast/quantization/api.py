@@ -21,6 +21,7 @@ from cnnfast.quantization.runs import Runs
 from cnnfast.quantization.sensitivity import Sensitivity, decibels, layers_of, most_probable, sensitivities
 from cnnfast.quantization.variants import Measured, evenly, measured, scores_of
 from cnnfast.runtime.arguments import flag, instance, listed, quoted
+from cnnfast.runtime.mapped import check_not_rewritten
 
 COMPARED = 32
 """How many images decide between ways to calibrate; each is one more run of a network of integers."""
@@ -82,6 +83,7 @@ def quantize(
     """
     instance("the network", net, Network, "such as Network.load(...)")
     graph = _float_graph(net)
+    check_not_rewritten(net.graph.constants.values())
     kept = dict.fromkeys(_names(net.graph, graph, keep_float), "asked for")
     lost = _points(max_loss)
     if progress is not None:

@@ -32,6 +32,7 @@ from cnnfast.graph import Graph
 from cnnfast.graph.passes import drop_unused
 from cnnfast.ops import Array, BatchNorm
 from cnnfast.ops.gradients import has_gradient
+from cnnfast.runtime.mapped import check_not_rewritten
 from cnnfast.train.losses import Loss
 
 Pixels = tuple[Array, Array]
@@ -86,6 +87,7 @@ class Engine:
         self.graph = scores_graph(graph, loss)
         self.loss, self.batch, self.momentum, self.seed, self.pixels = loss, batch, momentum, seed, pixels
         self.parameters = {name: np.array(array, np.float32, order="C") for name, array in graph.constants.items()}
+        check_not_rewritten(graph.constants.values())
         known = trainable_names(self.graph)
         wanted = known if trainable is None else tuple(trainable)
         if unknown := [name for name in wanted if name not in known]:
