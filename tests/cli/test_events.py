@@ -12,6 +12,7 @@ import pytest
 from cli.conftest import Result
 from PIL import Image
 
+from cnnfast.cli.records import Csv
 from cnnfast.learn.events import events, together
 
 RED, GREEN, BETWEEN = (250, 10, 20), (10, 240, 30), (120, 125, 20)
@@ -54,10 +55,27 @@ def test_pictures_of_a_burst_get_one_label(season: Path, model: Path, run: Calla
     assert len({found[f"a/{i}.jpg"]["event"] for i in (1, 2, 3)}) == 1
     assert len({row["event"] for row in found.values() if not row["error"]}) == 4
     assert found["b/3.jpg"]["error"]
-    assert "6 pictures in 4 events, the largest of 3; 1 labels are others" in result.err
-    assert "1 pictures without a time are events of their own" in result.err
+    assert "6 pictures in 4 events, the largest of 3; labels that differ from those of the pictures alone: 1" in result.err
+    assert "without a time, each an event of its own: 1" in result.err
     run("events", "results.csv", "--event", "30s", "--out", "events.csv")
     assert rows("events.csv")["a/2.jpg"]["label"] == "green"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_names_that_look_like_formulas_stay_what_they_are(
+    season: Path, model: Path, run: Callable[..., Result], suffix: str
+) -> None:
+    names = ["=1+1.jpg", "'=1+1.jpg", "@home.jpg", "'apostrophe.jpg", "=broken.jpg"]
+    for name in names[:-1]:
+        Path(name).write_bytes(Path("a/1.jpg").read_bytes())
+    Path(names[-1]).write_bytes(b"nothing")
+    run("classify", *names, "--model", model, "--scores", "--exif", "--out", f"results{suffix}")
+    assert run("events", f"results{suffix}", "--out", "events.csv").status == 0
+    layout = Csv(("label", "probability", "event", "time"))
+    records = [layout.decode(line) for line in Path("events.csv").read_bytes().splitlines(keepends=True)[1:]]
+    assert [record.picture for record in records] == names
+    assert records[-1].error
+    assert records[0].error is None
 
 
 def test_what_is_refused(season: Path, model: Path, run: Callable[..., Result]) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from cnnfast.cli import OK
 from cnnfast.cli.extra_columns import SCORE, TIME
 from cnnfast.cli.progress import log
-from cnnfast.cli.records import Csv, Row
+from cnnfast.cli.records import Csv, Row, as_meant
 from cnnfast.data.labels_file import PATH_COLUMNS
-from cnnfast.data.text_table import TextTable, read_table
+from cnnfast.data.text_table import CSV_SUFFIXES, TextTable, read_table
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.learn.events import events, together
 from cnnfast.network.records import shortest
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     place = table.find(PATH_COLUMNS)
     if place is None:
         raise DataError(f"{args.results}: has no column of paths; its columns are: {table.spelled()}")
-    names = table.column(place)
+    names = _as_meant(table, table.column(place))
     done = [i for i in range(len(table)) if table.columns[scored[0]][i]]
     times = [_time(table, i) for i in done]
     event = events([os.path.dirname(names[i]) for i in done], times, args.event)
@@ -75,17 +75,22 @@ def run(args: argparse.Namespace) -> int:
     classes = [name.removeprefix(SCORE) for name in scored]
     _write(args.out, table, [from_text(name) for name in names], done, event, probabilities, classes)
     sizes = np.bincount(event) if done else np.zeros(0, np.int64)
-    before = table.columns.get("label")
-    changed = "" if before is None else _changes([before[i] for i in done], probabilities, classes)
+    before = _as_meant(table, table.columns.get("label", []))
+    changed = _changes([before[i] for i in done], probabilities, classes) if before else ""
     unknown = sum(time is None for time in times)
-    without = f"; {unknown:,} pictures without a time are events of their own" if unknown else ""
+    without = f"; without a time, each an event of its own: {unknown:,}" if unknown else ""
     log(f"{len(done):,} pictures in {len(sizes):,} events, the largest of {sizes.max(initial=0):,}{changed}{without}")
     return OK
 
 
+def _as_meant(table: TextTable, cells: Sequence[str]) -> list[str]:
+    """Return cells of the results as they were before they were written."""
+    return [as_meant(cell) for cell in cells] if table.path.suffix.lower() in CSV_SUFFIXES else list(cells)
+
+
 def _changes(before: Sequence[str], probabilities: Array, classes: Sequence[str]) -> str:
     other = sum(classes[k] != label for k, label in zip(probabilities.argmax(axis=1), before, strict=True))
-    return f"; {other:,} labels are others than those of the pictures alone"
+    return f"; labels that differ from those of the pictures alone: {other:,}"
 
 
 def _time(table: TextTable, row: int) -> datetime | None:
@@ -116,7 +121,7 @@ def _write(
 ) -> None:
     layout = Csv(("label", "probability", "event", TIME))
     number = {i: k for k, i in enumerate(done)}
-    errors = table.columns.get("error", [""] * len(table))
+    errors = [from_text(error) for error in _as_meant(table, table.columns.get("error", [""] * len(table)))]
     with replacing(path) as file:
         file.write(layout.header())
         for i, name in enumerate(names):

@@ -71,7 +71,7 @@ class Csv:
         picture, *cells, error = values
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(values)} values")
-        return Row(from_text(_as_meant(picture)), tuple(map(_as_meant, cells)), from_text(_as_meant(error)) or None)
+        return Row(from_text(as_meant(picture)), tuple(map(as_meant, cells)), from_text(as_meant(error)) or None)
 
     def _record(self, values: Sequence[str]) -> bytes:
         return (",".join(map(_quoted, values)) + "\n").encode()
@@ -98,8 +98,14 @@ def _defused(text: str) -> str:
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def _as_meant(text: str) -> str:
-    """Take away the apostrophe of `_defused`."""
+def as_meant(text: str) -> str:
+    """Return a cell of CSV without the apostrophe that was put before it.
+
+    Examples
+    --------
+    >>> [as_meant(text) for text in ("'=1+1.png", "''=1.png", "'apostrophe.png")]
+    ['=1+1.png', "'=1.png", "'apostrophe.png"]
+    """
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
