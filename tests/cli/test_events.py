@@ -55,7 +55,9 @@ def test_pictures_of_a_burst_get_one_label(season: Path, model: Path, run: Calla
     assert len({found[f"a/{i}.jpg"]["event"] for i in (1, 2, 3)}) == 1
     assert len({row["event"] for row in found.values() if not row["error"]}) == 4
     assert found["b/3.jpg"]["error"]
-    assert "6 pictures in 4 events, the largest of 3; labels that differ from those of the pictures alone: 1" in result.err
+    assert (
+        "6 pictures in 4 events, the largest of 3; labels that differ from those of the pictures alone: 1" in result.err
+    )
     assert "without a time, each an event of its own: 1" in result.err
     run("events", "results.csv", "--event", "30s", "--out", "events.csv")
     assert rows("events.csv")["a/2.jpg"]["label"] == "green"

@@ -20,6 +20,14 @@ typedef struct claim {
 
 enum { SPINS = 4000 };
 
+static inline void let_a_moment_pass(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Claim the wanted part, or if that is taken the next one that is not; return it, or -1 if none is left. */
 static inline int claim_part(claim *t, int wanted, int parts) {
     for (int i = 0; i < parts; i++) {
@@ -37,11 +45,29 @@ static inline void finish_part(claim *t) { __atomic_fetch_add(&t->done, 1, __ATO
 static inline int wait_for_parts(const claim *t, int parts, int spins) {
     for (int spin = 0; __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < parts; spin++) {
         if (spin >= spins) return let_others_run(), 0;
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
+        let_a_moment_pass();
     }
     return 1;
+}
+
+/* The tasks of a call, whole groups or images, which threads take one after the other. */
+typedef struct task_line {
+    long next;
+    long done;
+} task_line;
+
+enum { TURNS = 10000 };
+
+/* Return the next task, or -1 if none is left. */
+static inline long take_task(task_line *t, long tasks) {
+    const long task = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED);
+    return task < tasks ? task : -1;
+}
+
+static inline void finish_task(task_line *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
+
+/* Wait for what others still compute, some tenths of a millisecond at most: a thread that falls asleep at the end of a call has
+   to be woken, which takes as long as a small network needs for an image. */
+static inline void wait_for_tasks(const task_line *t, long tasks) {
+    for (int turn = 0; turn < TURNS && __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < tasks; turn++) let_a_moment_pass();
 }

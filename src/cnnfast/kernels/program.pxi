@@ -263,7 +263,7 @@ cdef class Program:
 
     cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:
         # that many groups, and the images behind them alone, in borrowed arenas, one for each thread
-        cdef Py_ssize_t together = min(batch.N, groups * self._group), tasks = groups + batch.N - together, task
+        cdef Py_ssize_t together = min(batch.N, groups * self._group), tasks = groups + batch.N - together
         cdef Program small = self._small_batch
         cdef ImageBatch rest
         cdef Block block
@@ -283,18 +283,7 @@ cdef class Program:
         arenas = <float*>block.data
         begin_call(&call)
         with nogil:
-            if threads == 1:
-                for task in range(tasks):
-                    if task < groups:
-                        self._one(batch, task, arenas, &call)
-                    else:
-                        small._one(&rest, task - groups, arenas, &call)
-            else:
-                for task in prange(tasks, schedule="dynamic", num_threads=threads):
-                    if task < groups:
-                        self._one(batch, task, arenas + openmp.omp_get_thread_num() * arena, &call)
-                    else:
-                        small._one(&rest, task - groups, arenas + openmp.omp_get_thread_num() * arena, &call)
+            run_tasks(self, batch, groups, small, &rest, tasks, arenas, arena, threads, &call)
         give_back(block)
         return end_call(&call)
 
@@ -310,7 +299,7 @@ cdef class Program:
 
     cdef int _run_alone(self, const ImageBatch* batch, int threads) except -1:
         # images one at a time; threads that the last ones would leave idle share their work
-        cdef Py_ssize_t N = batch.N, last = N % threads, image
+        cdef Py_ssize_t N = batch.N, last = N % threads
         cdef int shares = threads_of_an_image(self._work, last, threads)
         cdef Block block
         cdef float* arenas
@@ -322,12 +311,8 @@ cdef class Program:
         arenas = <float*>block.data
         begin_call(&call)
         with nogil:
-            if threads == 1:
-                for image in range(N):
-                    self._one(batch, image, arenas, &call)
-            elif N > last:
-                for image in prange(N - last, schedule="dynamic", num_threads=threads):
-                    self._one(batch, image, arenas + openmp.omp_get_thread_num() * self._arena, &call)
+            if N > last:
+                run_tasks(self, batch, N - last, None, batch, N - last, arenas, self._arena, threads, &call)
             if last:
                 run_teams(self, batch, N - last, arenas, <claim*>(arenas + threads * self._arena), shares, &call)
         give_back(block)
