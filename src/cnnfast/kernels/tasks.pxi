@@ -18,7 +18,8 @@ cdef void run_tasks(Program program, const ImageBatch* batch, Py_ssize_t groups,
         take_tasks(program, batch, groups, small, rest, tasks, arenas, &line, call)
         return
     with parallel(num_threads=threads):
-        take_tasks(program, batch, groups, small, rest, tasks, arenas + openmp.omp_get_thread_num() * arena, &line, call)
+        take_tasks(program, batch, groups, small, rest, tasks, arenas + openmp.omp_get_thread_num() * arena, &line,
+                   call)
 
 
 cdef void take_tasks(Program program, const ImageBatch* batch, Py_ssize_t groups, Program small,
