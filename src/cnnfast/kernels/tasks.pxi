@@ -1,5 +1,5 @@
-# The tasks of a call, groups of images and images alone: threads take them one after the other, and wait at the end for what
-# others still compute instead of falling asleep, because waking them takes as long as a small network needs for an image.
+# The tasks of a call, groups of images and images alone: threads take them one after the other, and wait at the end for
+# what others still compute instead of falling asleep: waking them takes as long as a small network needs for an image.
 
 cdef extern from "work_claim.h" nogil:
     ctypedef struct task_line:
