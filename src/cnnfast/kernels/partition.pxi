@@ -7,7 +7,7 @@ from libc.math cimport floor
 cdef enum:
     GROUPS = 1
     ALONE = 2
-    LOOKS = 4                              # calls of each kind that are timed; the fastest counts
+    LOOKS = 4                              # calls of each kind that are timed at least; the fastest counts
     SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
     MAX_SHARES = 8
 
@@ -59,8 +59,8 @@ cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, i
 
 cdef Partition partition_of(const Partitioner* s, Py_ssize_t N, Py_ssize_t groups) noexcept nogil:
     cdef Partition partition
-    partition.head, partition.timed = N, False
-    partition.groups, partition.alone = groups, max(0, N - groups * s.group)
+    partition.head, partition.groups, partition.alone = N, groups, max(0, N - groups * s.group)
+    partition.timed = partition.groups == 0 or partition.alone == 0
     return partition
 
 
@@ -99,7 +99,6 @@ cdef Partition _with_one_program(Partitioner* s, Py_ssize_t N, int threads, int 
     cdef double cost = s.estimate * (BEST_CASE if ready == GROUPS else WORST_CASE), lost
     cdef Partition only = partition_of(s, N, blocks_of(N, s.group) if ready == GROUPS else 0)
     cdef Partition other = best_partition(s, N, threads, cost)
-    only.timed = True
     if s.looks[0 if ready == GROUPS else 1] == 0:
         return only
     lost = time_of(s, only.groups, only.alone, threads, cost) - time_of(s, other.groups, other.alone, threads, cost)
@@ -119,20 +118,18 @@ cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept
         return best
     if _groups_at(s, N, threads, BEST_CASE) == _groups_at(s, N, threads, WORST_CASE):
         return best
-    best = partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
-    best.timed = True
-    return best
+    return partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
 
 
 cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
-    # the least of a few calls: others may have been disturbed
+    # The least of all calls: any of them may have been disturbed, and where threads had to be woken, a few were.
     cdef int kind = 0 if partition.groups else 1
     cdef double each = seconds / blocks_of(partition.groups if partition.groups else partition.alone, threads)
-    if s.looks[kind] == LOOKS or partition.alone and 2 * partition.alone <= threads:
+    if partition.alone and 2 * partition.alone <= threads:
         return
     if s.looks[kind] == 0 or each < s.seconds[kind]:
         s.seconds[kind] = each
-    s.looks[kind] += 1
+    s.looks[kind] = min(s.looks[kind] + 1, <int>LOOKS)
 
 
 def partition_batch(Py_ssize_t images, Py_ssize_t group, int threads, double cost, double work=0):
