@@ -177,9 +177,15 @@ def test_a_photograph_that_is_called_like_a_raw_file_is_read(tmp_path):
 
 def test_the_preview_of_a_raw_file_that_is_cut_off_is_not_whole(tmp_path):
     pytest.importorskip("rawpy", reason="rawpy is not installed")
-    (tmp_path / "photo.dng").write_bytes(dng(jpeg(scene()), (160, 120), True)[:3000])
-    with pytest.raises(PictureError, match=r"photo\.dng: "):
+    content = dng(jpeg(scene()), (160, 120), True)
+    begin = content.index(b"\xff\xd8\xff")
+    for left in (len(jpeg(scene())) // 2, len(jpeg(scene())) - 60, len(jpeg(scene())) - 1):
+        # what is behind the end may still be in memory
+        (tmp_path / "photo.dng").write_bytes(content)
         read_picture(tmp_path / "photo.dng", PREPROCESS)
+        (tmp_path / "photo.dng").write_bytes(content[: begin + left])
+        with pytest.raises(PictureError, match=r"photo\.dng: "):
+            read_picture(tmp_path / "photo.dng", PREPROCESS)
 
 
 def test_reasons_are_one_line(tmp_path):

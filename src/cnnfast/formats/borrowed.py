@@ -103,7 +103,7 @@ def fetched(borrowed: Borrowed, folder: Path, mapped: bool = False) -> dict[str,
     count = len(borrowed.tensors)
     what = f"it borrows {count} tensor{'s' * (count > 1)} from {borrowed.file!r}, of SHA-256 {borrowed.sha256}"
     if not path.is_file():
-        raise ModelFileError(f"{what}, which belongs into the same folder and is not there: copy both files")
+        raise ModelFileError(f"{what}, which belongs in the same folder and is not there: copy both files")
     with error_context(path):
         sha256, theirs = _read(path, mapped)
     if sha256 != borrowed.sha256:

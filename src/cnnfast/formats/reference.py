@@ -11,8 +11,7 @@ from cnnfast.formats import digest, native
 from cnnfast.formats.error_context import error_context
 from cnnfast.formats.model import Model
 from cnnfast.runtime import shipped
-
-State = tuple[int, int, int, int]
+from cnnfast.runtime.mapped import State, state_of
 
 
 @frozen
@@ -25,8 +24,8 @@ class FileReference:
         Absolute.
     sha256 : str
         What the file states of itself, and every reading checks.
-    states : tuple of tuple of int
-        Device, inode, size and time of the last change, of this file and of the one that it borrows from.
+    states : tuple of State
+        Of this file and of the one that it borrows from.
     lender : str, optional
         The file that it borrows from: it is of no use alone.
     shipped : str, optional
@@ -118,7 +117,6 @@ def _states(*paths: str | None) -> tuple[State | None, ...]:
 
 def _state(path: str) -> State | None:
     try:
-        status = os.stat(path)
+        return state_of(os.stat(path))
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -215,22 +215,28 @@ cdef class Program:
         # all images, in the partition that takes the least time; ``alike`` says that all calls will be like this one
         cdef Partition partition
         cdef ImageBatch part
+        cdef floating_mode before
+        cdef double start
         if self._group == 1:
             return self._run_alone(batch, threads)
         if batch.N < self._group or alike:
             self._plan_small_batch()
         if self._knows_small_batch and self._small_batch is None:
             return self._run_partition(batch, blocks_of(batch.N, self._group), threads)
+        # times and costs leave no flag of an exception to the caller
+        before = floating_begin()
         partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
+        start = openmp.omp_get_wtime() if partition.timed else 0
+        floating_end(before)
         if partition.alone and not self._knows_small_batch:
             # the estimate was not of this network yet
             self._plan_small_batch()
             return self._run_batch(batch, threads, alike)
         if partition.head == batch.N:
-            return self._run_timed(batch, partition, threads)
+            return self._run_timed(batch, partition, threads, start)
         part = batch[0]
         part.N = partition.head
-        self._run_timed(&part, partition, threads)
+        self._run_timed(&part, partition, threads, start)
         part = batch[0]
         skip_images(&part, partition.head)
         return self._run_batch(&part, threads, alike)
@@ -254,11 +260,13 @@ cdef class Program:
         cdef int groups = GROUPS if self._has_steps else 0
         return groups | ALONE if self._small_batch is not None and self._small_batch._has_steps else groups
 
-    cdef int _run_timed(self, const ImageBatch* batch, Partition partition, int threads) except -1:
-        cdef double start = openmp.omp_get_wtime() if partition.timed else 0
+    cdef int _run_timed(self, const ImageBatch* batch, Partition partition, int threads, double start) except -1:
+        cdef floating_mode before
         self._run_partition(batch, partition.groups, threads)
         if partition.timed:
+            before = floating_begin()
             note_time(&self._partitioner, partition, threads, openmp.omp_get_wtime() - start)
+            floating_end(before)
         return 0
 
     cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:

@@ -16,13 +16,14 @@ import numpy as np
 from cnnfast.errors import ModelFileError
 
 State = tuple[int, int, int, int]
+"""Device, inode, size and time of the last change of a file."""
 
 
 class MappedFile(np.memmap[Any, np.dtype[np.uint8]]):
     """The bytes of a file, read-only; views of it lead back to it by ``base``."""
 
     state: State | None = None
-    """Device, inode, size and time of the last change when it was mapped; None for views."""
+    """When it was mapped; None for views."""
 
     path: str = ""
 
@@ -30,7 +31,7 @@ class MappedFile(np.memmap[Any, np.dtype[np.uint8]]):
 def mapped_file(path: Path) -> MappedFile:
     """Return the content of a file, mapped into memory."""
     with path.open("rb") as file:
-        state = _state(os.fstat(file.fileno()))
+        state = state_of(os.fstat(file.fileno()))
         data = MappedFile(file, np.uint8, "r")
     data.path, data.state = os.path.abspath(path), state
     return data
@@ -50,7 +51,7 @@ def check_not_rewritten(arrays: Iterable[Any]) -> None:
     """
     for data in {id(data): data for array in arrays if (data := _origin(array)) is not None}.values():
         try:
-            now = _state(os.stat(data.path))
+            now = state_of(os.stat(data.path))
         except OSError:
             # deleted: what is mapped lives on
             continue
@@ -81,5 +82,6 @@ def _origin(array: Any) -> Any:
     return array if isinstance(array, MappedFile) else None
 
 
-def _state(status: os.stat_result) -> State:
+def state_of(status: os.stat_result) -> State:
+    """Return what is different once a file is another one, or was written to."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+JPEG_ENDS = b"\xff\xd9"
+PADDING = 1 << 12
+"""Bytes that cameras may add behind the end of a preview."""
+COMPARED = 64
+"""Bytes at its end that must be in the file."""
+
 ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 """LibRaw's ways to turn a picture, as EXIF numbers them."""
 
@@ -52,8 +58,20 @@ def preview_of_raw(file: IO[bytes], name: str) -> IO[bytes]:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise PictureError(name, f"cannot be read as a raw file: {reason}") from error
     if preview.format == rawpy.ThumbFormat.JPEG:
+        if not _is_whole(preview.data, file):
+            raise PictureError(name, "is a raw file whose preview is cut off")
         return io.BytesIO(preview.data)
     return _as_file(preview.data, turn)
+
+
+def _is_whole(preview: bytes, file: IO[bytes]) -> bool:
+    """Return whether a preview ends as a JPEG does, and with bytes of its file.
+
+    Of a file that is cut off, LibRaw gives what happens to be in memory behind its end, such as the preview before.
+    """
+    end = preview.rfind(JPEG_ENDS, -PADDING) + len(JPEG_ENDS)
+    file.seek(0)
+    return end >= len(JPEG_ENDS) and preview[max(end - COMPARED, 0) : end] in file.read()
 
 
 def _as_file(pixels: npt.NDArray[np.uint8], turn: int) -> IO[bytes]:
