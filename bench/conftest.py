@@ -15,7 +15,7 @@ import pytest
 from pytest_benchmark.logger import PytestBenchmarkWarning
 from rows import Table
 
-collect_ignore = ["peers", "serving", "bench_cluster.py"]
+collect_ignore_glob = ["peers", "serving", "bench_cluster*.py"]
 """What needs the packages of other engines, or pyspark."""
 
 TABLE = pytest.StashKey[Table]()
