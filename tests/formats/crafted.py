@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,21 @@ def sealed(raw: bytes) -> bytes:
     blank = raw[: digest.BEGIN] + digest.BLANK + raw[digest.END :]
     actual = hashlib.sha256(blank).hexdigest().encode()
     return raw[: digest.BEGIN] + actual + raw[digest.END :]
+
+
+def changed(raw: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """Return the file with another description."""
+    header, description, data = split(raw)
+    change(description)
+    return join(header, description, data)
+
+
+def put(*keys: Any, value: object) -> Callable[[dict[str, Any]], None]:
+    """Return the change that sets one place of the description."""
+
+    def change(description: Any) -> None:
+        for key in keys[:-1]:
+            description = description[key]
+        description[keys[-1]] = value
+
+    return change

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from formats.crafted import join, split
+from formats.crafted import changed, put, split
 
 from cnnfast import Network
 from cnnfast.cli import main
@@ -128,15 +128,6 @@ def test_a_lender_that_is_gone_damaged_or_another_one(files: tuple[Path, Path]) 
     Network.load(head)
 
 
-def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
-    def change(fields: dict[str, Any]) -> None:
-        for key in keys[:-1]:
-            fields = fields[key]
-        fields[keys[-1]] = value
-
-    return change
-
-
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
@@ -167,9 +158,7 @@ def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
 def test_a_description_that_lies(files: tuple[Path, Path], change: Callable[[dict[str, Any]], None], rule: str) -> None:
     head = files[1]
     (head.parent / "folder").mkdir()
-    header, description, data = split(head.read_bytes())
-    change(description)
-    head.write_bytes(join(header, description, data))
+    head.write_bytes(changed(head.read_bytes(), change))
     with pytest.raises(ModelFileError, match=rule) as caught:
         load_model(head)
     assert str(head) in str(caught.value)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats.crafted import join, saved, sealed, small_model, split, with_header
+from formats.crafted import changed, join, put, saved, sealed, small_model, split, with_header
 from hypothesis import given, settings
 from random_graphs import graphs, random_inputs
 
@@ -157,23 +157,6 @@ def test_a_flipped_bit_of_a_weight_is_noticed(path: Path) -> None:
     raw = bytearray(saved(path))
     raw[-1] ^= 1
     refuse(path, bytes(raw), "SHA-256")
-
-
-def changed(raw: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
-    header, description, data = split(raw)
-    change(description)
-    return join(header, description, data)
-
-
-def put(*keys: Any, value: object) -> Callable[[dict[str, Any]], None]:
-    """Return the change that sets one place of the description."""
-
-    def change(description: Any) -> None:
-        for key in keys[:-1]:
-            description = description[key]
-        description[keys[-1]] = value
-
-    return change
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,6 @@ def run(args: argparse.Namespace) -> int:
         log(f"contact sheet: {args.report}{shown}")
     more = sum(len(one.paths) - 1 for one in found)
     exact = sum(one.exact for one in found)
-    groups = f"{len(found):,} group{'s'[: len(found) != 1]}, {exact:,} exact"
+    groups = f"{len(found):,} group{'s' * (len(found) != 1)}, {exact:,} exact"
     log(*failures.lines(), f"{len(known.paths):,} pictures: {more:,} duplicate another one ({groups})")
     return SOME_FAILED if failures.count else OK

@@ -56,12 +56,13 @@ def refer_to(path: str | os.PathLike[str]) -> FileReference | None:
             head = file.read(digest.END)
         if head[8 : digest.BEGIN] != digest.PREFIX:
             return None
-        lender = native.lender_of(absolute)
-        states += _states(None if lender is None else str(lender))
+        found = native.lender_of(absolute)
+        lender = None if found is None else str(found)
+        states += _states(lender)
     except (OSError, ValueError):
         return None
     stated = head[digest.BEGIN :].decode("ascii", "replace")
-    return FileReference(absolute, stated, states, None if lender is None else str(lender), shipped.name_of(absolute))
+    return FileReference(absolute, stated, states, lender, shipped.name_of(absolute))
 
 
 def load_shipped_again(name: str, sha256: str, elsewhere: str = "") -> tuple[Model, FileReference]:
