@@ -51,6 +51,23 @@ def test_a_large_image_that_is_left_is_shared() -> None:
     assert kernels.partition_batch(3, 16, 2, 0.6, 1e9) == (0, 3)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("cost", [0.06, 0.093, 0.13])
+def test_what_an_image_alone_costs_is_learned_from_calls_of_any_size(cost: float, threads: int) -> None:
+    work = 1e9  # so large that threads share what is left at the end
+
+    def duration(groups: int, alone: int) -> float:
+        if groups:
+            return makespan(groups, alone, threads, cost)
+        last = alone % threads
+        teams = threads // last if 0 < 2 * last <= threads else 1
+        return cost * (alone // threads + (1.25 / teams if teams > 1 else last > 0))
+
+    for images in range(1, 65):
+        learned = kernels.partition_batches([*range(1, 65), images], 16, threads, 0.1, work, duration)
+        assert learned == [kernels.partition_batch(images, 16, threads, cost, work)]
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("name", ["cs61c", "resnet"])
 def test_every_partition_gives_the_same_bits(name: str, threads: int) -> None:

@@ -114,18 +114,25 @@ cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept
     # Where a time is still unknown and would matter, the first images run that way: not where threads would share one.
     cdef int kind = 0 if s.looks[0] < s.looks[1] else 1
     cdef Py_ssize_t N = best.head, head = min(N, s.group * threads)
-    if s.looks[kind] >= LOOKS or 2 * head <= threads:
+    if head > threads:
+        head -= head % threads
+    if s.looks[kind] >= LOOKS or _shared_last(s, head, threads):
         return best
     if _groups_at(s, N, threads, BEST_CASE) == _groups_at(s, N, threads, WORST_CASE):
         return best
     return partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
 
 
+cdef bint _shared_last(const Partitioner* s, Py_ssize_t alone, int threads) noexcept nogil:
+    # whether several threads share each of the last images: they take less time than those before
+    return threads_of_an_image(s.work, alone % threads, threads) > 1
+
+
 cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
     # The least of all calls: any of them may have been disturbed, and where threads had to be woken, a few were.
     cdef int kind = 0 if partition.groups else 1
     cdef double each = seconds / blocks_of(partition.groups if partition.groups else partition.alone, threads)
-    if partition.alone and 2 * partition.alone <= threads:
+    if _shared_last(s, partition.alone, threads):
         return
     if s.looks[kind] == 0 or each < s.seconds[kind]:
         s.seconds[kind] = each
@@ -139,3 +146,24 @@ def partition_batch(Py_ssize_t images, Py_ssize_t group, int threads, double cos
     partitioner.group, partitioner.work = group, work
     partition = best_partition(&partitioner, images, threads, cost)
     return partition.groups, partition.alone
+
+
+def partition_batches(batches, Py_ssize_t group, int threads, double cost, double work, duration):
+    """Return how the last of some batches is divided, where groups and images alone take ``duration(…)`` seconds.
+
+    ``cost`` is the estimate. Both programs have packed their weights.
+    """
+    cdef Partitioner partitioner
+    cdef Partition partition
+    cdef Py_ssize_t images
+    memset(&partitioner, 0, sizeof(partitioner))
+    partitioner.group, partitioner.work, partitioner.estimate = group, work, cost
+    for images in batches:
+        parts = []
+        while images > 0:
+            partition = choose_partition(&partitioner, images, threads, GROUPS | ALONE, False)
+            parts.append((partition.groups, partition.alone))
+            if partition.timed:
+                note_time(&partitioner, partition, threads, duration(partition.groups, partition.alone))
+            images -= partition.head
+    return parts
