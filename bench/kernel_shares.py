@@ -1,11 +1,11 @@
 """Which share of the peak of multiply-adds each kernel of convolutions and dense layers reaches in the networks.
 
-    python bench/kernel_shares.py --seconds 2
+    python bench/kernel_shares.py --seconds 2 --output bench/results/kernels/zen_5.json
 
 For each instruction set of this machine, and each way in which it multiplies bytes, the peak is measured, every network
 is profiled step by step, and operations and times are summed for each kernel. Convolutions count as direct ones, so
-Winograd may exceed the peak. Writes bench/results/kernels.json, from which tools/kernel_table.py makes two tables of
-docs/kernels.md.
+Winograd may exceed the peak. Writes a file of bench/results/kernels, from which tools/kernel_table.py makes two tables
+of docs/kernels.md: a file for each kind of CPU.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from pathlib import Path
 
 import machine
 import numpy as np
@@ -27,7 +28,7 @@ from cnnfast.report.ladder import Subject
 from cnnfast.report.profile import profile
 from cnnfast.runtime.dispatch import kernels
 
-RESULTS = machine.FOLDER / "results" / "kernels.json"
+RESULTS = machine.FOLDER / "results" / "kernels"
 
 NETWORKS = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
 
@@ -42,8 +43,9 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description="Measure each kernel's share of the peak.")
     parser.add_argument("--seconds", type=float, default=1, help="for each network, layout and instruction set")
-    seconds = parser.parse_args().seconds
-    before, rows = kernels.active_isa(), []
+    parser.add_argument("--output", type=Path, required=True, help=f"such as {RESULTS.name}/zen_5.json")
+    arguments = parser.parse_args()
+    seconds, before, rows = arguments.seconds, kernels.active_isa(), []
     for isa in kernels.supported_isas():
         kernels.select_isa(isa)
         networks = {id: BENCHES[id].network() for id in NETWORKS}
@@ -55,7 +57,7 @@ def main() -> None:
             rows += shares(f"{isa} {way}", kernels.dot_peak(), work)
     kernels.select_isa(before)
     networks = {"networks": NETWORKS, "networks_of_integers": OF_INTEGERS}
-    RESULTS.write_text(json.dumps({**machine.facts(), **networks, "rows": rows}, indent=1) + "\n")
+    arguments.output.write_text(json.dumps({**machine.facts(), **networks, "rows": rows}, indent=1) + "\n")
 
 
 def shares(way: str, peak: float, work: Work) -> list[dict[str, object]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import marked
 
 from cnnfast.runtime.dispatch import kernels
 
-RESULTS = marked.ROOT / "bench" / "results" / "kernels.json"
+RESULTS = marked.ROOT / "bench" / "results" / "kernels"
 
 CSRC = marked.ROOT / "src" / "cnnfast" / "csrc"
 
@@ -64,16 +65,22 @@ def notes(kernel: Any) -> list[str]:
 
 
 def shares() -> list[str]:
-    """Return how near the kernels come to the peaks, from the results of bench/kernel_shares.py."""
-    run = json.loads(RESULTS.read_text())
+    """Return how near the kernels come to the peaks of each CPU, from the results of bench/kernel_shares.py."""
+    return [part for path in sorted(RESULTS.glob("*.json")) for part in shares_of(path)]
+
+
+def shares_of(path: Path) -> list[str]:
+    """Return the tables of one CPU."""
+    run = json.loads(path.read_text())
     names = {key: ", ".join(run[key]) for key in ("networks", "networks_of_integers")}
+    cpu = f"{run['cpu']} ({path.stem.replace('_', ' ')})"
     floats = [row for row in run["rows"] if "_u8_" not in row["kernel"]]
     integers = [row for row in run["rows"] if "_u8_" in row["kernel"]]
     return [
-        "### How near the peak",
+        f"### How near the peak: {cpu}",
         CAPTION.format(**run | names),
         share_table(floats),
-        "### How near the peak of products of bytes",
+        f"### How near the peak of products of bytes: {cpu}",
         OF_INTEGERS.format(**names),
         share_table(integers),
     ]

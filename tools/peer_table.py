@@ -1,14 +1,16 @@
-"""The table of engines in docs/performance.md, from bench/results/peers.json.
+"""The tables of engines in docs/performance.md, from bench/results/peers.json and peers_on_other_cpus.
 
-python tools/peer_table.py          print the table
-python tools/peer_table.py --write  put it into docs/performance.md, between its markers
-python tools/peer_table.py --check  fail if docs/performance.md holds another one
+python tools/peer_table.py          print the tables
+python tools/peer_table.py --write  put them into docs/performance.md, between its markers
+python tools/peer_table.py --check  fail if docs/performance.md holds others
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import marked
-from peer_figures import MANY, OURS, Figures, load
+from peer_figures import ELSEWHERE, MANY, OURS, RESULTS, Figures, load
 
 CAPTION = """\
 Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each
@@ -17,11 +19,14 @@ cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops
 {day}; {peers}. How it is measured: [benchmarking](benchmarking.md)."""
 
 
-def table() -> str:
+def tables() -> str:
+    """Return the table of the machine that the README speaks of, and of each other one."""
+    return "\n\n".join(table(path) for path in (RESULTS, *sorted(ELSEWHERE.glob("*.json"))))
+
+
+def table(path: Path) -> str:
     """Return a row for each network, and under it what was measured where."""
-    one, two = load(threads=1), load(threads=2)
-    if not one:
-        return "Not measured yet: see [benchmarking](benchmarking.md)."
+    one, two = load(threads=1, path=path), load(threads=2, path=path)
     first = next(iter(one.values()))
     batches = [f"cnnfast, batch {batch:,}" for batch in MANY]
     head = ["network", *batches, *first.peers, "cnnfast ÷ best peer", "2 threads"]
@@ -58,4 +63,4 @@ def caption(run: Figures) -> str:
 
 
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "docs" / "performance.md", "peers", table())
+    marked.run(marked.ROOT / "docs" / "performance.md", "peers", tables())

@@ -80,6 +80,17 @@ def test_names_that_look_like_formulas_stay_what_they_are(
     assert records[0].error is None
 
 
+def test_frames_of_a_video_are_one_event(season: Path, model: Path, run: Callable[..., Result]) -> None:
+    lines = ["picture,label,probability,seconds,time,folder,score_red,score_green,error"]
+    for name, second in [("a/x.mp4", 0), ("a/x.mp4", 5), ("a/x.mp4", 20), ("b/x.mp4", 0), ("b/x.mp4", 6)]:
+        lines.append(f"{name}[{second}.000s],red,0.9,{second},,,0.9,0.1,")
+    Path("frames.csv").write_text("\n".join(lines) + "\n")
+    result = run("events", "frames.csv", "--event", "10s", "--out", "events.csv")
+    assert result.status == 0, result.err
+    assert [row["event"] for row in rows("events.csv").values()] == ["0", "0", "1", "2", "2"]
+    assert "without a time" not in result.err
+
+
 def test_what_is_refused(season: Path, model: Path, run: Callable[..., Result]) -> None:
     run("classify", "a", "--model", model, "--out", "plain.csv")
     assert "classify again with --scores --exif" in run("events", "plain.csv", "--out", "e.csv").err

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from cnnfast.errors import PictureError
 from cnnfast.images.pictures import heif, kinds
 from cnnfast.images.pictures.decode import read_picture
 from cnnfast.images.pictures.exif_time import time_taken
 from cnnfast.images.pictures.files import find_pictures
+from cnnfast.images.pictures.raw import is_raw
+from cnnfast.images.pictures.tiff import begins_with_preview
 from cnnfast.images.pictures.video import frame_name, frame_times, frames, named_frame
 from cnnfast.images.preprocess import Preprocess
 
@@ -166,6 +168,37 @@ def test_a_raw_file_without_its_package_says_what_to_install(tmp_path, monkeypat
     (tmp_path / "photo.nef").write_bytes(dng(scene().tobytes(), (160, 120), False))
     with pytest.raises(PictureError, match=r"photo\.nef: .*reading raw files needs .*cnnfast\[raw\]"):
         read_picture(tmp_path / "photo.nef", PREPROCESS)
+
+
+@pytest.mark.parametrize("is_jpeg", [True, False])
+def test_a_raw_file_is_known_without_its_name(tmp_path, is_jpeg):
+    pytest.importorskip("rawpy", reason="rawpy is not installed")
+    preview = jpeg(scene()) if is_jpeg else scene().tobytes()
+    content = dng(preview, (160, 120), is_jpeg, 3)
+    (tmp_path / "photo.tif").write_bytes(content)
+    for picture in (content, io.BytesIO(content), tmp_path / "photo.tif"):
+        assert halves(read_picture(picture, PREPROCESS)) == ("red", "blue")
+
+
+def test_a_cr2_is_known_by_its_first_bytes():
+    assert is_raw("<bytes>", b"II*\0\x10\0\0\0CR\2\0")
+    assert not is_raw("<bytes>", b"RIFF\x10\0\0\0CR\2\0")
+
+
+def test_a_raw_file_without_its_name_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "rawpy", None)
+    with pytest.raises(PictureError, match=r"reading raw files needs .*cnnfast\[raw\]"):
+        read_picture(dng(scene().tobytes(), (160, 120), False), PREPROCESS)
+
+
+@pytest.mark.parametrize("tags", [{254: 1}, {254: 1, 330: (8,)}, {50706: b"\1\4\0\0"}])
+def test_only_what_is_a_raw_file_is_taken_for_one(tags):
+    file, info = io.BytesIO(), TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        info[tag] = value
+    scene().save(file, "TIFF", tiffinfo=info)
+    with Image.open(io.BytesIO(file.getvalue())) as image:
+        assert begins_with_preview(image) is (len(tags) == 2 or 50706 in tags)
 
 
 def test_a_photograph_that_is_called_like_a_raw_file_is_read(tmp_path):

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from cnnfast.cli.records import Csv, Row, as_meant
 from cnnfast.data.labels_file import PATH_COLUMNS
 from cnnfast.data.text_table import CSV_SUFFIXES, TextTable, read_table
 from cnnfast.errors import ConfigError, DataError
+from cnnfast.images.pictures.video import named_frame
 from cnnfast.learn.events import events, together
 from cnnfast.network.records import shortest
 from cnnfast.ops import Array
@@ -25,6 +26,9 @@ from cnnfast.runtime.escapes import from_text
 from cnnfast.runtime.outputs import file_behind, replacing
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+VIDEO_BEGINS = datetime(2000, 1, 1)
+"""Only differences between the frames of one video count."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         default=60.0,
         metavar="60s",
-        help="pictures of one folder belong together if each was taken at most so long after the one before (60s)",
+        help="pictures of one folder, or frames of one video, belong together if each was taken at most so long after "
+        "the one before (60s)",
     )
 
 
@@ -69,15 +74,15 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.results}: has no column of paths; its columns are: {table.spelled()}")
     names = _as_meant(table, table.column(place))
     done = [i for i in range(len(table)) if table.columns[scored[0]][i]]
-    times = [_time(table, i) for i in done]
-    event = events([os.path.dirname(names[i]) for i in done], times, args.event)
+    taken = [_taken(table, i, names[i]) for i in done]
+    event = events([place for place, _ in taken], [time for _, time in taken], args.event)
     probabilities = together(_numbers(table, scored, done), event) if done else np.zeros((0, len(scored)))
     classes = [name.removeprefix(SCORE) for name in scored]
     _write(args.out, table, [from_text(name) for name in names], done, event, probabilities, classes)
     sizes = np.bincount(event) if done else np.zeros(0, np.int64)
     before = _as_meant(table, table.columns.get("label", []))
     changed = _changes([before[i] for i in done], probabilities, classes) if before else ""
-    unknown = sum(time is None for time in times)
+    unknown = sum(time is None for _, time in taken)
     without = f"; without a time, each an event of its own: {unknown:,}" if unknown else ""
     log(f"{len(done):,} pictures in {len(sizes):,} events, the largest of {sizes.max(initial=0):,}{changed}{without}")
     return OK
@@ -91,6 +96,14 @@ def _as_meant(table: TextTable, cells: Sequence[str]) -> list[str]:
 def _changes(before: Sequence[str], probabilities: Array, classes: Sequence[str]) -> str:
     other = sum(classes[k] != label for k, label in zip(probabilities.argmax(axis=1), before, strict=True))
     return f"; labels that differ from those of the pictures alone: {other:,}"
+
+
+def _taken(table: TextTable, row: int, name: str) -> tuple[str, datetime | None]:
+    """Return where and when a picture was taken: in a folder, or a frame in its video."""
+    time, frame = _time(table, row), named_frame(name)
+    if time is None and frame is not None:
+        return frame[0], VIDEO_BEGINS + timedelta(seconds=frame[1])
+    return os.path.dirname(name), time
 
 
 def _time(table: TextTable, row: int) -> datetime | None:

@@ -19,7 +19,7 @@ from cnnfast.images.pictures.pixels import decoding, get_max_pixels
 from cnnfast.images.pictures.raw import is_raw, preview_of_raw
 from cnnfast.images.pictures.reduced import reduce_jpeg
 from cnnfast.images.pictures.rule import Bytes, fit, to_colors
-from cnnfast.images.pictures.tiff import as_stored
+from cnnfast.images.pictures.tiff import as_stored, begins_with_preview
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import instance, quoted
@@ -127,6 +127,8 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     try:
         with our_own_rules(most):
             image = opened(file := _what_is_read(file, name))
+            if begins_with_preview(image):
+                image = opened(file := preview_of_raw(file, name))
             width, height = image.size
             box, held = reduce_jpeg(image, file, preprocess)
             _check_header(image, name, (width, height), held, most)

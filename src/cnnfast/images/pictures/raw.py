@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+TIFF_BEGINS = (b"II*\0", b"MM\0*")
+
+CR2 = b"CR"
+"""Behind the eight bytes with which a TIFF begins."""
+
 JPEG_ENDS = b"\xff\xd9"
 PADDING = 1 << 12
 """Bytes that cameras may add behind the end of a preview."""
@@ -29,11 +34,15 @@ ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 def is_raw(name: str, head: bytes) -> bool:
     """Return whether a file is a raw file: by its name, because most begin as a TIFF does, unless it begins as another.
 
+    What it is called does not matter for a CR2; for others see `tiff.begins_with_preview`.
+
     Examples
     --------
     >>> is_raw("photo.jpg", b"II*\\0"), is_raw("photo.nef", b"II*\\0"), is_raw("photo.nef", b"\\xff\\xd8\\xff")
     (False, True, False)
     """
+    if head.startswith(TIFF_BEGINS) and head[8:10] == CR2:
+        return True
     is_named_so = os.path.splitext(name)[1].lower() in RAW.suffixes
     return is_named_so and not head.startswith((JPEG_BEGINS, PNG_BEGINS)) and not is_heif(head)
 
@@ -48,6 +57,7 @@ def preview_of_raw(file: IO[bytes], name: str) -> IO[bytes]:
     """
     with needs("reading raw files", "cnnfast[raw]"):
         import rawpy
+    file.seek(0)
     try:
         with rawpy.imread(file) as raw:
             preview = raw.extract_thumb()

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 BITS, PHOTOMETRIC, PLANES = 258, 262, 284
 """Tags: bits of each sample, what zero means, and whether the channels are one after the other."""
 
-SEPARATE, WHITE_IS_ZERO = 2, 0
+KIND, PARTS, DNG = 254, 330, 50706
+"""Tags: whether it is a smaller copy, directories below this one, and the version that every DNG states."""
+
+SEPARATE, WHITE_IS_ZERO, SMALLER = 2, 0, 1
 
 NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """What libtiff makes of numbers in the other order of bytes, as Pillow calls it."""
@@ -38,6 +41,19 @@ def bits_of(image: Image.Image) -> int | None:
     """Return how many bits a sample of a TIFF has."""
     bits = tags_of(image).get(BITS)
     return bits[0] if isinstance(bits, tuple) and bits else None
+
+
+def begins_with_preview(image: Image.Image) -> bool:
+    """Return whether a TIFF is a raw file of a camera: a DNG, or one that begins with a smaller copy of what is below.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> begins_with_preview(Image.new("L", (2, 2)))
+    False
+    """
+    tags = tags_of(image)
+    return DNG in tags or (PARTS in tags and bool(tags.get(KIND, 0) & SMALLER))
 
 
 def as_stored(image: Image.Image) -> None:
