@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,20 @@ def test_what_is_not_a_video_is_an_error(tmp_path):
         with pytest.raises(PictureError, match=f"{name}: cannot be opened as a video"):
             frame_times(tmp_path / name, 1.0)
         assert isinstance(next(iter(frames(tmp_path / name, [0.0]))), PictureError)
+
+
+def test_what_holds_no_pictures_is_an_error(tmp_path):
+    path = clip(tmp_path / "clip.mp4")
+    content, begin = path.read_bytes(), path.read_bytes().index(b"moov") - 4
+    # all pictures are there, but nothing says what they are
+    (tmp_path / "cut.mp4").write_bytes(content[:begin])
+    with pytest.raises(PictureError, match=r"cut\.mp4: cannot be opened as a video"):
+        frame_times(tmp_path / "cut.mp4", 1.0)
+    with wave.open(str(tmp_path / "sound.avi"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 100, "NONE", ""))
+        sound.writeframes(bytes(200))
+    with pytest.raises(PictureError, match=r"sound\.avi: has no pictures, only sound"):
+        frame_times(tmp_path / "sound.avi", 1.0)
 
 
 def test_it_is_said_how_a_video_is_read(tmp_path):

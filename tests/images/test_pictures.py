@@ -445,7 +445,7 @@ def test_damaged_bytes_never_raise_anything_else(format_):
 def test_odd_images_are_read_or_reported_with_a_reason(shared_data):
     unreadable = {
         "LICENSE": "not a picture",
-        "broken.png": "not a picture",
+        "broken.png": "cannot be decoded: broken PNG",
         "broken_data_stream.png": "cannot be decoded: unrecognized data stream",
         "decompression_bomb.gif": "decompression bomb",
         "truncated_image.png": "truncated",

@@ -68,6 +68,25 @@ def test_what_an_image_alone_costs_is_learned_from_calls_of_any_size(cost: float
         assert learned == [kernels.partition_batch(images, 16, threads, cost, work)]
 
 
+@pytest.mark.parametrize(("slower", "expected"), [(0.6, 4), (0.94, 4), (0.96, 1), (3.0, 1)])
+def test_an_image_is_shared_where_that_is_faster(slower: float, expected: int) -> None:
+    shares = kernels.share_images(1600, 4, 1e9, lambda call, threads: slower if threads > 1 else 1.0)
+    assert shares[:4] == [4, 1, 4, 1]
+    assert [call for call, found in enumerate(shares) if call > 16 and found != expected] == [499, 999, 1499]
+
+
+def test_an_image_is_shared_again_once_other_processes_have_ended() -> None:
+    shares = kernels.share_images(
+        1600, 2, 1e9, lambda call, threads: (2.0 if call < 400 else 0.6) if threads > 1 else 1.0
+    )
+    assert set(shares[20:400]) == {1}
+    assert shares[500:999] == [2] * 499
+
+
+def test_a_small_image_is_never_shared() -> None:
+    assert kernels.share_images(3, 8, 1000, lambda call, threads: 1.0) == [1, 1, 1]
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("name", ["cs61c", "resnet"])
 def test_every_partition_gives_the_same_bits(name: str, threads: int) -> None:

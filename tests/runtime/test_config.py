@@ -10,7 +10,7 @@ import pytest
 from fresh_python import output_of, run_python
 
 from cnnfast import ConfigError
-from cnnfast.runtime import config
+from cnnfast.runtime import config, info
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.info import as_text, collect_info, cpu_model
 
@@ -142,3 +142,18 @@ def test_the_list_of_variables_is_what_is_read() -> None:
     variable = r"[A-Z]+_[A-Z_]+"
     read = set(re.findall(rf'"({variable})"', source))
     assert read == set(re.findall(rf"``({variable})``", config.__doc__ or ""))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"model name": "AMD EPYC", "cpu family": "26", "model": "2"}, "AMD EPYC (family 26, model 2)"),
+        ({"model name": "AMD EPYC 9654", "cpu family": "25", "model": "17"}, "AMD EPYC 9654"),
+        ({"Model": "Raspberry Pi 5 Model B", "model name": "Cortex-A76"}, "Cortex-A76"),
+    ],
+)
+def test_a_cpu_of_which_the_name_says_little_has_its_family(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr(info, "_cpu_facts", lambda: facts)
+    assert cpu_model() == expected

@@ -29,6 +29,7 @@ from cnnfast.cli.progress import Failures, Progress, log
 from cnnfast.cli.records import Row
 from cnnfast.cli.review_results import write_review
 from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, format_of, open_rows
+from cnnfast.cli.stacks import Stacks
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
@@ -122,6 +123,7 @@ class _Sweep:
         self.unreadable = beside_classes(UNREADABLE, class_names(net))
         self.previews = Previews(net, self.preprocess) if args.thumbnails else None
         self.extra = ExtraColumns(args, class_names(net))
+        self.stacks = Stacks()
         self.columns = (*judge.columns, *self.extra.names)
         self.printer = Printer(args, self.columns)
         self.counts: Counter[str] = Counter()
@@ -230,6 +232,7 @@ class _Sweep:
         return None if label is None else self.shelf.put(item, label)
 
     def _load(self, item: Item, opened: Opened | None) -> Answer:
+        opened = self.stacks.counted(item, opened)
         if self.previews is None:
             return self.extra.load(item, self.preprocess, opened)
         return self.previews.load(item, opened)
@@ -268,7 +271,7 @@ class _Sweep:
 
     def _conclude(self, progress: Progress) -> None:
         summary = self.judge.summary(self.counts)
-        log(*self.failures.lines(), *self.skipped.lines(), *self.earlier.lines())
+        log(*self.failures.lines(), *self.skipped.lines(), *self.stacks.lines(), *self.earlier.lines())
         if self.shelf is not None and not self.earlier.rows:
             log(*self.shelf.left_over())
         about = [] if self.previews is None else self.previews.conclude()

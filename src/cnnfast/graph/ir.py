@@ -11,14 +11,17 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import GraphError
 from cnnfast.ops.base import Array, Cost, Op, Shape
 from cnnfast.runtime.arguments import quoted
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 MAX_ELEMENTS = 1 << 31
 """The largest value of one image, in elements: far above any classifier, low enough to refuse nonsense."""
@@ -242,7 +245,7 @@ def _dtype_of(node: Node, dtypes: Mapping[str, str], constants: Mapping[str, Arr
         raise GraphError(f"node {node.name!r}: {error}") from None
 
 
-def constant(array: object, dtype: npt.DTypeLike = np.float32) -> Array:
+def constant(array: object, dtype: DTypeLike = np.float32) -> Array:
     """Return an array as a graph keeps its weights: contiguous, read-only, and a copy unless it was both already."""
     if isinstance(array, np.ndarray) and array.dtype == dtype and _is_frozen(array):
         return array

@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cnnfast._frozen import frozen
 from cnnfast.errors import ConfigError, InputError
 from cnnfast.images import fields
 from cnnfast.runtime.arguments import instance, quoted, shape_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Array = np.ndarray[Any, Any]
 

@@ -8,8 +8,6 @@ cdef enum:
     GROUPS = 1
     ALONE = 2
     LOOKS = 4                              # calls of each kind that are timed at least; the fastest counts
-    SHARED_WORK = 400_000                  # about a tenth of a millisecond for each thread
-    MAX_SHARES = 8
 
 cdef double BEST_CASE = 0.7                # an image alone may cost this part of the estimate …
 cdef double WORST_CASE = 2.0               # … or this many times as much
@@ -26,19 +24,12 @@ cdef struct Partition:
 
 cdef struct Partitioner:
     Py_ssize_t group                       # images in a group
-    double work                            # of an image alone, in multiply-adds of vectors
+    const Sharing* sharing                 # of images alone, once their program is there
     double estimate                        # what an image alone costs, in groups
     double[2] seconds                      # the least that a group, and an image alone, has taken on a thread
     int[2] looks
     double lost                            # seconds that the other program might have saved until now
     double packing                         # seconds that packing the weights of one program has taken
-
-
-cdef int threads_of_an_image(double work, Py_ssize_t images, int threads) noexcept nogil:
-    # how many threads share the work for one image: several if it is large, and if most would else be idle
-    if images == 0 or 2 * images > threads:
-        return 1
-    return max(1, min(<int>(threads // images), <int>min(work / SHARED_WORK + 1, <double>MAX_SHARES)))
 
 
 cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, int threads, double cost) noexcept nogil:
@@ -52,7 +43,7 @@ cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, i
     last = 0 if groups else alone % threads
     time += blocks_of(alone - last, threads) * cost
     if last:
-        shares = threads_of_an_image(s.work, last, threads)
+        shares = threads_of_an_image(s.sharing, last, threads)
         time += cost if shares == 1 else cost * SHARED / shares
     return time
 
@@ -125,7 +116,7 @@ cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept
 
 cdef bint _shared_last(const Partitioner* s, Py_ssize_t alone, int threads) noexcept nogil:
     # whether several threads share each of the last images: they take less time than those before
-    return threads_of_an_image(s.work, alone % threads, threads) > 1
+    return threads_of_an_image(s.sharing, alone % threads, threads) > 1
 
 
 cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
@@ -143,7 +134,10 @@ def partition_batch(Py_ssize_t images, Py_ssize_t group, int threads, double cos
     """Return how many groups and how many images alone make up a batch, where an image alone costs ``cost`` groups."""
     cdef Partitioner partitioner
     cdef Partition partition
-    partitioner.group, partitioner.work = group, work
+    cdef Sharing sharing
+    memset(&sharing, 0, sizeof(sharing))
+    sharing.work = work
+    partitioner.group, partitioner.sharing = group, &sharing
     partition = best_partition(&partitioner, images, threads, cost)
     return partition.groups, partition.alone
 
@@ -155,9 +149,12 @@ def partition_batches(batches, Py_ssize_t group, int threads, double cost, doubl
     """
     cdef Partitioner partitioner
     cdef Partition partition
+    cdef Sharing sharing
     cdef Py_ssize_t images
     memset(&partitioner, 0, sizeof(partitioner))
-    partitioner.group, partitioner.work, partitioner.estimate = group, work, cost
+    memset(&sharing, 0, sizeof(sharing))
+    sharing.work = work
+    partitioner.group, partitioner.sharing, partitioner.estimate = group, &sharing, cost
     for images in batches:
         parts = []
         while images > 0:

@@ -62,7 +62,7 @@ cdef class Program:
     cdef bint _knows_small_batch
     cdef Program _small_batch
     cdef Partitioner _partitioner
-    cdef double _work
+    cdef Sharing _sharing
     cdef const _csrc.cnnfast_kernels* _isa
     cdef list _kept
     cdef tuple _inputs
@@ -75,7 +75,7 @@ cdef class Program:
         self._make_small_batch = small_batch if group > 1 else None
         self._knows_small_batch = self._make_small_batch is None
         self._partitioner.group, self._partitioner.estimate = group, UNKNOWN / group
-        self._work = work
+        self._sharing.work = work
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
         self._inputs = tuple(inputs)
@@ -251,7 +251,7 @@ cdef class Program:
             made = self._make_small_batch()
             if made is not None and not self._knows_small_batch:
                 self._small_batch, self._partitioner.estimate = made
-                self._partitioner.work = self._small_batch._work
+                self._partitioner.sharing = &self._small_batch._sharing
             self._knows_small_batch, self._make_small_batch = True, None
         return 0
 
@@ -308,11 +308,20 @@ cdef class Program:
     cdef int _run_alone(self, const ImageBatch* batch, int threads) except -1:
         # images one at a time; threads that the last ones would leave idle share their work
         cdef Py_ssize_t N = batch.N, last = N % threads
-        cdef int shares = threads_of_an_image(self._work, last, threads)
+        cdef int most = most_threads_of_an_image(self._sharing.work, last, threads)
+        cdef int shares = threads_of_an_image(&self._sharing, last, threads)
+        cdef bint timed = most > 1 and last == N
+        cdef floating_mode before
+        cdef double start
         cdef Block block
         cdef float* arenas
         cdef call_state call
         self._prepare()
+        if timed:
+            before = floating_begin()
+            shares = threads_to_time(&self._sharing, most)
+            start = openmp.omp_get_wtime()
+            floating_end(before)
         if shares == 1:
             last, threads = 0, <int>min(<Py_ssize_t>threads, N)
         block = borrow(threads * self._arena * sizeof(float) + last * (self._count + 1) * sizeof(claim))
@@ -324,7 +333,12 @@ cdef class Program:
             if last:
                 run_teams(self, batch, N - last, arenas, <claim*>(arenas + threads * self._arena), shares, &call)
         give_back(block)
-        return end_call(&call)
+        end_call(&call)
+        if timed:
+            before = floating_begin()
+            note_sharing(&self._sharing, shares, openmp.omp_get_wtime() - start)
+            floating_end(before)
+        return 0
 
     cdef void _one(self, const ImageBatch* batch, Py_ssize_t group, float* arena, call_state* call) noexcept nogil:
         cdef Py_ssize_t i

@@ -12,7 +12,6 @@ from cnnfast.formats import save as save_model
 from cnnfast.formats.reference import load_again, load_shipped_again, refer_to
 from cnnfast.graph import Graph, Node
 from cnnfast.images.preprocess import Preprocess, rule_of
-from cnnfast.layers import AnyLayer, build_graph, graph_without_weights
 from cnnfast.network.facts import with_own_constants
 from cnnfast.network.summary import summary_html, summary_table
 from cnnfast.network.surgery import NetworkSurgery
@@ -22,6 +21,7 @@ from cnnfast.runtime.mapped import check_not_rewritten
 
 if TYPE_CHECKING:
     from cnnfast.formats.remembered import Remembered
+    from cnnfast.layers import AnyLayer
 
 
 class Network(NetworkSurgery):
@@ -111,6 +111,8 @@ class Network(NetworkSurgery):
         >>> net.predict(np.array([[0, 1]], np.float32))
         array(['yes'], dtype='<U3')
         """
+        from cnnfast.layers import build_graph
+
         graph = build_graph(layers, input_shape)
         return cls.from_graph(graph, classes=classes, preprocess=preprocess, license=license, notes=notes)
 
@@ -149,6 +151,7 @@ class Network(NetworkSurgery):
         <cnnfast.Network (3, 64, 64) -> (2,), 5 nodes>
         """
         from cnnfast.architectures.initial import initialize
+        from cnnfast.layers import graph_without_weights
 
         graph, fresh = graph_without_weights(layers, input_shape)
         graph = initialize(graph, seed, only=fresh)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import DTypeLike
 
 from cnnfast.ops import Array
 from cnnfast.plan.lowering import packed
 from cnnfast.plan.winograd import OUTPUTS, transformed_blocks, write_transformed
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 def blocks(channels: int, most: int) -> list[slice]:

@@ -115,16 +115,29 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def cpu_model() -> str:
-    """Return the name of the CPU as its maker calls it, as far as the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("model name", "Model", "cpu model")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    """Return the name of the CPU as its maker calls it, as far as the system tells.
+
+    Where a virtual machine says no more than "AMD EPYC", family and model are added: they differ between generations.
+    """
+    facts = _cpu_facts()
+    name = next((facts[key] for key in ("model name", "Model", "cpu model") if key in facts), "")
+    if name and "cpu family" in facts and not any(character.isdigit() for character in name):
+        return f"{name} (family {facts['cpu family']}, model {facts.get('model', '?')})"
+    if name:
+        return name
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string")
     return platform.processor() or platform.machine()
+
+
+def _cpu_facts() -> dict[str, str]:
+    """Return what Linux says of the first CPU."""
+    try:
+        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    except OSError:
+        return {}
+    # backwards, so that the first CPU is what remains
+    return {key.strip(): value.strip() for key, _, value in reversed(lines)}
 
 
 def _sysctl(name: str) -> str:

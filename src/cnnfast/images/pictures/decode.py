@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnfast.errors import InputError, PictureError
 from cnnfast.images.pictures.heif import is_heif, open_heif
-from cnnfast.images.pictures.kinds import HEAD, JPEG_BEGINS, UNDECODABLE, how_to_read
+from cnnfast.images.pictures.kinds import HEAD, JPEG_BEGINS, PNG_BEGINS, UNDECODABLE, how_to_read
 from cnnfast.images.pictures.opening import Picture, name_of, open_picture
 from cnnfast.images.pictures.pillow import our_own_rules
 from cnnfast.images.pictures.pixels import decoding, get_max_pixels
@@ -165,15 +165,20 @@ def _what_is_read(file: IO[bytes], name: str) -> IO[bytes]:
 def opened(file: IO[bytes]) -> Image.Image:
     """Read the header of a picture."""
     from PIL import Image
-    from PIL.JpegImagePlugin import jpeg_factory
 
     head = file.read(HEAD)
     file.seek(0)
     if is_heif(head):
         return open_heif(file)
+    # Not by Image.open, which imports five formats before it looks at one, and counts pixels that are never decoded.
+    if head.startswith(PNG_BEGINS):
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile(file)
     if not head.startswith(JPEG_BEGINS):
         return Image.open(file)
-    # Not by Image.open, which would count pixels that are never decoded.
+    from PIL.JpegImagePlugin import jpeg_factory
+
     image = jpeg_factory(file)
     # libjpeg is slower at the end of each block that it is given; Pillow's have 64 KB.
     image.decodermaxblock = BLOCK

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from cnnfast.images.pictures.tiff import bits_of, white_is_zero
 from cnnfast.images.pictures.turn import Box
 from cnnfast.images.preprocess import Preprocess
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from PIL import Image
 
-Bytes = npt.NDArray[np.uint8]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 STRIP = 1 << 21
 """Pixels that are laid over the background at a time; it takes 12 bytes for each."""

@@ -146,8 +146,11 @@ def _opened(path: Path) -> Any:
     except (OSError, ValueError) as error:
         raise PictureError(path, f"cannot be opened as a video: {getattr(error, 'strerror', None) or error}") from None
     if not video.streams.video:
+        has_sound = bool(video.streams.audio)
         video.close()
-        raise PictureError(path, "has no pictures, only sound")
+        if has_sound:
+            raise PictureError(path, "has no pictures, only sound")
+        raise PictureError(path, "cannot be opened as a video: it holds neither pictures nor sound; is it cut off?")
     return video
 
 
