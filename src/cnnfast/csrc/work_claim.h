@@ -50,24 +50,47 @@ static inline int wait_for_parts(const claim *t, int parts, int spins) {
     return 1;
 }
 
-/* The tasks of a call, whole groups or images, which threads take one after the other. */
+/* The tasks of a call, whole groups or images, of which each thread has some. It takes these one after the other, and then
+   what others have left. Each thread has its own part of this memory, because a cache line that two cores write travels
+   between them each time: where they are far apart, for as long as a small layer takes. */
 typedef struct task_line {
     long next;
-    long done;
+    long end;
+    long done; /* by this thread, of all */
+    char apart[128 - 3 * sizeof(long)];
 } task_line;
 
 enum { TURNS = 10000 };
 
-/* Return the next task, or -1 if none is left. */
-static inline long take_task(task_line *t, long tasks) {
-    const long task = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED);
-    return task < tasks ? task : -1;
+/* Give each thread an equal part of tasks that take equally long. Those that do not, whose order matters, all go to the first. */
+static inline void deal_tasks(task_line *lines, int threads, long tasks, int alike) {
+    for (int i = 0; i < threads; i++) {
+        lines[i].next = alike ? (long)((long long)tasks * i / threads) : 0;
+        lines[i].end = alike ? (long)((long long)tasks * (i + 1) / threads) : i == 0 ? tasks : 0;
+        lines[i].done = 0;
+    }
 }
 
-static inline void finish_task(task_line *t) { __atomic_fetch_add(&t->done, 1, __ATOMIC_RELEASE); }
+/* Return the next task of a thread, or of another one, or -1 if none is left. */
+static inline long take_task(task_line *lines, int threads, int thread) {
+    for (int i = 0; i < threads; i++) {
+        task_line *line = &lines[(thread + i) % threads];
+        if (__atomic_load_n(&line->next, __ATOMIC_RELAXED) >= line->end) continue;
+        const long task = __atomic_fetch_add(&line->next, 1, __ATOMIC_RELAXED);
+        if (task < line->end) return task;
+    }
+    return -1;
+}
+
+static inline void finish_task(task_line *own) { __atomic_store_n(&own->done, own->done + 1, __ATOMIC_RELEASE); }
 
 /* Wait for what others still compute, some tenths of a millisecond at most: a thread that falls asleep at the end of a call has
    to be woken, which takes as long as a small network needs for an image. */
-static inline void wait_for_tasks(const task_line *t, long tasks) {
-    for (int turn = 0; turn < TURNS && __atomic_load_n(&t->done, __ATOMIC_ACQUIRE) < tasks; turn++) let_a_moment_pass();
+static inline void wait_for_tasks(const task_line *lines, int threads, long tasks) {
+    for (int turn = 0; turn < TURNS; turn++) {
+        long done = 0;
+        for (int i = 0; i < threads; i++) done += __atomic_load_n(&lines[i].done, __ATOMIC_ACQUIRE);
+        if (done >= tasks) return;
+        let_a_moment_pass();
+    }
 }

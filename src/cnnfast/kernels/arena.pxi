@@ -19,7 +19,8 @@ cdef extern from "aligned_memory.h" nogil:
     void free_aligned(void* memory)
 
 cdef enum:
-    ALIGNMENT = 64
+    PAGE = 4096
+    FLOATS_PER_PAGE = 1024
     WORTH_TRIMMING = 1 << 20               # bytes of weights: packing them has taken several times as much
     MAX_IDLE = 16                         # blocks
     MAX_IDLE_BYTES = 64 << 20             # together; a larger block goes back to the system at once
@@ -45,7 +46,7 @@ cdef Block borrow(size_t size) except *:
         block = _idle[best]
         _forget(best)
         return block
-    block.data, block.size = alloc_aligned(ALIGNMENT, size), size
+    block.data, block.size = alloc_aligned(PAGE, size), size
     if block.data == NULL:
         raise MemoryError(f"no memory for arenas of {size} bytes")
     return block

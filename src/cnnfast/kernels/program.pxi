@@ -53,7 +53,8 @@ cdef class Program:
     """
     cdef Step* _steps
     cdef Py_ssize_t _count
-    cdef Py_ssize_t _arena
+    cdef Py_ssize_t _arena                 # in floats
+    cdef Py_ssize_t _stride                # from the arena of one thread to that of the next
     cdef Py_ssize_t _lanes
     cdef Py_ssize_t _group
     cdef object _make_steps
@@ -78,6 +79,8 @@ cdef class Program:
         self._sharing.work = work
         self._isa = _csrc.cnnfast_active()
         self._arena = (max(arena, <Py_ssize_t>1) * lanes + 15) // 16 * 16
+        # in whole pages: what one thread reads ahead must not be what another one writes
+        self._stride = blocks_of(self._arena, FLOATS_PER_PAGE) * FLOATS_PER_PAGE
         self._inputs = tuple(inputs)
         self._outputs = tuple(outputs)
         self._kept = []
@@ -271,27 +274,28 @@ cdef class Program:
 
     cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:
         # that many groups, and the images behind them alone, in borrowed arenas, one for each thread
-        cdef Py_ssize_t together = min(batch.N, groups * self._group), tasks = groups + batch.N - together
+        cdef Py_ssize_t together = min(batch.N, groups * self._group)
         cdef Program small = self._small_batch
         cdef ImageBatch rest
         cdef Block block
-        cdef Py_ssize_t arena = self._arena
-        cdef float* arenas
+        cdef Tasks tasks
         cdef call_state call
+        tasks.groups, tasks.count, tasks.stride = groups, groups + batch.N - together, self._stride
         if together < batch.N:
             small._relocated(batch, &rest)
             skip_images(&rest, together)
             if groups == 0:
                 return small._run_alone(&rest, threads)
             small._prepare()
-            arena = max(arena, small._arena)
+            tasks.stride = max(tasks.stride, small._stride)
         self._prepare()
-        threads = <int>min(<Py_ssize_t>threads, tasks)
-        block = borrow(threads * arena * sizeof(float))
-        arenas = <float*>block.data
+        tasks.threads = <int>min(<Py_ssize_t>threads, tasks.count)
+        block = borrow(tasks.threads * (tasks.stride * sizeof(float) + sizeof(task_line)))
+        tasks.arenas = <float*>block.data
+        tasks.lines = <task_line*>(tasks.arenas + tasks.threads * tasks.stride)
         begin_call(&call)
         with nogil:
-            run_tasks(self, batch, groups, small, &rest, tasks, arenas, arena, threads, &call)
+            run_tasks(self, batch, small, &rest, &tasks, &call)
         give_back(block)
         return end_call(&call)
 
@@ -314,7 +318,8 @@ cdef class Program:
         cdef floating_mode before
         cdef double start
         cdef Block block
-        cdef float* arenas
+        cdef Tasks tasks
+        cdef claim* claims
         cdef call_state call
         self._prepare()
         if timed:
@@ -324,19 +329,23 @@ cdef class Program:
             floating_end(before)
         if shares == 1:
             last, threads = 0, <int>min(<Py_ssize_t>threads, N)
-        block = borrow(threads * self._arena * sizeof(float) + last * (self._count + 1) * sizeof(claim))
-        arenas = <float*>block.data
+        block = borrow(threads * (self._stride * sizeof(float) + sizeof(task_line))
+                       + last * (self._count + 1) * sizeof(claim))
+        tasks.groups = tasks.count = N - last
+        tasks.threads, tasks.stride, tasks.arenas = threads, self._stride, <float*>block.data
+        tasks.lines = <task_line*>(tasks.arenas + threads * self._stride)
+        claims = <claim*>(tasks.lines + threads)
         begin_call(&call)
         with nogil:
             if N > last:
-                run_tasks(self, batch, N - last, None, batch, N - last, arenas, self._arena, threads, &call)
+                run_tasks(self, batch, None, batch, &tasks, &call)
             if last:
-                run_teams(self, batch, N - last, arenas, <claim*>(arenas + threads * self._arena), shares, &call)
+                run_teams(self, batch, N - last, tasks.arenas, claims, shares, &call)
         give_back(block)
         end_call(&call)
         if timed:
             before = floating_begin()
-            note_sharing(&self._sharing, shares, openmp.omp_get_wtime() - start)
+            note_sharing(&self._sharing, most, shares, openmp.omp_get_wtime() - start)
             floating_end(before)
         return 0
 

@@ -4,14 +4,14 @@ cdef void run_teams(Program program, const ImageBatch* batch, Py_ssize_t first, 
                     int shares, call_state* call) noexcept nogil:
     # The images from the first one on, each by a team of threads. All its values are in the arena of the first thread
     # of a team; those of the others are workspaces. If there are fewer threads than asked for, some teams come later.
-    cdef Py_ssize_t images = batch.N - first, arena = program._arena
+    cdef Py_ssize_t images = batch.N - first, stride = program._stride
     cdef int i, team
     memset(claims, 0, images * (program._count + 1) * sizeof(claim))
     with parallel(num_threads=images * shares):
         join_teams(program, batch, first, arenas, claims, shares, call)
     for team in range(images):
         for i in range(batch.n_sinks):
-            program._store(&batch.sinks[i], first + team, batch.N, arenas + team * shares * arena)
+            program._store(&batch.sinks[i], first + team, batch.N, arenas + team * shares * stride)
 
 
 cdef void join_teams(Program program, const ImageBatch* batch, Py_ssize_t first, float* arenas, claim* claims,
@@ -20,7 +20,7 @@ cdef void join_teams(Program program, const ImageBatch* batch, Py_ssize_t first,
     cdef int teams = max(1, openmp.omp_get_num_threads() // shares), thread = openmp.omp_get_thread_num()
     cdef int team = thread // shares
     while thread < teams * shares and team < batch.N - first:
-        share_image(program, batch, first + team, arenas + team * shares * program._arena,
+        share_image(program, batch, first + team, arenas + team * shares * program._stride,
                     claims + team * (program._count + 1), thread % shares, shares, call)
         team += teams
 
@@ -34,7 +34,7 @@ cdef void share_image(Program program, const ImageBatch* batch, Py_ssize_t image
     cdef const Step* step
     cdef Context ctx
     cdef floating_mode before = floating_begin()
-    ctx.isa, ctx.arena, ctx.thread_arena = program._isa, arenas, arenas + thread * program._arena
+    ctx.isa, ctx.arena, ctx.thread_arena = program._isa, arenas, arenas + thread * program._stride
     help_call(call)
     if claim_part(&claims[0], 0, 1) == 0:
         for i in range(batch.n_sources):
