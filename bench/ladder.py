@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from statistics import median
 
 import machine
@@ -21,6 +22,9 @@ from cnnfast import get_num_threads
 from cnnfast.report.ladder import Subject
 
 RESULTS = machine.FOLDER / "results" / "ladder.json"
+
+WARM_SECONDS = 0.05
+"""How long a rung runs before it is timed."""
 
 
 def main() -> None:
@@ -45,6 +49,14 @@ def main() -> None:
         print(f"{row['rung']:24} {row['median']:12,.1f} images/s   off by {row['difference']:.1e}")
 
 
+def warm_up(compute: Callable[[], object]) -> None:
+    """Compute for a while: after a pause, the system may have both threads on one core for some milliseconds."""
+    end = time.perf_counter() + WARM_SECONDS
+    compute()
+    while time.perf_counter() < end:
+        compute()
+
+
 def rows(subject: Subject, rounds: int) -> list[dict[str, object]]:
     """Return the images/s of each rung, the median of the rounds, and its largest difference from the reference."""
     ways = {rung: way(subject, rung) for rung in RUNGS}
@@ -52,7 +64,7 @@ def rows(subject: Subject, rounds: int) -> list[dict[str, object]]:
     rates: dict[str, list[float]] = {rung: [] for rung in ways}
     for _ in range(rounds):
         for rung, (compute, images, _) in ways.items():
-            compute()  # the other core of a virtual machine takes milliseconds to wake up
+            warm_up(compute)
             start = time.perf_counter()
             compute()
             rates[rung].append(images / (time.perf_counter() - start))

@@ -1,4 +1,5 @@
-"""The headline figures of README.md, from bench/results/peers.json and latency.json.
+"""The headline figures of README.md, from bench/results: peers.json, latency.json and
+peers_on_other_cpus.
 
 python tools/headline.py          print the text
 python tools/headline.py --write  put it into README.md, between its markers
@@ -9,17 +10,20 @@ from __future__ import annotations
 
 import json
 import textwrap
+from pathlib import Path
 
 import latency_table
 import marked
 import peer_table
-from peer_figures import OURS, load
+from peer_figures import ELSEWHERE, OURS, load
 
 TEXT = (
     "On one thread of an {cpu}, the {title} network classifies {rate} images/s, {ratio:.2f} times as many as the "
     "fastest of {engines} other engines; over {count} networks it is {least:.2f} to {most:.2f} times. One picture "
-    "takes {ours} µs, and {theirs} µs with the fastest other engine: [all figures](docs/performance.md)."
+    "takes {ours} µs, and {theirs} µs with the fastest other engine. {elsewhere}: [all figures](docs/performance.md)."
 )
+
+ON_OTHER_CPUS = "On an {cpu} it is {least:.2f} to {most:.2f} times"
 
 
 def text() -> str:
@@ -42,8 +46,16 @@ def text() -> str:
         most=max(ratios),
         ours=latency_table.number(ours),
         theirs=latency_table.number(theirs),
+        elsewhere="; ".join(map(on_other_cpu, sorted(ELSEWHERE.glob("*.json")))),
     )
     return textwrap.fill(words, 130)
+
+
+def on_other_cpu(path: Path) -> str:
+    """Return between which ratios the networks are on another machine."""
+    runs = list(load(threads=1, path=path).values())
+    ratios = [figures.ratio() for figures in runs]
+    return ON_OTHER_CPUS.format(cpu=runs[0].run["cpu"], least=min(ratios), most=max(ratios))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables of single images in docs/performance.md, from bench/results/latency.json.
+"""The tables of single images in docs/performance.md, from bench/results/latency.json and latency_on_other_cpus.
 
 python tools/latency_table.py          print the tables
 python tools/latency_table.py --write  put them into docs/performance.md, between its markers
@@ -8,12 +8,16 @@ python tools/latency_table.py --check  fail if docs/performance.md holds others
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import marked
 from peer_figures import OURS, WIDTHS
 
 RESULTS = marked.ROOT / "bench" / "results" / "latency.json"
+
+ELSEWHERE = RESULTS.parent / "latency_on_other_cpus"
+"""Results of the same script on other machines, a file for each."""
 
 HEAD = ["network", "threads", "cnnfast, p50", "p99", "best other engine, p50", "p99", "cnnfast ÷ best"]
 
@@ -24,11 +28,14 @@ and 99th percentile; every engine in its fastest way. {cpu}, {isa}; commit {comm
 
 
 def tables() -> str:
+    """Return the tables of the machine that the README speaks of, and of each other one."""
+    return "\n\n".join(tables_of(path) for path in (RESULTS, *sorted(ELSEWHERE.glob("*.json"))))
+
+
+def tables_of(path: Path) -> str:
     """Return a row for each network and number of threads, and what a call costs besides."""
-    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": [], "around": None}
+    stored = json.loads(path.read_text())
     runs = widest(stored["runs"])
-    if not runs:
-        return "Not measured yet: see [benchmarking](benchmarking.md)."
     parts = [marked.as_table([HEAD, *map(cells, runs)], left=(0,)), caption(runs[0])]
     if stored["around"]:
         facts = [[row["what"].strip(), f"{row['value']:g} {row['unit']}"] for row in stored["around"]["rows"]]
