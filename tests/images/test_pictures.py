@@ -589,3 +589,12 @@ def test_suffixes_are_those_that_can_be_read():
     suffixes = picture_suffixes()
     assert {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".mpo"} <= suffixes
     assert not {".eps", ".pdf", ".h5", ".mpg", ".wmf"} & suffixes
+
+
+@pytest.mark.parametrize(("kind", "lengths"), [("PNG", (8, 11, 33, 36)), ("JPEG", (4, 5, 320))])
+def test_a_header_that_is_cut_off_is_said_in_words(kind, lengths):
+    file = BytesIO()
+    Image.effect_noise((20, 20), 50).save(file, kind)
+    for length in lengths:
+        with pytest.raises(PictureError, match="cannot be decoded: its header is cut off"):
+            read_picture(file.getvalue()[:length], Preprocess(size=(8, 8)))

@@ -6,6 +6,7 @@ decoders meet hostile bytes here, so nothing else may escape.
 
 from __future__ import annotations
 
+import struct
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -151,8 +152,14 @@ def decode_file(file: IO[bytes], name: str, preprocess: Preprocess) -> Bytes:
     except MemoryError:
         raise PictureError(name, "needs more memory than there is") from None
     except Exception as error:  # Decoders raise nearly every class there is for bad bytes, SyntaxError among them.
-        said = " ".join(str(error).split()) if error.args else type(error).__name__
-        raise PictureError(name, f"cannot be decoded: {said}") from error
+        raise PictureError(name, f"cannot be decoded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a decoder says, on one line."""
+    if isinstance(error, SyntaxError) and isinstance(error.__cause__, struct.error):
+        return "its header is cut off"
+    return " ".join(str(error).split()) if error.args else type(error).__name__
 
 
 def _what_is_read(file: IO[bytes], name: str) -> IO[bytes]:
