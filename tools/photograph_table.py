@@ -16,7 +16,7 @@ RESULTS = marked.ROOT / "bench" / "results" / "photographs.json"
 
 CAPTION = """\
 Processor time of a photograph, from the disk to a label, in units of that of cnnfast, whose milliseconds are in the
-last row; best of interleaved passes, {threads} threads, {cpu}, on a busy machine; commit {commit}, {day};
+last row; best of interleaved passes, {threads} threads, {cpu}, on an idle machine; commit {commit}, {day};
 {packages}. JPEGs of {bytes} bytes.
 The network behind all ways is small (CS61C)."""
 
