@@ -28,8 +28,6 @@ from cnnfast.report.ladder import Subject
 from cnnfast.report.profile import profile
 from cnnfast.runtime.dispatch import kernels
 
-RESULTS = machine.FOLDER / "results" / "kernels"
-
 NETWORKS = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
 
 OF_INTEGERS = ("n1", "n2", "n3", "n4", "n5", "n7")
@@ -43,7 +41,7 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description="Measure each kernel's share of the peak.")
     parser.add_argument("--seconds", type=float, default=1, help="for each network, layout and instruction set")
-    parser.add_argument("--output", type=Path, required=True, help=f"such as {RESULTS.name}/zen_5.json")
+    parser.add_argument("--output", type=Path, required=True, help="such as bench/results/kernels/zen_5.json")
     arguments = parser.parse_args()
     seconds, before, rows = arguments.seconds, kernels.active_isa(), []
     for isa in kernels.supported_isas():

@@ -15,7 +15,7 @@ from pathlib import Path
 import latency_table
 import marked
 import peer_table
-from peer_figures import ELSEWHERE, OURS, load
+from peer_figures import OURS, RESULTS, load
 
 TEXT = (
     "On one thread of an {cpu}, the {title} network classifies {rate} images/s, {ratio:.2f} times as many as the "
@@ -46,7 +46,7 @@ def text() -> str:
         most=max(ratios),
         ours=latency_table.number(ours),
         theirs=latency_table.number(theirs),
-        elsewhere="; ".join(map(on_other_cpu, sorted(ELSEWHERE.glob("*.json")))),
+        elsewhere="; ".join(map(on_other_cpu, marked.on_all_cpus(RESULTS)[1:])),
     )
     return textwrap.fill(words, 130)
 

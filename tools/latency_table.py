@@ -16,9 +16,6 @@ from peer_figures import OURS, WIDTHS
 
 RESULTS = marked.ROOT / "bench" / "results" / "latency.json"
 
-ELSEWHERE = RESULTS.parent / "latency_on_other_cpus"
-"""Results of the same script on other machines, a file for each."""
-
 HEAD = ["network", "threads", "cnnfast, p50", "p99", "best other engine, p50", "p99", "cnnfast ÷ best"]
 
 CAPTION = """\
@@ -29,7 +26,7 @@ and 99th percentile; every engine in its fastest way. {cpu}, {isa}; commit {comm
 
 def tables() -> str:
     """Return the tables of the machine that the README speaks of, and of each other one."""
-    return "\n\n".join(tables_of(path) for path in (RESULTS, *sorted(ELSEWHERE.glob("*.json"))))
+    return "\n\n".join(map(tables_of, marked.on_all_cpus(RESULTS)))
 
 
 def tables_of(path: Path) -> str:

@@ -10,6 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def on_all_cpus(results: Path) -> list[Path]:
+    """Return a results file, and those of the same script on other machines, in the folder that is named after it."""
+    return [results, *sorted(results.with_name(f"{results.stem}_on_other_cpus").glob("*.json"))]
+
+
 def as_table(rows: Sequence[Sequence[str]], left: Container[int] | None = None) -> str:
     """Return a table in Markdown, its head in the first row; all columns but those in ``left`` end at the right."""
     head, *body = rows

@@ -11,9 +11,6 @@ import marked
 
 RESULTS = marked.ROOT / "bench" / "results" / "peers.json"
 
-ELSEWHERE = RESULTS.parent / "peers_on_other_cpus"
-"""Results of the same script on other machines, a file for each."""
-
 OURS = "cnnfast"
 
 WIDTHS = ("portable", "sse2", "neon", "avx2", "avx512")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import marked
-from peer_figures import ELSEWHERE, MANY, OURS, RESULTS, Figures, load
+from peer_figures import MANY, OURS, RESULTS, Figures, load
 
 CAPTION = """\
 Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each
@@ -21,7 +21,7 @@ cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops
 
 def tables() -> str:
     """Return the table of the machine that the README speaks of, and of each other one."""
-    return "\n\n".join(table(path) for path in (RESULTS, *sorted(ELSEWHERE.glob("*.json"))))
+    return "\n\n".join(map(table, marked.on_all_cpus(RESULTS)))
 
 
 def table(path: Path) -> str:
