@@ -1,7 +1,7 @@
 """Frozen dataclasses that are quick to define.
 
-The rule: a record that never changes is ``@frozen``, one that does is ``@dataclass``, and ``dataclass(frozen=True)`` is
-not used. ``@frozen(eq=False)`` is for records of arrays, which ``==`` cannot compare.
+The rule: a record that never changes is ``@frozen``, one that does is ``@dataclass(eq=False, repr=False)``, and
+``dataclass(frozen=True)`` is not used. ``@frozen(eq=False)`` is for records of arrays, which ``==`` cannot compare.
 
 `dataclasses.dataclass` compiles six methods for every class, a third of a millisecond each time; with a hundred classes
 that was the largest part of ``import cnnfast.network.network``. Here all but ``__init__`` are shared.

@@ -37,7 +37,7 @@ class Computed(NamedTuple):
     notes: dict[str, str]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class FoundIntegers:
     """The scales and zero points of a file.
 

@@ -30,7 +30,7 @@ MOVES = (ops.Binary, ops.Concat, ops.Flatten, ops.Pad, ops.Reshape, ops.Slice, o
 """Ops that take elements to other channels, in some layout by offset tables."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanBudget:
     """Bytes that may be taken, and those that were, by any number of lowerings of one plan.
 

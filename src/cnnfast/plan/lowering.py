@@ -31,7 +31,7 @@ class NodeIO:
     result: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Lowering:
     """The steps so far, the shapes of their values, and the values that are another one under a new shape.
 

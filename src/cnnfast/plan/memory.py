@@ -16,7 +16,7 @@ MAX_BY_SIZE = 1000
 """Buffers up to which the smaller arena is worth the time of looking at every pair."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Buffer:
     """Memory that one value needs, or several that share it: an alias, or an operation in place."""
 

@@ -119,7 +119,7 @@ def _only_source(lowering: ChwnLowering, node: Node) -> StreamedConv | None:
     return layer if _is_pointwise(layer, graph) and layer and not layer.epilogue.residual else None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Strips:
     """How a chain is divided: rows of a strip, rows of the ring buffer, blocks of channels."""
 

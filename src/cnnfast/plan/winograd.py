@@ -8,8 +8,8 @@ applied here, in float64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -18,23 +18,25 @@ from cnnfast.ops import Array
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.threads import of_call
 
-A_HALF, HALVES, EIGHTHS = Fraction(1, 2), Fraction(3, 2), Fraction(5, 8)
+POINTS = {3: ((0, 5, -5, 12, -12), 8), 5: ((0, 2, -2, 4, -4, 1, -1), 2)}
+"""Points of interpolation by kernel size, 0, ±5/8, ±3/2 and 0, ±1, ±2, ±1/2, as whole numbers and what divides them.
 
-POINTS = {3: (0, EIGHTHS, -EIGHTHS, HALVES, -HALVES), 5: (0, 1, -1, 2, -2, A_HALF, -A_HALF)}
-"""Points of interpolation by kernel size: small and in opposite pairs, which keeps rounding errors low."""
+They are small and in opposite pairs, which keeps rounding errors low.
+"""
 
-FACTORS = {abs(EIGHTHS): 1 / EIGHTHS**2, abs(HALVES): 1 / HALVES}
+FACTORS = {(5, 8): (64, 25), (12, 8): (2, 3)}
 """What the products of a pair of points are multiplied by in A, and divided by in G: others make it cost more."""
 
 OUTPUTS = 4
 """Output pixels of a tile, along each axis."""
 
-Matrix = list[list[Fraction]]
-
 
 @cache
 def transforms(kernel: int) -> tuple[Array, Array, Array]:
     """Return (A^T, G, B^T) of F(4x4, kernel x kernel) in float64.
+
+    Each element is one quotient of whole numbers, rounded once. Fractions would be plainer, but importing them takes as
+    long as many a layer.
 
     Examples
     --------
@@ -42,40 +44,31 @@ def transforms(kernel: int) -> tuple[Array, Array, Array]:
     >>> at.shape, g.shape, bt.shape
     ((4, 6), (6, 3), (6, 6))
     """
-    points = [Fraction(p) for p in POINTS[kernel]]
-    factors = [FACTORS.get(abs(p), Fraction(1)) for p in points]
-    at = [
-        [f * p**i for f, p in zip(factors, points, strict=True)] + [Fraction(i == OUTPUTS - 1)] for i in range(OUTPUTS)
-    ]
-    g = [[p**i / (factors[j] * _denominator(points, j)) for i in range(kernel)] for j, p in enumerate(points)]
-    g.append([Fraction(i == kernel - 1) for i in range(kernel)])
-    bt = [_row(points, j) for j in range(len(points))] + [_product(points)]
-    return _floats(at), _floats(g), _floats(bt)
+    points, unit = POINTS[kernel]
+    last = len(points)
+    at = [[0.0] * last + [float(i == OUTPUTS - 1)] for i in range(OUTPUTS)]
+    g = [[0.0] * kernel for _ in points] + [[float(i == kernel - 1) for i in range(kernel)]]
+    bt = [[0.0] * (last + 1) for _ in range(last + 1)]
+    for j, p in enumerate(points):
+        others = points[:j] + points[j + 1 :]
+        over, under = FACTORS.get((abs(p), unit), (1, 1))
+        distances = math.prod(p - q for q in others)
+        for i in range(OUTPUTS):
+            at[i][j] = over * p**i / (under * unit**i)
+        for i in range(kernel):
+            g[j][i] = p**i * under * unit ** len(others) / (unit**i * over * distances)
+        bt[j][:last] = _coefficients(others, unit)
+    bt[last] = _coefficients(points, unit)
+    # 0 divided by a negative number is -0.0, which 0.0 is added to
+    return np.array(at), np.array(g) + 0.0, np.array(bt)
 
 
-def _denominator(points: list[Fraction], j: int) -> Fraction:
-    result = Fraction(1)
-    for k, q in enumerate(points):
-        if k != j:
-            result *= points[j] - q
-    return result
-
-
-def _row(points: list[Fraction], j: int) -> list[Fraction]:
-    others = [q for k, q in enumerate(points) if k != j]
-    return [*_product(others), Fraction(0)]
-
-
-def _product(roots: list[Fraction]) -> list[Fraction]:
-    """Return the coefficients of the product of (x - root), the lowest power first."""
-    result = [Fraction(1)]
+def _coefficients(roots: Sequence[int], unit: int) -> list[float]:
+    """Return the coefficients of the product of (x - root / unit), the lowest power first."""
+    result = [1]
     for q in roots:
-        result = [low - q * high for low, high in zip([Fraction(0), *result], [*result, Fraction(0)], strict=True)]
-    return result
-
-
-def _floats(matrix: Matrix) -> Array:
-    return np.array([[float(v) for v in row] for row in matrix])
+        result = [low - q * high for low, high in zip([0, *result], [*result, 0], strict=True)]
+    return [c / unit ** (len(roots) - i) for i, c in enumerate(result)]
 
 
 def transformed_blocks(weight: Array, starts: Sequence[int]) -> Array:

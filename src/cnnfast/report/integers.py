@@ -26,7 +26,7 @@ SAME_SPEED = 1.05
 """What is not faster by more than this is called no faster."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LabelCounts:
     """What became of the labels of images whose classes are known.
 

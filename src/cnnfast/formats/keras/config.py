@@ -100,7 +100,7 @@ class KerasModel:
                 yield from layer.model.walk()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Budget:
     layers: int = field(default=MAX_LAYERS)
 

@@ -135,7 +135,7 @@ class Operator:
     options: OperatorOptions
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LiteRtModel:
     """The main graph of a file."""
 

@@ -72,7 +72,7 @@ class WeightLayout:
         return tensor
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Match:
     """Which tensor of a file is which of a graph.
 

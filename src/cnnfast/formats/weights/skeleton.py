@@ -18,7 +18,7 @@ SIZES = (32, 28, 224, 64, 96, 128, 48, 56, 100, 150, 160, 256, 227, 299, 84, 50,
 """Of images, in the order in which they are tried; the second first where there is one channel."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Part:
     """One layer of the file.
 
@@ -44,7 +44,7 @@ class Part:
         return ranks.get(len(self.shape), "unknown")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SkeletonChain:
     """Layers one after the other, and those that have no place in it."""
 
@@ -63,7 +63,7 @@ class SkeletonChain:
         return (self.convs[-1].shape[0], dense[0].shape[1]) if dense and self.convs else None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Guess:
     """What the file does not state.
 

@@ -67,7 +67,7 @@ def _count(graph: Graph) -> int:
     return sum(isinstance(node.op, ops.Transpose) for node in graph.nodes)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Pushing:
     graph: Graph
     nodes: list[Node] = field(default_factory=list)

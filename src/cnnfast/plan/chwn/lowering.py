@@ -30,7 +30,7 @@ from cnnfast.runtime.dispatch import kernels
 rule = LoweringRules()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class WholeGraph(ChwnLowering):
     """Steps in layout chwn<L>, some of them by row streaming: chains by the name of their last node."""
 

@@ -55,7 +55,7 @@ byte_rule = LoweringRules()
 """The rules of ops that read bytes."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChwnLowering(Lowering):
     """Steps in layout chwn<L>; offsets and strides count vectors.
 

@@ -25,7 +25,7 @@ rule = LoweringRules()
 """The rules of the ops; those that do not depend on what a vector holds are shared with images in the lanes."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class NchwcLowering(ChwnLowering):
     """Steps in layout nchw<L>c: a vector is a pixel of L channels of one image; offsets and strides count vectors.
 

@@ -48,7 +48,7 @@ class PhaseEnd:
     sums: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TrainingLowering(ChwnLowering):
     """Steps so far, with what training adds: phases, packing, gradients.
 
