@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
+
+import pytest
+
+NEEDS_GIL = pytest.mark.skipif(
+    sysconfig.get_config_var("Py_GIL_DISABLED"),
+    reason="a Python without a GIL ends every child that C code forks, in PyOS_AfterFork_Child",
+)
 
 SETTINGS = (
     *("CNNFAST_ISA", "CNNFAST_NUM_THREADS", "CNNFAST_CACHE", "OMP_NUM_THREADS"),

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
 """The one extension module: what a CPU does for a network.
 
     kernels/interrupts.pxi        Ctrl-C during a call
@@ -47,6 +48,12 @@ cdef extern from "fp_mode.h" nogil:
     floating_mode floating_begin()
     void floating_end(floating_mode before)
     void floating_set(floating_mode mode)
+
+cdef extern from "shared_state.h" nogil:
+    void lock_state()
+    void unlock_state()
+    bint is_raised(const int* flag)
+    void raise_flag(int* flag)
 
 INTERFACE = 23
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""

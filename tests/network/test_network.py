@@ -192,6 +192,7 @@ def test_predict_releases_the_gil() -> None:
     assert count >= 3
 
 
+@pytest.mark.thread_unsafe
 def test_ctrl_c_is_heard_in_a_large_batch() -> None:
     net = small_net()
     expected = net.forward(photographs())

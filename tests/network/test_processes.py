@@ -16,13 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fresh_python import output_of
+from fresh_python import NEEDS_GIL, output_of
 from small_networks import photographs, small_net
 from workers import bits, mapped_kilobytes
 
 from cnnfast import ModelFileError, Network
 from cnnfast.runtime import shipped
 from cnnfast.runtime.dispatch import kernels
+
+pytestmark = pytest.mark.thread_unsafe
 
 METHODS = multiprocessing.get_all_start_methods()
 LIMIT = 120
@@ -109,6 +111,7 @@ def test_a_forked_child_computes_with_as_many_threads() -> None:
 
 
 @pytest.mark.skipif("fork" not in METHODS, reason="this system cannot fork")
+@NEEDS_GIL
 def test_a_child_forked_behind_the_back_of_python_computes_with_one_thread() -> None:
     """As servers written in C do: nothing could end the threads before, and libgomp would wait for them forever."""
     code = FORK.replace("child = {fork}", FORKED_BY_C)

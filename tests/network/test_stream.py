@@ -155,6 +155,7 @@ def test_leaving_a_loop_early_ends_the_threads(pictures: list[Path]) -> None:
     assert no_threads_are_left()
 
 
+@pytest.mark.thread_unsafe
 def test_ctrl_c_while_waiting() -> None:
     def slow(item: int, opened: None) -> np.ndarray:
         time.sleep(0.05)

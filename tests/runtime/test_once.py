@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fresh_python import output_of
+from fresh_python import NEEDS_GIL, output_of
 
 from cnnfast.runtime.once import made_once
 
@@ -68,6 +68,6 @@ BY_C = "ctypes.PyDLL(None).fork(); child or ctypes.pythonapi.PyOS_AfterFork_Chil
 
 
 @pytest.mark.skipif("not hasattr(__import__('os'), 'fork')", reason="this system cannot fork")
-@pytest.mark.parametrize("fork", ["os.fork()", BY_C], ids=["by Python", "by C code"])
+@pytest.mark.parametrize("fork", ["os.fork()", pytest.param(BY_C, marks=NEEDS_GIL)], ids=["by Python", "by C code"])
 def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(fork: str) -> None:
     assert output_of("import ctypes\n" + FORK_WHILE_PLANNING.format(fork=fork)) == "42 42"

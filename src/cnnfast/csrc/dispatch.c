@@ -53,7 +53,6 @@ static const level known[] = {
 /* What the CPU says of itself, asked once, because a virtual machine answers slowly. The compiler's own functions for this are
    in a library that not every compiler brings. Registers count only if the system saves them, which XCR0 says. */
 typedef struct cpu {
-    int asked;
     unsigned basic, more_b, more_c, more_d, later; /* leaf 1: ecx; leaf 7: ebx, ecx, edx; leaf 7, 1: eax */
     unsigned saved;
 } cpu;
@@ -64,14 +63,17 @@ static const unsigned AVX512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, 
 
 static const cpu *this_cpu(void) {
     static cpu known;
-    if (!known.asked) {
+    static int asked;
+    /* threads that ask at the same time write the same */
+    if (!__atomic_load_n(&asked, __ATOMIC_ACQUIRE)) {
         unsigned a, b, c, d;
-        cpu k = {1};
+        cpu k = {0};
         if (__get_cpuid(1, &a, &b, &c, &d)) k.basic = c;
         if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) k.more_b = b, k.more_c = c, k.more_d = d;
         if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) k.later = a;
         if (k.basic & HAS_XCR0) __asm__ volatile("xgetbv" : "=a"(k.saved), "=d"(d) : "c"(0));
         known = k;
+        __atomic_store_n(&asked, 1, __ATOMIC_RELEASE);
     }
     return &known;
 }

@@ -1,5 +1,5 @@
 # The memory that calls work in. What a call returns is kept for the next one, of any program: asking the system each
-# time would take longer than a small network. All of this happens under the GIL, which is its lock.
+# time would take longer than a small network.
 
 cdef extern from *:
     """
@@ -35,20 +35,30 @@ cdef size_t _idle_bytes = 0
 
 
 cdef Block borrow(size_t size) except *:
-    # the smallest idle block that is large enough, of equal ones the last used, or new memory
-    global _idle_count, _idle_bytes
+    # an idle block or new memory
+    cdef Block block
+    lock_state()
+    block = _taken(size)
+    unlock_state()
+    if block.data != NULL:
+        return block
+    block.data, block.size = alloc_aligned(PAGE, size), size
+    if block.data == NULL:
+        raise MemoryError(f"no memory for arenas of {size} bytes")
+    return block
+
+
+cdef Block _taken(size_t size) noexcept:
+    # the smallest idle block that is large enough, of equal ones the last used; without data if there is none
     cdef Block block
     cdef int i, best = -1
+    block.data, block.size = NULL, 0
     for i in range(_idle_count):
         if _idle[i].size >= size and (best < 0 or _idle[i].size <= _idle[best].size):
             best = i
     if best >= 0:
         block = _idle[best]
         _forget(best)
-        return block
-    block.data, block.size = alloc_aligned(PAGE, size), size
-    if block.data == NULL:
-        raise MemoryError(f"no memory for arenas of {size} bytes")
     return block
 
 
@@ -57,12 +67,14 @@ cdef void give_back(Block block) noexcept:
     if block.size > MAX_IDLE_BYTES:
         free_aligned(block.data)
         return
+    lock_state()
     while _idle_count == MAX_IDLE or _idle_bytes + block.size > MAX_IDLE_BYTES:
         free_aligned(_idle[0].data)
         _forget(0)
     _idle[_idle_count] = block
     _idle_count += 1
     _idle_bytes += block.size
+    unlock_state()
 
 
 cdef void _forget(int index) noexcept:
@@ -76,4 +88,9 @@ cdef void _forget(int index) noexcept:
 
 def idle_memory():
     """Return how many blocks of memory wait for the next call, and their bytes together."""
-    return _idle_count, _idle_bytes
+    cdef int count
+    cdef size_t size
+    lock_state()
+    count, size = _idle_count, _idle_bytes
+    unlock_state()
+    return count, size

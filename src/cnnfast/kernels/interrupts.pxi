@@ -27,7 +27,7 @@ cdef extern from *:
     } call_state;
 
     static __thread call_state *current_call;        /* whose images this thread computes */
-    static call_state *all_calls;                    /* under the GIL */
+    static call_state *all_calls;                    /* part of the shared state */
 
     static long long milliseconds(void) {
     #if defined(_WIN32)
@@ -79,7 +79,7 @@ cdef extern from *:
         return look_at_signals(call);
     }
 
-    static void begin_call(call_state *call) {       /* with the GIL */
+    static void begin_call(call_state *call) {       /* of a thread of Python, as the two below */
         memset(call, 0, sizeof *call);
         call->looks = &current_call;
         call->mode = floating_now();
@@ -87,15 +87,19 @@ cdef extern from *:
         call->next_look = milliseconds() + LOOK_EVERY;
         call->before = current_call;
         current_call = call;
+        lock_state();
         call->next = all_calls;
         all_calls = call;
+        unlock_state();
     }
 
-    static int end_call(call_state *call) {          /* with the GIL; -1 with an exception if it was stopped */
+    static int end_call(call_state *call) {          /* -1 with an exception if it was stopped */
         current_call = call->before;
+        lock_state();
         call_state **link = &all_calls;
         while (*link != call) link = &(*link)->next;
         *link = call->next;
+        unlock_state();
         if (call->type) PyErr_Restore(call->type, call->value, call->traceback);
         else if (call->stop) PyErr_SetNone(PyExc_KeyboardInterrupt);
         return call->stop ? -1 : 0;
@@ -103,10 +107,12 @@ cdef extern from *:
 
     static void help_call(call_state *call) { current_call = call; }
 
-    static int stop_calls(unsigned long thread) {    /* with the GIL */
+    static int stop_calls(unsigned long thread) {
         int found = 0;
+        lock_state();
         for (call_state *call = all_calls; call; call = call->next)
             if (call->thread == thread) __atomic_store_n(&call->stop, 1, __ATOMIC_RELAXED), found++;
+        unlock_state();
         return found;
     }
     """

@@ -59,8 +59,8 @@ cdef class Program:
     cdef Py_ssize_t _group
     cdef object _make_steps
     cdef object _make_small_batch
-    cdef bint _has_steps                   # these two are set once, and what they are about never changes afterwards
-    cdef bint _knows_small_batch
+    cdef int _has_steps                    # flags, raised once: what they are about never changes afterwards
+    cdef int _knows_small_batch
     cdef Program _small_batch
     cdef Partitioner _partitioner
     cdef Sharing _sharing
@@ -74,7 +74,8 @@ cdef class Program:
         self._lanes = lanes
         self._group = group
         self._make_small_batch = small_batch if group > 1 else None
-        self._knows_small_batch = self._make_small_batch is None
+        if self._make_small_batch is None:
+            raise_flag(&self._knows_small_batch)
         self._partitioner.group, self._partitioner.estimate = group, UNKNOWN / group
         self._sharing.work = work
         self._isa = _csrc.cnnfast_active()
@@ -89,8 +90,8 @@ cdef class Program:
             self._take(list(steps))
 
     cdef int _prepare(self) except -1:
-        # called with the GIL before steps run; where threads meet here, one makes them and the others wait
-        if not self._has_steps:
+        # before steps run, outside of nogil; where threads meet here, one makes them and the others wait
+        if not is_raised(&self._has_steps):
             with planning:
                 self._make()
         if self._lanes > 1 and self._isa != _csrc.cnnfast_active():
@@ -108,7 +109,9 @@ cdef class Program:
             self._make_steps = None
         del steps
         self._trim()
+        lock_state()
         self._partitioner.packing = openmp.omp_get_wtime() - start
+        unlock_state()
         return 0
 
     cdef _trim(self):
@@ -134,7 +137,7 @@ cdef class Program:
             free(made)
             raise
         self._steps, self._count = made, len(steps)
-        self._has_steps = True
+        raise_flag(&self._has_steps)
 
     def __dealloc__(self):
         free(self._steps)
@@ -224,14 +227,16 @@ cdef class Program:
             return self._run_alone(batch, threads)
         if batch.N < self._group or alike:
             self._plan_small_batch()
-        if self._knows_small_batch and self._small_batch is None:
+        if is_raised(&self._knows_small_batch) and self._small_batch is None:
             return self._run_partition(batch, blocks_of(batch.N, self._group), threads)
         # times and costs leave no flag of an exception to the caller
         before = floating_begin()
+        lock_state()
         partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
+        unlock_state()
         start = openmp.omp_get_wtime() if partition.timed else 0
         floating_end(before)
-        if partition.alone and not self._knows_small_batch:
+        if partition.alone and not is_raised(&self._knows_small_batch):
             # the estimate was not of this network yet
             self._plan_small_batch()
             return self._run_batch(batch, threads, alike)
@@ -246,29 +251,38 @@ cdef class Program:
 
     cdef int _plan_small_batch(self) except -1:
         # packs no weights yet
-        if self._knows_small_batch:
+        cdef double estimate
+        if is_raised(&self._knows_small_batch):
             return 0
         with planning:
             if self._knows_small_batch:
                 return 0
             made = self._make_small_batch()
+            # unless a signal handler has computed with this program in the meantime
             if made is not None and not self._knows_small_batch:
-                self._small_batch, self._partitioner.estimate = made
-                self._partitioner.sharing = &self._small_batch._sharing
-            self._knows_small_batch, self._make_small_batch = True, None
+                self._small_batch, estimate = made
+                lock_state()
+                self._partitioner.estimate, self._partitioner.sharing = estimate, &self._small_batch._sharing
+                unlock_state()
+            self._make_small_batch = None
+            raise_flag(&self._knows_small_batch)
         return 0
 
     cdef int _ready(self) noexcept:
         # which programs have packed their weights
-        cdef int groups = GROUPS if self._has_steps else 0
-        return groups | ALONE if self._small_batch is not None and self._small_batch._has_steps else groups
+        cdef int groups = GROUPS if is_raised(&self._has_steps) else 0
+        if not is_raised(&self._knows_small_batch) or self._small_batch is None:
+            return groups
+        return groups | ALONE if is_raised(&self._small_batch._has_steps) else groups
 
     cdef int _run_timed(self, const ImageBatch* batch, Partition partition, int threads, double start) except -1:
         cdef floating_mode before
         self._run_partition(batch, partition.groups, threads)
         if partition.timed:
             before = floating_begin()
+            lock_state()
             note_time(&self._partitioner, partition, threads, openmp.omp_get_wtime() - start)
+            unlock_state()
             floating_end(before)
         return 0
 
@@ -312,8 +326,7 @@ cdef class Program:
     cdef int _run_alone(self, const ImageBatch* batch, int threads) except -1:
         # images one at a time; threads that the last ones would leave idle share their work
         cdef Py_ssize_t N = batch.N, last = N % threads
-        cdef int most = most_threads_of_an_image(self._sharing.work, last, threads)
-        cdef int shares = threads_of_an_image(&self._sharing, last, threads)
+        cdef int most = most_threads_of_an_image(self._sharing.work, last, threads), shares
         cdef bint timed = most > 1 and last == N
         cdef floating_mode before
         cdef double start
@@ -322,11 +335,12 @@ cdef class Program:
         cdef claim* claims
         cdef call_state call
         self._prepare()
-        if timed:
-            before = floating_begin()
-            shares = threads_to_time(&self._sharing, most)
-            start = openmp.omp_get_wtime()
-            floating_end(before)
+        before = floating_begin()
+        lock_state()
+        shares = threads_to_time(&self._sharing, most) if timed else threads_of_an_image(&self._sharing, last, threads)
+        unlock_state()
+        start = openmp.omp_get_wtime() if timed else 0
+        floating_end(before)
         if shares == 1:
             last, threads = 0, <int>min(<Py_ssize_t>threads, N)
         block = borrow(threads * (self._stride * sizeof(float) + sizeof(task_line))
@@ -345,7 +359,9 @@ cdef class Program:
         end_call(&call)
         if timed:
             before = floating_begin()
+            lock_state()
             note_sharing(&self._sharing, most, shares, openmp.omp_get_wtime() - start)
+            unlock_state()
             floating_end(before)
         return 0
 
