@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
 from formats.onnx_small import classifier, model, node, whole
+from fresh_python import output_of
 from fuzz.limits import limited
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -361,3 +362,19 @@ def test_a_resize_of_the_channels_alone_changes_nothing(policy: str) -> None:
 def test_sizes_of_a_resize_fit_its_axes(axes: list[int], sizes: list[int]) -> None:
     with pytest.raises(ModelFileError, match="the axes"):
         whole(resized(axes, sizes))
+
+
+@pytest.mark.parametrize("implementation", ["upb", "python"])
+def test_a_name_that_is_not_text_is_an_error_with_either_protobuf(implementation: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(classifier().SerializeToString().replace(b"Conv", b"C\xffnv"))
+    code = f"""
+from cnnfast.errors import ModelFileError
+from cnnfast import Network
+try:
+    Network.load({str(path)!r})
+except ModelFileError as error:
+    print(error)
+"""
+    said = output_of(code, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=implementation)
+    assert said == f"{path}: a name is b'C\\xffnv', which is not UTF-8 text"

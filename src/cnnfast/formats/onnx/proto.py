@@ -72,6 +72,9 @@ def parse_model(data: bytes) -> onnx.ModelProto:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
         raise ModelFileError(f"this is not an ONNX file, or a damaged one: {error}") from error
+    except UnicodeDecodeError as error:
+        # of the protobuf that is written in Python; the other one hands the bytes over
+        raise ModelFileError(f"a name is {error.object!r:.80}, which is not UTF-8 text") from error
     if not model.HasField("graph"):
         raise ModelFileError("this ONNX file holds no graph")
     _check_names(model.graph)
