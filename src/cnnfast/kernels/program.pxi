@@ -289,13 +289,14 @@ cdef class Program:
     cdef int _run_partition(self, const ImageBatch* batch, Py_ssize_t groups, int threads) except -1:
         # that many groups, and the images behind them alone, in borrowed arenas, one for each thread
         cdef Py_ssize_t together = min(batch.N, groups * self._group)
-        cdef Program small = self._small_batch
+        cdef Program small = None
         cdef ImageBatch rest
         cdef Block block
         cdef Tasks tasks
         cdef call_state call
         tasks.groups, tasks.count, tasks.stride = groups, groups + batch.N - together, self._stride
         if together < batch.N:
+            small = self._small_batch
             small._relocated(batch, &rest)
             skip_images(&rest, together)
             if groups == 0:
