@@ -50,7 +50,7 @@ def plans(graph: Graph, monkeypatch: pytest.MonkeyPatch, ring_bytes: int, positi
     monkeypatch.setattr(row_streaming, "WIDE_BYTES", LAYER_BY_LAYER)
     plain = make_plan(graph)
     monkeypatch.setattr(row_streaming, "WIDE_BYTES", 0)
-    monkeypatch.setattr(row_streaming, "RING_BYTES", ring_bytes)
+    monkeypatch.setattr(row_streaming, "RING_BYTES", (ring_bytes, ring_bytes))
     monkeypatch.setattr(row_streaming, "POSITIONS", positions)
     return plain, make_plan(graph)
 

@@ -21,6 +21,12 @@ static inline vec vmax_nan(vec a, vec b) {
 static inline vec vselect(ivec mask, vec a, vec b) {
     return (vec)_mm512_mask_mov_ps((__m512)b, _mm512_movepi32_mask((__m512i)mask), (__m512)a);
 }
+/* one load, whatever reads the value: GCC would make it an operand of each instruction */
+static inline vec vload_once(const vec *p) {
+    vec v = *p;
+    __asm__("" : "+v"(v));
+    return v;
+}
 static inline vec vsqrt(vec a) { return (vec)_mm512_sqrt_ps((__m512)a); }
 /* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) {

@@ -16,6 +16,7 @@ static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)
 static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }
 static inline vec vmin_raw(vec a, vec b) { return vselect(a < b, a, b); }
 static inline vec vmax_nan(vec a, vec b) { return vselect(a != a, a, vmax_raw(a, b)); }
+static inline vec vload_once(const vec *p) { return *p; }
 static inline vec vsqrt(vec a) { return (vec)vsqrtq_f32((float32x4_t)a); }
 /* as many bytes as there are lanes, as floats */
 static inline vec vbytes(const unsigned char *p) { return (vec){p[0], p[1], p[2], p[3]}; }

@@ -57,6 +57,7 @@ typedef struct conv_args {
     long y_channel;
     int pool;            /* whether each four positions are a 2x2 window of which the largest is kept */
     int resume;          /* whether the sums continue from what y holds instead of the bias */
+    long tap_sets;       /* depthwise only: how many times K tap offsets there are, each for an equal part of the positions */
     epilogue end;
 } conv_args;
 

@@ -50,7 +50,7 @@ cdef void conv2d_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nog
     args.tap_offsets, args.K, args.pool, args.resume, args.y_channel = s.t[0], K, <int>pool, <int>resume, y_channel
     if OC == 1:
         args.x, args.w, args.bias, args.y, args.channels = operand(s, 0, ctx), weight, bias, result(s, ctx), 1
-        args.x_offsets, args.y_offsets, args.positions = s.t[1], s.t[2], positions
+        args.x_offsets, args.y_offsets, args.positions, args.tap_sets = s.t[1], s.t[2], positions, g.tap_sets
         args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, s.t[3])
         while groups > 0 and not must_stop():
             isa.conv_f32_depthwise(&args, min(groups, <Py_ssize_t>CHANNELS_PER_CHECK), x_group)

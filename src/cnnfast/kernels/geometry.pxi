@@ -86,7 +86,8 @@ cdef struct Resize:
 # ---- layouts chwn<L> and nchw<L>c: strides count vectors; act, f0, f1 are an activation
 
 cdef struct Direct:
-    Py_ssize_t groups, K, OC, x_group, y_c, positions, pool, act, r_c, block, resume
+    # `tap_sets`: how many times there are K taps, each for an equal part of the positions; 1 unless OC is 1
+    Py_ssize_t groups, K, OC, x_group, y_c, positions, pool, act, r_c, block, resume, tap_sets
     float f0, f1
 
 cdef struct Winograd:

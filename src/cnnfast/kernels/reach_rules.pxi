@@ -154,7 +154,10 @@ def _conv2d(r):
     g = r.g
     low, high = (sum(bounds) for bounds in zip(r.table(0), r.table(1)))
     channels = _count(g.groups, g.OC)
-    return {**_tabled_result(r, channels, g.y_c, 2, 3, g.r_c), **_positions(r, 4, g.block), "t0": g.K,
+    sets = g.tap_sets
+    if sets < 1 or sets > 1 and (g.OC != 1 or g.pool) or g.positions % (4 * sets):
+        raise ValueError(f"{sets} sets of taps do not fit {g.positions} positions of {g.OC} channels")
+    return {**_tabled_result(r, channels, g.y_c, 2, 3, g.r_c), **_positions(r, 4, g.block), "t0": _count(g.K, sets),
             "x0": r.span((g.groups, g.x_group), at=(low, high)), "p0": _count(channels, g.K), "p1": channels}
 
 

@@ -23,8 +23,8 @@ from cnnfast.runtime.dispatch import kernels
 WIDE_BYTES = 1 << 19
 """A wide value of at least this size is computed by row streaming."""
 
-RING_BYTES = 1 << 19
-"""What the rows in the cache may take: half of the second-level cache of the machines at hand."""
+RING_BYTES = (1 << 19, 1 << 20)
+"""What the rows in the cache may take: as much as the second-level cache of a core, within these bounds."""
 
 POSITIONS = 32
 """How many pixels a strip has at least, so that the tables are worth reading."""
@@ -134,5 +134,7 @@ def strips_of(channels: int, width: int, output: Shape, op: Conv2d, kernel: int,
     rows = min(oh, -(-POSITIONS // ow))
     ring = (rows - 1) * op.stride[0] + kernel
     vectors = (ring + 1) * width + rows * ow
-    max_channels = max(kernels.tile_channels()[0], RING_BYTES // (vectors * lanes * 4))
+    least, most = RING_BYTES
+    size = min(max(kernels.near_cache(), least), most)
+    max_channels = max(kernels.tile_channels()[0], size // (vectors * lanes * 4))
     return Strips(rows, ring, blocks(channels, max_channels))

@@ -9,7 +9,7 @@ from cnnfast.plan.chwn.algorithms import emit_direct
 from cnnfast.plan.chwn.values import ChwnLowering
 from cnnfast.plan.fused_layers import PLAIN, reason
 from cnnfast.plan.lowering import NodeIO
-from cnnfast.plan.offsets import conv_halo, filled, table
+from cnnfast.plan.offsets import TILE, conv_halo, filled, table
 from cnnfast.plan.pack import pack_blocks
 from cnnfast.plan.row_streaming import StreamedChain, StreamedConv, strips_of
 from cnnfast.runtime.dispatch import kernels
@@ -57,8 +57,7 @@ class _ChainLowering:
                     if needed > known:
                         self._expand(weights, range(known, needed))
                     known = max(known, needed)
-                for row in rows:
-                    self._depthwise(weights, block, row, row - first)
+                self._depthwise(weights, block, rows)
                 self._project(weights, block, rows)
 
     def _last_row(self, row: int) -> int:
@@ -94,15 +93,17 @@ class _ChainLowering:
             reason("row by row, before the depthwise convolution", layer.epilogue),
         )
 
-    def _depthwise(self, weights: _Weights, block: slice, row: int, target: int) -> None:
+    def _depthwise(self, weights: _Weights, block: slice, rows: range) -> None:
         layer, lowering = self.chain.depthwise, self.lowering
         op, kh, kw = layer.op, *self.weight[2:]
         x, y = lowering.strides(self.wide), lowering.strides(self.narrow)
-        top = row * op.stride[0] - op.padding[0]
-        lines = np.array([self._slot(top + p) for p in range(kh)])
+        tops = [row * op.stride[0] - op.padding[0] for row in rows]
+        # each row has its taps, because the ring starts over somewhere
+        lines = np.array([[self._slot(top + p) for p in range(kh)] for top in tops])
         start = 0 if self.chain.expand else block.start * x[0]
-        taps = start + lines[:, None] * x[1] + np.arange(kw)
-        columns = np.arange(self.output[2])
+        taps = start + lines[:, :, None] * x[1] + np.arange(kw)
+        columns = _in_fours(self.output[2])
+        targets = np.arange(len(rows))
         emit_direct(
             lowering,
             NodeIO(layer.node.name, (), self.narrow),
@@ -110,13 +111,14 @@ class _ChainLowering:
             weights.ints(kh * kw, groups=block.stop - block.start, OC=1, x_group=x[0], y_c=y[0]),
             weights.depthwise,
             (
-                table(taps),
-                table(filled(columns * op.stride[1] - op.padding[1])),
-                table(filled(target * y[1] + columns)),
+                table(taps.reshape(-1)),
+                table(np.tile(columns * op.stride[1] - op.padding[1], len(rows))),
+                table((targets[:, None] * y[1] + columns).reshape(-1)),
                 None,
             ),
             layer.epilogue,
             reason("row by row", layer.epilogue),
+            tap_sets=len(rows),
         )
 
     def _project(self, weights: _Weights, block: slice, rows: range) -> None:
@@ -175,6 +177,12 @@ def _arrays(lowering: ChwnLowering, layer: StreamedConv) -> tuple[Array, Array]:
     weight = lowering.float32(inputs[1])
     own = base.base_inputs if isinstance(base, Fused) else len(inputs)
     return weight.reshape(len(weight), -1), lowering.bias(NodeIO("", inputs, ""), own, len(weight))
+
+
+def _in_fours(count: int) -> Array:
+    """Return the numbers below ``count`` in fours of neighbors: the last four may overlap those before."""
+    starts = np.minimum(np.arange(0, count, TILE), max(count - TILE, 0))
+    return np.minimum(starts[:, None] + np.arange(TILE), count - 1).reshape(-1)
 
 
 def _grid(rows: Array, row: int, columns: Array) -> Array:

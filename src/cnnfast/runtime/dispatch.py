@@ -15,7 +15,7 @@ Program = kernels.Program
 
 __all__ = ["UNFUSED", "Entry", "Program", "fuses", "kernels"]
 
-INTERFACE = 23
+INTERFACE = 24
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
 
 UNFUSED = ("sse2", "portable")

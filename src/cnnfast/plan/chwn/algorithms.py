@@ -56,10 +56,15 @@ def emit_direct(
     epilogue: Epilogue,
     why: str,
     resume: bool = False,
+    tap_sets: int = 1,
 ) -> None:
-    """Emit a direct convolution at the positions of its tables; with ``resume`` its sums continue from the result."""
+    """Emit a direct convolution at the positions of its tables; with ``resume`` its sums continue from the result.
+
+    A depthwise one may have several sets of taps, each for an equal part of the positions.
+    """
     act, floats = activation_options(epilogue.activation)
     ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume))
+    ints |= dict(tap_sets=tap_sets)
     lowering.emit(
         site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
     )
