@@ -176,6 +176,7 @@ CONV2D = (
     _conv("pixel", "one pixel, one channel, one filter", (1, 1, 1), 1, 1),
     _conv("pixel-padded", "3x3 on a single pixel: most of the window is padding", (3, 1, 1), 17, 3, padding=1),
     _conv("whole-image", "kernel as large as the image: a linear layer", (6, 5, 7), 10, (5, 7)),
+    _conv("whole-image-wide", "the same, with enough inputs and channels for turned tiles", (12, 5, 6), 70, (5, 6)),
     _conv("larger-than-image", "kernel larger than the image, saved by padding", (2, 3, 3), 3, 5, padding=2),
     _conv("large-kernel", "larger than any specialized kernel", (3, 13, 12), 5, 9, padding=4),
     _conv("row", "1x5: not square", (4, 6, 11), 6, (1, 5), padding=(0, 2)),
@@ -210,6 +211,7 @@ LINEAR = (
     _linear("one-feature", "an outer product", 1, 6),
     _linear("one-output", "a dot product", 33, 1),
     _linear("odd", "no multiple of anything", 37, 13),
+    _linear("turned", "channels that fill turned tiles, inputs in parts of which the last is short", 259, 64),
 )
 
 CEIL = {"ceil_mode": True}

@@ -11,6 +11,7 @@ typedef struct cnnfast_kernels {
     int lanes;    /* floats in a vector register, images in a group */
     int tile_oc;  /* output channels of a tile of convolution */
     int dense_oc; /* output channels of a tile of a dense layer */
+    int turned_oc; /* of one with channels in the lanes, for images in the lanes; 0 if there is none */
     int large_oc; /* output channels of a tile of a 5x5 convolution by Winograd */
     int single_oc; /* output channels of a tile of a convolution by Winograd with a single tile */
     int tile_vectors; /* with channels in the lanes, vectors of output channels of a tile of several positions */

@@ -5,6 +5,7 @@
 #define HAVE_FMA 1
 #define TILE_OC 6   /* 6 x 4 accumulators, 4 inputs, 1 weight */
 #define DENSE_OC 16
+#define TURNED_OC 32
 #define TILE_PIXELS 8   /* 8 x 3 accumulators, 3 weights, 1 input, with channels in the lanes */
 #define TILE_VECTORS 3
 typedef float vec __attribute__((vector_size(64)));

@@ -5,6 +5,7 @@
 #define HAVE_FMA 1
 #define TILE_OC 4
 #define DENSE_OC 16
+#define TURNED_OC 0
 #define TILE_PIXELS 8
 #define TILE_VECTORS 3
 typedef float vec __attribute__((vector_size(16)));

@@ -5,6 +5,7 @@
 #define HAVE_FMA 0
 #define TILE_OC 3
 #define DENSE_OC 12
+#define TURNED_OC 0
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
 typedef float vec __attribute__((vector_size(16)));

@@ -68,7 +68,7 @@ typedef struct dense_args {
     long K;
     const float *w;      /* (K, channels) */
     const float *bias;   /* (channels,) */
-    long channels;       /* 1 .. DENSE_OC */
+    long channels;       /* 1 .. DENSE_OC; TURNED_OC where the tile is turned */
     long ahead;
     float *y;
     long y_channel;

@@ -83,25 +83,38 @@ cdef void conv2d_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nog
 
 
 cdef void dense_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogil:
+    # first the channels that fill turned tiles, then the others
     cdef const Dense* g = <const Dense*>s.geometry
-    cdef Py_ssize_t K = g.K, O = g.O, y_channel = g.y_c, r_channel = g.r_c
-    cdef const _csrc.cnnfast_kernels* isa = ctx.isa
-    cdef Py_ssize_t block, first, blocks = blocks_of(O, isa.dense_oc), L = isa.lanes
+    cdef Py_ssize_t turned = g.turned, rest = g.O - turned, tile = ctx.isa.turned_oc, first = 0
+    cdef Py_ssize_t block, blocks = blocks_of(rest, ctx.isa.dense_oc)
     cdef _csrc.dense_args args
-    args.x = operand(s, 0, ctx)
-    args.tap_offsets, args.K, args.y_channel, args.ahead = s.t[0], K, y_channel, ahead_of(K * O)
-    args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, r_channel, NULL)
+    args.tap_offsets, args.K, args.y_channel, args.ahead = s.t[0], g.K, g.y_c, ahead_of(g.K * g.O)
+    args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, g.r_c, NULL)
+    while first < turned:
+        if must_stop():
+            return
+        dense_block(s, ctx, g, &args, first, tile)
+        ctx.isa.dense_f32_turned(&args)
+        first += tile
     for block in range(blocks):
         if must_stop():
             return
-        first = block_start(block, blocks, O)
-        args.channels = block_start(block + 1, blocks, O) - first
-        args.w = s.p[0] + first * K
-        args.bias = s.p[1] + first
-        args.y = result(s, ctx) + first * y_channel * L
-        if args.end.r != NULL:
-            args.end.r = operand(s, 1, ctx) + first * r_channel * L
-        isa.dense_f32_direct(&args)
+        first = turned + block_start(block, blocks, rest)
+        dense_block(s, ctx, g, &args, first, turned + block_start(block + 1, blocks, rest) - first)
+        ctx.isa.dense_f32_direct(&args)
+
+
+cdef inline void dense_block(const Step* s, const Context* ctx, const Dense* g, _csrc.dense_args* args,
+                             Py_ssize_t first, Py_ssize_t channels) noexcept nogil:
+    # where a block of channels finds what it needs
+    cdef Py_ssize_t L = ctx.isa.lanes
+    args.channels = channels
+    args.x = operand(s, 0, ctx)
+    args.w = s.p[0] + first * g.K
+    args.bias = s.p[1] + first
+    args.y = result(s, ctx) + first * g.y_c * L
+    if args.end.r != NULL:
+        args.end.r = operand(s, 1, ctx) + first * g.r_c * L
 
 
 cdef inline void pool(const Step* s, const Context* ctx, _csrc.pool_t kernel) noexcept nogil:

@@ -96,7 +96,8 @@ cdef struct Winograd:
     float f0, f1
 
 cdef struct Dense:
-    Py_ssize_t K, O, y_c, act, r_c
+    # `turned`: how many of the O channels, from the first on, are computed by turned tiles
+    Py_ssize_t K, O, y_c, act, r_c, turned
     float f0, f1
 
 cdef struct Pool:

@@ -136,6 +136,11 @@ def tile_channels():
     return isa.tile_oc, isa.dense_oc, isa.large_oc, isa.single_oc
 
 
+def turned_channels():
+    """Return the output channels of a turned tile of a dense layer, or 0 if the active instruction set has none."""
+    return _csrc.cnnfast_active().turned_oc
+
+
 def tile_vectors():
     """Return the most vectors of output channels of a register tile, with channels in the lanes.
 

@@ -165,6 +165,9 @@ def _dense(r):
     g = r.g
     taps = r.tables[0] if r.tables else None
     inputs = r.span(at=taps[:2]) if taps is not None else r.span((g.K, 1))
+    tile = _csrc.cnnfast_active().turned_oc
+    if not 0 <= g.turned <= g.O or g.turned and (tile == 0 or g.turned % tile):
+        raise ValueError(f"{g.turned} of {g.O} channels do not fill turned tiles of {tile}")
     return {"x0": inputs, "x1": r.span((g.O, g.r_c)), "y": r.span((g.O, g.y_c)),
             "t0": g.K if taps is not None else 0, "p0": _count(g.O, g.K), "p1": g.O}
 

@@ -14,7 +14,7 @@ from cnnfast.plan.chwn.values import ChwnLowering, activation_options
 from cnnfast.plan.fused_layers import FusedLayer, residual_stride, residual_strides
 from cnnfast.plan.lowering import NodeIO, Triple
 from cnnfast.plan.offsets import TILE, Tiles, pixel_offsets, position_block, quads, tap_offsets, winograd_tiles
-from cnnfast.plan.pack import pack_blocks
+from cnnfast.plan.pack import aligned, pack_blocks
 from cnnfast.plan.step import Packed
 from cnnfast.plan.winograd import OUTPUTS
 from cnnfast.runtime.dispatch import kernels
@@ -118,6 +118,10 @@ def result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: 
     return pixel_table(lowering, Conv2d(), oh, ow, y)
 
 
+WORTH_TURNING = 256
+"""Inputs of a dense layer from which on turned tiles pay: turning the sums back takes as long as ten inputs."""
+
+
 def _conv_as_dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     oc, c, kh, kw = layer.weight
     x = lowering.strides(site.inputs[0])
@@ -132,17 +136,29 @@ def _linear(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
 
 def _dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO, weight: Shape, taps: Array | None) -> None:
     outputs, features = weight
-    channel = lowering.channel_stride(site.result)
+    tile = kernels.turned_channels()
+    turned = outputs // tile * tile if tile and features >= WORTH_TURNING else 0
+    ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=layer.act, turned=turned)
+    weights = lowering.arranged(
+        site.inputs[1], partial(_dense_blocks, turned=turned), outputs * features, "dense", turned
+    )
     lowering.emit(
         site,
         "dense:direct",
         layer.reads,
-        ints=dict(K=features, O=outputs, y_c=channel, act=layer.act, r_c=residual_stride(lowering, layer)),
+        ints=ints | dict(r_c=residual_stride(lowering, layer)),
         floats=layer.floats,
-        parameters=(blocks_of(lowering, site.inputs[1], 1, kernels.tile_channels()[1]), layer.bias),
+        parameters=(weights, layer.bias),
         tables=(taps,),
         reason=layer.why,
     )
+
+
+def _dense_blocks(weight: Array, turned: int) -> Array:
+    """Return weights (O, ...) in blocks of output channels: for turned tiles, and from ``turned`` on for the others."""
+    rows = weight.reshape(len(weight), -1)
+    parts = [(rows[:turned], kernels.turned_channels()), (rows[turned:], kernels.tile_channels()[1])]
+    return aligned(np.concatenate([pack_blocks(part, 1, most) for part, most in parts if len(part)]))
 
 
 def _winograd(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
