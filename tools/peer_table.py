@@ -15,7 +15,7 @@ from peer_figures import MANY, OURS, RESULTS, Figures, load
 CAPTION = """\
 Images/s on one thread, float32, from uint8 pictures in memory to probabilities; medians of interleaved rounds. Each
 peer counts at its own best batch size (in brackets), cnnfast at the slower of its two. The last column:
-cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core; commit {commit},
+cnnfast on two threads, in units of one. {cpu}, {isa}, FMA peak {fma_peak_gflops:.0f} GFLOP/s a core; {commit},
 {day}; {peers}. How it is measured: [benchmarking](benchmarking.md)."""
 
 
@@ -31,7 +31,7 @@ def table(path: Path) -> str:
     batches = [f"cnnfast, batch {batch:,}" for batch in MANY]
     head = ["network", *batches, *first.peers, "cnnfast ÷ best peer", "2 threads"]
     rows = [head, *(cells(run, first.peers, two.get(id)) for id, run in one.items())]
-    return f"{marked.as_table(rows, left=(0,))}\n\n{caption(first)}"
+    return f"{marked.as_table(rows, left=(0,))}\n\n{caption(list(one.values()))}"
 
 
 def cells(run: Figures, peers: list[str], two: Figures | None) -> list[str]:
@@ -55,11 +55,14 @@ def number(rate: float | None) -> str:
     return "" if rate is None else f"{float(f'{rate:.3g}'):,.0f}"
 
 
-def caption(run: Figures) -> str:
+def caption(runs: list[Figures]) -> str:
     """Return what was measured, where, and with what."""
+    run = runs[0]
     packages = {name: version for engine in run.peers for name, version in run.run["versions"][engine].items()}
     peers = ", ".join(f"{name} {version}" for name, version in packages.items())
-    return CAPTION.format(**run.run, day=run.run["time"][:10], peers=peers)
+    commits = list(dict.fromkeys(other.run["commit"] for other in runs))
+    commit = f"commit {commits[0]}" if len(commits) == 1 else f"commits {', '.join(commits)}"
+    return CAPTION.format(**run.run | dict(commit=commit), day=run.run["time"][:10], peers=peers)
 
 
 if __name__ == "__main__":
