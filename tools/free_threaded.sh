@@ -2,10 +2,10 @@
 # Builds the module for a Python without a GIL, next to the usual build, compares the bits of every case with those of the usual
 # build, and runs the tests of what users call: once, and once more each of them in four threads at the same time.
 #
-#   tools/free_threaded.sh [ARGUMENT OF PYTEST]...   tests/network, tests/runtime and what they rest on by default
+#   tools/free_threaded.sh [ARGUMENT OF PYTEST]...   those of networks and what they rest on, kernels and runtime by default
 #   tools/free_threaded.sh --find                    print the Python that would be taken; fail if there is none
 #
-# Needs gcc, such a Python ($FREE_THREADED_PYTHON, or one of uv, pyenv, the system or the PATH), whose packages are installed into
+# Needs gcc, such a Python ($FREE_THREADED_PYTHON, or one of the PATH, pyenv or uv), whose packages are installed into
 # build/free-threaded, and cnnfast built in place for the comparison ($PYTHON, or python).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,8 +46,7 @@ if (($#)); then
     threads_python -m pytest -q -p no:cacheprovider "$@"
     exit
 fi
-threads_python -m pytest -q -p no:cacheprovider tests/kernels tests/network tests/runtime tests/graph tests/ops tests/layers \
-    tests/quantization tests/calibration
-# those of the runtime are about the process
-threads_python -m pytest -q -p no:cacheprovider --parallel-threads 4 tests/network tests/graph tests/ops tests/layers \
-    tests/quantization tests/calibration
+readonly shared=(tests/network tests/graph tests/ops tests/layers tests/quantization tests/calibration)
+# those of kernels select an instruction set for the process, and those of the runtime are about the process
+threads_python -m pytest -q -p no:cacheprovider tests/kernels tests/runtime "${shared[@]}"
+threads_python -m pytest -q -p no:cacheprovider --parallel-threads 4 "${shared[@]}"

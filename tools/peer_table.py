@@ -62,7 +62,8 @@ def caption(runs: list[Figures]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in packages.items())
     commits = list(dict.fromkeys(other.run["commit"] for other in runs))
     commit = f"commit {commits[0]}" if len(commits) == 1 else f"commits {', '.join(commits)}"
-    return CAPTION.format(**run.run | dict(commit=commit), day=run.run["time"][:10], peers=peers)
+    days = ", ".join(dict.fromkeys(other.run["time"][:10] for other in runs))
+    return CAPTION.format(**run.run | dict(commit=commit), day=days, peers=peers)
 
 
 if __name__ == "__main__":

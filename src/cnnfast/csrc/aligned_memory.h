@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #endif
 
-enum { LARGE_PAGE = 2 << 20, CACHE_LINE = 64 };
+enum { LARGE_PAGE = 2 << 20, PAGE = 4096 };
 
 /* Returns NULL if there is no memory; given back by `free_aligned`, because on Windows `free` may not take it. */
 static inline void *alloc_aligned(size_t alignment, size_t bytes) {
@@ -32,7 +32,7 @@ static inline void free_aligned(void *memory) {
 }
 
 static inline void *alloc_streamed(size_t bytes) {
-    const size_t unit = bytes < LARGE_PAGE ? CACHE_LINE : LARGE_PAGE;
+    const size_t unit = bytes < LARGE_PAGE ? PAGE : LARGE_PAGE;
     const size_t whole = (bytes + unit - 1) / unit * unit;
     void *memory = alloc_aligned(unit, whole);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

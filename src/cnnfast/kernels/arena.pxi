@@ -14,13 +14,10 @@ cdef extern from *:
     void trim_heap() nogil
 
 cdef extern from "aligned_memory.h" nogil:
-    void* alloc_aligned(size_t alignment, size_t size)
     void* alloc_streamed(size_t size)
     void free_aligned(void* memory)
-    const size_t LARGE_PAGE
 
 cdef enum:
-    PAGE = 4096
     FLOATS_PER_PAGE = 1024
     WORTH_TRIMMING = 1 << 20               # bytes of weights: packing them has taken several times as much
     MAX_IDLE = 16                         # blocks
@@ -43,7 +40,7 @@ cdef Block borrow(size_t size) except *:
     unlock_state()
     if block.data != NULL:
         return block
-    block.data, block.size = alloc_streamed(size) if size >= LARGE_PAGE else alloc_aligned(PAGE, size), size
+    block.data, block.size = alloc_streamed(size), size
     if block.data == NULL:
         raise MemoryError(f"no memory for arenas of {size} bytes")
     return block

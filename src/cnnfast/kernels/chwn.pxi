@@ -88,6 +88,7 @@ cdef void dense_f32_chwn_direct(const Step* s, const Context* ctx) noexcept nogi
     cdef Py_ssize_t turned = g.turned, rest = g.O - turned, tile = ctx.isa.turned_oc, first = 0
     cdef Py_ssize_t block, blocks = blocks_of(rest, ctx.isa.dense_oc)
     cdef _csrc.dense_args args
+    args.x = operand(s, 0, ctx)
     args.tap_offsets, args.K, args.y_channel, args.ahead = s.t[0], g.K, g.y_c, ahead_of(g.K * g.O)
     args.end = epilogue_of(s, ctx, g.act, g.f0, g.f1, g.r_c, NULL)
     while first < turned:
@@ -109,7 +110,6 @@ cdef inline void dense_block(const Step* s, const Context* ctx, const Dense* g, 
     # where a block of channels finds what it needs
     cdef Py_ssize_t L = ctx.isa.lanes
     args.channels = channels
-    args.x = operand(s, 0, ctx)
     args.w = s.p[0] + first * g.K
     args.bias = s.p[1] + first
     args.y = result(s, ctx) + first * g.y_c * L

@@ -59,7 +59,7 @@ def place(
             shared.last = max(shared.last, last.get(step.result, index))
             buffers[step.result] = shared
     workspaces = [Buffer(step.workspace, index, index) for index, step in enumerate(steps)]
-    arena = _assign([*{id(b): b for b in buffers.values()}.values(), *workspaces])
+    arena = _assign([*dict.fromkeys(buffers.values()), *workspaces])
     places = {name: buffers[root(name, aliases)].offset for name in (*buffers, *aliases)}
     return places, [workspace.offset for workspace in workspaces], arena
 

@@ -22,6 +22,9 @@ from cnnfast.runtime.dispatch import kernels
 FILLED = 0.75
 """Where transformed inputs fill more of the second-level cache, output channels go through them column by column."""
 
+WORTH_TURNING = 256
+"""Inputs of a dense layer from which on turned tiles pay: turning the sums back takes as long as ten inputs."""
+
 
 def _direct(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     op, (oc, oh, ow), (_, c, kh, kw) = layer.op, layer.output, layer.weight
@@ -63,10 +66,11 @@ def emit_direct(
     A depthwise one may have several sets of taps, each for an equal part of the positions.
     """
     act, floats = activation_options(epilogue.activation)
-    ints = ints | dict(positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume))
-    ints |= dict(tap_sets=tap_sets)
+    own = dict(
+        positions=len(tables[1]), pool=int(epilogue.pool is not None), act=act, resume=int(resume), tap_sets=tap_sets
+    )
     lowering.emit(
-        site, "conv2d:direct", reads, ints=ints, floats=floats, parameters=parameters, tables=tables, reason=why
+        site, "conv2d:direct", reads, ints=ints | own, floats=floats, parameters=parameters, tables=tables, reason=why
     )
 
 
@@ -118,10 +122,6 @@ def result_positions(lowering: ChwnLowering, oh: int, ow: int, y: Triple, pool: 
     return pixel_table(lowering, Conv2d(), oh, ow, y)
 
 
-WORTH_TURNING = 256
-"""Inputs of a dense layer from which on turned tiles pay: turning the sums back takes as long as ten inputs."""
-
-
 def _conv_as_dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO) -> None:
     oc, c, kh, kw = layer.weight
     x = lowering.strides(site.inputs[0])
@@ -138,7 +138,7 @@ def _dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO, weight: Shap
     outputs, features = weight
     tile = kernels.turned_channels()
     turned = outputs // tile * tile if tile and features >= WORTH_TURNING else 0
-    ints = dict(K=features, O=outputs, y_c=lowering.channel_stride(site.result), act=layer.act, turned=turned)
+    y_c, r_c = lowering.channel_stride(site.result), residual_stride(lowering, layer)
     weights = lowering.arranged(
         site.inputs[1], partial(_dense_blocks, turned=turned), outputs * features, "dense", turned
     )
@@ -146,7 +146,7 @@ def _dense(lowering: ChwnLowering, layer: FusedLayer, site: NodeIO, weight: Shap
         site,
         "dense:direct",
         layer.reads,
-        ints=ints | dict(r_c=residual_stride(lowering, layer)),
+        ints=dict(K=features, O=outputs, y_c=y_c, act=layer.act, r_c=r_c, turned=turned),
         floats=layer.floats,
         parameters=(weights, layer.bias),
         tables=(taps,),
