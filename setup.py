@@ -18,7 +18,7 @@ from setuptools.command.build_ext import build_ext
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
 
-from build_compiler import check_compiler, find_openmp, name_of, unknown_to
+from build_compiler import always_needed, check_compiler, find_openmp, name_of, unknown_to
 from build_declarations import CSRC, declarations
 from build_readme import project_urls, with_absolute_links
 
@@ -67,11 +67,13 @@ class BuildWithInstructionSets(build_ext):
         from Cython.Build import cythonize
 
         text = declarations()
-        if not DECLARATIONS.exists() or DECLARATIONS.read_text() != text:
-            DECLARATIONS.write_text(text)
+        if not DECLARATIONS.exists() or DECLARATIONS.read_text(encoding="utf-8") != text:
+            DECLARATIONS.write_text(text, encoding="utf-8")
         (translated,) = cythonize([ext], build_dir="build/cython", show_all_warnings=False)
         ext.sources = translated.sources
         self.add_openmp(ext)
+        self.needed = always_needed(self.compiler)
+        ext.extra_compile_args += self.needed
         headers = [str(p) for p in sorted(Path(CSRC).rglob("*")) if p.suffix in {".h", ".inc", ".def"}]
         ext.depends = [*ext.depends, *headers]
         sets = self.choose_sets(ext)
@@ -111,7 +113,7 @@ class BuildWithInstructionSets(build_ext):
         return self.compiler.compile(
             [f"{CSRC}/isa_{name}.c"],
             output_dir=self.build_temp,
-            extra_postargs=[*COMMON, *extra_flags(), *flags],
+            extra_postargs=[*COMMON, *self.needed, *extra_flags(), *flags],
             depends=headers,
         )
 

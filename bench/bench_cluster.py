@@ -86,7 +86,8 @@ def worker_memory() -> dict[str, int]:
 
 
 def _memory_of(pid: int) -> dict[str, int]:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text() + Path(f"/proc/{pid}/status").read_text()
+    files = [Path(f"/proc/{pid}", name) for name in ("smaps_rollup", "status")]
+    lines = "".join(file.read_text(encoding="utf-8") for file in files)
     sizes = {name: int(kib) for name, kib in re.findall(r"^(\w+):\s+(\d+) kB", lines, re.MULTILINE)}
     private = sizes["Private_Clean"] + sizes["Private_Dirty"]
     kibs = {"peak": sizes["VmHWM"], "rss": sizes["Rss"], "pss": sizes["Pss"], "uss": private}

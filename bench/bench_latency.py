@@ -96,12 +96,14 @@ def micros(seconds: float) -> float:
 def save(path: Path, run: dict[str, Any] | None = None, around: dict[str, Any] | None = None) -> None:
     """Put a run into the results file, in place of the one of the same network, threads and instruction set."""
     path.parent.mkdir(exist_ok=True)
-    stored = json.loads(path.read_text()) if path.exists() else {"unit": "µs a call", "runs": [], "around": None}
+    stored = {"unit": "µs a call", "runs": [], "around": None}
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
     if run is not None:
         others = [old for old in stored["runs"] if identity(old) != identity(run)]
         stored["runs"] = sorted([*others, run], key=identity)
     stored["around"] = around or stored["around"]
-    path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def as_table(run: dict[str, Any]) -> str:

@@ -190,10 +190,11 @@ def significant(value: float) -> float:
 
 def save(run: dict[str, Any], path: Path) -> None:
     """Put a run into the results file, in place of the one of the same network, threads and instruction set."""
-    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
     key = identity(run)
     runs = sorted([*(old for old in runs if identity(old) != key), run], key=identity)
-    path.write_text(json.dumps({"unit": "images/s", "runs": runs}, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps({"unit": "images/s", "runs": runs}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def identity(run: dict[str, Any]) -> tuple[str, int, str]:

@@ -101,11 +101,11 @@ def check(losses: dict[str, dict[str, list[float]]]) -> None:
 def save(run: dict[str, Any], path: Path) -> None:
     """Put a run into the results file, in the place of an older one of the same machine, network, batch and threads."""
     path.parent.mkdir(exist_ok=True)
-    runs = json.loads(path.read_text()) if path.exists() else []
+    runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     key = ("cpu", "network", "batch", "threads", "isa")
     kept = [old for old in runs if any(old[k] != run[k] for k in key)]
     runs = sorted([*kept, run], key=lambda r: [r[k] for k in key])
-    path.write_text(json.dumps(runs, indent=1) + "\n")
+    path.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
 
 
 def as_text(run: dict[str, Any]) -> str:

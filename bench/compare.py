@@ -19,7 +19,7 @@ def medians(path: Path) -> dict[Key, float]:
     """Return the median images/s of every row of a results file."""
     return {
         (run["network"], run["threads"], run["isa"], row["engine"], row["batch"]): row["median"]
-        for run in json.loads(path.read_text())["runs"]
+        for run in json.loads(path.read_text(encoding="utf-8"))["runs"]
         for row in run["rows"]
     }
 

@@ -87,7 +87,7 @@ class Served:
 
     def status(self, name: str) -> int:
         """Return a number of kilobytes or threads from the state of the process."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 
     def files(self) -> int:

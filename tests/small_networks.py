@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,6 +56,14 @@ def photographs(count: int = 50) -> np.ndarray:
 @contextmanager
 def interrupt_after(seconds: float) -> Iterator[None]:
     """Press Ctrl-C in a while."""
+    if os.name == "nt":
+        timer = threading.Timer(seconds, _thread.interrupt_main)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        return
 
     def press(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

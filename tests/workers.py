@@ -17,7 +17,7 @@ def bits(net: Network, start: int, threads: int = 2) -> bytes:
 def mapped_kilobytes(net: Network) -> dict[str, int]:
     """Return what /proc says about the mapping that holds all weights of a network."""
     places = [array.ctypes.data for array in net.graph.constants.values()]
-    lines = Path("/proc/self/smaps").read_text().splitlines()
+    lines = Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines()
     for index, line in enumerate(lines):
         if not line.endswith(".safetensors"):
             continue

@@ -8,9 +8,9 @@ CSRC = "src/cnnfast/csrc"
 
 def declarations():
     """Return what the C headers offer, as Cython reads it: their enums, structures, kernels and functions."""
-    last = Path(CSRC, "dispatch.h").read_text()
+    last = Path(CSRC, "dispatch.h").read_text(encoding="utf-8")
     headers = re.findall(r'^#include "(.*\.h)"', last, re.MULTILINE)
-    code = "".join(Path(CSRC, name).read_text() for name in headers) + last
+    code = "".join(Path(CSRC, name).read_text(encoding="utf-8") for name in headers) + last
     code = re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)
     lines = [f"# Made by setup.py from the headers in {CSRC}.", "from libc.stdint cimport *", ""]
     lines += ['cdef extern from "dispatch.h" nogil:', "    cdef enum:"]
@@ -34,7 +34,7 @@ def structure(body):
             stars, name, size = re.match(r"\s*(\**)(\w+)(\[\d+\])?", name).groups()
             lines.append(f"        {kind}{stars}{size or ''} {name}")
     for path in re.findall(r'#include "(.*kernels\.def)"', body):
-        text = Path(CSRC, path).read_text()
+        text = Path(CSRC, path).read_text(encoding="utf-8")
         for result, name, arguments in re.findall(r"^KERNEL\((\w+), (\w+), \((.*)\)\)$", text, re.MULTILINE):
             kinds = re.sub(r" ?\w+(?=,|$)", "", arguments).replace("*const *", "**").replace(" *", "*")
             lines += [f"        {result} (*{name})(", f"            {kinds}) noexcept nogil"]

@@ -71,7 +71,7 @@ def shares() -> list[str]:
 
 def shares_of(path: Path) -> list[str]:
     """Return the tables of one CPU."""
-    run = json.loads(path.read_text())
+    run = json.loads(path.read_text(encoding="utf-8"))
     names = {key: ", ".join(run[key]) for key in ("networks", "networks_of_integers")}
     cpu = f"{run['cpu']} ({path.stem.replace('_', ' ')})"
     floats = [row for row in run["rows"] if "_u8_" not in row["kernel"]]

@@ -31,7 +31,7 @@ def tables() -> str:
 
 def tables_of(path: Path) -> str:
     """Return a row for each network and number of threads, and what a call costs besides."""
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     runs = widest(stored["runs"])
     parts = [marked.as_table([HEAD, *map(cells, runs)], left=(0,)), caption(runs[0])]
     if stored["around"]:

@@ -34,9 +34,9 @@ def replaced(page: str, name: str, text: str) -> str:
 def run(page: Path, name: str, text: str) -> None:
     """Print a text; with ``--write`` put it into its page, with ``--check`` fail if the page holds another one."""
     if sys.argv[1:] == ["--write"]:
-        page.write_text(replaced(page.read_text(), name, text))
+        page.write_text(replaced(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     elif sys.argv[1:] == ["--check"]:
-        if replaced(page.read_text(), name, text) != page.read_text():
+        if replaced(page.read_text(encoding="utf-8"), name, text) != page.read_text(encoding="utf-8"):
             raise SystemExit(f"{page.relative_to(ROOT)} is out of date: run python {sys.argv[0]} --write")
     else:
         print(text)

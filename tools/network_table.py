@@ -23,7 +23,7 @@ def table() -> str:
 
 def row(card: Path) -> tuple[str, ...]:
     """Return what a card says, as cells."""
-    facts = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", card.read_text(), re.MULTILINE))
+    facts = dict(re.findall(r"^\| ([^|]+) \| (.+) \|$", card.read_text(encoding="utf-8"), re.MULTILINE))
     accuracy = re.search(r"[\d.]+ ?%", facts["accuracy"])
     size = re.search(r"([\d,]+) bytes", facts["file"])
     if not accuracy or not size:

@@ -57,6 +57,7 @@ PYCONFIG = """\
 #define MS_WIN64
 #define MS_WINDOWS
 #define HAVE_DECLSPEC_DLL
+#define Py_ENABLE_SHARED 1
 #define SIZEOF_LONG 4
 #define SIZEOF_WCHAR_T 2
 #else

@@ -72,7 +72,7 @@ class Figures:
 
 def load(threads: int, isa: str | None = None, path: Path = RESULTS) -> dict[str, Figures]:
     """Return the runs with that many threads by network; by default those of the widest instruction set there is."""
-    stored = json.loads(path.read_text())["runs"] if path.exists() else []
+    stored = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
     runs = [run for run in stored if run["threads"] == threads]
     isa = isa or max((run["isa"] for run in runs), key=WIDTHS.index, default=None)
     return {run["network"]: Figures(run) for run in runs if run["isa"] == isa}

@@ -38,6 +38,7 @@ from libc.string cimport memset
 from cpython.exc cimport PyErr_WarnEx
 from cython.parallel cimport parallel, prange
 
+from cnnfast cimport _clock as clock
 from cnnfast cimport _csrc
 from cnnfast cimport _openmp as openmp
 from cnnfast._csrc cimport epilogue as Epilogue

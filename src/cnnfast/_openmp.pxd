@@ -5,5 +5,4 @@ cdef extern from "openmp.h" nogil:
     int omp_get_thread_num()
     int omp_get_num_threads()
     int omp_get_max_threads()
-    double omp_get_wtime()
-    void release_team()
+    bint release_team()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,8 @@ def album(tmp_path: Path) -> Path:
     """Twelve pictures in two folders, one of them broken, with names that a careless writer of CSV would spoil."""
     folder = tmp_path / "album"
     careless = ["plain", "one,two", 'say"x"', "line\nend", "carriage\rreturn", "äöü"]
+    if os.name == "nt":
+        careless = ["plain", "one,two", "say'x'", "an end", " return", "äöü"]
     for place, names in (("a", careless), ("b", range(6))):
         (folder / place).mkdir(parents=True)
         for i, name in enumerate(names):

@@ -87,7 +87,7 @@ def test_a_threshold_is_chosen_with_labeled_images_and_written_down(
     result = run(*words, "--threshold", "auto:precision=0.95", "--labeled", labeled)
     assert result.status == 0, result.err
     assert "threshold 0." in result.err
-    settings = json.loads(Path(f"{out}.run.json").read_text())
+    settings = json.loads(Path(f"{out}.run.json").read_text(encoding="utf-8"))
     assert settings["threshold_from"]["goal"] == "auto:precision=0.95"
     numbers = np.load(labeled)["labels"]
     rows = list(csv.DictReader(out.read_text().splitlines()))

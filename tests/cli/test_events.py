@@ -41,7 +41,7 @@ def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(path: str) -> dict[str, dict[str, str]]:
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         return {row["picture"]: row for row in csv.DictReader(file)}
 
 
@@ -84,7 +84,7 @@ def test_frames_of_a_video_are_one_event(season: Path, model: Path, run: Callabl
     lines = ["picture,label,probability,seconds,time,folder,score_red,score_green,error"]
     for name, second in [("a/x.mp4", 0), ("a/x.mp4", 5), ("a/x.mp4", 20), ("b/x.mp4", 0), ("b/x.mp4", 6)]:
         lines.append(f"{name}[{second}.000s],red,0.9,{second},,,0.9,0.1,")
-    Path("frames.csv").write_text("\n".join(lines) + "\n")
+    Path("frames.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     result = run("events", "frames.csv", "--event", "10s", "--out", "events.csv")
     assert result.status == 0, result.err
     assert [row["event"] for row in rows("events.csv").values()] == ["0", "0", "1", "2", "2"]

@@ -23,7 +23,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for i in range(40):
         Image.new("RGB", (40, 40), (150 + i, 3 * i, 30) if i % 2 else (20, 3 * i, 255 - i)).save(f"photos/{i:02}.png")
     rows = [f"photos/{i:02}.png,{('blue', 'red')[i % 2]}" for i in range(10)]
-    Path("labels.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    Path("labels.csv").write_text("\n".join(["path,label", *rows]) + "\n", encoding="utf-8")
     return tmp_path
 
 

@@ -137,7 +137,7 @@ def test_paths_come_from_a_file_or_from_standard_input(run, odd, album, model, t
     result = run("classify", "--files-from", tmp_path / "list", "--model", model)
     assert result.status == 0
     assert len(result.out.splitlines()) == 5 + len(names)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
     assert run("classify", "--files-from", "-", "--model", model).out == result.out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -46,7 +48,7 @@ def test_a_port_in_use(run: Callable[..., Any]) -> None:
         status, _, err = run("serve", "cifar10-cs61c", "--port", port)
     assert status == 2
     assert err == (
-        f"cnnfast: error: cannot listen at 127.0.0.1, port {port}: Address already in use; "
+        f"cnnfast: error: cannot listen at 127.0.0.1, port {port}: {os.strerror(errno.EADDRINUSE)}; "
         "choose others by --host and --port\n"
     )
 

@@ -52,7 +52,7 @@ def test_what_arrives_is_classified_once_it_is_complete(
 def test_rows_are_kept(arriving: Path, model: Path, run: Callable[..., Result]) -> None:
     result = run("classify", "--watch", "in", "--model", model, "--out", "rows.csv")
     assert result.status == 0, result.err
-    lines = Path("rows.csv").read_text().splitlines()
+    lines = Path("rows.csv").read_text(encoding="utf-8").splitlines()
     assert sorted(line.split(",")[0] for line in lines[1:]) == ["in/a.png", "in/b.png", "in/c.png"]
     assert [line.split(",")[1] for line in lines[1:]].count("red") == 2
 
@@ -75,7 +75,7 @@ def test_videos_that_arrive_are_looked_at_too(
         video.mux(stream.encode())
     result = run("classify", "--watch", "in", "--model", model, "--every", "1s", "--out", "rows.csv")
     assert result.status == 0, result.err
-    lines = Path("rows.csv").read_text().splitlines()
+    lines = Path("rows.csv").read_text(encoding="utf-8").splitlines()
     assert sorted(line.split(",")[0] for line in lines[1:] if "clip" in line) == [
         "in/clip.mp4[0.000s]",
         "in/clip.mp4[1.000s]",

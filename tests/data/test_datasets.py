@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import zipfile
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -495,7 +496,7 @@ def test_real_cats_and_dogs(shared_data):
     assert np.bincount(dataset.labels).tolist() == [0, 1000, 1000]
     batch = next(dataset.batches(64, AS_IS))
     assert batch.images.shape == (64, 32, 32, 3)
-    assert "/cats/" in batch.names[0]
+    assert Path(batch.names[0]).parent.name == "cats"
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(1, 70), st.integers(1, 9))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from systems import posix
 
 from cnnfast.data import open_dataset
 from cnnfast.errors import ConfigError, DataError
@@ -89,6 +90,7 @@ def test_paths_are_relative_to_the_table_or_to_here(folder: Path, monkeypatch: p
     assert len(batch.names) == 3
 
 
+@posix
 def test_names_that_are_no_valid_text_are_found(folder: Path) -> None:
     os.rename(folder / "a.png", os.fsencode(folder) + b"/\xff.png")
     path = folder / "labels.csv"

@@ -48,7 +48,7 @@ def small_network(seed: int = 0) -> Network:
 
 
 def write(path: Path, network: object) -> Path:
-    path.write_text(network if isinstance(network, str) else json.dumps(network))
+    path.write_text(network if isinstance(network, str) else json.dumps(network), encoding="utf-8")
     return path
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from formats.glibc_rand import draw
 from formats.shared_cifar10 import records, substituted, tiles_of
+from systems import NO_SUCH_FILE
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats import cifar10, detect, load_model
@@ -29,7 +30,7 @@ def write_snapshot(folder: Path, seed: int = 0) -> dict[str, Any]:
 
 
 def _write(path: Path, first: str, values: Any) -> None:
-    path.write_text("\n".join([first, *map(repr, values.tolist())]) + "\n")
+    path.write_text("\n".join([first, *map(repr, values.tolist())]) + "\n", encoding="utf-8")
 
 
 def test_order_of_the_weights(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_order_of_the_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [
-        ("layer4_conv", None, "No such file"),
+        ("layer4_conv", None, NO_SUCH_FILE),
         ("layer4_conv", "", "line 1 must be 'sx sy depth filters'"),
         ("layer4_conv", "5 5 16", "line 1 must be"),
         ("layer4_conv", "5 5 16 -20", "line 1 must be"),

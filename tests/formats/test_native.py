@@ -14,6 +14,7 @@ import pytest
 from formats.crafted import changed, join, put, saved, sealed, small_model, split, with_header
 from hypothesis import given, settings
 from random_graphs import graphs, random_inputs
+from systems import posix
 
 from cnnfast import Network
 from cnnfast.errors import CnnfastError, ConfigError, ModelFileError, OutputError
@@ -93,6 +94,7 @@ def test_same_model_same_bytes(path: Path) -> None:
     assert path.read_bytes() == first
 
 
+@posix
 def test_large_files_are_mapped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(path)
     monkeypatch.setattr(tensors, "MAP_ABOVE", 0)
@@ -347,5 +349,5 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_else(tmp_path: Path) ->
         assert str(caught.value) == f"{path}: there is no folder {path.parent}; make it first, or write elsewhere"
     with pytest.raises(OutputError, match=r"is a folder; name the file in it"):
         net.save(tmp_path)
-    with pytest.raises(OutputError, match=r"name too long"):
+    with pytest.raises(OutputError, match=r"name too long|cannot be written: "):
         net.save(tmp_path / ("n" * 5000 + ".safetensors"))

@@ -15,6 +15,7 @@ from fresh_python import output_of
 from fuzz.limits import limited
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from systems import posix
 
 from cnnfast import Network, Preprocess
 from cnnfast.errors import ModelFileError, UnsupportedError
@@ -207,6 +208,7 @@ def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> No
         load(home, with_external(location))
 
 
+@posix
 def test_external_data_behind_the_links_of_the_hugging_face_cache(tmp_path: Path) -> None:
     """The names are links into a folder of contents, each content under its own hash."""
     blobs, folder = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "abc" / "onnx"
@@ -225,6 +227,7 @@ def test_external_data_behind_the_links_of_the_hugging_face_cache(tmp_path: Path
             Network.load(folder / "net.onnx")
 
 
+@posix
 def test_external_data_beside_the_file_that_a_link_names(tmp_path: Path) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     home.mkdir()

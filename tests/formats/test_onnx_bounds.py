@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import posix
 
 pytest.importorskip("onnx", reason="ONNX files are read with the package onnx; install cnnfast[onnx]")
 
@@ -170,6 +171,7 @@ def test_an_exception_that_nobody_foresaw_names_node_and_cause(tmp_path: Path, m
     assert isinstance(caught.value.__cause__.__cause__.__cause__, IndexError)  # type: ignore[union-attr]
 
 
+@posix
 def test_names_that_are_no_text_and_links_that_go_in_circles(tmp_path: Path) -> None:
     circle = tmp_path / "circle.onnx"
     circle.symlink_to(circle)

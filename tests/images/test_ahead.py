@@ -144,6 +144,7 @@ def test_a_system_that_refuses_advice_is_no_harm(paths, monkeypatch):
         raise OSError
 
     monkeypatch.setattr(os, "posix_fadvise", refuse, raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
     with ReadAhead() as ahead, ahead.taken(ahead.add(paths[7])) as file:
         assert file.read() == b"7"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageSequence
+from systems import posix
 
 from cnnfast import set_max_pixels
 from cnnfast.errors import ConfigError, DataError, InputError, PictureError
@@ -347,6 +348,7 @@ def test_the_flag_for_half_pictures_comes_back_after_many_threads(monkeypatch, t
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
+@posix
 def test_pipes_and_devices_do_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
@@ -520,7 +522,7 @@ def test_find_is_sorted_recursive_and_skips_what_is_no_picture(tmp_path):
     for name in ("sub/deep/c.webp", "sub/a.gif", ".git/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = [str(p.relative_to(tmp_path)) for p in find_pictures([tmp_path])]
+    found = [p.relative_to(tmp_path).as_posix() for p in find_pictures([tmp_path])]
     assert found == ["a.JPG", "b.png", "sub/a.gif", "sub/deep/c.webp"]
 
 
@@ -531,6 +533,7 @@ def test_find_takes_named_files_whatever_they_are_and_each_once(tmp_path):
     assert find_pictures(named) == [tmp_path / "notes.txt", tmp_path / "a.png"]
 
 
+@posix
 def test_an_entry_that_cannot_be_looked_at_hides_no_other(tmp_path):
     """A loop of links, and a link through a file, are unreadable entries of their own among good pictures."""
     Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
@@ -544,6 +547,7 @@ def test_an_entry_that_cannot_be_looked_at_hides_no_other(tmp_path):
     assert outcomes == [True, True, False, True, True]
 
 
+@posix
 def test_find_enters_loops_of_links_once_and_keeps_broken_links_to_be_reported(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "loop").symlink_to(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from systems import posix
 
 from cnnfast.data import open_dataset
 from cnnfast.errors import DataError
@@ -46,6 +47,7 @@ def test_other_files_without_a_suffix_are_skipped(tmp_path, content):
     assert skipped.lines() == ["1 file not read: 1 without a suffix"]
 
 
+@posix
 def test_a_pipe_without_a_suffix_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert find_pictures([tmp_path]) == []

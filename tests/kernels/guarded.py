@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,16 @@ from cnnfast.ops import Array
 from cnnfast.plan import Plan
 
 PAGE = mmap.PAGESIZE
-NO_ACCESS = 0
 
-_libc = ctypes.CDLL(None, use_errno=True)
+
+def forbid(address: int) -> None:
+    """Make every access to a page of memory a crash."""
+    if os.name == "nt":
+        old = ctypes.c_ulong()
+        made = ctypes.windll.kernel32.VirtualProtect(ctypes.c_void_p(address), PAGE, 1, ctypes.byref(old))
+    else:
+        made = ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), PAGE, 0) == 0
+    assert made, "the system does not take access away"
 
 
 def guarded(array: Array, at_end: bool = True) -> Array:
@@ -26,8 +34,7 @@ def guarded(array: Array, at_end: bool = True) -> Array:
     forbidden, start = (pages * PAGE, pages * PAGE - array.nbytes) if at_end else (0, PAGE)
     copy = whole[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
-    if _libc.mprotect(ctypes.c_void_p(whole.ctypes.data + forbidden), PAGE, NO_ACCESS):
-        raise OSError(ctypes.get_errno(), "mprotect")
+    forbid(whole.ctypes.data + forbidden)
     return copy
 
 

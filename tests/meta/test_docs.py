@@ -44,14 +44,14 @@ def test_names_of_kernels_follow_the_grammar() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not re.match(r"https?://|#|mailto:", target):
             assert (page.parent / target.partition("#")[0]).exists(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_tables_have_as_many_cells_in_every_row(page: Path) -> None:
-    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(counts) == 1, table
@@ -62,7 +62,7 @@ EXCERPT = re.compile(r"^<!-- from (\S+) -->\n```\w+\n(.*?)^```$", re.DOTALL | re
 
 @pytest.mark.parametrize("page", [p for p in PAGES if EXCERPT.search(p.read_text())], ids=page_id)
 def test_excerpts_stand_in_the_source(page: Path) -> None:
-    for source, excerpt in EXCERPT.findall(page.read_text()):
+    for source, excerpt in EXCERPT.findall(page.read_text(encoding="utf-8")):
         assert excerpt in (ROOT / source).read_text(), f"{source} has no longer:\n{excerpt}"
 
 

@@ -37,11 +37,13 @@ def page_id(page: Path) -> str:
 
 
 def python_of(page: Path) -> list[str]:
-    return [code for copied, language, code in BLOCK.findall(page.read_text()) if language == "python" and not copied]
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [code for copied, language, code in blocks if language == "python" and not copied]
 
 
 def commands_of(page: Path) -> list[str]:
-    blocks = [code for _, language, code in BLOCK.findall(page.read_text()) if language in ("", "sh", "bash")]
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    blocks = [code for _, language, code in found if language in ("", "sh", "bash")]
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line.strip() for line in lines if line.startswith("cnnfast ")]
 

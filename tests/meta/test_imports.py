@@ -44,7 +44,7 @@ def unit(path: Path) -> str:
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the full names of all modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -75,7 +75,7 @@ def module_name(path: Path) -> str:
 
 def imported_at_run_time(path: Path, known: set[str]) -> set[str]:
     """Return the modules of the package that a file imports, wherever in it, but for the sake of types alone."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = {
         inner
         for node in ast.walk(tree)

@@ -198,6 +198,7 @@ def test_what_cannot_be_classified_is_named(pictures: object, message: str) -> N
         NET.classify(pictures)
 
 
-def test_a_stream_of_one_path_says_what_to_use(folder: Path) -> None:
-    with pytest.raises(InputError, match=re.escape(f"net.classify('{folder}')") + ".*find_pictures"):
-        NET.stream(str(folder))
+def test_a_stream_of_one_path_says_what_to_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(InputError, match=re.escape(f"net.classify({folder.name!r})") + ".*find_pictures"):
+        NET.stream(folder.name)

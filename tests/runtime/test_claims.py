@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cnnfast import OutputError
 from cnnfast.runtime.claims import LOCK, claimed
 
-pytest.importorskip("fcntl", reason="this system has no such locks")
+flocks = pytest.mark.skipif(os.name == "nt", reason="the locks of Windows cannot be removed while they are held")
 
 HOLD = "import sys, time; from pathlib import Path; from cnnfast.runtime.claims import claimed\n"
 HOLD += "with claimed(Path(sys.argv[1])): print('mine', flush=True); time.sleep(600)"
@@ -37,7 +38,7 @@ def test_the_claim_of_a_process_ends_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
-        assert other.stdout.readline() == b"mine\n"
+        assert other.stdout.readline().strip() == b"mine"
         with pytest.raises(OutputError, match="another run is at work here"), claimed(folder):
             pass
         other.kill()
@@ -47,6 +48,7 @@ def test_the_claim_of_a_process_ends_with_it(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@flocks
 def test_the_lock_of_a_run_that_ends_just_now_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is locked after that run has removed it, and so keeps no one out."""
     import fcntl
@@ -67,6 +69,7 @@ def test_the_lock_of_a_run_that_ends_just_now_is_not_enough(tmp_path: Path, monk
     assert removed
 
 
+@flocks
 def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(file: object, how: int) -> None:
         raise OSError(37, "No locks available")
@@ -78,7 +81,7 @@ def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file: cannot be made or written: File exists"), claimed(tmp_path / "file"):
+    with pytest.raises(OutputError, match="file: cannot be made or written: "), claimed(tmp_path / "file"):
         pass
     with (
         pytest.raises(OutputError, match=r"one: there is no folder .*none; make it first"),

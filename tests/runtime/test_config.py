@@ -95,8 +95,8 @@ def test_selecting_by_hand() -> None:
     [
         ({"CNNFAST_CACHE": "/a/b"}, "/a/b"),
         ({"XDG_CACHE_HOME": "/x"}, "/x/cnnfast"),
-        ({"HOME": "/home/me"}, "/home/me/.cache/cnnfast"),
-        ({"HOME": "/home/me", "CNNFAST_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/me/.cache/cnnfast"),
+        ({}, "/home/me/.cache/cnnfast"),
+        ({"CNNFAST_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/me/.cache/cnnfast"),
     ],
 )
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], expected: str) -> None:
@@ -104,11 +104,15 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str],
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
     monkeypatch.setattr("sys.platform", "linux")
     assert config.cache_dir() == Path(expected)
-    monkeypatch.setattr("sys.platform", "darwin")
     if not settings.get("CNNFAST_CACHE"):
-        assert config.cache_dir() == Path.home() / "Library" / "Caches" / "cnnfast"
+        monkeypatch.setattr("sys.platform", "darwin")
+        assert config.cache_dir() == Path("/home/me/Library/Caches/cnnfast")
+        monkeypatch.setattr("sys.platform", "win32")
+        monkeypatch.setenv("LOCALAPPDATA", "/users/me/local")
+        assert config.cache_dir() == Path("/users/me/local/cnnfast/Cache")
 
 
 def test_report_holds_what_runs_and_who_decided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +142,7 @@ def test_errors_are_also_the_built_in_ones_that_callers_expect() -> None:
 
 
 def test_the_list_of_variables_is_what_is_read() -> None:
-    source = Path(config.__file__).read_text()
+    source = Path(config.__file__).read_text(encoding="utf-8")
     variable = r"[A-Z]+_[A-Z_]+"
     read = set(re.findall(rf'"({variable})"', source))
     assert read == set(re.findall(rf"``({variable})``", config.__doc__ or ""))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from small_networks import interrupt_after
+from systems import posix
 
 from cnnfast import Network, Preprocess
 from cnnfast.layers import AnyLayer, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool
@@ -76,6 +77,7 @@ def test_results_after_an_interrupted_call_are_those_of_before(threads: int) -> 
         np.testing.assert_array_equal(net.forward(pixels[:count], threads=threads), expected[:count])
 
 
+@posix
 def test_what_a_handler_raises_comes_out_and_one_that_raises_nothing_stops_nothing() -> None:
     import signal
 

@@ -23,7 +23,8 @@ DOTS = {"avx2": {"vnni": "avx_vnni"}, "avx512": {"vnni": "avx512_vnni", "amx": "
 def flags() -> set[str]:
     if platform.machine() != "x86_64" or not CPUINFO.exists() or kernels.known_isas() == ["portable"]:
         pytest.skip("reads the flags of an x86-64 CPU from Linux")
-    return next(set(line.split(":")[1].split()) for line in CPUINFO.read_text().splitlines() if "flags" in line)
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    return next(set(line.split(":")[1].split()) for line in lines if "flags" in line)
 
 
 def test_every_instruction_set_of_the_cpu_is_found(flags: set[str]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 
 import numpy as np
 import pytest
 from fresh_python import output_of
 from small_networks import photographs, small_net
+from systems import linux
 
 import cnnfast
 from cnnfast.runtime import threads
@@ -40,8 +40,8 @@ print(np.array_equal(net.forward(x, threads=16), expected))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory for stacks of threads is Linux's")
+@linux
 def test_threads_that_the_system_does_not_give() -> None:
     """Address space for few stacks only, as a limit of processes would leave few threads."""
     limit = "int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + (40 << 20)"
-    assert resource.RLIMIT_AS is not None
     assert output_of(LIMITED.replace("LIMIT, LIMIT", f"{limit}, {limit}")) == "True"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_networks import photographs, small_net
+from systems import posix
 
 from cnnfast import ModelFileError, Network, quantize
 from cnnfast.graph import Graph
@@ -72,6 +73,7 @@ USES: dict[str, Callable[[Network, Path], object]] = {
 }
 
 
+@posix
 @pytest.mark.parametrize("use", USES)
 def test_what_is_written_over_is_an_error(kept: Network, folder: Path, use: str) -> None:
     worker = received(kept)
@@ -120,6 +122,7 @@ def test_what_was_read_into_memory_is_never_an_error(kept: Network, folder: Path
     np.testing.assert_array_equal(again.predict_proba(images), kept.predict_proba(images))
 
 
+@posix
 def test_views_lead_back_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "base.safetensors"
     path.write_bytes(bytes(range(64)))

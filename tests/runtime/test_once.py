@@ -64,10 +64,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Slow().value)
 other.join()
 """
 
-BY_C = "ctypes.PyDLL(None).fork(); child or ctypes.pythonapi.PyOS_AfterFork_Child()"
+BY_C = "_imp.acquire_lock() or ctypes.PyDLL(None).fork(); child or ctypes.pythonapi.PyOS_AfterFork_Child()"
 
 
 @pytest.mark.skipif("not hasattr(__import__('os'), 'fork')", reason="this system cannot fork")
 @pytest.mark.parametrize("fork", ["os.fork()", pytest.param(BY_C, marks=NEEDS_GIL)], ids=["by Python", "by C code"])
 def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(fork: str) -> None:
-    assert output_of("import ctypes\n" + FORK_WHILE_PLANNING.format(fork=fork)) == "42 42"
+    assert output_of("import _imp, ctypes\n" + FORK_WHILE_PLANNING.format(fork=fork)) == "42 42"

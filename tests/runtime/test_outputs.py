@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -110,11 +111,11 @@ def test_names_as_long_as_they_can_be(length: int, tmp_path: Path) -> None:
         written(path)
         assert path.read_bytes() == b"new"
     else:
-        with pytest.raises(OutputError, match="File name too long"):
+        with pytest.raises(OutputError, match=os.strerror(errno.ENAMETOOLONG)):
             written(path)
 
 
-@pytest.mark.parametrize("name", ["a\0b", os.fsdecode(b"\xff\xfe")])
+@pytest.mark.parametrize("name", ["a\0b", "\udcff\udcfe"])
 def test_names_that_are_no_text(name: str, tmp_path: Path) -> None:
     if "\0" in name:
         with pytest.raises(OutputError, match="null"):

@@ -96,7 +96,7 @@ def test_a_worker_that_is_killed_is_replaced(spark: Any, packed: Any, images: np
 
         for number, batch in enumerate(batches):
             if number == 2 and not os.path.exists(sign):
-                open(sign, "w").close()
+                open(sign, "w", encoding="utf-8").close()
                 time.sleep(600)
             yield batch
 

@@ -66,7 +66,7 @@ def killed_once(mark: str, always: bool = False) -> Callable[..., Any]:
             from cnnfast.spark.steps import compute_pieces
 
             if always or not os.path.exists(mark):
-                open(mark, "w").close()
+                open(mark, "w", encoding="utf-8").close()
                 os.kill(os.getpid(), signal.SIGKILL)
             return compute_pieces(*arguments, **options)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from systems import posix
 from train import bars
 
 import cnnfast
@@ -46,6 +46,8 @@ def bits(net: Network) -> dict[str, bytes]:
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
     """Let no file grow beyond some bytes, as on a disk that is full."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -122,6 +124,7 @@ def test_arrays_that_do_not_fit(change: Any, rule: str, tmp_path: Path) -> None:
         fit(bars.network(), data(), RECIPE, run_dir=tmp_path, resume=True)
 
 
+@posix
 def test_a_full_disk_ends_no_run(tmp_path: Path) -> None:
     undisturbed = fit(bars.network(), data(), RECIPE)
     with (
@@ -137,6 +140,7 @@ def test_a_full_disk_ends_no_run(tmp_path: Path) -> None:
     assert len(read_history(tmp_path / HISTORY)) == 2
 
 
+@posix
 def test_the_checkpoint_before_stays_when_the_disk_is_full(tmp_path: Path) -> None:
     one = dataclasses.replace(RECIPE, epochs=1)
     fit(bars.network(), data(), one, run_dir=tmp_path)
@@ -168,6 +172,7 @@ def test_what_others_may_still_write_stays(tmp_path: Path) -> None:
     remove_unfinished(tmp_path / "missing")
 
 
+@posix
 def test_the_cache_of_features(tmp_path: Path) -> None:
     def features(cache: Path | None) -> dict[str, bytes]:
         return bits(fit(bars.network(), data(), RECIPE, freeze="flat", cache=cache).network)

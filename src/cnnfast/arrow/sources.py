@@ -14,6 +14,7 @@ from cnnfast._frozen import frozen
 from cnnfast.arrow.columns import spelled
 from cnnfast.errors import ConfigError, DataError
 from cnnfast.runtime.arguments import listed, path_of
+from cnnfast.runtime.paths import in_order
 
 PIECE_ROWS, PIECE_BYTES = 256, 1 << 26
 """Of what is read together; whichever is less."""
@@ -180,7 +181,9 @@ def files_of(source: Any) -> list[Path]:
     single = isinstance(source, str | os.PathLike)
     found = []
     for path in [path_of("the source", one) for one in ([source] if single else listed("the source", source))]:
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and _is_visible(p, path)) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = in_order(p for p in path.rglob("*") if p.is_file() and _is_visible(p, path))
         if not inside:
             raise DataError(f"{path}: this folder has no file of Parquet or Arrow")
         found += inside

@@ -146,8 +146,11 @@ def _print_profile(lines: list[Line], peaks: Peaks, subject: Subject) -> None:
 
 
 def _cells(line: Line, total: float, peak: float) -> tuple[str, ...]:
-    speed = line.flops / line.seconds
-    speeds = (f"{speed / 1e9:.1f}", f"{100 * speed / peak:.0f}") if line.flops else ("", "")
+    speeds = ("", "")
+    # a clock may count in steps longer than what ran
+    if line.flops and line.seconds:
+        speed = line.flops / line.seconds
+        speeds = f"{speed / 1e9:.1f}", f"{100 * speed / peak:.0f}"
     share = f"{100 * line.seconds / total:.1f} %"
     shape, time = "x".join(map(str, line.shape)), f"{line.seconds * 1e6:.2f}"
     return line.node, shape, time, share, *speeds, ", ".join(line.kernels)

@@ -16,6 +16,7 @@ from cnnfast.formats.saving import check_target
 from cnnfast.images.preprocess import UNSAID, Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime import shipped
+from cnnfast.runtime.paths import in_order
 from cnnfast.runtime.suggest import did_you_mean
 
 
@@ -141,7 +142,7 @@ def preprocess_of(net: Network, model: str) -> Preprocess:
 def digest(model: str) -> str:
     """Return the SHA-256 of a model file, or of all files of a model folder."""
     path = shipped.find(model)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files = in_order(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     total = hashlib.sha256()
     for file in files:
         total.update(_digest(file))

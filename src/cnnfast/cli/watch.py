@@ -13,6 +13,7 @@ from cnnfast.cli.progress import log
 from cnnfast.errors import ConfigError
 from cnnfast.images.pictures.files import iter_pictures
 from cnnfast.images.pictures.skipped import Skipped
+from cnnfast.runtime.paths import in_order
 
 State = tuple[int, int]
 """Size of a file, and time of its last change."""
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace, one_pass: Callable[[], int]) -> int:
             if ready:
                 arrivals.done.update(ready)
                 # rows of --out are kept, so all that are there are named; without it, only the new ones
-                args.paths = [str(path) for path in (sorted(arrivals.done) if args.out is not None else ready)]
+                args.paths = [str(path) for path in (in_order(arrivals.done) if args.out is not None else ready)]
                 found = one_pass()
                 if found == INTERRUPTED:
                     return INTERRUPTED

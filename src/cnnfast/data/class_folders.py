@@ -12,6 +12,7 @@ from cnnfast.errors import DataError
 from cnnfast.images.pictures.files import find_pictures
 from cnnfast.images.pictures.kinds import looks_like_picture, picture_suffixes
 from cnnfast.images.pictures.skipped import Skipped, no_picture
+from cnnfast.runtime.paths import in_order
 
 SPLITS = {
     "train": ("train", "training", "training_set"),
@@ -56,7 +57,7 @@ def open_class_folders(path: Path, split: str) -> Dataset:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return in_order(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _split_folder(path: Path, split: str) -> Path:

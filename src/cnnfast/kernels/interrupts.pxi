@@ -4,10 +4,8 @@
 
 cdef extern from *:
     """
-    #include <time.h>
-    #if defined(_WIN32)
-    #include "small_windows.h"
-    #elif defined(__linux__)
+    #include "clock.h"
+    #if defined(__linux__)
     #include <sys/syscall.h>
     #include <unistd.h>
     #elif defined(__APPLE__)
@@ -29,20 +27,6 @@ cdef extern from *:
     static __thread call_state *current_call;        /* whose images this thread computes */
     static call_state *all_calls;                    /* part of the shared state */
 
-    static long long milliseconds(void) {
-    #if defined(_WIN32)
-        return (long long)GetTickCount64();
-    #else
-        struct timespec now;
-    #ifdef CLOCK_MONOTONIC_COARSE
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* a few nanoseconds, to some milliseconds */
-    #else
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    #endif
-        return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-    #endif
-    }
-
     /* Python runs handlers in its main thread only; others need not ask for the GIL. */
     static int is_main_thread(void) {
     #if defined(__linux__)
@@ -63,7 +47,7 @@ cdef extern from *:
         PyGILState_Release(gil);
         floating_set(mode);
         if (raised) __atomic_store_n(&call->stop, 1, __ATOMIC_RELAXED);
-        call->next_look = milliseconds() + LOOK_EVERY;
+        call->next_look = milliseconds_now() + LOOK_EVERY;
         return raised;
     }
 
@@ -72,7 +56,7 @@ cdef extern from *:
         if (!call) return 0;
         if (__atomic_load_n(&call->stop, __ATOMIC_RELAXED)) return 1;
         if (call->looks != &current_call) return 0;
-        long long now = milliseconds();
+        long long now = milliseconds_now();
         if (now < call->next_look) return 0;
         /* who is the main thread is asked at the first look: most calls end before */
         if (!is_main_thread()) return call->looks = NULL, 0;
@@ -84,7 +68,7 @@ cdef extern from *:
         call->looks = &current_call;
         call->mode = floating_now();
         call->thread = PyThread_get_thread_ident();
-        call->next_look = milliseconds() + LOOK_EVERY;
+        call->next_look = milliseconds_now() + LOOK_EVERY;
         call->before = current_call;
         current_call = call;
         lock_state();

@@ -99,7 +99,7 @@ cdef class Program:
         return 0
 
     cdef int _make(self) except -1:
-        cdef double start = openmp.omp_get_wtime()
+        cdef double start = clock.seconds_now()
         if self._has_steps:
             return 0
         steps = list(self._make_steps())
@@ -110,7 +110,7 @@ cdef class Program:
         del steps
         self._trim()
         lock_state()
-        self._partitioner.packing = openmp.omp_get_wtime() - start
+        self._partitioner.packing = clock.seconds_now() - start
         unlock_state()
         return 0
 
@@ -234,7 +234,7 @@ cdef class Program:
         lock_state()
         partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
         unlock_state()
-        start = openmp.omp_get_wtime() if partition.timed else 0
+        start = clock.seconds_now() if partition.timed else 0
         floating_end(before)
         if partition.alone and not is_raised(&self._knows_small_batch):
             # the estimate was not of this network yet
@@ -281,7 +281,7 @@ cdef class Program:
         if partition.timed:
             before = floating_begin()
             lock_state()
-            note_time(&self._partitioner, partition, threads, openmp.omp_get_wtime() - start)
+            note_time(&self._partitioner, partition, threads, clock.seconds_now() - start)
             unlock_state()
             floating_end(before)
         return 0
@@ -340,7 +340,7 @@ cdef class Program:
         lock_state()
         shares = threads_to_time(&self._sharing, most) if timed else threads_of_an_image(&self._sharing, last, threads)
         unlock_state()
-        start = openmp.omp_get_wtime() if timed else 0
+        start = clock.seconds_now() if timed else 0
         floating_end(before)
         if shares == 1:
             last, threads = 0, <int>min(<Py_ssize_t>threads, N)
@@ -361,7 +361,7 @@ cdef class Program:
         if timed:
             before = floating_begin()
             lock_state()
-            note_sharing(&self._sharing, most, shares, openmp.omp_get_wtime() - start)
+            note_sharing(&self._sharing, most, shares, clock.seconds_now() - start)
             unlock_state()
             floating_end(before)
         return 0
@@ -423,18 +423,18 @@ cdef class Program:
         ctx = whole_step(self._isa, arena)
         before = floating_begin()
         for r in range(rounds):
-            start = openmp.omp_get_wtime()
+            start = clock.seconds_now()
             for i in range(batch.n_sources):
                 self._load(&batch.sources[i], 0, batch.N, arena)
-            best[0] = min(best[0], openmp.omp_get_wtime() - start)
+            best[0] = min(best[0], clock.seconds_now() - start)
             for i in range(self._count):
-                start = openmp.omp_get_wtime()
+                start = clock.seconds_now()
                 self._steps[i].run(&self._steps[i], &ctx)
-                best[i + 1] = min(best[i + 1], openmp.omp_get_wtime() - start)
-            start = openmp.omp_get_wtime()
+                best[i + 1] = min(best[i + 1], clock.seconds_now() - start)
+            start = clock.seconds_now()
             for i in range(batch.n_sinks):
                 self._store(&batch.sinks[i], 0, batch.N, arena)
-            best[self._count + 1] = min(best[self._count + 1], openmp.omp_get_wtime() - start)
+            best[self._count + 1] = min(best[self._count + 1], clock.seconds_now() - start)
         floating_end(before)
         give_back(block)
         return best

@@ -248,10 +248,10 @@ cdef class Training:
                 step.dst = self._at(step.dst, scratch, memory, partial) - scratch
                 step.workspace = self._at(step.workspace, scratch, memory, partial) - scratch
                 if self._clock != NULL:
-                    self._clock[i] -= openmp.omp_get_wtime()
+                    self._clock[i] -= clock.seconds_now()
                 step.run(&step, &ctx)
                 if self._clock != NULL:
-                    self._clock[i] += openmp.omp_get_wtime()
+                    self._clock[i] += clock.seconds_now()
         floating_end(before)
 
     cdef float* _at(self, Py_ssize_t offset, float* scratch, float* memory, float* partial) noexcept nogil:

@@ -28,6 +28,7 @@ from cnnfast.ops import Array
 from cnnfast.runtime.arguments import many, quoted
 from cnnfast.runtime.dispatch import kernels
 from cnnfast.runtime.notebook import block, table
+from cnnfast.runtime.waiting import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -260,13 +261,13 @@ class Pipeline(Generic[Item]):
             fill()
             while decoding:
                 pairs = [decoding.popleft() for _ in range(min(self._batch, len(decoding)))]
-                decoded = [(item, future.result()) for item, future in pairs]
+                decoded = [(item, result_of(future)) for item, future in pairs]
                 computing.append(computer.submit(self._results, decoded))
                 fill()
                 if len(computing) >= AHEAD:
-                    yield from computing.popleft().result()
+                    yield from result_of(computing.popleft())
             while computing:
-                yield from computing.popleft().result()
+                yield from result_of(computing.popleft())
             if trouble:
                 raise trouble[0]
         except BaseException:
@@ -319,6 +320,6 @@ def prefetched(things: Iterator[Thing]) -> Generator[Thing, None, None]:
     with ThreadPoolExecutor(1, thread_name_prefix="cnnfast-fetch") as pool:
         end = object()
         coming = pool.submit(next, things, end)
-        while (thing := coming.result()) is not end:
+        while (thing := result_of(coming)) is not end:
             coming = pool.submit(next, things, end)
             yield thing  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,7 +39,10 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # while it is locked: another run may make and lock a new one at once
+        if os.name == "nt":
+            # an open file cannot be removed there, and so neither can the lock of the next run
+            file.close()
+        # elsewhere while it is locked: another run may make and lock a new one at once
         with suppress(OSError):
             path.unlink()
         file.close()
@@ -69,10 +73,10 @@ def _locked(path: Path) -> IO[bytes]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True
+    if os.name == "nt":
+        return _lock_on_windows(file)
+    import fcntl
+
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -80,4 +84,15 @@ def _lock(file: IO[bytes]) -> bool:
     except OSError:
         # some file systems of networks have no locks
         return True
+    return True
+
+
+def _lock_on_windows(file: IO[bytes]) -> bool:
+    import msvcrt
+
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError as error:
+        # some drives of networks have no locks
+        return error.errno == errno.EINVAL
     return True

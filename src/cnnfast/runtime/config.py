@@ -3,7 +3,7 @@
 ``CNNFAST_ISA``          instruction set of the kernels, by name; see ``cnnfast info``
 ``CNNFAST_NUM_THREADS``  number of threads; ``OMP_NUM_THREADS`` counts where it is not set
 ``CNNFAST_MAX_BYTES``    bytes that reading or planning a network may take beyond its weights
-``CNNFAST_CACHE``        folder of downloads and cached features; else ``cnnfast`` in ``XDG_CACHE_HOME`` or ``~/.cache``
+``CNNFAST_CACHE``        folder of downloads and cached features; else in ``XDG_CACHE_HOME`` or ``LOCALAPPDATA``
 
 ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` are OpenMP's own; where neither is set, its threads hardly spin.
 
@@ -105,4 +105,6 @@ def cache_dir() -> Path:
         return Path(own)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "cnnfast"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "cnnfast" / "Cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnfast"

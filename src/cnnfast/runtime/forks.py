@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,21 @@ def in_forked_children(function: Callable[[], Any]) -> None:
 
     Examples
     --------
-    >>> import threading
-    >>> lock = threading.Lock()
-    >>> in_forked_children(lock._at_fork_reinit)
+    >>> calls = []
+    >>> in_forked_children(calls.clear)
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=function)
+
+
+def open_in_forked_children(lock: threading.Lock) -> None:
+    """Have a lock open in every child that this process forks, also if a thread of the parent held it.
+
+    Windows forks nothing, and its locks cannot be reset.
+
+    Examples
+    --------
+    >>> open_in_forked_children(threading.Lock())
+    """
+    if hasattr(os, "register_at_fork"):
+        in_forked_children(lock._at_fork_reinit)  # type: ignore[attr-defined]

@@ -133,7 +133,7 @@ def cpu_model() -> str:
 def _cpu_facts() -> dict[str, str]:
     """Return what Linux says of the first CPU."""
     try:
-        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()]
     except OSError:
         return {}
     # backwards, so that the first CPU is what remains

@@ -2,6 +2,8 @@
 
 A file that is replaced, by a rename, or deleted stays as it was in the processes that have mapped it. One that another
 program opens and writes over, as ``cp`` does, changes under their arrays.
+
+Windows lets no one replace, delete or write to a file that is mapped, so there it is read instead.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ class MappedFile(np.memmap[Any, np.dtype[np.uint8]]):
     path: str = ""
 
 
-def mapped_file(path: Path) -> MappedFile:
-    """Return the content of a file, mapped into memory."""
+def mapped_file(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the content of a file, mapped into memory where that takes nothing from others."""
+    if os.name == "nt":
+        return np.fromfile(path, np.uint8)
     with path.open("rb") as file:
         state = state_of(os.fstat(file.fileno()))
         data = MappedFile(file, np.uint8, "r")

@@ -104,7 +104,7 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-        os.replace(temporary, target)
+        _replace(temporary, target)
     except OutputError:
         raise
     except OSError as error:
@@ -112,3 +112,17 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds to wait before each further try."""
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Give a file its name, once the one that has it is closed: Windows replaces no open file."""
+    for pause in PAUSES if os.name == "nt" else ():
+        try:
+            return os.replace(temporary, target)
+        except PermissionError:
+            time.sleep(pause)
+    return os.replace(temporary, target)

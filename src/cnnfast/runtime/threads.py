@@ -6,7 +6,8 @@ last three may have been lowered in the OpenMP runtime, as ``threadpoolctl.threa
 runtime starts with does not count as a decision: it ignores quotas. A build without OpenMP computes with one thread.
 
 libgomp's threads do not survive a fork. Before Python's ``os.fork`` they are released, so that parent and child start
-new ones; a child that was forked in another way always computes with one thread, because it would hang with more.
+new ones; a child that was forked in another way always computes with one thread, because it would hang with more. So
+does every child on musl, where they cannot be released.
 """
 
 from __future__ import annotations
@@ -154,10 +155,9 @@ def _before_fork() -> None:
     global _released
     # no thread that plans a network, and whom the child would wait for, is left behind; and one fork after the other
     kernels.planning.acquire()
-    _released = threading.get_ident()
-    if _released in _parallel:
-        # The team of the thread that forks; the child has no other teams.
-        kernels.release_threads()
+    forking = threading.get_ident()
+    # The team of the thread that forks; the child has no other teams.
+    _released = forking if forking not in _parallel or kernels.release_threads() else None
 
 
 def _after_fork_in_child() -> None:
@@ -253,7 +253,7 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
 def _cgroup_folders(root: Path, membership: Path) -> list[Path]:
     folders = [root, root / "cpu"]
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text(encoding="utf-8").splitlines()
     except OSError:
         return folders
     for line in lines:
@@ -267,7 +267,7 @@ def _cgroup_folders(root: Path, membership: Path) -> list[Path]:
 
 def _quota_v2(file: Path) -> float | None:
     try:
-        quota, period = file.read_text().split()
+        quota, period = file.read_text(encoding="utf-8").split()
         return int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None

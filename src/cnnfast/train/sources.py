@@ -12,6 +12,7 @@ import numpy as np
 from cnnfast._frozen import frozen
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
+from cnnfast.runtime.waiting import result_of
 from cnnfast.train import rng
 from cnnfast.train.augment import Flip, Views
 from cnnfast.train.examples import Examples
@@ -119,6 +120,6 @@ def batches(source: ExampleSource, recipe: Recipe, epoch: int) -> Iterator[tuple
             waiting.append((part, pool.submit(make, part)))
             if len(waiting) > AHEAD:
                 done, view = waiting.popleft()
-                yield done, view.result()
+                yield done, result_of(view)
         for done, view in waiting:
-            yield done, view.result()
+            yield done, result_of(view)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import collections
 import pickle
-import resource
 import time
 from typing import Any
 
 import pytest
 from formats.pickles.assembled import text
+from systems import posix
 
 from cnnfast.errors import ModelFileError
 from cnnfast.formats.pickles.calls import storage_of
@@ -118,7 +118,10 @@ def test_damage(program: bytes, rule: str) -> None:
         run(program)
 
 
+@posix
 def test_numbers_of_kept_values_take_no_memory() -> None:
+    import resource
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert run(b"Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.") is None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000

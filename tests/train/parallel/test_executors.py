@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import posix
 from train import bars
 from train.killing import die
 
@@ -153,6 +154,7 @@ def test_a_new_head_in_threads(augment: tuple[Flip, ...]) -> None:
         assert pool.submit(int).result() == 0, "a pool that was given stays open"
 
 
+@posix
 def test_processes_that_are_killed(tmp_path: Path) -> None:
     executor = Killing(tmp_path / "killed")
     fitted = fit(bars.network(), data(), RECIPE, executor=executor)

@@ -105,9 +105,11 @@ def _walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[
             continue
         try:
             status = os.stat(path)
-            if (status.st_dev, status.st_ino) in entered:
+            identity = status.st_dev, status.st_ino
+            # some drives of Windows number no files
+            if identity in entered and status.st_ino:
                 continue
-            entered.add((status.st_dev, status.st_ino))
+            entered.add(identity)
             waiting.extend(reversed(_entries(path, suffixes, skipped)))
         except OSError:
             # Yielded as if it were a picture, so that reading it reports the folder by name with the reason.
@@ -128,7 +130,7 @@ def _entries(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> list[t
                 taken.append((path, False))
             else:
                 skipped.add(path.suffix.lower() or NO_SUFFIX)
-    return sorted(taken)
+    return sorted(taken, key=lambda one: one[0].name)
 
 
 def _may_be_entered(entry: os.DirEntry[str]) -> bool:

@@ -13,7 +13,7 @@ from cnnfast.images.pictures.rule import Bytes, fit, to_colors
 from cnnfast.images.pictures.tiff import as_stored
 from cnnfast.images.pictures.turn import upright
 from cnnfast.images.preprocess import Preprocess
-from cnnfast.runtime.forks import in_forked_children
+from cnnfast.runtime.forks import open_in_forked_children
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,7 +23,7 @@ NAME = "<PIL.Image>"
 _loading = threading.Lock()
 """Pillow reads the file of a picture when its pixels are first needed, and not from several threads at once."""
 
-in_forked_children(_loading._at_fork_reinit)  # type: ignore[attr-defined]
+open_in_forked_children(_loading)
 
 
 def is_pillow_image(value: object) -> TypeGuard[Image.Image]:

@@ -15,6 +15,7 @@ from cnnfast.images.pictures.rule import Bytes
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.runtime.arguments import many, path_of
 from cnnfast.runtime.threads import decide
+from cnnfast.runtime.waiting import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -71,10 +72,10 @@ def _read_ahead(
             waiting.append((path, pool.submit(_outcome, ahead, ahead.add(path), preprocess)))
             if len(waiting) > workers * READ_AHEAD:
                 path, future = waiting.popleft()
-                yield path, future.result()
+                yield path, result_of(future)
         while waiting:
             path, future = waiting.popleft()
-            yield path, future.result()
+            yield path, result_of(future)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ahead.close()

@@ -141,8 +141,10 @@ def _opened(path: Path) -> Any:
             import av
     except ConfigError as error:
         raise PictureError(path, str(error)) from None
+    # from version 19 on it is no error if a title is no text
+    tolerant = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
     try:
-        video = av.open(str(path), metadata_errors="replace")
+        video = av.open(str(path), **tolerant)
     except (OSError, ValueError) as error:
         raise PictureError(path, f"cannot be opened as a video: {getattr(error, 'strerror', None) or error}") from None
     if not video.streams.video:

@@ -16,7 +16,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from cnnfast.errors import ConfigError, TrainingError
 from cnnfast.runtime.arguments import quoted
-from cnnfast.runtime.forks import in_forked_children
+from cnnfast.runtime.forks import open_in_forked_children
 from cnnfast.runtime.threads import checked
 from cnnfast.train.engine.chunks import Partial, pieces
 from cnnfast.train.parallel.job import Job
@@ -237,7 +237,7 @@ def working(executor: Executor, job: Job) -> Iterator[None]:
 _at_work: set[int] = set()
 """The identities of the executors that have a job."""
 _lock = threading.Lock()
-in_forked_children(_lock._at_fork_reinit)  # type: ignore[attr-defined]
+open_in_forked_children(_lock)
 
 
 @contextmanager

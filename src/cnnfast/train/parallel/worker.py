@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnfast._frozen import frozen
 from cnnfast.ops import Array
-from cnnfast.runtime.forks import in_forked_children
+from cnnfast.runtime.forks import open_in_forked_children
 from cnnfast.runtime.threads import of_call
 from cnnfast.train.engine.chunks import Partial, chunk_images, images_of, joined
 from cnnfast.train.engine.chwn import ChwnEngine
@@ -90,7 +90,7 @@ class Worker:
 _idle: dict[Path, list[Worker]] = {}
 """The workers of the latest job of this process that are not at work: several threads may ask for one at once."""
 _lock = threading.Lock()
-in_forked_children(_lock._at_fork_reinit)  # type: ignore[attr-defined]
+open_in_forked_children(_lock)
 
 
 def compute_piece(path: Path, threads: int | None, task: StepTask, chunks: range) -> Partial:

@@ -1,0 +1,4 @@
+# What csrc/clock.h offers.
+
+cdef extern from "clock.h" nogil:
+    double seconds_now()
