@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 import cnnfast
 from cnnfast.__main__ import main
@@ -42,6 +43,7 @@ def interrupted_at(name: str, words: tuple[str, ...]) -> str:
     return INTERRUPT_AT.format(name=name, words=list(words), source=str(Path(cnnfast.__file__).parents[1]))
 
 
+@posix
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -64,6 +66,7 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(name, words):
     assert run.returncode in (130, -signal.SIGINT)
 
 
+@posix
 def test_ctrl_c_while_argparse_reads_is_one_line():
     """Interrupted there, argparse raises an error of its own in its place."""
     code = (
@@ -75,6 +78,7 @@ def test_ctrl_c_while_argparse_reads_is_one_line():
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "cnnfast: interrupted\n")
 
 
+@posix
 def test_ctrl_c_reaches_a_command_that_runs():
     """It catches it itself, if it has something to finish."""
     code = (
@@ -89,11 +93,13 @@ def test_ctrl_c_reaches_a_command_that_runs():
     assert (run.returncode, run.stdout, run.stderr) == (7, "finished\n", "")
 
 
+@posix
 def test_a_job_in_the_background_does_not_hear_the_ctrl_c_of_its_shell():
     run = outcome(interrupted_at("numpy", ("--version",)), signal.SIG_IGN)
     assert (run.returncode, run.stdout, run.stderr) == (0, f"cnnfast {cnnfast.__version__}\n", "")
 
 
+@posix
 def test_a_second_ctrl_c_while_python_ends_is_silent():
     code = (
         "import atexit, signal, sys; from cnnfast.__main__ import main; sys.argv[1:] = ['--version']; "

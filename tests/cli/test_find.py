@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from systems import posix
 
 from cnnfast.data.cifar10 import CLASSES
 
@@ -69,6 +70,7 @@ def test_an_existing_file_is_refused_or_replaced_on_request(run, album, model, t
     assert (tmp_path / "x.csv").read_bytes() == first
 
 
+@posix
 def test_links_lead_to_the_pictures(run, album, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):

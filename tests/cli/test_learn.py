@@ -45,7 +45,7 @@ def test_without_labels_it_says_where_to_begin(photos: Path, run: Callable[..., 
     result = run("learn", "photos", *BASE, "--next", 3, "--review", "first.html")
     assert result.status == 0, result.err
     assert len(result.out.splitlines()) == 3
-    assert "airplane" in (photos / "first.html").read_text()
+    assert "airplane" in (photos / "first.html").read_text(encoding="utf-8")
     result = run("learn", "photos", *BASE, "--out", "own.safetensors")
     assert result.status == 2
     assert "without --labels there is nothing to learn" in result.err

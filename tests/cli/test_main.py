@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from systems import posix
 
 import cnnfast
 from cnnfast.cli import COMMANDS
@@ -120,6 +121,7 @@ def test_a_mistake_of_the_user_is_one_line_and_status_2(words, said, run, album,
     assert said in result.err
 
 
+@posix
 def test_a_closed_pipe_ends_the_run_quietly(tmp_path, model):
     np.save(tmp_path / "many.npy", np.zeros((5000, 4, 4, 3), np.uint8))
     words = ("classify", tmp_path / "many.npy", "--model", model, "--batch", 50)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from cli.test_main import start
 from PIL import Image
+from systems import posix
 
 from cnnfast.cli.records import Csv, Row
 
@@ -41,6 +42,7 @@ def test_a_file_cut_off_at_any_byte_is_completed(run, album, model, tmp_path, su
         assert resumed.err.splitlines()[-1].split(";")[0] == whole.err.splitlines()[-1].split(";")[0]
 
 
+@posix
 def test_a_name_that_is_no_text_survives(run, album, model, tmp_path):
     strange = os.fsdecode(os.fsencode(album / "b") + b"/\xff\xfe.png")
     shutil.copy(album / "b" / "0.png", strange)
@@ -114,6 +116,7 @@ def test_damaged_rows_are_not_resumed(run, album, model, tmp_path):
         assert "--force" in result.err
 
 
+@posix
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_ctrl_c_and_resume_give_the_file_of_an_undisturbed_run(run, model, tmp_path, suffix):
     np.save(tmp_path / "many.npy", np.random.default_rng(0).integers(0, 256, (4000, 4, 4, 3), np.uint8))
@@ -181,6 +184,7 @@ HARMLESS = {
 """Names of pictures, and the cells that a spreadsheet gets."""
 
 
+@posix
 def test_no_cell_is_a_formula_and_names_are_read_back(run, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in HARMLESS:
@@ -205,6 +209,7 @@ def test_a_label_that_is_a_formula_is_a_cell_of_text(tmp_path):
     assert layout.decode(layout.encode(row)).cells[0] == row.cells[0]
 
 
+@posix
 def test_rows_go_through_a_link_and_stay_there(run, album, model, tmp_path):
     words = ("classify", album / "a", "--model", model)
     run(*words, "--out", tmp_path / "plain.csv")
@@ -216,6 +221,7 @@ def test_rows_go_through_a_link_and_stay_there(run, album, model, tmp_path):
         assert (elsewhere / "rows.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
 
+@posix
 @pytest.mark.parametrize("how", [(), ("--force",), ("--resume",)])
 @pytest.mark.parametrize("words", [("--out", "x.csv"), ("--out", "y.jsonl", "--report", "x.html")])
 def test_a_pipe_or_a_device_is_never_replaced_nor_opened(run, album, model, tmp_path, monkeypatch, how, words):

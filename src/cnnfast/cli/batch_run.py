@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
@@ -30,6 +29,7 @@ from cnnfast.cli.records import Row
 from cnnfast.cli.review_results import write_review
 from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, format_of, open_rows
 from cnnfast.cli.stacks import Stacks
+from cnnfast.cli.words import command_line
 from cnnfast.errors import CnnfastError, ConfigError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
@@ -265,7 +265,7 @@ class _Sweep:
             log("cnnfast: interrupted; with --out FILE a run can be resumed")
         else:
             words = [word for word in self.args.words if word not in ("--resume", "--force")]
-            again = shlex.join(["cnnfast", words[0], "--resume", *words[1:]])
+            again = command_line(["cnnfast", words[0], "--resume", *words[1:]])
             log(f"cnnfast: interrupted; the rows of {done:,} images are in {out.path}; continue with:", f"  {again}")
         return INTERRUPTED
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from cnnfast._frozen import frozen
 from cnnfast.cli import OK, SOME_FAILED, featured, options
 from cnnfast.cli.models import class_names, load_in_float
 from cnnfast.cli.progress import log
+from cnnfast.cli.words import command_line, without_folders
 from cnnfast.data.labels_file import read_labels
 from cnnfast.errors import DataError
 from cnnfast.formats.saving import check_target
@@ -167,8 +167,7 @@ def _save(
 ) -> None:
     if found is None:
         raise DataError("--out: without --labels there is nothing to learn; label the pictures that are printed first")
-    words = [Path(word).name if "/" in word else word for word in args.words]
-    notes = {"recipe": shlex.join(["cnnfast", *words])}
+    notes = {"recipe": command_line(["cnnfast", *without_folders(args.words)])}
     with_fitted_head(base, found.head, lesson.classes, notes=notes).save(args.out)
     log(f"network: {args.out}")
     if args.views == "whole" or found.accuracy is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.models import load
 from cnnfast.cli.progress import Failures, log, speed_of
 from cnnfast.cli.table_files import SUFFIXES, is_table
+from cnnfast.cli.words import command_line
 from cnnfast.errors import ConfigError
 from cnnfast.runtime.threads import get_num_threads, threads_or_default
 
@@ -128,6 +128,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _interrupted(args: argparse.Namespace) -> int:
     words = [word for word in args.words if word not in ("--resume", "--force")]
-    again = shlex.join(["cnnfast", words[0], "--resume", *words[1:]])
+    again = command_line(["cnnfast", words[0], "--resume", *words[1:]])
     log(f"cnnfast: interrupted; what is finished is in {args.out}.parts; continue with:", f"  {again}")
     return INTERRUPTED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from cnnfast.cli.calibrate import FEW
 from cnnfast.cli.progress import Failures, log
 from cnnfast.cli.recipes import add_recipe, recipe_of
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
+from cnnfast.cli.words import command_line, without_folders
 from cnnfast.errors import ConfigError, DataError, OutputError, TrainingError
 from cnnfast.formats.saving import check_target
 from cnnfast.graph.feature_layer import feature_layer
@@ -175,8 +175,7 @@ def _print_row(row: Row, epochs: int) -> None:
 
 def _named(net: Network, args: argparse.Namespace) -> Network:
     """Return the network with the command that made it, without folders of this machine."""
-    words = [Path(word).name if "/" in word else word for word in args.words]
-    notes = {"recipe": shlex.join(["cnnfast", *words])}
+    notes = {"recipe": command_line(["cnnfast", *without_folders(args.words)])}
     if args.architecture is not None:
         notes["description"] = find(args.architecture).description
     return with_graph(net, without_batch_norm(net.graph), notes, args.license)

@@ -122,7 +122,7 @@ def source_of(picture: Path, folder: Path) -> str:
     """
     where = os.path.realpath(picture)
     try:
-        return quote(os.fsencode(os.path.relpath(where, folder)))
+        return quote(os.fsencode(Path(os.path.relpath(where, folder)).as_posix()))
     except ValueError:  # another drive
         return Path(where).as_uri()
 

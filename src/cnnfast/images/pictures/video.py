@@ -141,7 +141,7 @@ def _opened(path: Path) -> Any:
             import av
     except ConfigError as error:
         raise PictureError(path, str(error)) from None
-    # from version 19 on it is no error if a title is no text
+    # from version 19 on a title may be anything
     tolerant = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
     try:
         video = av.open(str(path), **tolerant)
