@@ -145,6 +145,7 @@ def _naming_failures(home: str) -> Iterator[None]:
     try:
         yield
     except urllib.error.HTTPError as error:
+        error.close()
         raise DataError(
             f"{error.url}: the server answered {error.code} {error.reason}; is this still the home?"
         ) from error
