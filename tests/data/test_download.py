@@ -1,7 +1,7 @@
 """Downloads from a local server that behaves as badly as real ones do."""
 
-import gc
 import dataclasses
+import gc
 import gzip
 import hashlib
 import io
