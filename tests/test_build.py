@@ -10,10 +10,13 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("setuptools")
+
+from build_compiler import always_needed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -135,3 +138,12 @@ def test_a_module_of_an_earlier_build_does_not_hide_the_new_one(tmp_path: Path) 
     assert built(tmp_path) == "_kernels.abi3.so"
     assert build(compiler, tmp_path, CNNFAST_LIMITED_API="0").returncode == 0
     assert re.fullmatch(r"_kernels\.cpython-3\d+-.*\.so", built(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("compiler", "needed"), [("gcc", []), ("x86_64-w64-mingw32-gcc-posix", ["-Wa,-muse-unaligned-vector-move"])]
+)
+def test_gcc_for_windows_moves_no_vector_to_the_stack_as_if_that_were_aligned(compiler: str, needed: list[str]) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
+    assert always_needed(SimpleNamespace(compiler_so=[compiler])) == needed
