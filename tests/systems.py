@@ -16,3 +16,8 @@ MUSL = "musl" in (sysconfig.get_config_var("SOABI") or "")
 
 NO_SUCH_FILE = "No such file|File not found|cannot find the file"
 """What Linux, macOS, Wine and Windows say of a file that is not there."""
+
+
+def with_slashes(text: object) -> str:
+    """Return what a command says or writes with slashes in paths, which has backslashes on Windows."""
+    return str(text).replace(os.sep, "/")

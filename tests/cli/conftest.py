@@ -18,6 +18,12 @@ from cnnfast.layers import Flatten, GlobalAvgPool, Linear, Softmax
 COLORS = {"red": (250, 10, 20), "green": (10, 240, 30), "blue": (5, 15, 235)}
 
 
+CARELESS = ["plain", "one,two", 'say"x"', "line\nend", "carriage\rreturn", "äöü"]
+"""Names that a careless writer of CSV would spoil."""
+if os.name == "nt":
+    CARELESS = ["plain", "one,two", "say'x'", "an end", " return", "äöü"]
+
+
 class Result(NamedTuple):
     status: int
     out: str
@@ -47,10 +53,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 def album(tmp_path: Path) -> Path:
     """Twelve pictures in two folders, one of them broken, with names that a careless writer of CSV would spoil."""
     folder = tmp_path / "album"
-    careless = ["plain", "one,two", 'say"x"', "line\nend", "carriage\rreturn", "äöü"]
-    if os.name == "nt":
-        careless = ["plain", "one,two", "say'x'", "an end", " return", "äöü"]
-    for place, names in (("a", careless), ("b", range(6))):
+    for place, names in (("a", CARELESS), ("b", range(6))):
         (folder / place).mkdir(parents=True)
         for i, name in enumerate(names):
             color = list(COLORS.values())[i % 3]

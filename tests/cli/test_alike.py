@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli.conftest import Result
 from PIL import Image
+from systems import with_slashes
 
 MODEL = ("--model", "cifar10-lenet")
 
@@ -30,7 +31,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_duplicates_are_grouped(place: Path, run: Callable[..., Result]) -> None:
     result = run("duplicates", "photos", *MODEL, "--report", "sheet.html")
     assert result.status == 0, result.err
-    groups = [[line.split("\t") for line in block.splitlines()] for block in result.out.strip().split("\n\n")]
+    blocks = with_slashes(result.out).strip().split("\n\n")
+    groups = [[line.split("\t") for line in block.splitlines()] for block in blocks]
     assert [(group[0][0], [line[2] for line in group]) for group in groups] == [
         ("exact", ["photos/1.png", "photos/copy of 1.png"]),
         ("near", ["photos/3.png", "photos/again.jpg"]),
@@ -44,7 +46,7 @@ def test_the_same_bytes_are_found_next_to_what_looks_like_them(place: Path, run:
     Image.open("photos/1.png").convert("RGB").save("photos/1 saved again.jpg", quality=90)
     assert run("duplicates", "photos", *MODEL).out.startswith("near\t")
     result = run("duplicates", "photos", *MODEL, "--exact")
-    assert result.out == "exact\t1.000\tphotos/1.png\nexact\t1.000\tphotos/copy of 1.png\n"
+    assert with_slashes(result.out) == "exact\t1.000\tphotos/1.png\nexact\t1.000\tphotos/copy of 1.png\n"
     assert "9 pictures: 1 duplicate another one (1 group, 1 exact)" in result.err
 
 
@@ -52,7 +54,7 @@ def test_similar_pictures_come_in_order(place: Path, run: Callable[..., Result])
     result = run("similar", "photos/again.jpg", "photos", *MODEL, "--top", 3, "--report", "sheet.png")
     assert result.status == 0, result.err
     lines = [line.split("\t") for line in result.out.splitlines()]
-    assert lines[0][1] == "photos/3.png"
+    assert with_slashes(lines[0][1]) == "photos/3.png"
     values = [float(value) for value, _ in lines]
     assert values == sorted(values, reverse=True)
     assert len(lines) == 3
@@ -63,10 +65,10 @@ def test_what_cannot_be_read_is_an_error_or_named(place: Path, run: Callable[...
     (place / "photos" / "bad.png").write_bytes(b"nothing")
     result = run("similar", "photos/0.png", "photos", *MODEL)
     assert result.status == 1
-    assert "photos/bad.png: " in result.err
+    assert "photos/bad.png: " in with_slashes(result.err)
     result = run("similar", "photos/bad.png", "photos", *MODEL)
     assert result.status == 2
-    assert "photos/bad.png: " in result.err
+    assert "photos/bad.png: " in with_slashes(result.err)
     (place / "empty").mkdir()
     assert "empty: holds no picture" in run("duplicates", "empty", *MODEL).err
 

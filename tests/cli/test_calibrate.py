@@ -119,7 +119,7 @@ def test_unknown_pictures_get_no_class(run: Any, honest: Path, labeled: Path, tm
     out = tmp_path / "rows.csv"
     result = run("classify", album, "--model", honest, "--unknown", "--out", out, "--copy-to", tmp_path / "sorted")
     assert result.status == 0, result.err
-    lines = {line.rpartition("\t")[2].rpartition("/")[2]: line.split()[0] for line in result.out.splitlines()}
+    lines = {Path(line.rpartition("\t")[2]).name: line.split()[0] for line in result.out.splitlines()}
     assert lines == {"green.png": "green", "night.png": "unknown"}
     assert [row["unknown"] for row in csv.DictReader(out.read_text().splitlines())] == ["false", "true"]
     assert (tmp_path / "sorted" / "unknown" / "night.png").exists()

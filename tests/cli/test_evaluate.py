@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from systems import with_slashes
 
 COLORS = np.eye(3, dtype=np.uint8) * 255
 
@@ -69,7 +70,7 @@ def test_folders_with_a_broken_picture(run, model, album):
     (album / "b").rename(album / "blue")
     result = run("evaluate", model, album, "--json", "--report", album.parent / "x.png")
     assert result.status == 1
-    assert "blue/2.png: not a picture" in result.err
+    assert "blue/2.png: not a picture" in with_slashes(result.err)
     facts = json.loads(result.out)
     assert facts["images"] == 11
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cli.conftest import Result
 from PIL import Image
+from systems import with_slashes
 
 from cnnfast.cli.records import Csv
 from cnnfast.learn.events import events, together
@@ -42,7 +43,7 @@ def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rows(path: str) -> dict[str, dict[str, str]]:
     with open(path, encoding="utf-8", newline="") as file:
-        return {row["picture"]: row for row in csv.DictReader(file)}
+        return {with_slashes(row["picture"]): row for row in csv.DictReader(file)}
 
 
 def test_pictures_of_a_burst_get_one_label(season: Path, model: Path, run: Callable[..., Result]) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from systems import posix
+from systems import posix, with_slashes
 
 from cnnfast.data.cifar10 import CLASSES
 
 
 def names(out: str, album: Path) -> list[str]:
     """Return the pictures of ``b``, whose names hold no line ends."""
-    return [line.split("\t")[-1].removeprefix(f"{album}/") for line in out.splitlines() if f"{album}/b/" in line]
+    folder = with_slashes(album)
+    lines = with_slashes(out).splitlines()
+    return [line.split("\t")[-1].removeprefix(f"{folder}/") for line in lines if f"{folder}/b/" in line]
 
 
 def test_find_prints_what_it_found_and_names_what_it_could_not_read(run, album, model):
@@ -23,7 +25,7 @@ def test_find_prints_what_it_found_and_names_what_it_could_not_read(run, album, 
     assert result.status == 1
     assert names(result.out, album) == ["b/0.png", "b/3.png"]
     assert "1 could not be read:" in result.err
-    assert f"  {album}/b/2.png: not a picture" in result.err
+    assert f"  {album / 'b' / '2.png'}: not a picture" in result.err
     assert result.err.splitlines()[-1].startswith("4 of 11 found: red with a probability above 0.5; ")
     assert result.err.endswith("; 1 unreadable\n")
 
@@ -53,8 +55,8 @@ def test_rows_of_csv_and_jsonl(run, album, model, tmp_path):
     run("classify", album / "b", "--model", model, "--top", 2, "--out", tmp_path / "x.csv")
     lines = (tmp_path / "x.csv").read_text().splitlines()
     assert lines[0] == "picture,label_1,probability_1,label_2,probability_2,error"
-    assert lines[1].startswith(f"{album}/b/0.png,red,0.9")
-    assert lines[3] == f"{album}/b/2.png,,,,,not a picture in a format that Pillow can read"
+    assert lines[1].startswith(f"{album / 'b' / '0.png'},red,0.9")
+    assert lines[3] == f"{album / 'b' / '2.png'},,,,,not a picture in a format that Pillow can read"
     run("find", "red", album / "b", "--model", model, "--out", tmp_path / "x.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert [row.get("found") for row in rows] == [True, False, None, True, False, False]
@@ -86,7 +88,7 @@ def test_data_sets_are_searched_and_copied_as_png(run, model, tmp_path):
     images[1::2, ..., 2] = 255
     np.savez(tmp_path / "set.npz", images=images)
     result = run("find", "blue", tmp_path / "set.npz", "--model", model, "--copy-to", tmp_path / "blues")
-    assert [line.split("/")[-1] for line in result.out.splitlines()] == ["set.npz[1]", "set.npz[3]"]
+    assert [Path(line.split("\t")[-1]).name for line in result.out.splitlines()] == ["set.npz[1]", "set.npz[3]"]
     with Image.open(tmp_path / "blues" / "set.npz[3].png") as copy:
         assert (np.asarray(copy) == images[3]).all()
     refused = run("find", "blue", tmp_path / "set.npz", "--model", model, "--link-to", tmp_path / "blues")
@@ -114,7 +116,7 @@ def test_floats_and_pixels_in_one_run(run, model, tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "html"])
 def test_the_report_is_drawn(run, album, model, tmp_path, suffix):
     result = run("find", "red", album, "--model", model, "--report", tmp_path / f"sheet.{suffix}")
-    assert f"contact sheet: {tmp_path}/sheet.{suffix}" in result.err
+    assert f"contact sheet: {tmp_path / 'sheet'}.{suffix}" in result.err
     assert (tmp_path / f"sheet.{suffix}").stat().st_size > 1000
 
 

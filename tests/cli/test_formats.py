@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from systems import posix
 
 from cnnfast.cli import camtrap as camtrap_rows
 from cnnfast.cli import megadetector, parquet_rows
@@ -108,6 +109,7 @@ def test_parquet_after_the_folder_has_grown(run, traps, model, tmp_path):
     assert [Path(p).name for p in parquet.read_table(tmp_path / "x.parquet")["picture"].to_pylist()][-1] == "aa.png"
 
 
+@posix
 def test_names_that_are_not_text_are_in_parquet(run, traps, model, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     (traps / "cam1" / "a.jpg").rename(str(traps / "cam1") + "/caf\udce9.jpg")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cli.conftest import Result
 from PIL import Image
+from systems import with_slashes
 
 from cnnfast import Network
 
@@ -30,7 +31,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_learns_measures_and_asks(photos: Path, run: Callable[..., Result]) -> None:
     result = run("learn", "photos", "--labels", "labels.csv", *BASE, "--out", "own.safetensors", "--next", 5)
     assert result.status == 0, result.err
-    first, second, saved, *asked = result.out.splitlines()
+    first, second, saved, *asked = with_slashes(result.out).splitlines()
     assert saved == "100.0% right in cross-validation by that network, which looks at whole pictures alone"
     assert first == "10 of 40 pictures have a label: blue 5, red 5"
     assert second.startswith("100.0% right in cross-validation")
@@ -62,7 +63,7 @@ def test_pictures_of_the_table_need_not_be_in_the_folder(photos: Path, run: Call
     Image.new("RGB", (9, 9), "red").save("new/x.png")
     result = run("learn", "new", "--labels", "labels.csv", *BASE)
     assert result.out.splitlines()[0] == "10 of 11 pictures have a label: blue 5, red 5"
-    assert result.out.splitlines()[-1].endswith("\tnew/x.png")
+    assert with_slashes(result.out).splitlines()[-1].endswith("\tnew/x.png")
 
 
 def test_labels_of_one_class_are_refused(photos: Path, run: Callable[..., Result]) -> None:
@@ -76,5 +77,5 @@ def test_unreadable_pictures_are_named(photos: Path, run: Callable[..., Result])
     (photos / "photos" / "20.png").write_bytes(b"no picture")
     result = run("learn", "photos", "--labels", "labels.csv", *BASE)
     assert result.status == 1
-    assert "1 could not be read:\n  photos/20.png: " in result.err
+    assert "1 could not be read:\n  photos/20.png: " in with_slashes(result.err)
     assert "10 of 39 pictures" in result.out

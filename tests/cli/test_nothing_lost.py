@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -41,4 +43,4 @@ def test_what_is_skipped_is_counted_once(run, album, model, tmp_path):
 def test_a_picture_without_a_suffix_is_classified(run, album, model):
     (album / "b" / "0.png").rename(album / "b" / "IMG_0")
     result = run("find", "red", album / "b", "--model", model)
-    assert [line.split("/")[-1] for line in result.out.splitlines()] == ["3.png", "IMG_0"]
+    assert [Path(line.split("\t")[-1]).name for line in result.out.splitlines()] == ["3.png", "IMG_0"]

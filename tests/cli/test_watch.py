@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli.conftest import COLORS, Result
 from PIL import Image
+from systems import with_slashes
 
 
 def saved(path: Path, color: str) -> None:
@@ -44,7 +45,11 @@ def test_what_arrives_is_classified_once_it_is_complete(
 ) -> None:
     result = run("classify", "--watch", "in", "--model", model)
     assert result.status == 0, result.err
-    assert [line.split("\t")[-1] for line in result.out.splitlines()] == ["in/b.png", "in/a.png", "in/c.png"]
+    assert [line.split("\t")[-1] for line in with_slashes(result.out).splitlines()] == [
+        "in/b.png",
+        "in/a.png",
+        "in/c.png",
+    ]
     assert result.err.count("watching in") == 1
     assert "watched: 3 pictures" in result.err
 
@@ -52,7 +57,7 @@ def test_what_arrives_is_classified_once_it_is_complete(
 def test_rows_are_kept(arriving: Path, model: Path, run: Callable[..., Result]) -> None:
     result = run("classify", "--watch", "in", "--model", model, "--out", "rows.csv")
     assert result.status == 0, result.err
-    lines = Path("rows.csv").read_text(encoding="utf-8").splitlines()
+    lines = with_slashes(Path("rows.csv").read_text(encoding="utf-8")).splitlines()
     assert sorted(line.split(",")[0] for line in lines[1:]) == ["in/a.png", "in/b.png", "in/c.png"]
     assert [line.split(",")[1] for line in lines[1:]].count("red") == 2
 
