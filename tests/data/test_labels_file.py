@@ -90,6 +90,24 @@ def test_paths_are_relative_to_the_table_or_to_here(folder: Path, monkeypatch: p
     assert len(batch.names) == 3
 
 
+def test_a_table_from_windows_is_read_elsewhere(folder: Path) -> None:
+    (folder / "xab").mkdir()
+    (folder / "a.png").rename(folder / "xab" / "a.png")
+    path = written(folder, "path,label\nxab\\a.png,cat\nb.png,dog\n")
+    (batch,) = open_dataset(path).batches(8, RULE)
+    assert [Path(name).name for name in batch.names] == ["a.png", "b.png"]
+
+
+@posix
+def test_a_backslash_in_a_name_counts_first(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "a.png").rename(folder / "sub" / "a.png")
+    (folder / "b.png").rename(folder / "sub\\a.png")
+    path = written(folder, "path,label\nsub\\a.png,cat\nc.png,dog\n")
+    (batch,) = open_dataset(path).batches(8, RULE)
+    assert batch.names[0] == str(folder / "sub\\a.png")
+
+
 @posix
 def test_names_that_are_no_valid_text_are_found(folder: Path) -> None:
     os.rename(folder / "a.png", os.fsencode(folder) + b"/\xff.png")

@@ -141,9 +141,10 @@ def _wanted(table: TextTable, split: str | None) -> list[bool]:
 
 def located(name: str, folder: Path) -> Path:
     """Return the path that a name of a table stands for."""
-    # results of cnnfast have an apostrophe before what a spreadsheet would run as a formula, and escapes in odd names
+    # results of cnnfast have an apostrophe before what a spreadsheet would run as a formula, and escapes in odd names;
+    # tables from Windows have backslashes
     written = name[1:] if name.startswith("'") else name
-    spellings = dict.fromkeys((name, written, from_text(written)))
+    spellings = dict.fromkeys((name, written, from_text(written), written.replace("\\", "/")))
     places = [place for spelling in spellings for place in (folder / spelling, Path(spelling))]
     return next((place for place in places if os.path.lexists(place) or is_frame(place)), folder / name)
 
