@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import signal
 import threading
@@ -56,6 +57,8 @@ def photographs(count: int = 50) -> np.ndarray:
 @contextmanager
 def interrupt_after(seconds: float) -> Iterator[None]:
     """Press Ctrl-C in a while."""
+    # one that falls into the end of an old thread, which Python lets no exception out of, would not be heard
+    gc.collect()
     if os.name == "nt":
         timer = threading.Timer(seconds, _thread.interrupt_main)
         timer.start()

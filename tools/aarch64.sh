@@ -15,6 +15,7 @@
 # An arm64 Python and its packages are fetched into build/aarch64 once; the system is not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tools/same_bits.sh
 readonly python=${PYTHON:-python} base=$PWD/build/aarch64
 readonly root=$base/root site=$base/site
 content='lib.*' made=()
@@ -67,10 +68,7 @@ build() {
 build
 arm_python -c 'from cnnfast.runtime.dispatch import kernels; print("runs:", kernels.active_isa())'
 
-PYTHONPATH=src:tests "$python" tools/case_bits.py >"$base/bits-here"
-arm_python tools/case_bits.py >"$base/bits-neon"
-diff "$base/bits-here" "$base/bits-neon"
-echo "bit-identical in all $(wc -l <"$base/bits-neon") cases"
+same_bits "$base" arm_python
 
 if (($#)); then arm_python -m pytest -q -p no:cacheprovider "$@"
 else

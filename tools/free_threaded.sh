@@ -9,6 +9,7 @@
 # build/free-threaded, and cnnfast built in place for the comparison ($PYTHON, or python).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tools/same_bits.sh
 readonly base=build/free-threaded
 
 find_python() {
@@ -37,10 +38,7 @@ threads_python -W error -c 'import sys, cnnfast
 cnnfast.show_config()
 assert not sys._is_gil_enabled()'
 
-PYTHONPATH=src:tests "${PYTHON:-python}" tools/case_bits.py >"$base/bits-here"
-threads_python tools/case_bits.py >"$base/bits-there"
-diff "$base/bits-here" "$base/bits-there"
-echo "all $(wc -l <"$base/bits-there") cases are bit-identical"
+same_bits "$base" threads_python
 
 if (($#)); then
     threads_python -m pytest -q -p no:cacheprovider "$@"

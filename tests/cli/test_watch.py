@@ -45,11 +45,8 @@ def test_what_arrives_is_classified_once_it_is_complete(
 ) -> None:
     result = run("classify", "--watch", "in", "--model", model)
     assert result.status == 0, result.err
-    assert [line.split("\t")[-1] for line in with_slashes(result.out).splitlines()] == [
-        "in/b.png",
-        "in/a.png",
-        "in/c.png",
-    ]
+    lines = with_slashes(result.out).splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["in/b.png", "in/a.png", "in/c.png"]
     assert result.err.count("watching in") == 1
     assert "watched: 3 pictures" in result.err
 

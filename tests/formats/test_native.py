@@ -14,7 +14,7 @@ import pytest
 from formats.crafted import changed, join, put, saved, sealed, small_model, split, with_header
 from hypothesis import given, settings
 from random_graphs import graphs, random_inputs
-from systems import posix
+from systems import NAME_TOO_LONG, posix
 
 from cnnfast import Network
 from cnnfast.errors import CnnfastError, ConfigError, ModelFileError, OutputError
@@ -349,5 +349,5 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_else(tmp_path: Path) ->
         assert str(caught.value) == f"{path}: there is no folder {path.parent}; make it first, or write elsewhere"
     with pytest.raises(OutputError, match=r"is a folder; name the file in it"):
         net.save(tmp_path)
-    with pytest.raises(OutputError, match=r"name too long|cannot be written: "):
+    with pytest.raises(OutputError, match=NAME_TOO_LONG):
         net.save(tmp_path / ("n" * 5000 + ".safetensors"))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from systems import FILE_EXISTS
 
 from cnnfast import OutputError
 from cnnfast.runtime.claims import LOCK, claimed
@@ -81,7 +82,10 @@ def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file: cannot be made or written: "), claimed(tmp_path / "file"):
+    with (
+        pytest.raises(OutputError, match=f"file: cannot be made or written: ({FILE_EXISTS})"),
+        claimed(tmp_path / "file"),
+    ):
         pass
     with (
         pytest.raises(OutputError, match=r"one: there is no folder .*none; make it first"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import NAME_TOO_LONG
 
 from cnnfast import Network
 from cnnfast.errors import OutputError
@@ -111,7 +111,7 @@ def test_names_as_long_as_they_can_be(length: int, tmp_path: Path) -> None:
         written(path)
         assert path.read_bytes() == b"new"
     else:
-        with pytest.raises(OutputError, match=os.strerror(errno.ENAMETOOLONG)):
+        with pytest.raises(OutputError, match=NAME_TOO_LONG):
             written(path)
 
 

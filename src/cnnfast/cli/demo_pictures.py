@@ -14,6 +14,7 @@ from pathlib import Path
 from cnnfast._frozen import frozen
 from cnnfast.data.cifar10 import CLASSES
 from cnnfast.errors import DataError
+from cnnfast.runtime.paths import in_order
 
 IMAGENET_GROUPS: tuple[tuple[str, frozenset[int]], ...] = (
     ("airplane", frozenset({404})),
@@ -78,7 +79,7 @@ def _data(module: str) -> Path | None:
 def _foolbox(name: str) -> Iterator[tuple[Path, int]]:
     folder = _data("foolbox")
     assert folder is not None
-    for path in sorted(folder.iterdir()):
+    for path in in_order(folder.iterdir()):
         match = re.fullmatch(rf"{name}_\d+_(\d+)\.(png|jpg)", path.name)
         if match:
             yield path, int(match[1])

@@ -16,6 +16,7 @@ import numpy as np
 from cnnfast.data.arrays import MAX_DEFLATE_RATIO, MAX_IMAGES, ArraySource, naming, read_exactly
 from cnnfast.data.base import Array, Dataset, DatasetFormat, Labels
 from cnnfast.errors import DataError
+from cnnfast.runtime.paths import in_order
 
 UINT8 = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
@@ -60,7 +61,7 @@ def open_idx(path: Path, split: str) -> Dataset:
 
 def _find(folder: Path, split: str) -> Path | None:
     pattern = re.compile(rf"({SPLITS[split]})-images[.-]idx3-ubyte(\.gz)?")
-    return next((p for p in sorted(folder.iterdir()) if pattern.fullmatch(p.name) and p.is_file()), None)
+    return next((p for p in in_order(folder.iterdir()) if pattern.fullmatch(p.name) and p.is_file()), None)
 
 
 def _labels_beside(images: Path) -> Path | None:
