@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import sys
 import sysconfig
 
@@ -16,6 +17,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="about Linux: what it
 
 MUSL = "musl" in (sysconfig.get_config_var("SOABI") or "")
 """Whether Python was built for musl, as on Alpine Linux."""
+
+FLUSHES = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
+"""Whether the CPU can count denormal numbers as zero."""
 
 NO_SUCH_FILE = "No such file" if POSIX else "No such file|File not found|cannot find the file"
 NAME_TOO_LONG = os.strerror(errno.ENAMETOOLONG) if POSIX else NO_SUCH_FILE

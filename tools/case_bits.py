@@ -1,4 +1,4 @@
-"""Prints a digest of what the kernels make of every case, to compare the bits of two machines.
+"""Prints a digest of what the kernels make of every case and every shipped network, to compare two machines.
 
 Usage: ``PYTHONPATH=src:tests python tools/case_bits.py``. A line holds the name, a digest of inputs and weights, and
 one of the results: where the first digests differ, the machines drew other random numbers, and the second say nothing.
@@ -18,6 +18,7 @@ from kernels.test_networks import NETWORKS
 from random_graphs import random_inputs
 from small_graphs import net
 
+from cnnfast import Network, list_models
 from cnnfast.graph import Graph
 from cnnfast.ops import Relu
 from cnnfast.plan import make_plan
@@ -44,6 +45,15 @@ def runs() -> Iterator[tuple[str, Graph, str, list[np.ndarray], Pixels]]:
         yield f"pictures-{c}x{h}x{w}", net(("y", Relu(), "x"), x=(c, h, w)), "chwn", [pictures], pixels
 
 
+def classified() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield (name, pictures, probabilities) of the shipped networks."""
+    for name in list_models():
+        network = Network.load(name)
+        channels, height, width = network.preprocess.shape
+        pictures = np.random.default_rng(0).integers(0, 256, (IMAGES, height, width, channels), np.uint8)
+        yield name, pictures, network.predict_proba(pictures)
+
+
 def digest(arrays: list[np.ndarray]) -> str:
     """Return a hash of the bytes of arrays, where every NaN counts as the same."""
     total = hashlib.sha256()
@@ -59,3 +69,5 @@ if __name__ == "__main__":
     for name, graph, layout, feed, pixels in runs():
         results = execute(make_plan(graph, layout), feed, 1, pixels)
         print(name, digest([*feed, *graph.constants.values()]), digest(results))
+    for name, pictures, probabilities in classified():
+        print(name, digest([pictures]), digest([probabilities]))

@@ -24,7 +24,7 @@ SECTIONS = {
     "Projects": ("examples/",),
     "Explanations": (
         "architecture.md", "glossary.md", "kernels.md", "layouts.md", "life-of-a-convolution.md", "numerics.md",
-        "performance.md", "benchmarking.md", "threading.md", "training.md", "sanitizers-and-aarch64.md",
+        "performance.md", "benchmarking.md", "threading.md", "training.md", "other-builds.md",
     ),
     "Decisions": ("adr/",),
     "Project": ("building.md", "platforms.md", "releasing.md", "project/"),

@@ -17,7 +17,7 @@ from cnnfast.runtime.dispatch import kernels
 
 ENGINES = ["nchw", *(f"{layout}-{isa}" for layout in ("chwn", "nchwc") for isa in kernels.supported_isas())]
 
-FUSED = [isa for isa in kernels.supported_isas() if isa not in ("sse2", "portable")]
+FUSED = [isa for isa in kernels.supported_isas() if kernels.has_fma(isa)]
 """Instruction sets with a fused multiply-add: their results are bit-identical."""
 
 

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import pytest
 from kernels.engines import FUSED, run
+from systems import FLUSHES
 
 from cnnfast.graph import Graph, Node
 from cnnfast.ops import (
@@ -163,7 +164,8 @@ def test_exp_in_softmax(engine: str) -> None:
     faded = expected < SMALLEST
     assert ulps(y, expected, expected)[~faded].max() <= 2.5
     assert y[faded].max() <= SMALLEST
-    assert (y[faded] == 0).sum() >= faded.sum() - 1
+    if FLUSHES:
+        assert (y[faded] == 0).sum() >= faded.sum() - 1
 
 
 @pytest.mark.parametrize("engine", LANES)

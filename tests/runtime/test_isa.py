@@ -31,6 +31,13 @@ def test_every_instruction_set_of_the_cpu_is_found(flags: set[str]) -> None:
     assert kernels.supported_isas() == [name for name, needed in NEEDED.items() if needed <= flags]
 
 
+def test_every_instruction_set_but_the_first_fuses(flags: set[str]) -> None:
+    """Multiplying and adding with one rounding."""
+    assert [name for name in kernels.known_isas() if kernels.has_fma(name)] == [
+        name for name in NEEDED if "fma" in NEEDED[name]
+    ]
+
+
 def test_the_best_of_them_runs(flags: set[str]) -> None:
     if forced_isa():
         pytest.skip("CNNFAST_ISA decides")

@@ -146,6 +146,7 @@ static int active_index(void) {
 
 int cnnfast_isa_count(void) { return COUNT; }
 const char *cnnfast_isa_name(int index) { return known[index].kernels->isa; }
+int cnnfast_isa_has_fma(int index) { return known[index].kernels->has_fma; }
 void cnnfast_select(int index) { active = index; }
 const cnnfast_kernels *cnnfast_active(void) { return known[active_index()].kernels; }
 

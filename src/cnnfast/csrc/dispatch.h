@@ -8,6 +8,7 @@
 
 typedef struct cnnfast_kernels {
     const char *isa;
+    int has_fma;  /* whether it multiplies and adds with one rounding */
     int lanes;    /* floats in a vector register, images in a group */
     int tile_oc;  /* output channels of a tile of convolution */
     int dense_oc; /* output channels of a tile of a dense layer */
@@ -35,6 +36,7 @@ typedef struct cnnfast_int8_kernels {
 int cnnfast_isa_count(void);                        /* instruction sets in this build, the most capable last */
 const char *cnnfast_isa_name(int index);
 int cnnfast_isa_supported(int index);               /* can this CPU run it? */
+int cnnfast_isa_has_fma(int index);                 /* does it multiply and add with one rounding? */
 void cnnfast_select(int index);
 const cnnfast_kernels *cnnfast_active(void);
 

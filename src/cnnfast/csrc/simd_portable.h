@@ -1,7 +1,12 @@
-/* Any other CPU: 4 floats by GNU vector types alone, so its bits may differ from those of a CPU with FMA. */
+/* Any other CPU: 4 floats by GNU vector types alone. Where its compiler says that it multiplies and adds with one rounding, as on
+   every RISC-V that has floats, its bits are those of the other CPUs that do. */
 #define LANES 4
 #define REGISTERS 16
+#if defined(__FP_FAST_FMAF) || defined(__riscv_flen)
+#define HAVE_FMA 1
+#else
 #define HAVE_FMA 0
+#endif
 #define TILE_OC 3
 #define DENSE_OC 12
 #define TURNED_OC 0
@@ -10,7 +15,14 @@
 typedef float vec __attribute__((vector_size(16)));
 typedef int ivec __attribute__((vector_size(16)));
 static inline vec vset(float s) { return (vec){s, s, s, s}; }
+#if HAVE_FMA
+static inline vec vfma(vec a, vec b, vec c) {
+    return (vec){__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]),
+                 __builtin_fmaf(a[3], b[3], c[3])};
+}
+#else
 static inline vec vfma(vec a, vec b, vec c) { return a * b + c; }
+#endif
 /* b where either is NaN, as on x86 */
 static inline vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 static inline vec vmax_raw(vec a, vec b) { return vselect(a > b, a, b); }

@@ -16,6 +16,14 @@ def active_isa():
     return _csrc.cnnfast_active().isa.decode()
 
 
+def has_fma(str name=None):
+    """Return whether an instruction set, by default the active one, has a fused multiply-add.
+
+    Results of those without one may differ from those of all others in the last bits.
+    """
+    return bool(_csrc.cnnfast_isa_has_fma(known_isas().index(name or active_isa())))
+
+
 def select_isa(str name):
     """Use the kernels of one instruction set; it must be supported."""
     names = known_isas()

@@ -8,7 +8,7 @@
 ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` are OpenMP's own; where neither is set, its threads hardly spin.
 
 docs/threading.md describes how the number of threads is decided. Variables that only tests, the build or benchmarks
-read are listed in CONTRIBUTING.md, docs/sanitizers-and-aarch64.md and docs/benchmarking.md.
+read are listed in CONTRIBUTING.md, docs/other-builds.md and docs/benchmarking.md.
 """
 
 from __future__ import annotations

@@ -13,18 +13,10 @@ with openmp_that_sleeps():
 Entry = kernels.Entry
 Program = kernels.Program
 
-__all__ = ["UNFUSED", "Entry", "Program", "fuses", "kernels"]
+__all__ = ["Entry", "Program", "kernels"]
 
-INTERFACE = 24
+INTERFACE = 25
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
-
-UNFUSED = ("sse2", "portable")
-"""Instruction sets without a fused multiply-add, whose results may differ from those of all others in the last bits."""
-
-
-def fuses() -> bool:
-    """Return whether the instruction set in use has a fused multiply-add."""
-    return kernels.active_isa() not in UNFUSED
 
 
 def _check_interface() -> None:

@@ -13,7 +13,7 @@ from cnnfast.errors import ConfigError, ModelFileError
 from cnnfast.formats import native
 from cnnfast.formats.reference import refer_to
 from cnnfast.network.network import Network
-from cnnfast.runtime.dispatch import fuses, kernels
+from cnnfast.runtime.dispatch import kernels
 from cnnfast.spark.travel import SUFFIX, received
 
 MOST_NETWORKS = 4
@@ -22,7 +22,7 @@ MOST_NETWORKS = 4
 
 def facts() -> dict[str, Any]:
     """Return what bits depend on, besides the network and the picture."""
-    return {"cnnfast": __version__, "fuses": fuses()}
+    return {"cnnfast": __version__, "fuses": kernels.has_fma()}
 
 
 def check(driver: Mapping[str, Any]) -> None:
@@ -45,8 +45,8 @@ def check(driver: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{here}: has cnnfast {__version__}, but the driver has {driver['cnnfast']}; install one version on both"
         )
-    if driver["fuses"] != fuses():
-        isa, has, other = kernels.active_isa(), "has" if fuses() else "has no", "has" if driver["fuses"] else "has none"
+    if driver["fuses"] != (fuses := kernels.has_fma()):
+        isa, has, other = kernels.active_isa(), "has" if fuses else "has no", "has" if driver["fuses"] else "has none"
         raise ConfigError(
             f"{here}: its instruction set, {isa}, {has} fused multiply-add, but that of the driver {other}, so their "
             "results could differ in the last bits; leave such machines out of the cluster, or set CNNFAST_ISA=sse2 on "
