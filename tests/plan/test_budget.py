@@ -130,7 +130,7 @@ def test_few_images_do_without_a_plan_of_their_own_where_it_would_be_too_large()
         *((f"y{i}", Transpose((0, 2 + i % 2, 1, 3 - i % 2)), f"y{i - 1}" if i else "x") for i in range(40)),
         x=(3, 60, 50),
     )
-    plan = make_plan(graph, passes=(), max_bytes=3 << 20)
+    plan = make_plan(graph, passes=(), max_bytes=2 << 20)
     assert plan.small_batch is None
     x = np.random.default_rng(0).standard_normal((1, 3, 60, 50)).astype(np.float32)
     (y,) = execute(plan, [x])

@@ -5,7 +5,7 @@
 #define HAVE_FMA 1
 #define TILE_OC 3   /* 3 x 4 accumulators, 3 weights, 1 input */
 #define DENSE_OC 12
-#define TURNED_OC 0
+#define TURNED_OC 24 /* 3 x 4 accumulators, 3 weights, 1 input */
 #define TILE_PIXELS 6   /* 6 x 2 accumulators, 2 weights, 1 input, with channels in the lanes */
 #define TILE_VECTORS 2
 typedef float vec __attribute__((vector_size(32)));
