@@ -31,7 +31,7 @@ from cnnfast.formats.onnx.writing.model import OPSET, message_of  # noqa: E402
 from cnnfast.formats.onnx.writing.rules import WRITE_RULES  # noqa: E402
 
 OTHER_BITS = ("group_norm-", "avg_pool-ceil-counted", "lrn-even", "resize-scaled")
-"""Beginnings of cases that are read back as other ops than the one that was written, or with a scale rounded to float32."""
+"""Beginnings of cases that are read back as other ops than those written, or with scales rounded to float32."""
 
 
 HALVES = {"avg_pool-out", "avg_pool-up", "residual"}
