@@ -34,7 +34,7 @@ fi
 
 fetch_python() {
     local state=$base/apt options made=$base/unpacked
-    rm -rf "$made"
+    rm -rf "$made" "$root"
     mkdir -p "$state/lists/partial" "$state/archives/partial" "$made"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >"$state/sources.list"
     options=(-qq -o APT::Architecture="$debian" -o APT::Architectures="$debian" -o APT::Install-Recommends=0
@@ -71,7 +71,8 @@ build() {
     fi
 }
 
-[[ -x $root/usr/bin/python3 ]] || fetch_python
+# a folder without headers is of an earlier version of this script
+[[ -d $root/python ]] || fetch_python
 build
 emulated_python -c 'from cnnfast.runtime.dispatch import kernels; print("runs:", kernels.active_isa())'
 
