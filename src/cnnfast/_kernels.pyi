@@ -70,6 +70,7 @@ class Program:
         pixels: tuple[Array, Array] | None = None,
         groups: int | None = None,
     ) -> None: ...
+    def measured(self) -> tuple[float, float]: ...
     def profile(
         self,
         images: Sequence[Array],

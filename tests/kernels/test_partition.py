@@ -1,8 +1,9 @@
-"""How a batch is partition between groups and images alone: by the time it takes, never seen in a result."""
+"""How a batch is divided between groups and images alone: by the time it takes, never seen in a result."""
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 
 import numpy as np
@@ -68,6 +69,37 @@ def test_what_an_image_alone_costs_is_learned_from_calls_of_any_size(cost: float
         assert learned == [kernels.partition_batch(images, 16, threads, cost, work)]
 
 
+def test_a_slow_first_call_does_not_count() -> None:
+    # of the first call of each kind, memory and caches are cold; all that follow are large batches
+    calls = {"groups": 0, "alone": 0}
+
+    def duration(groups: int, alone: int) -> float:
+        kind = "groups" if groups else "alone"
+        calls[kind] += 1
+        return makespan(groups, alone, 1, 0.1) * (1000 if calls[kind] == 1 else 1)
+
+    assert kernels.partition_batches([1] * 10 + [256] * 10, 16, 1, 0.1, 0, duration)[-1] == (16, 0)
+    calls.clear()
+    calls.update(groups=0, alone=0)
+    assert kernels.partition_batches([256] * 10 + [1] * 10, 16, 1, 0.05, 0, duration)[-1] == (0, 1)
+
+
+@pytest.mark.parametrize("disturbed", ["groups", "alone"])
+def test_times_of_a_busy_machine_are_taken_again(disturbed: str) -> None:
+    calls = {"groups": 0, "alone": 0}
+    cost = 0.1 if disturbed == "groups" else 0.05
+
+    def duration(groups: int, alone: int) -> float:
+        kind = "groups" if groups else "alone"
+        calls[kind] += 1
+        return makespan(groups, alone, 1, cost) * (5 if kind == disturbed and calls[kind] <= 4 else 1)
+
+    expected = (1, 0) if disturbed == "groups" else (0, 16)
+    assert kernels.partition_batches([16] * 20, 16, 1, cost, 0, duration)[-1] != expected
+    calls.update(groups=0, alone=0)
+    assert kernels.partition_batches([16] * 1000, 16, 1, cost, 0, duration)[-1] == expected
+
+
 @pytest.mark.parametrize(("slower", "expected"), [(0.6, 4), (0.94, 4), (0.96, 1), (3.0, 1)])
 def test_an_image_is_shared_where_that_is_faster(slower: float, expected: int) -> None:
     shares = kernels.share_images(1600, 4, 1e9, lambda call, threads: slower if threads > 1 else 1.0)
@@ -102,6 +134,10 @@ def test_every_partition_gives_the_same_bits(name: str, threads: int) -> None:
         plan.program_for_any_batch.run([feed], [result], threads, groups=4)
 
 
+PACKING = 0.05
+"""The seconds that packing takes at least: many times as long as any of these batches."""
+
+
 class Clock:
     """A network whose small-batch program is made when it pays; counts how often each kind of weights is packed."""
 
@@ -113,7 +149,7 @@ class Clock:
 
     def _steps(self) -> list[object]:
         self.packed.append("groups")
-        time.sleep(0.05)
+        time.sleep(PACKING)
         return self.plan.packed_steps()
 
     def _small_batch(self) -> object:
@@ -123,10 +159,12 @@ class Clock:
 
     def _small_batch_steps(self) -> list[object]:
         self.packed.append("alone")
+        time.sleep(PACKING)
         assert self.plan.small_batch is not None
         return self.plan.small_batch.packed_steps()
 
     def run(self, images: int, threads: int = 1, times: int = 1) -> list[str]:
+        """Return what has been packed until then."""
         (feed,) = random_inputs(self.plan.graph, np.random.default_rng(1), images).values()
         result = np.empty((images, 10), np.float32)
         for _ in range(times):
@@ -139,16 +177,36 @@ def test_weights_are_packed_for_what_runs() -> None:
     assert Clock().run(64) == ["groups"]
 
 
+@pytest.mark.parametrize("images", [1, 64])
+def test_packing_is_no_part_of_what_a_call_is_said_to_take(images: int) -> None:
+    clock = Clock()
+    kind = 1 if images == 1 else 0
+    clock.run(images)
+    assert clock.program.measured() == (math.inf, math.inf)
+    clock.run(images, times=20)
+    assert 0 < clock.program.measured()[kind] < PACKING
+    assert clock.program.measured()[1 - kind] == math.inf
+
+
+@pytest.mark.parametrize(("first", "later"), [(1, 64), (64, 1)])
+def test_a_second_program_is_timed_without_packing(first: int, later: int) -> None:
+    clock = Clock()
+    clock.run(first, times=20)
+    clock.run(later, times=3000)
+    assert sorted(clock.packed) == ["alone", "groups"]
+    assert max(clock.program.measured()) < PACKING
+
+
 def test_weights_are_packed_again_once_it_would_have_paid() -> None:
     clock = Clock()
     batch = clock.plan.group
     clock.run(4 * batch)
-    # one thread does all of a group while the other has none: not worth 0.05 s for a few calls
+    # one thread does all of a group while the other has none: not worth the time of packing for a few calls
     assert clock.run(batch, threads=2, times=5) == ["groups"]
     assert clock.run(batch, threads=2, times=2000) == ["groups", "alone"]
 
 
 def test_an_estimate_that_may_be_too_high_is_found_out() -> None:
-    # by the estimate no image alone is worth it, but were it a third lower all of them would be
+    # by the estimate no image alone is worth it, but were it two fifths lower all of them would be
     clock = Clock(estimate=1.1 / make_plan(NETWORKS["cs61c"]()).group)
     assert clock.run(4 * clock.plan.group, times=500) == ["groups", "alone"]

@@ -9,7 +9,7 @@ cdef enum:
     ALONE = 2
     LOOKS = 4                              # calls of each kind that are timed at least; the fastest counts
 
-cdef double BEST_CASE = 0.7                # an image alone may cost this part of the estimate …
+cdef double BEST_CASE = 0.6                # an image alone may cost this part of the estimate …
 cdef double WORST_CASE = 2.0               # … or this many times as much
 cdef double UNKNOWN = 1.2                  # of an equal part of a group: before that program is planned
 cdef double SHARED = 1.25                  # threads that share an image take this many times their equal parts
@@ -30,6 +30,7 @@ cdef struct Partitioner:
     int[2] looks
     double lost                            # seconds that the other program might have saved until now
     double packing                         # seconds that packing the weights of one program has taken
+    unsigned int calls                     # since both times are known
 
 
 cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, int threads, double cost) noexcept nogil:
@@ -70,11 +71,16 @@ cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, d
 
 cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
     # ``ready`` says which programs have packed their weights; if all calls will be ``alike``, packing pays at once
-    cdef double cost = s.estimate
-    cdef Partition best
-    if s.looks[0] and s.looks[1]:
-        cost = s.seconds[1] / s.seconds[0]
-    best = best_partition(s, N, threads, cost)
+    cdef Partition chosen = _choose(s, N, threads, ready, alike)
+    if not ready & (GROUPS if chosen.groups else ALONE):
+        chosen.timed = False               # it packs weights first
+    return chosen
+
+
+cdef Partition _choose(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
+    cdef bint measured = s.looks[0] >= LOOKS and s.looks[1] >= LOOKS
+    cdef double cost = s.seconds[1] / s.seconds[0] if measured else s.estimate
+    cdef Partition best = best_partition(s, N, threads, cost)
     if ready == GROUPS | ALONE:
         return _look(s, best, threads)
     if alike:
@@ -101,16 +107,22 @@ cdef Py_ssize_t _groups_at(const Partitioner* s, Py_ssize_t N, int threads, doub
     return best_partition(s, N, threads, s.estimate * factor).groups
 
 
-cdef Partition _look(const Partitioner* s, Partition best, int threads) noexcept nogil:
+cdef Partition _look(Partitioner* s, Partition best, int threads) noexcept nogil:
     # Where a time is still unknown and would matter, the first images run that way: not where threads would share one.
+    # What is known is looked at again now and then: all calls before may have been disturbed.
     cdef int kind = 0 if s.looks[0] < s.looks[1] else 1
-    cdef Py_ssize_t N = best.head, head = min(N, s.group * threads)
+    cdef bint known = s.looks[kind] >= LOOKS
+    cdef Py_ssize_t N = best.head, head = min(N, s.group * threads), least, most
     if head > threads:
         head -= head % threads
-    if s.looks[kind] >= LOOKS or _shared_last(s, head, threads):
+    s.calls += known
+    if known and s.calls % LOOK_AGAIN or _shared_last(s, head, threads):
         return best
-    if _groups_at(s, N, threads, BEST_CASE) == _groups_at(s, N, threads, WORST_CASE):
+    least, most = _groups_at(s, N, threads, BEST_CASE), _groups_at(s, N, threads, WORST_CASE)
+    if least == most and not (known and best.groups != least):
         return best
+    if known:
+        kind = 1 if best.groups else 0
     return partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
 
 

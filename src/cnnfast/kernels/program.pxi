@@ -204,6 +204,14 @@ cdef class Program:
                 raise ValueError(f"{batch.N} images cannot run as {groups} groups of {self._group}")
             self._run_partition(&batch, groups, threads)
 
+    def measured(self):
+        """Return the least seconds that a group, and an image alone, have taken on a thread: infinity if none was timed."""
+        cdef int kind
+        lock_state()
+        seconds = [self._partitioner.seconds[kind] if self._partitioner.looks[kind] else INFINITY for kind in range(2)]
+        unlock_state()
+        return tuple(seconds)
+
     cdef int _bind(self, ImageBatch* batch, images, pixels, results) except -1:
         # where images come from and where results go
         cdef int i
