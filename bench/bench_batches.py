@@ -3,7 +3,8 @@
     python bench/bench_batches.py --networks n1 n5 cifar10-resnet --threads 1 2
 
 A batch can be divided between groups and images alone in several ways with bit-identical results. All of them are
-timed, in turns, with the one that the library chooses. Writes bench/results/batches.json, from which
+timed, in turns, with the one that the library chooses. What a batch takes must not depend on those before it either,
+since times of calls decide how later ones are divided. Writes bench/results/batches.json, from which
 tools/batches_plot.py draws docs/img/batches.svg; see docs/benchmarking.md.
 """
 
@@ -50,7 +51,8 @@ def main() -> None:
     for name in arguments.networks:
         for threads in arguments.threads:
             rows = measure(network_named(name), threads, arguments.most, arguments.seconds)
-            runs.append({"network": name, "threads": threads, "rows": rows, **verdict(rows)})
+            after = after_other_sizes(network_named(name), threads, arguments.most)
+            runs.append({"network": name, "threads": threads, "rows": rows, **verdict(rows), "worst_after": after})
             print(as_line(runs[-1]), flush=True)
             arguments.output.parent.mkdir(exist_ok=True)
             arguments.output.write_text(json.dumps({**machine.facts(), "unit": "µs", "runs": runs}, indent=1) + "\n")
@@ -63,9 +65,7 @@ def network_named(name: str) -> Network:
 
 def measure(network: Network, threads: int, most: int, seconds: float) -> list[dict[str, Any]]:
     """Return for each number of images the least time of the library's own choice and of the best partition, in µs."""
-    plan = make_plan(network.graph)
-    ((_, shape),) = network.graph.inputs.items()
-    values = np.random.default_rng(1).random((most, *as_chw(shape)), np.float32)
+    plan, values = make_plan(network.graph), images_for(network, most)
     program = plan.program_for_any_batch
     expected = np.empty((most, int(np.prod(plan.shapes[plan.results[0]]))), np.float32)
     program.run([values], [expected], threads, groups=-(-most // plan.group))
@@ -90,6 +90,37 @@ def measure(network: Network, threads: int, most: int, seconds: float) -> list[d
         }
         for images in range(1, most + 1)
     ]
+
+
+def images_for(network: Network, most: int) -> np.ndarray:
+    """Return random images."""
+    ((_, shape),) = network.graph.inputs.items()
+    return np.random.default_rng(1).random((most, *as_chw(shape)), np.float32)
+
+
+def after_other_sizes(network: Network, threads: int, most: int) -> float:
+    """Return how many times as long a call takes, at worst, after calls of another size as where there were none."""
+    plan, values = make_plan(network.graph), images_for(network, most)
+    count = int(np.prod(plan.shapes[plan.results[0]]))
+    sizes, ratios = sorted({1, min(plan.group, most), most}), []
+    for images in sizes:
+        programs = [plan.program_with(plan.small_batch_program) for _ in sizes]
+        for program, first in zip(programs, sizes, strict=True):
+            repeat(program, values[:first], count, threads)
+            repeat(program, values[:images], count, threads)
+        least = [float("inf")] * len(sizes)
+        for _ in range(2 * ROUNDS):
+            for i, program in enumerate(programs):
+                least[i] = min(least[i], timed(program, values[:images], count, threads, None)[0])
+        ratios.append(max(least) / least[sizes.index(images)])
+    return round(max(ratios), 3)
+
+
+def repeat(program: Any, images: np.ndarray, count: int, threads: int) -> None:
+    """Run the same batch for a while."""
+    end = time.perf_counter() + SETTLE_SECONDS
+    while time.perf_counter() < end:
+        timed(program, images, count, threads, None)
 
 
 def partitions(images: int, group: int, any_alone: bool) -> list[int]:
@@ -132,7 +163,7 @@ def micros(seconds: float) -> float:
 def as_line(run: dict[str, Any]) -> str:
     """Return the verdict on one network."""
     worst = f"≤ {run['worst_to_larger']:.2f} × a larger batch, ≤ {run['worst_to_best']:.2f} × the best partition"
-    return f"{run['network']:20} {run['threads']:3} threads: {worst}"
+    return f"{run['network']:20} {run['threads']:3} threads: {worst}, ≤ {run['worst_after']:.2f} × after other sizes"
 
 
 if __name__ == "__main__":

@@ -29,3 +29,7 @@ def test_a_cliff_is_seen(batches: ModuleType) -> None:
     rows = [{"images": 1, "chosen": 10.0, "best": 9.0}, {"images": 2, "chosen": 30.0, "best": 15.0}]
     rows.append({"images": 3, "chosen": 20.0, "best": 20.0})
     assert batches.verdict(rows) == {"worst_to_larger": 1.5, "worst_to_best": 2.0}
+
+
+def test_batches_after_others_are_compared_with_the_first(batches: ModuleType) -> None:
+    assert batches.after_other_sizes(batches.network_named("n2"), threads=1, most=20) >= 1

@@ -59,6 +59,14 @@ def test_pictures_and_a_single_thread(run, model):
     assert len([line for line in result.out.splitlines() if line.startswith("fused, as planned")]) == 1
 
 
+@pytest.mark.parametrize(("batch", "layout", "lanes"), [(1, "nchwc", "an image at a time"), (64, "chwn", "images in")])
+def test_few_images_are_timed_as_they_run(run, batch, layout, lanes):
+    result = run("bench", "cifar10-cs61c", "--batch", batch, "--seconds", 0, "--layers")
+    assert result.status == 0
+    assert lanes in result.out
+    assert f"dense_f32_{layout}_direct" in result.out
+
+
 def test_layers_leaves_the_ladder_out(run, model):
     result = run("bench", model, "--seconds", 0, "--layers")
     assert result.status == 0

@@ -11,7 +11,7 @@ from cnnfast.cli import options
 from cnnfast.cli.models import load, load_in_float
 from cnnfast.formats import detect
 from cnnfast.network.network import Network
-from cnnfast.plan import make_plan
+from cnnfast.plan import Plan, make_plan
 from cnnfast.report.ladder import FEW, LadderResult, Subject, climb, climb_integers
 from cnnfast.report.profile import Line, profile
 from cnnfast.runtime import shipped
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     subject = Subject.of(net, args.batch)
     threads, _ = decide(args.threads)
     peaks = Peaks(kernels.fma_peak() * 1e9, kernels.dot_peak() * 1e9)
-    _print_head(args.model, subject, threads, peaks)
+    plan = make_plan(subject.graph).for_batch(args.batch)
+    _print_head(args.model, subject, plan, threads, peaks)
     if not args.layers:
         print()
         if subject.in_integers:
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             _print_ladder(climb(subject, threads, args.seconds), peaks, subject)
     print()
-    _print_profile(profile(make_plan(subject.graph), subject.images, subject.pixels, args.seconds), peaks, subject)
+    _print_profile(profile(plan, subject.images, subject.pixels, args.seconds), peaks, subject)
     return 0
 
 
@@ -88,7 +89,7 @@ def _unit(subject: Subject) -> str:
     return "GOP/s" if subject.in_integers else "GFLOP/s"
 
 
-def _print_head(model: str, subject: Subject, threads: int, peaks: Peaks) -> None:
+def _print_head(model: str, subject: Subject, plan: Plan, threads: int, peaks: Peaks) -> None:
     kind = "floats" if subject.pixels is None else "bytes"
     shape = "x".join(map(str, subject.images.shape[1:]))
     count = f"{subject.flops / 1e6:.1f} {'million operations' if subject.in_integers else 'MFLOP'} an image"
@@ -98,7 +99,8 @@ def _print_head(model: str, subject: Subject, threads: int, peaks: Peaks) -> Non
     print(f"batch       {len(subject.images)}")
     print(f"cnnfast     {__version__}")
     print(f"CPU         {cpu_model()}")
-    print(f"kernels     {kernels.active_isa()}, {kernels.lanes()} images in the lanes")
+    lanes = f"{plan.lanes} images" if plan.group > 1 else f"an image at a time, {plan.lanes} of its channels"
+    print(f"kernels     {kernels.active_isa()}, {lanes} in the lanes")
     print(f"threads     1 and {threads}" if threads > 1 else "threads     1")
     print(f"FMA peak    {peaks.floats / 1e9:.1f} GFLOP/s in float32 on one core, measured now", flush=True)
     if subject.in_integers:

@@ -100,7 +100,18 @@ class Plan:
         small = self.small_batch
         if small is None or not self.steps:
             return None
-        return small.program_with(steps=steps or small.packed_steps), total_cost(small.steps) / total_cost(self.steps)
+        return small.program_with(steps=steps or small.packed_steps), self._cost_of_one(small)
+
+    def _cost_of_one(self, small: Plan) -> float:
+        return total_cost(small.steps) / total_cost(self.steps)
+
+    def for_batch(self, images: int) -> Plan:
+        """Return the plan that a batch begins with on one thread, as estimated: this one, or `small_batch`."""
+        small = self.small_batch
+        if small is None or not self.steps:
+            return self
+        groups, _ = kernels.partition_batch(images, self.group, 1, self._cost_of_one(small))
+        return self if groups else small
 
     @cached_property
     def program(self) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from cnnfast.graph.answers import with_probabilities
 from cnnfast.graph.passes import PASSES, fuse
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
-from cnnfast.plan import Plan, make_plan
+from cnnfast.plan import make_plan
 
 FEW = 8
 """Images that the reference and the naive kernels take: they are slow, and no faster per image for many."""
@@ -109,10 +110,10 @@ class Subject:
             )
         return difference
 
-    def run(self, plan: Plan, images: int, threads: int) -> Array:
-        """Compute the outputs of the first images by a plan."""
+    def run(self, program: Any, images: int, threads: int) -> Array:
+        """Compute the outputs of the first images by the program of a plan."""
         result = np.empty((images, math.prod(self.graph.shapes[self.graph.outputs[0]])), np.float32)
-        plan.program.run([self.images[:images]], [result], threads, self.pixels)
+        program.run([self.images[:images]], [result], threads, self.pixels)
         return result
 
 
@@ -126,13 +127,13 @@ def climb(subject: Subject, threads: int, seconds: float) -> Iterator[LadderResu
     """
     few, batch = min(FEW, len(subject.images)), len(subject.images)
     plan = partial(make_plan, subject.graph)
-    chosen = plan()
+    chosen = plan().program_for_any_batch
     unfused = [simplify for simplify in PASSES if simplify is not fuse]
     yield _rung("NumPy, float64", subject.reference, subject, 1, few, seconds)
-    rungs: Sequence[tuple[str, Plan, int, int]] = (
-        ("naive kernels", plan("nchw"), few, 1),
-        ("images in the lanes, unfused, direct", plan(passes=unfused, algorithms=DIRECT), batch, 1),
-        ("fused, direct", plan(algorithms=DIRECT), batch, 1),
+    rungs = (
+        ("naive kernels", plan("nchw").program, few, 1),
+        ("images in the lanes, unfused, direct", plan(passes=unfused, algorithms=DIRECT).program, batch, 1),
+        ("fused, direct", plan(algorithms=DIRECT).program, batch, 1),
         *(("fused, as planned", chosen, batch, count) for count in sorted({1, threads})),
     )
     for name, made, images, count in rungs:
@@ -152,7 +153,7 @@ def climb_integers(subject: Subject, floats: Subject | None, threads: int, secon
     ways = [("in integers, as planned", subject)]
     if floats is not None:
         ways.insert(0, ("in float, as planned", floats))
-    made = [(name, of, partial(of.run, make_plan(of.graph), batch)) for name, of in ways]
+    made = [(name, of, partial(of.run, make_plan(of.graph).program_for_any_batch, batch)) for name, of in ways]
     for count in sorted({1, threads}):
         computes = [partial(run, count) for _, _, run in made]
         differences = [of.check(name, compute()) for (name, of, _), compute in zip(made, computes, strict=True)]
