@@ -47,6 +47,17 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
     return data.images[:count], data.target[:count]
 
 
+def test_a_fit_that_fails_leaves_what_was_learned() -> None:
+    images, labels = digits(200)
+    model = CNNClassifier(epochs=3, random_state=0).fit(images, np.where(labels < 5, "cat", "dog"))
+    before = model.predict_proba(images)
+    model.set_params(recipe=Recipe(epochs=3, batch=8, optimizer=SGD(learning_rate=1e30)))
+    with pytest.raises(CnnfastError, match="diverged"), np.errstate(all="ignore"):
+        model.fit(images * 7, np.where(labels < 5, "emu", "fox"))
+    assert model.classes_.tolist() == ["cat", "dog"]
+    np.testing.assert_array_equal(model.predict_proba(images), before)
+
+
 def test_images_of_digits() -> None:
     images, labels = digits(900)
     model = CNNClassifier(epochs=8, random_state=0).fit(images[:600], labels[:600])

@@ -56,7 +56,7 @@ cdef extern from "shared_state.h" nogil:
     bint is_raised(const int* flag)
     void raise_flag(int* flag)
 
-INTERFACE = 25
+INTERFACE = 26
 """What steps, tables and packed weights mean: it grows with every change, as in ``runtime/dispatch.py``."""
 
 planning = RLock()

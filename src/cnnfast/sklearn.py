@@ -111,16 +111,18 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         X, y = validate_data(self, X, y, ensure_2d=False, allow_nd=True, dtype=_kept(X))
         check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, labels = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise InputError(f"a classifier needs samples of at least 2 classes, but all are of one class: {y[0]}")
-        self.n_features_in_ = int(np.prod(X.shape[1:]))
         images = self._images(X)
         seed = int(check_random_state(self.random_state).randint(1 << 31))
-        preprocess = self._fit_scaling(images)
-        net = self._network(images.shape[1:], preprocess, seed)
-        examples = Examples(self._scaled(images), labels.reshape(-1))
+        preprocess, mean, scale = _fit_scaling(images)
+        net = self._network(images.shape[1:], preprocess, len(classes), seed)
+        examples = Examples(_scaled(images, mean, scale), labels.reshape(-1))
         fitted = fit(net, examples, self._recipe(seed), threads=self.threads, progress=False)
+        # all together: training that fails leaves what was learned before
+        self.n_features_in_ = int(np.prod(X.shape[1:]))
+        self.classes_, self.mean_, self.scale_ = classes, mean, scale
         self.network_, self.history_ = fitted.network, fitted.history
         return self
 
@@ -145,26 +147,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return X if X.dtype == np.uint8 and X.ndim == 4 else X.astype(np.float32)
 
-    def _fit_scaling(self, images: Array) -> Preprocess | None:
-        """Find mean and deviation: for bytes in the network, for floats in `mean_` and `scale_`."""
-        if images.dtype == np.uint8 and images.shape[3] in (1, 3):
-            self.mean_, self.scale_ = None, None
-            channels = "gray" if images.shape[3] == 1 else "rgb"
-            return fit_scaling(images, Preprocess(size=images.shape[1:3], channels=channels))
-        axes = tuple(range(images.ndim - 1))
-        self.mean_ = images.mean(axis=axes, dtype=np.float64).astype(np.float32)
-        deviation = images.std(axis=axes, dtype=np.float64)
-        self.scale_ = np.where(deviation > 0, deviation, 1).astype(np.float32)
-        return None
-
-    def _scaled(self, images: Array) -> Array:
-        if self.mean_ is None:
-            return images
-        scaled: Array = (images.astype(np.float32) - self.mean_) / self.scale_
-        return scaled
-
-    def _network(self, shape: tuple[int, ...], preprocess: Preprocess | None, seed: int) -> Network:
-        classes = len(self.classes_)
+    def _network(self, shape: tuple[int, ...], preprocess: Preprocess | None, classes: int, seed: int) -> Network:
         if len(shape) == 1:
             make, features = LayerMaker(0), shape[0]
             hidden = [make.linear("hidden", features, HIDDEN), Relu(), make.linear("scores", HIDDEN, classes)]
@@ -189,7 +172,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         wanted = (*shape[1:], shape[0]) if len(shape) == 3 else shape
         if images.shape[1:] != wanted:
             raise InputError(f"X has images of shape {images.shape[1:]}, but the network learned from {wanted}")
-        images = self._scaled(images)
+        images = _scaled(images, self.mean_, self.scale_)
         return self.network_.predict_proba(images, layout="nhwc", threads=self.threads)
 
     def predict(self, X: Any) -> Array:
@@ -241,6 +224,24 @@ class CNNFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if images.dtype == np.uint8 and images.ndim in (3, 4) and preprocess is not None:
             images = fit_images(images if images.ndim == 4 else images[..., None], preprocess)
         return self.network_.features(images, self.layer, layout="nhwc", threads=self.threads)
+
+
+def _fit_scaling(images: Array) -> tuple[Preprocess | None, Array | None, Array | None]:
+    """Return the preprocessing of bytes, which is part of the network, or mean and deviation of floats."""
+    if images.dtype == np.uint8 and images.shape[3] in (1, 3):
+        channels = "gray" if images.shape[3] == 1 else "rgb"
+        return fit_scaling(images, Preprocess(size=images.shape[1:3], channels=channels)), None, None
+    axes = tuple(range(images.ndim - 1))
+    mean = images.mean(axis=axes, dtype=np.float64).astype(np.float32)
+    deviation = images.std(axis=axes, dtype=np.float64)
+    return None, mean, np.where(deviation > 0, deviation, 1).astype(np.float32)
+
+
+def _scaled(images: Array, mean: Array | None, scale: Array | None) -> Array:
+    if mean is None or scale is None:
+        return images
+    scaled: Array = (images.astype(np.float32) - mean) / scale
+    return scaled
 
 
 def _kept(X: Any) -> Any:

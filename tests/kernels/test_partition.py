@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import math
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -100,11 +101,56 @@ def test_times_of_a_busy_machine_are_taken_again(disturbed: str) -> None:
     assert kernels.partition_batches([16] * 1000, 16, 1, cost, 0, duration)[-1] == expected
 
 
+def test_times_that_have_changed_are_forgotten() -> None:
+    # one by one 16 images are faster at first, and later take twice as long as a group
+    now = {"cost": 0.8 / 16}
+
+    def duration(groups: int, alone: int) -> float:
+        return makespan(groups, alone, 1, now["cost"])
+
+    def batches() -> Iterator[int]:
+        yield from [16] * 1000
+        assert duration(0, 16) == pytest.approx(0.8)
+        now["cost"] = 2 / 16
+        yield from [16] * 2000
+
+    assert kernels.partition_batches(batches(), 16, 1, 1 / 16, 0, duration)[-1] == (1, 0)
+
+
+def test_times_of_one_number_of_threads_say_nothing_of_another() -> None:
+    clock = Clock()
+    clock.run(1, threads=1, times=9)
+    assert clock.program.measured(1)[1] > 0
+    assert clock.program.measured(2) == (0, 0)
+
+
+@pytest.mark.parametrize("sizes", [(16,), (16, 32), (32, 16)])
+def test_a_look_that_matters_is_not_lost_among_calls_of_other_sizes(sizes: tuple[int, ...]) -> None:
+    calls = {"groups": 0, "alone": 0}
+
+    def duration(groups: int, alone: int) -> float:
+        kind = "groups" if groups else "alone"
+        calls[kind] += 1
+        return makespan(groups, alone, 1, 0.05) * (5 if kind == "alone" and calls[kind] <= 4 else 1)
+
+    assert kernels.partition_batches([*sizes * 3000, 16], 16, 1, 0.05, 0, duration)[-1] == (0, 16)
+
+
 @pytest.mark.parametrize(("slower", "expected"), [(0.6, 4), (0.94, 4), (0.96, 1), (3.0, 1)])
 def test_an_image_is_shared_where_that_is_faster(slower: float, expected: int) -> None:
     shares = kernels.share_images(1600, 4, 1e9, lambda call, threads: slower if threads > 1 else 1.0)
-    assert shares[:4] == [4, 1, 4, 1]
-    assert [call for call, found in enumerate(shares) if call > 16 and found != expected] == [499, 999, 1499]
+    assert shares[:16] == [4] * 8 + [1] * 8
+    assert [call for call, found in enumerate(shares) if call >= 16 and found != expected] == [
+        15 + 500 * turn + look for turn in (1, 2, 3) for look in range(3)
+    ]
+
+
+def test_an_image_is_no_longer_shared_once_another_process_has_come() -> None:
+    shares = kernels.share_images(
+        4000, 2, 1e9, lambda call, threads: (0.6 if call < 1000 else 2.0) if threads > 1 else 1.0
+    )
+    assert set(shares[20:500]) == {2}
+    assert shares[3050:3500] == [1] * 450
 
 
 def test_an_image_is_shared_again_once_other_processes_have_ended() -> None:
@@ -112,7 +158,7 @@ def test_an_image_is_shared_again_once_other_processes_have_ended() -> None:
         1600, 2, 1e9, lambda call, threads: (2.0 if call < 400 else 0.6) if threads > 1 else 1.0
     )
     assert set(shares[20:400]) == {1}
-    assert shares[500:999] == [2] * 499
+    assert shares[550:1000] == [2] * 450
 
 
 def test_a_small_image_is_never_shared() -> None:
@@ -141,8 +187,8 @@ PACKING = 0.05
 class Clock:
     """A network whose small-batch program is made when it pays; counts how often each kind of weights is packed."""
 
-    def __init__(self, estimate: float | None = None) -> None:
-        self.estimate = estimate
+    def __init__(self, estimate: float | None = None, work: float | None = None) -> None:
+        self.estimate, self.work = estimate, work
         self.plan = make_plan(NETWORKS["cs61c"]())
         self.packed: list[str] = []
         self.program = self.plan.program_with(self._small_batch, steps=self._steps)
@@ -155,7 +201,9 @@ class Clock:
     def _small_batch(self) -> object:
         assert self.plan.small_batch is not None
         made = self.plan.small_batch_program(self._small_batch_steps)
-        return made if made is None or self.estimate is None else (made[0], self.estimate)
+        assert made is not None
+        program = self.plan.small_batch.program_with(work=self.work, steps=self._small_batch_steps)
+        return program, self.estimate or made[1]
 
     def _small_batch_steps(self) -> list[object]:
         self.packed.append("alone")
@@ -182,10 +230,10 @@ def test_packing_is_no_part_of_what_a_call_is_said_to_take(images: int) -> None:
     clock = Clock()
     kind = 1 if images == 1 else 0
     clock.run(images)
-    assert clock.program.measured() == (math.inf, math.inf)
+    assert clock.program.measured(1) == (0, 0)
     clock.run(images, times=20)
-    assert 0 < clock.program.measured()[kind] < PACKING
-    assert clock.program.measured()[1 - kind] == math.inf
+    assert 0 < clock.program.measured(1)[kind] < PACKING
+    assert clock.program.measured(1)[1 - kind] == 0
 
 
 @pytest.mark.parametrize(("first", "later"), [(1, 64), (64, 1)])
@@ -194,7 +242,35 @@ def test_a_second_program_is_timed_without_packing(first: int, later: int) -> No
     clock.run(first, times=20)
     clock.run(later, times=3000)
     assert sorted(clock.packed) == ["alone", "groups"]
-    assert max(clock.program.measured()) < PACKING
+    assert 0 < min(clock.program.measured(1)) <= max(clock.program.measured(1)) < PACKING
+
+
+def test_images_alone_are_timed_also_where_threads_share_the_last() -> None:
+    clock = Clock(work=1e9)
+    clock.run(1, threads=2)
+    # of 2 groups and 1 image, threads would always share the last
+    clock.run(2 * clock.plan.group + 1, threads=2, times=3)
+    assert clock.program.measured(2)[1] > 0
+
+
+def test_one_batch_does_not_pack_a_second_time() -> None:
+    clock = Clock()
+    clock.run(1, times=3)
+    assert clock.run(clock.plan.group // 3) == ["alone"]
+
+
+def test_a_compiled_function_learns_too() -> None:
+    # by the estimate half a group is a little faster one by one
+    clock = Clock(estimate=1.8 / make_plan(NETWORKS["cs61c"]()).group)
+    images = clock.plan.group // 2
+    ((_, shape),) = clock.plan.graph.inputs.items()
+    entry = kernels.Entry(
+        clock.program, shape, (10,), None, None, images, np.ndarray, partial(np.empty, dtype=np.float32)
+    )
+    batch = np.zeros((images, *shape), np.float32)
+    for _ in range(3000):
+        assert entry.run(batch, "nchw", 0, 1, None) is not None
+    assert clock.packed == ["alone", "groups"]
 
 
 def test_weights_are_packed_again_once_it_would_have_paid() -> None:

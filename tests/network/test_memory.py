@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 from fresh_python import output_of
+
+from cnnfast import Network
 
 HELD = """
 import re
@@ -29,6 +32,15 @@ print(anonymous() - before)
 def test_an_idle_network_holds_what_its_kernels_read(counts: tuple[int, ...], most: float) -> None:
     """Winograd makes 30 MB of 7.5 for one image, and others for groups; measured: 30, 35, 68 and 65 MB."""
     assert float(output_of(HELD.format(counts=counts))) <= most
+
+
+def test_a_plan_that_may_never_run_is_not_kept() -> None:
+    net = Network.load("cifar10-cs61c")
+    images = np.zeros((64, 32, 32, 3), np.uint8)
+    net.predict_proba(images, threads=1)
+    # its program for images alone is planned, but a group is no slower
+    net.predict_proba(images[:15], threads=1)
+    assert net._raw._programs._latest is None
 
 
 def test_a_program_is_made_again_as_it_was() -> None:

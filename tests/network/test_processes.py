@@ -121,6 +121,35 @@ def test_a_child_forked_behind_the_back_of_python_computes_with_one_thread() -> 
     assert output_of(code) == "11 2 True"
 
 
+AMID_CALLS = """
+import os, threading, time, numpy as np
+from cnnfast import Network
+from cnnfast.runtime.dispatch import kernels
+net, images = Network.load("cifar10-resnet"), np.zeros((20000, 32, 32, 3), np.uint8)
+net.predict(images[:1], threads=1)
+def compute():
+    try:
+        net.predict(images, threads=1)
+    except KeyboardInterrupt:
+        pass
+other = threading.Thread(target=compute)
+other.start()
+time.sleep(0.2)
+child = os.fork()
+if child == 0:
+    os._exit(10 + kernels.interrupt(other.ident))
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(code, kernels.interrupt(other.ident))
+other.join()
+"""
+
+
+@pytest.mark.skipif("fork" not in METHODS, reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_knows_nothing_of_the_calls_of_other_threads() -> None:
+    assert output_of(AMID_CALLS) == "10 1"
+
+
 SERVER = """
 import os, sys, threading, numpy as np, cnnfast
 net = cnnfast.Network.load("mnist-mlp")

@@ -69,8 +69,8 @@ def test_a_network_is_planned_and_packed_once_however_many_begin_with_it(monkeyp
     assert calls["plans"] == calls["chwn"] == 1
     for result in together(*[lambda: net.compile(batch=1, threads=1)(images[:1])] * MANY):
         np.testing.assert_array_equal(result, expected[:1])
-    # the plan was dropped, so it is made again for the other program, and both are packed once
-    assert calls["plans"] <= 2
+    # The plan was dropped, so it is made again, to say what an image alone may cost and when its weights are packed.
+    assert calls["plans"] <= 3
     assert calls["chwn"] == 1
     assert calls["nchwc"] <= 1
 

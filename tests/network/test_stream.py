@@ -19,7 +19,7 @@ from small_networks import head, interrupt_after, photographs, small_net
 from cnnfast import ConfigError, InputError, Network, PictureError, Preprocess, read_picture
 from cnnfast.layers import Flatten, Linear
 from cnnfast.network import stream
-from cnnfast.network.stream import AHEAD, NOT_A_NUMBER, Pipeline, decode, prefetched
+from cnnfast.network.stream import AHEAD, MOST_BYTES, NOT_A_NUMBER, Pipeline, decode, prefetched
 
 
 @pytest.fixture
@@ -133,6 +133,29 @@ def test_an_endless_stream_is_read_only_a_little_ahead() -> None:
         time.sleep(0.1)
     results.close()
     assert no_threads_are_left()
+
+
+def test_of_large_items_only_a_few_wait() -> None:
+    taken = itertools.count()
+    pipeline = Pipeline[int](
+        lambda item, opened: photographs(1)[0], lambda x: np.zeros((len(x), 2)), 64, 2, bytes_of=lambda item: MOST_BYTES
+    )
+    results = pipeline.run(taken)
+    next(results)
+    # being decoded, being computed, being taken: twice the decoders each
+    assert next(taken) <= 3 * AHEAD * 2
+    results.close()
+
+
+def test_all_decoders_work_for_small_batches() -> None:
+    together = threading.Barrier(8)
+
+    def decode(item: int, opened: object) -> np.ndarray:
+        together.wait(10)
+        return photographs(1)[0]
+
+    pipeline = Pipeline[int](decode, lambda x: np.zeros((len(x), 2)), 1, 8)
+    assert len(list(pipeline.run(range(16)))) == 16
 
 
 def test_what_the_source_raises_comes_after_the_results_before_it() -> None:

@@ -41,6 +41,14 @@ def test_features_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(net.features(IMAGES), first)
 
 
+def test_features_of_a_few_layers_are_kept() -> None:
+    net = Network.load("cifar10-cs61c")
+    layers = [node.name for node in net.graph.nodes][:7]
+    for layer in layers:
+        net.features(IMAGES, layer)
+    assert list(net._bases) == layers[-4:]
+
+
 def test_features_of_a_map_are_flat() -> None:
     net = Network.load("cifar10-cs61c")
     maps = net.truncate("max_pool_1").forward(IMAGES)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
+import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +64,32 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
             return await main()
 
     return asyncio.run(bounded())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_batcher_that_has_served_serves_in_a_forked_process_too(net: Network) -> None:
+    batcher, one = Batcher(net, timeout=20), picture()
+    expected = run(lambda: batcher.classify(one))
+    child = os.fork()
+    if child == 0:
+        os._exit(10 + int(np.array_equal(run(lambda: batcher.classify(one)), expected)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
+    run(batcher.close)
+
+
+def test_loops_that_have_ended_are_forgotten(net: Network) -> None:
+    batcher, one, loops = Batcher(net), picture(), []
+
+    async def main() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await batcher.classify(one)
+
+    for _ in range(5):
+        run(main)
+    gc.collect()
+    assert [loop() is None for loop in loops] == [True] * 4 + [False]
+    run(batcher.close)
 
 
 def test_64_callers_get_the_bits_of_predict_proba_in_any_interleaving(net: Network) -> None:

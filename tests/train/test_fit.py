@@ -16,6 +16,7 @@ from train import bars
 import cnnfast
 from cnnfast import Network, Preprocess, open_dataset
 from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, TrainingError
+from cnnfast.graph import Graph
 from cnnfast.layers import Conv2d, Flatten, Linear, Sigmoid, Softmax
 from cnnfast.train import (
     EMA,
@@ -39,6 +40,7 @@ from cnnfast.train import (
 from cnnfast.train.engine.base import trainable_names
 from cnnfast.train.history import CHECKPOINT, HISTORY, read_history
 from cnnfast.train.trainer import Trainer
+from cnnfast.train.transfer import with_graph
 
 RECIPE = Recipe(epochs=8, batch=20, optimizer=AdamW(learning_rate=0.02), seed=7)
 FULL = dataclasses.replace(
@@ -304,6 +306,19 @@ def test_another_network_than_that_of_the_checkpoint(tmp_path: Path) -> None:
     fit(bars.network(), data(), recipe, run_dir=tmp_path)
     with pytest.raises(ConfigError, match="another network"):
         fit(bars.network(norm=True), data(), recipe, run_dir=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"freeze": "flat"}, {"frozen_params": ["conv.weight"]}], ids=str)
+def test_other_weights_than_those_that_the_run_began_with(options: dict[str, Any], tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    net = bars.network()
+    (name,) = options.get("frozen_params", ["conv.weight"])
+    changed = net.graph.constants | {name: net.graph.constants[name] * np.float32(2)}
+    other = with_graph(net, Graph(net.graph.inputs, net.graph.nodes, changed, net.graph.outputs))
+    fit(net, data(), recipe, run_dir=tmp_path, **options)
+    with pytest.raises(ConfigError, match="made from a network of other weights"):
+        fit(other, data(), recipe, run_dir=tmp_path, resume=True, **options)
+    fit(net, data(), recipe, run_dir=tmp_path, resume=True, **options)
 
 
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from cnnfast.images.preprocess import Preprocess
 from cnnfast.network.compiled import checked_batch
 from cnnfast.network.network import Network
 from cnnfast.network.runner import NO_PREPROCESSING
-from cnnfast.network.stream import NOT_A_NUMBER, Answer, Opened, Pipeline, decode, default_batch
+from cnnfast.network.stream import MOST_BYTES, NOT_A_NUMBER, Answer, Opened, Pipeline, decode, default_batch
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import flag, labels, many, quoted, shape_of, text, whole
 from cnnfast.runtime.threads import checked, decide
 
-MOST_ROWS, MOST_BYTES = 256, 1 << 26
-"""Of pictures that are computed together; whichever is less."""
+MOST_ROWS = 256
+"""Of pictures that are computed together, or fewer that take as much as `MOST_BYTES`."""
 
 Outcomes = tuple[Any, Array, dict[int, str]]
 """A record batch, what was computed for each of its rows, and the errors of those that have one."""
@@ -249,8 +249,8 @@ class Classifier:
                 yield from picture_items(batch.column(column.name), column.kind)
 
         first = next(batches)
-        size = self._batch or _rows_together(first.column(column.name), threads)
-        pipeline = Pipeline[Any](self._load, self._computing(threads), size, threads, _path_of)
+        size = self._batch or min(MOST_ROWS, default_batch(threads))
+        pipeline = Pipeline[Any](self._load, self._computing(threads), size, threads, _path_of, bytes_of=_bytes_of)
         answers: list[Answer] = []
         with closing(pipeline.run(items(first))) as outcomes:
             for _, answer in outcomes:
@@ -288,14 +288,12 @@ def _pixel_shape(pixels: object) -> tuple[int, ...]:
     return shape
 
 
-def _rows_together(column: Any, threads: int) -> int:
-    """Return how many pictures are decoded and computed together, by what those of the first record batch take."""
-    each = int(column.nbytes) // max(len(column), 1)
-    return max(1, min(MOST_ROWS, default_batch(threads), MOST_BYTES // max(each, 1)))
-
-
 def _path_of(item: Any) -> str | None:
     return item if isinstance(item, str) else None
+
+
+def _bytes_of(item: Any) -> int:
+    return int(item.size) if isinstance(item, pa.Buffer) else 0
 
 
 def _why_not(name: str, schema: Any) -> str:

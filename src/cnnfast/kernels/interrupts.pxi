@@ -91,6 +91,13 @@ cdef extern from *:
 
     static void help_call(call_state *call) { current_call = call; }
 
+    static void keep_own_calls(void) {               /* in a forked child, where no other thread is in a call */
+        call_state **link = &all_calls;
+        while (*link)
+            if ((*link)->thread == PyThread_get_thread_ident()) link = &(*link)->next;
+            else *link = (*link)->next;
+    }
+
     static int stop_calls(unsigned long thread) {
         int found = 0;
         lock_state();
@@ -106,7 +113,13 @@ cdef extern from *:
     void begin_call(call_state* call) noexcept
     int end_call(call_state* call) except -1
     void help_call(call_state* call) noexcept nogil
+    void keep_own_calls() noexcept
     int stop_calls(unsigned long thread) noexcept
+
+
+def forget_other_calls():
+    """Forget the calls of all other threads, in a child that was forked while they computed: they are not there."""
+    keep_own_calls()
 
 
 def interrupt(unsigned long thread):

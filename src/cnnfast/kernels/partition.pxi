@@ -22,15 +22,19 @@ cdef struct Partition:
     bint timed                             # only groups, or only images alone, whose time is to be noted
 
 
+cdef struct Measured:
+    int threads                            # that times are of
+    Least[2] kinds                         # of a group, and of an image alone, on a thread
+    unsigned int calls                     # since the other kind was looked at
+
+
 cdef struct Partitioner:
     Py_ssize_t group                       # images in a group
     const Sharing* sharing                 # of images alone, once their program is there
     double estimate                        # what an image alone costs, in groups
-    double[2] seconds                      # the least that a group, and an image alone, has taken on a thread
-    int[2] looks
+    Measured[2] measured                   # with one thread, and with several
     double lost                            # seconds that the other program might have saved until now
     double packing                         # seconds that packing the weights of one program has taken
-    unsigned int calls                     # since both times are known
 
 
 cdef double time_of(const Partitioner* s, Py_ssize_t groups, Py_ssize_t alone, int threads, double cost) noexcept nogil:
@@ -69,6 +73,15 @@ cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, d
     return partition_of(s, N, best)
 
 
+cdef Measured* measured_with(Partitioner* s, int threads) noexcept nogil:
+    # cores share memory, so that times of one number of threads say little of another
+    cdef Measured* m = &s.measured[1 if threads > 1 else 0]
+    if m.threads != threads:
+        memset(m, 0, sizeof(m[0]))
+        m.threads = threads
+    return m
+
+
 cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
     # ``ready`` says which programs have packed their weights; if all calls will be ``alike``, packing pays at once
     cdef Partition chosen = _choose(s, N, threads, ready, alike)
@@ -78,51 +91,70 @@ cdef Partition choose_partition(Partitioner* s, Py_ssize_t N, int threads, int r
 
 
 cdef Partition _choose(Partitioner* s, Py_ssize_t N, int threads, int ready, bint alike) noexcept nogil:
-    cdef bint measured = s.looks[0] >= LOOKS and s.looks[1] >= LOOKS
-    cdef double cost = s.seconds[1] / s.seconds[0] if measured else s.estimate
+    cdef const Measured* m = measured_with(s, threads)
+    cdef bint known = m.kinds[0].looks >= LOOKS and m.kinds[1].looks >= LOOKS
+    cdef double cost = least_of(&m.kinds[1]) / least_of(&m.kinds[0]) if known else s.estimate
     cdef Partition best = best_partition(s, N, threads, cost)
     if ready == GROUPS | ALONE:
-        return _look(s, best, threads)
-    if alike:
+        return _look(s, best, threads, known)
+    if alike and ready | _needed(best) != ready:
         return best
     if ready == 0:
         return partition_of(s, N, 0 if best.groups == 0 else blocks_of(N, s.group))
     return _with_one_program(s, N, threads, ready)
 
 
+cdef int _needed(Partition partition) noexcept nogil:
+    return (GROUPS if partition.groups else 0) | (ALONE if partition.alone else 0)
+
+
 cdef Partition _with_one_program(Partitioner* s, Py_ssize_t N, int threads, int ready) noexcept nogil:
     # The partition for the program whose weights are packed, until calls have lost as much time without the other, if
     # the estimate is that wrong, as packing would take: then the one that needs it.
+    cdef int kind = 0 if ready == GROUPS else 1
     cdef double cost = s.estimate * (BEST_CASE if ready == GROUPS else WORST_CASE), lost
+    cdef double seconds = least_of(&measured_with(s, threads).kinds[kind])
     cdef Partition only = partition_of(s, N, blocks_of(N, s.group) if ready == GROUPS else 0)
     cdef Partition other = best_partition(s, N, threads, cost)
-    if s.looks[0 if ready == GROUPS else 1] == 0:
-        return only
+    if seconds == 0:
+        return _timed_part(s, only, threads)
     lost = time_of(s, only.groups, only.alone, threads, cost) - time_of(s, other.groups, other.alone, threads, cost)
-    s.lost += lost * (s.seconds[0] if ready == GROUPS else s.seconds[1] / cost)
+    s.lost += lost * (seconds if ready == GROUPS else seconds / cost)
     return other if s.lost > s.packing else only
+
+
+cdef Partition _timed_part(const Partitioner* s, Partition only, int threads) noexcept nogil:
+    # without the last images, if threads would share them
+    if only.groups == 0 and only.head > threads and _shared_last(s, only.head, threads):
+        return partition_of(s, only.head - only.head % threads, 0)
+    return only
 
 
 cdef Py_ssize_t _groups_at(const Partitioner* s, Py_ssize_t N, int threads, double factor) noexcept nogil:
     return best_partition(s, N, threads, s.estimate * factor).groups
 
 
-cdef Partition _look(Partitioner* s, Partition best, int threads) noexcept nogil:
+cdef Partition _look(Partitioner* s, Partition best, int threads, bint known) noexcept nogil:
     # Where a time is still unknown and would matter, the first images run that way: not where threads would share one.
-    # What is known is looked at again now and then: all calls before may have been disturbed.
-    cdef int kind = 0 if s.looks[0] < s.looks[1] else 1
-    cdef bint known = s.looks[kind] >= LOOKS
+    # What is known is looked at again now and then, as it may have changed.
+    cdef Measured* m = measured_with(s, threads)
+    cdef int kind = 1 if m.kinds[0].looks >= LOOKS else 0
     cdef Py_ssize_t N = best.head, head = min(N, s.group * threads), least, most
+    m.calls += known
+    if known and m.calls < LOOK_AGAIN:
+        return best
     if head > threads:
         head -= head % threads
-    s.calls += known
-    if known and s.calls % LOOK_AGAIN or _shared_last(s, head, threads):
+    if _shared_last(s, head, threads):
         return best
     least, most = _groups_at(s, N, threads, BEST_CASE), _groups_at(s, N, threads, WORST_CASE)
     if least == most and not (known and best.groups != least):
         return best
     if known:
         kind = 1 if best.groups else 0
+        begin_to_forget(&m.kinds[0])
+        begin_to_forget(&m.kinds[1])
+        m.calls = 0
     return partition_of(s, head, blocks_of(head, s.group) if kind == 0 else 0)
 
 
@@ -132,14 +164,10 @@ cdef bint _shared_last(const Partitioner* s, Py_ssize_t alone, int threads) noex
 
 
 cdef void note_time(Partitioner* s, Partition partition, int threads, double seconds) noexcept nogil:
-    # The least of all calls: any of them may have been disturbed, and where threads had to be woken, a few were.
-    cdef int kind = 0 if partition.groups else 1
+    # where threads had to be woken, some calls took longer
     cdef double each = seconds / blocks_of(partition.groups if partition.groups else partition.alone, threads)
-    if _shared_last(s, partition.alone, threads):
-        return
-    if s.looks[kind] == 0 or each < s.seconds[kind]:
-        s.seconds[kind] = each
-    s.looks[kind] = min(s.looks[kind] + 1, <int>LOOKS)
+    if not _shared_last(s, partition.alone, threads):
+        note_least(&measured_with(s, threads).kinds[0 if partition.groups else 1], each)
 
 
 def partition_batch(Py_ssize_t images, Py_ssize_t group, int threads, double cost, double work=0):

@@ -204,13 +204,15 @@ cdef class Program:
                 raise ValueError(f"{batch.N} images cannot run as {groups} groups of {self._group}")
             self._run_partition(&batch, groups, threads)
 
-    def measured(self):
-        """Return the least seconds that a group, and an image alone, have taken on a thread: infinity if none was timed."""
-        cdef int kind
+    def measured(self, int threads):
+        """Return what a group, and an image alone, have taken on one of ``threads`` threads, in seconds; 0 if unknown."""
+        cdef Measured* m
+        cdef double group, alone
         lock_state()
-        seconds = [self._partitioner.seconds[kind] if self._partitioner.looks[kind] else INFINITY for kind in range(2)]
+        m = measured_with(&self._partitioner, threads)
+        group, alone = least_of(&m.kinds[0]), least_of(&m.kinds[1])
         unlock_state()
-        return tuple(seconds)
+        return group, alone
 
     cdef int _bind(self, ImageBatch* batch, images, pixels, results) except -1:
         # where images come from and where results go
@@ -231,6 +233,7 @@ cdef class Program:
         cdef ImageBatch part
         cdef floating_mode before
         cdef double start
+        cdef int ready
         if self._group == 1:
             return self._run_alone(batch, threads)
         if batch.N < self._group or alike:
@@ -239,8 +242,11 @@ cdef class Program:
             return self._run_partition(batch, blocks_of(batch.N, self._group), threads)
         # times and costs leave no flag of an exception to the caller
         before = floating_begin()
+        ready = self._ready()
         lock_state()
-        partition = choose_partition(&self._partitioner, batch.N, threads, self._ready(), alike)
+        if ready == ALONE:
+            self._partitioner.packing = self._small_batch._partitioner.packing
+        partition = choose_partition(&self._partitioner, batch.N, threads, ready, alike)
         unlock_state()
         start = clock.seconds_now() if partition.timed else 0
         floating_end(before)

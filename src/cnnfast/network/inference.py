@@ -297,7 +297,7 @@ class NetworkCalls(NetworkFacts):
         1
         missing.png: no such file
         """
-        from cnnfast.network.stream import Pipeline, decode, default_batch, path_of_item, results_of, several_pictures
+        from cnnfast.network import stream
 
         preprocess = self.preprocess
         if preprocess is None:
@@ -307,13 +307,18 @@ class NetworkCalls(NetworkFacts):
         def compute(pixels: Array) -> Array:
             return self.predict_proba(pixels, layout="nhwc", outliers=outliers, threads=count)
 
-        size = default_batch(count) if batch is None else checked_batch(batch)
+        size = stream.default_batch(count) if batch is None else checked_batch(batch)
         readers = decide(threads if workers is None else workers)[0]
-        images = several_pictures(images)
-        pipeline = Pipeline[object](
-            lambda item, opened: decode(item, preprocess, opened), compute, size, readers, path_of_item
+        images = stream.several_pictures(images)
+        pipeline = stream.Pipeline[object](
+            lambda item, opened: stream.decode(item, preprocess, opened),
+            compute,
+            size,
+            readers,
+            stream.path_of_item,
+            bytes_of=stream.bytes_of_item,
         )
-        return results_of(pipeline.run(images), self.classes_)
+        return stream.results_of(pipeline.run(images), self.classes_)
 
     def compile(
         self,

@@ -2,8 +2,8 @@
 
     items ──► decode, several threads ──► batches ──► compute, one at a time ──► results, in order
 
-At most `AHEAD` batches are decoded, `AHEAD` computed and one is being taken at any time, so memory is bounded however
-long the stream is and however slowly its results are taken.
+At most `AHEAD` batches are decoded, `AHEAD` computed and one is being taken at any time, and of large items only a few
+wait, so memory is bounded however long the stream is and however slowly its results are taken.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 AHEAD = 2
 """Batches of each kind: while one is computed, the next one is ready or nearly so."""
+
+MOST_BYTES = 1 << 26
+"""That may wait for a thread that decodes them, where items are encoded pictures or pixels; a few do in any case."""
 
 SHORT = 0.02
 """Seconds between two looks at whether a thread has ended."""
@@ -202,6 +205,11 @@ def default_batch(threads: int) -> int:
     return max(128, 32 * threads)
 
 
+def bytes_of_item(item: object) -> int:
+    """Return what an encoded picture or an array takes while it waits."""
+    return len(item) if isinstance(item, bytes | bytearray) else int(getattr(item, "nbytes", 0))
+
+
 class Pipeline(Generic[Item]):
     """Decodes items, computes them in batches, and gives them back in order.
 
@@ -218,6 +226,8 @@ class Pipeline(Generic[Item]):
         Which file is to be opened before one of them has time to decode it.
     most : int, optional
         Bytes of each file that are read ahead; all by default.
+    bytes_of : callable (item) -> int
+        What an item takes that waits for its turn.
     """
 
     def __init__(
@@ -228,9 +238,10 @@ class Pipeline(Generic[Item]):
         workers: int,
         path_of: Callable[[Item], str | None] = lambda item: None,
         most: int | None = None,
+        bytes_of: Callable[[Item], int] = lambda item: 0,
     ) -> None:
         self._decode, self._compute, self._batch, self._workers = decode, compute, batch, workers
-        self._path_of, self._most = path_of, most
+        self._path_of, self._most, self._bytes_of = path_of, most, bytes_of
 
     def run(self, items: Iterable[Item]) -> Generator[tuple[Item, Answer], None, None]:
         """Yield each item with its row of results, or with an error.
@@ -248,12 +259,20 @@ class Pipeline(Generic[Item]):
         computer = ThreadPoolExecutor(1, thread_name_prefix="cnnfast-compute")
         ahead = ReadAhead(self._most)
 
+        few = AHEAD * self._workers
+        most, taken = max(AHEAD * self._batch, few), 0
+
         def fill() -> None:
+            nonlocal taken
             try:
-                for item in islice(source, AHEAD * self._batch - len(decoding) if not trouble else 0):
+                while not trouble and len(decoding) < (most if taken < MOST_BYTES else few):
+                    item = next(source)
+                    taken += self._bytes_of(item)
                     path = self._path_of(item)
                     opened = None if path is None else ahead.taken(ahead.add(path))
                     decoding.append((item, decoders.submit(self._decode, item, opened)))
+            except StopIteration:
+                pass
             except Exception as error:
                 trouble.append(error)
 
@@ -261,6 +280,7 @@ class Pipeline(Generic[Item]):
             fill()
             while decoding:
                 pairs = [decoding.popleft() for _ in range(min(self._batch, len(decoding)))]
+                taken -= sum(self._bytes_of(item) for item, _ in pairs)
                 decoded = [(item, result_of(future)) for item, future in pairs]
                 computing.append(computer.submit(self._results, decoded))
                 fill()

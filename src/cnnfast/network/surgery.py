@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from cnnfast.layers.lazy import LazyLayer
 
 
+MOST_BASES = 4
+"""Parts of a network up to a layer that are kept, with their weights packed, for features of that layer."""
+
+
 def with_mirror(graph: Graph) -> Graph:
     """Return the graph that computes the scores of each image and of its mirror image, and continues with their mean.
 
@@ -119,7 +123,10 @@ class NetworkSurgery(NetworkPictures):
         layer = feature_layer(self.graph) if layer is None else layer
         base = self._bases.get(layer) if isinstance(layer, str) else None
         if base is None:
-            base = self._bases[layer] = self.truncate(layer)
+            base = self.truncate(layer)
+            while len(self._bases) >= MOST_BASES and (oldest := next(iter(self._bases), None)) is not None:
+                self._bases.pop(oldest, None)
+            self._bases[layer] = base
         values = base.forward(images, layout=layout, outliers=outliers, threads=threads)
         return values.reshape(-1, math.prod(base.output_shape))
 

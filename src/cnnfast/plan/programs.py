@@ -42,8 +42,8 @@ class Programs:
         return self._packed(plan)
 
     def _small_batch(self) -> tuple[Any, float] | None:
-        plan = self._latest = self.plan()
-        return plan.small_batch_program(self._small_batch_steps)
+        # where the plan is gone, the weights of groups have been packed, and those for images alone may never be
+        return self.plan().small_batch_program(self._small_batch_steps)
 
     def _small_batch_steps(self) -> list[Any]:
         plan, self._latest = self.plan(), None

@@ -15,7 +15,7 @@ Program = kernels.Program
 
 __all__ = ["Entry", "Program", "kernels"]
 
-INTERFACE = 25
+INTERFACE = 26
 """What steps, tables and packed weights mean: the number that the kernels state too, see ``_kernels.pyx``."""
 
 

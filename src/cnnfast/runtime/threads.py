@@ -166,6 +166,7 @@ def _after_fork_in_child() -> None:
     _lost_its_threads = _lost_its_threads or (me in _parallel and me != _released)
     _parallel.clear()
     _released = None
+    kernels.forget_other_calls()
     # not released, because C code forks without `_before_fork`
     kernels.planning._at_fork_reinit()  # type: ignore[attr-defined]
 

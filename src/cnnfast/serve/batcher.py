@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Batcher:
     do not depend on who shares a batch: they are bit-identical to `Network.predict_proba`. A caller that is cancelled,
     or whose time is over, is dropped before anything is computed for it.
 
-    The thread starts with the first call, so a batcher may be made before a process forks.
+    The thread starts with the first call, in a forked process with the first call there.
 
     Parameters
     ----------
@@ -95,12 +96,17 @@ class Batcher:
         self._timeout = float(timeout)
         self._threads = decide(threads)[0]
         self._report = report
+        self._is_closing = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with nothing that waits and without a thread, also in a process that was forked in the meantime."""
+        self._process = os.getpid()
         self._queue: deque[Work] = deque()
         self._images = 0
         self._changed = threading.Condition()
         self._waking: asyncio.AbstractEventLoop | None = None
-        self._deadlines: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines] = WeakKeyDictionary()
-        self._is_closing = False
+        self._deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = {}
         self._thread: threading.Thread | None = None
 
     @property
@@ -221,12 +227,16 @@ class Batcher:
             raise InputError(NO_PREPROCESSING)
         loop = asyncio.get_running_loop()
         future = loop.create_future()
+        if self._process != os.getpid():
+            self._begin()
         with self._changed:
             if self._is_closing:
                 raise BusyError("the batcher is being closed and takes no more images")
             if self._images and self._images + count > self._most:
                 raise BusyError(f"{self._images} images wait already, of at most {self._most}; try again later")
             if loop not in self._deadlines:
+                for ended in [other for other in self._deadlines if other.is_closed()]:
+                    del self._deadlines[ended]
                 self._deadlines[loop] = Deadlines(loop, self._timeout)
             self._queue.append(Work(pictures, images, future, count, self._deadlines[loop].add(future)))
             self._images += count
@@ -282,7 +292,8 @@ class Batcher:
         for work, outcome in zip(works, outcomes, strict=True):
             by_loop[work.future.get_loop()].append((work.future, outcome))
         for loop, pairs in by_loop.items():
-            if not loop.is_closed():
+            # a loop that was closed has no callers any more
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_deliver, pairs)
 
     def _compute(self, images: Array, layout: str) -> Array:

@@ -17,7 +17,7 @@ from cnnfast.formats.strict_json import parse
 from cnnfast.ops import Array
 
 KEY = "cnnfast.checkpoint"
-VERSION = 2
+VERSION = 3
 MAX_CONTAINERS = 200_000
 
 
@@ -30,7 +30,8 @@ class Checkpoint:
     epoch, step : int
         How many are finished.
     identity : dict
-        What must be unchanged for the run to be resumed: ``recipe``, ``data`` (a digest) and ``network``.
+        What must be unchanged for the run to be resumed: ``recipe``, and digests of ``data``, of ``network``, the
+        architecture, and of ``start``, what training started from.
     history : list of dict
         One row per epoch.
     arrays : dict of str to array
@@ -114,7 +115,7 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
     DataError
         If the data set has changed.
     ConfigError
-        If the recipe or the network has changed; the first difference is named.
+        If the recipe, the network or its first weights have changed; the first difference is named.
     """
     if then.get("network") != now["network"]:
         raise ConfigError(f"{path}: was made with another network; start over, or use the same architecture")
@@ -125,6 +126,11 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
                 f"{path}: was made with {key} = {old.get(key)}, but now it is {value}; only the same recipe gives "
                 "bit-identical results: use the earlier one, or train from the start"
             )
+    if then.get("start") != now["start"]:
+        raise ConfigError(
+            f"{path}: was made from a network of other weights or other preprocessing; only the same start gives "
+            "bit-identical results: load the earlier network, or train from the start"
+        )
     if then.get("data") != now["data"]:
         raise DataError(
             f"{path}: the data set has changed since the checkpoint: its digest was {then.get('data')!s:.16}…, now it "

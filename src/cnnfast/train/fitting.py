@@ -231,7 +231,7 @@ def _trainer(
     def runner(trained: Graph) -> Network:
         return Network.from_graph(trained, preprocess=net.preprocess if freeze is None else None)
 
-    return Trainer(engine, recipe, parts[0], parts[1], finish, runner, folder, steps), job
+    return Trainer(net, engine, recipe, parts[0], parts[1], finish, runner, folder, steps), job
 
 
 def _validation(

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnfast.errors import OutputError, TrainingError
 from cnnfast.graph import Graph, constant
+from cnnfast.network.identity import identity
 from cnnfast.network.network import Network
 from cnnfast.ops import Array
 from cnnfast.runtime.outputs import remove_unfinished
@@ -39,6 +40,8 @@ class Trainer:
 
     Parameters
     ----------
+    start : Network
+        What training starts from, with all that it keeps frozen.
     engine : ChwnEngine
     recipe : Recipe
     source : ExampleSource
@@ -57,6 +60,7 @@ class Trainer:
 
     def __init__(
         self,
+        start: Network,
         engine: ChwnEngine,
         recipe: Recipe,
         source: ExampleSource,
@@ -66,6 +70,7 @@ class Trainer:
         folder: Path | None = None,
         steps: Steps | None = None,
     ) -> None:
+        self.start = start
         self.engine, self.recipe, self.source, self.validation = engine, recipe, source, validation
         self.finish, self.runner, self.folder = finish, runner, folder
         self.steps = local_steps(engine, source, recipe) if steps is None else steps
@@ -221,6 +226,7 @@ class Trainer:
         return {
             "recipe": self.recipe.to_dict(),
             "network": hashlib.sha256(nodes.encode()).hexdigest(),
+            "start": identity(self.start).hexdigest(),
             "data": hashlib.sha256(" ".join(data).encode()).hexdigest(),
         }
 

@@ -206,6 +206,23 @@ def test_a_cluster_of_dask() -> None:
         assert same(fit(bars.network(), data(), RECIPE, executor=executor), fit(bars.network(), data(), RECIPE))
 
 
+def test_runs_that_share_a_pool_keep_each_others_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, jobs = worker.load_job, list[Path]()
+
+    def counted(path: Path) -> Job:
+        jobs.append(path)
+        return read(path)
+
+    monkeypatch.setattr(worker, "load_job", counted)
+    with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(2) as runs:
+        both = [runs.submit(fit, bars.network(), data(), RECIPE, executor=Futures(pool, 4)) for _ in range(2)]
+        expected = fit(bars.network(), data(), RECIPE)
+        assert all(same(run.result(), expected) for run in both)
+    # of each run at most one for each thread of the pool
+    assert len(jobs) <= 4
+    assert len(set(jobs)) == 2
+
+
 def test_workers_that_are_lost_every_time() -> None:
     class Lost(Killing):
         def compute(self, task: StepTask) -> Iterable[Partial]:

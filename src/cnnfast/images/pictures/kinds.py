@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +15,9 @@ UNDECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
 HEAD = 32
 """Bytes that the formats are recognized by."""
+
+STALE = 1.0
+"""Seconds after which it is looked again whether a package is there that was missing."""
 
 JPEG_BEGINS, PNG_BEGINS = b"\xff\xd8\xff", b"\x89PNG\r\n"
 
@@ -80,9 +83,17 @@ def how_to_read(name: str) -> str:
     return "; ".join(advice for extra in EXTRAS if suffix in extra.suffixes if (advice := extra.advice([suffix])))
 
 
-@cache
+_looked: dict[str, tuple[bool, float]] = {}
+
+
 def _is_there(module: str) -> bool:
-    return find_spec(module) is not None
+    """Return whether a package is installed; what is missing may be installed while a notebook runs."""
+    there, until = _looked.get(module, (False, 0.0))
+    now = time.monotonic()
+    if not there and now >= until:
+        there = find_spec(module) is not None
+        _looked[module] = there, now + STALE
+    return there
 
 
 def picture_suffixes() -> frozenset[str]:

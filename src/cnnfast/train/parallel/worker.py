@@ -88,7 +88,7 @@ class Worker:
 
 
 _idle: dict[Path, list[Worker]] = {}
-"""The workers of the latest job of this process that are not at work: several threads may ask for one at once."""
+"""Workers that are not at work, by the file of their job: several threads of a process may ask for one at once."""
 _lock = threading.Lock()
 open_in_forked_children(_lock)
 
@@ -97,7 +97,9 @@ def compute_piece(path: Path, threads: int | None, task: StepTask, chunks: range
     """Return what some neighboring chunks contribute to a step of the job in a file; it is kept for the next step."""
     with _lock:
         if path not in _idle:
-            _idle.clear()
+            # a run that has ended has removed its file; those of several runs may share a pool
+            for ended in [other for other in _idle if not other.exists()]:
+                del _idle[ended]
             _idle[path] = []
         worker = _idle[path].pop() if _idle[path] else None
     if worker is None:
