@@ -24,6 +24,7 @@ from cnnfast.images.pictures.files import find_pictures
 from cnnfast.images.pictures.kinds import picture_suffixes
 from cnnfast.images.pictures.many import read_pictures
 from cnnfast.images.pictures.pixels import DEFAULT as MAX_PIXELS
+from cnnfast.images.pictures.reduced import scale_of
 from cnnfast.images.preprocess import INTERPOLATIONS, RESIZES, Preprocess
 
 # Broken files may make Pillow warn before it fails; that they are reported is what counts here.
@@ -239,6 +240,24 @@ def test_crop_keeps_the_center():
     pixels[:, 10:20] = 255
     found = read_picture(encoded(Image.fromarray(pixels)), Preprocess(size=(5, 5), resize="crop", interpolation="box"))
     assert (found == 255).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(512, 512), (768, 512), (512, 1024)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_crop_pct_is_resize_256_and_crop_224(width, height, interpolation):
+    """As torchvision and timm do it, but for the order in which Pillow scales the sides and rounds."""
+    pixels = np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
+    rule = Preprocess(size=(224, 224), resize="crop", interpolation=interpolation, crop_pct=224 / 256)
+    half = Image.fromarray(pixels).resize((width // 2, height // 2), Image.Resampling[interpolation.upper()])
+    top, left = (height // 2 - 224) // 2, (width // 2 - 224) // 2
+    expected = np.asarray(half)[top : top + 224, left : left + 224].astype(int)
+    assert np.abs(read_picture(encoded(Image.fromarray(pixels)), rule) - expected).max() <= 1
+
+
+def test_a_jpeg_is_reduced_by_what_the_crop_leaves():
+    size = (2048, 2048)
+    assert scale_of(size, Preprocess(size=(128, 128), resize="crop")) == 4
+    assert scale_of(size, Preprocess(size=(128, 128), resize="crop", crop_pct=0.9)) == 2
 
 
 def test_pad_centers_and_fills():

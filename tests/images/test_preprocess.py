@@ -114,6 +114,10 @@ def test_shift_of_no_mean_is_plain_zero():
         ({"background": "white"}, "background"),
         ({"decode": "half"}, "decode"),
         ({"decode": None}, "decode"),
+        ({"crop_pct": 0, "resize": "crop"}, "crop_pct"),
+        ({"crop_pct": 1.01, "resize": "crop"}, "crop_pct"),
+        ({"crop_pct": "7/8", "resize": "crop"}, "crop_pct"),
+        ({"crop_pct": 0.9}, "crop_pct"),
         ({"backgrund": (0, 0, 0)}, "backgrund"),
     ],
 )

@@ -45,8 +45,20 @@ def test_names_of_kernels_follow_the_grammar() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        if not re.match(r"https?://|#|mailto:", target):
-            assert (page.parent / target.partition("#")[0]).exists(), target
+        if not re.match(r"https?://|mailto:", target):
+            path, _, anchor = target.partition("#")
+            linked = page.parent / path if path else page
+            assert linked.exists(), target
+            assert not anchor or linked.suffix != ".md" or anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links to the headings of a page end in."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL), re.MULTILINE
+    )
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

@@ -58,7 +58,7 @@ COMMANDS = {
     "explain": "draw which places of a picture a network's answer depends on",
     "similar": "print the pictures that are most like a given one",
     "duplicates": "print which pictures are there twice, byte for byte or nearly",
-    "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, and faster",
+    "quantize": "make a network of eight-bit integers of one of floats: a quarter of the size, faster on most CPUs",
     "plot": "draw the curves and the confusion matrix of a training run",
     "bench": "measure how fast a network runs here, and where its time goes",
     "summary": "list the layers of a network",
@@ -75,7 +75,7 @@ examples:
   cnnfast classify photo.jpg --top 3
   cnnfast find cat photos/ --copy-to cats/ --out photos.csv
   cnnfast train photos/ --base cifar10-resnet --freeze --out own.safetensors
-  cnnfast evaluate own.safetensors photos/
+  cnnfast evaluate own.safetensors test-photos/
 
 each command explains itself: cnnfast COMMAND --help"""
 

@@ -16,7 +16,7 @@ from cnnfast.network.network import Network
 from cnnfast.ops import Shape
 from cnnfast.runtime.shipped import find
 
-PREPROCESSING = ("channels", "resize", "interpolation", "scale", "mean", "std", "decode")
+PREPROCESSING = ("channels", "resize", "crop_pct", "interpolation", "scale", "mean", "std", "decode")
 READING = (
     "architecture",
     "input_shape",
@@ -53,6 +53,7 @@ def add_reader(parser: argparse.ArgumentParser) -> None:
     common.add_integers(file)
     file.add_argument("--channels", choices=CHANNELS, help="of pictures")
     file.add_argument("--resize", choices=RESIZES, help="how pictures are fitted")
+    file.add_argument("--crop-pct", type=float, metavar="X", help="the part of the center that --resize crop keeps")
     file.add_argument("--interpolation", choices=INTERPOLATIONS, help="filter of the resizing")
     file.add_argument("--scale", type=float, metavar="X", help="value = (byte * scale - mean) / std; default 1/255")
     file.add_argument("--mean", type=numbers(float), metavar="X,…", help="one for all channels, or one each")

@@ -75,6 +75,9 @@ class Preprocess:
         Whether a JPEG is decoded at a half, a quarter or an eighth of its size where that is still at least 4 times the
         size that it is fitted to, and without its colors for "gray"; or in full. Not with "nearest", and of no concern
         to other formats; ``docs/pictures.md`` has the differences.
+    crop_pct : float
+        The part of that center which is kept, above 0 to 1, for "crop": 224 / 256 where others scale the short side to
+        256 pixels and cut 224 of them out.
 
     Raises
     ------
@@ -98,6 +101,7 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     background: tuple[int, int, int] = (255, 255, 255)
     decode: str = "reduced"
+    crop_pct: float = 1.0
 
     def __post_init__(self) -> None:
         self._set("size", fields.size(self.size))
@@ -109,10 +113,18 @@ class Preprocess:
         self._set("std", fields.per_channel("std", self.std, self.channel_count))
         self._set("background", fields.color(self.background))
         fields.one_of("decode", self.decode, DECODES)
+        self._set("crop_pct", fields.number("crop_pct", self.crop_pct))
+        self._check_crop()
         self._check_affine()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    def _check_crop(self) -> None:
+        if not 0 < self.crop_pct <= 1:
+            raise ConfigError(f"crop_pct of the preprocessing must be above 0 and at most 1, but is {self.crop_pct}")
+        if self.crop_pct != 1 and self.resize != "crop":
+            raise ConfigError(f'crop_pct is for resize="crop", but resize of the preprocessing is {self.resize!r}')
 
     def _check_affine(self) -> None:
         if self.scale == 0:
@@ -234,13 +246,18 @@ class Preprocess:
     def to_dict(self) -> dict[str, Any]:
         """Return the rule as values that JSON can hold; `from_dict` reads it back.
 
+        ``crop_pct`` is left out where it is 1: files that do not need it are as they were before there was one.
+
         Examples
         --------
         >>> p = Preprocess(size=(32, 32))
         >>> Preprocess.from_dict(p.to_dict()) == p
         True
         """
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+        values = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+        if self.crop_pct == 1:
+            del values["crop_pct"]
+        return values
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> Preprocess:

@@ -10,7 +10,7 @@ cdef enum:
     NUMBERS = 9                            # from none to MAX_SHARES
     SHARED_LOOKS = 8                       # calls of each way that are timed, in a row: threads at rest wake slowly
     LOOK_AGAIN = 500                       # calls until times begin to be forgotten …
-    SOME = 3                               # … and until so many go the other way
+    SOME = 3                               # … and this many go the other way
 
 cdef double WORTH_SHARING = 0.95           # several threads must take at most this part of the time of one
 

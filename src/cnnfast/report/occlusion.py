@@ -140,7 +140,13 @@ def draw(found: Occlusion, picture: Path, rule: Preprocess) -> Image.Image:
     """Return the drawing of `write_map`."""
     from PIL import Image
 
-    large = Preprocess(size=(SIDE, SIDE), resize=rule.resize, interpolation="lanczos", background=rule.background)
+    large = Preprocess(
+        size=(SIDE, SIDE),
+        resize=rule.resize,
+        interpolation="lanczos",
+        background=rule.background,
+        crop_pct=rule.crop_pct,
+    )
     plain = Image.fromarray(read_picture(picture, large))
     effect = found.effect
     strength = effect / max(float(np.abs(effect).max()), 1e-6)

@@ -61,7 +61,7 @@ def times_as_large(size: tuple[int, int], preprocess: Preprocess) -> int:
     3
     """
     height, width = preprocess.size
-    times = size[0] // width, size[1] // height
+    times = int(size[0] * preprocess.crop_pct) // width, int(size[1] * preprocess.crop_pct) // height
     return max(times) if preprocess.resize == "pad" else min(times)
 
 

@@ -87,7 +87,7 @@ def fit(image: Image.Image, preprocess: Preprocess, box: Box | None = None) -> B
     if part == (0, 0, width, height) and image.size == (width, height):
         fitted = image
     elif preprocess.resize == "crop":
-        fitted = image.resize((width, height), filter_, box=_center_box(part, (width, height)))
+        fitted = image.resize((width, height), filter_, box=_center_box(part, (width, height), preprocess.crop_pct))
     elif preprocess.resize == "pad":
         fitted = _pad(image, part, (width, height), filter_, preprocess.background)
     else:
@@ -96,10 +96,10 @@ def fit(image: Image.Image, preprocess: Preprocess, box: Box | None = None) -> B
     return np.ascontiguousarray(pixels[..., ::-1] if preprocess.channels == "bgr" else pixels)
 
 
-def _center_box(part: Box, target: tuple[int, int]) -> Box:
-    """Return the largest centered box of a part with the proportions of ``target`` (width, height)."""
+def _center_box(part: Box, target: tuple[int, int], kept: float) -> Box:
+    """Return the largest centered box of a part that is like ``target`` (width, height), or as much of it as is kept."""
     whole = part[2] - part[0], part[3] - part[1]
-    scale = min(whole[0] / target[0], whole[1] / target[1])
+    scale = min(whole[0] / target[0], whole[1] / target[1]) * kept
     width, height = min(target[0] * scale, whole[0]), min(target[1] * scale, whole[1])
     left, top = part[0] + (whole[0] - width) / 2, part[1] + (whole[1] - height) / 2
     return left, top, left + width, top + height
