@@ -251,7 +251,7 @@ def test_crop_pct_is_resize_256_and_crop_224(width, height, interpolation):
     half = Image.fromarray(pixels).resize((width // 2, height // 2), Image.Resampling[interpolation.upper()])
     top, left = (height // 2 - 224) // 2, (width // 2 - 224) // 2
     expected = np.asarray(half)[top : top + 224, left : left + 224].astype(int)
-    assert np.abs(read_picture(encoded(Image.fromarray(pixels)), rule) - expected).max() <= 1
+    assert np.abs(read_picture(encoded(Image.fromarray(pixels)), rule) - expected).max() <= 2
 
 
 def test_a_jpeg_is_reduced_by_what_the_crop_leaves():

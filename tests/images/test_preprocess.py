@@ -134,7 +134,7 @@ def test_refuses_what_is_no_rule_at_all(mapping):
 
 @given(
     st.dictionaries(
-        st.sampled_from(list(Preprocess(size=(1, 1)).to_dict())),
+        st.sampled_from([*Preprocess(size=(1, 1)).to_dict(), "crop_pct"]),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
             lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=2),

@@ -97,7 +97,7 @@ def fit(image: Image.Image, preprocess: Preprocess, box: Box | None = None) -> B
 
 
 def _center_box(part: Box, target: tuple[int, int], kept: float) -> Box:
-    """Return the largest centered box of a part that is like ``target`` (width, height), or as much of it as is kept."""
+    """Return the largest centered box of a part with the proportions of ``target`` (W, H), or what is kept of it."""
     whole = part[2] - part[0], part[3] - part[1]
     scale = min(whole[0] / target[0], whole[1] / target[1]) * kept
     width, height = min(target[0] * scale, whole[0]), min(target[1] * scale, whole[1])
