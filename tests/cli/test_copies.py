@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -160,3 +161,89 @@ def test_what_is_no_folder_is_refused_before_the_run(run, season, model, tmp_pat
     result = run("classify", season, "--model", model, f"--{how}-to", tmp_path / "taken")
     assert (result.status, result.out) == (2, "")
     assert "taken: is not a folder, so it cannot receive pictures" in result.err
+
+
+@pytest.mark.parametrize("how", ["copy", "move"])
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_name_that_another_run_takes_in_that_moment_is_left_to_it(
+    run, season, model, tmp_path, monkeypatch, how, links
+):
+    """Between the look at a name and the file of that name, another run may come."""
+    theirs, link, lexists = b"theirs", os.link, os.path.lexists
+
+    def seen_as_free(path):
+        taken = lexists(path)
+        if not taken and Path(path).name == "1.png" and "sorted" in str(path):
+            Path(path).write_bytes(theirs)
+        return taken
+
+    def refused(*_, **__):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os.path, "lexists", seen_as_free)
+    monkeypatch.setattr(os, "link", link if links else refused)
+    before = {(season / name).read_bytes() for name in tree(season)}
+    result = run("find", "red", season, "--model", model, f"--{how}-to", tmp_path / "sorted", "--threshold", 0)
+    assert result.status == 1
+    assert [path.read_bytes() for path in (tmp_path / "sorted").rglob("1.png")] == [theirs] * 2
+    assert before <= {path.read_bytes() for path in (tmp_path / "sorted").rglob("*") if path.is_file()}
+    assert not [name for name in tree(tmp_path / "sorted") if "cnnfast" in name]
+
+
+def test_a_picture_that_cannot_be_taken_away_is_not_in_two_places(run, season, model, tmp_path, monkeypatch):
+    (season / "cam2" / "4.jpg").unlink()
+    unlink = Path.unlink
+
+    def refused(self, *options, **more):
+        if self.is_relative_to(season):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return unlink(self, *options, **more)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    words = ("find", "red", season, "--model", model, "--move-to", tmp_path / "sorted", "--out", tmp_path / "a.csv")
+    for more in ([], ["--resume"], ["--resume"]):
+        result = run(*words, *more)
+        assert result.status == 2
+        assert "1.png: cannot be moved, because it cannot be removed from its folder" in result.err
+        assert tree(tmp_path / "sorted") == []
+    monkeypatch.undo()
+    assert run(*words, "--resume").status == 0
+    assert tree(tmp_path / "sorted") == ["cam1/1.png", "cam2/1.png", "cam2/3.png"]
+
+
+def test_a_move_that_was_killed_between_its_two_names_is_finished(run, season, model, tmp_path):
+    (season / "cam2" / "4.jpg").unlink()
+    words = ("find", "red", season, "--model", model, "--move-to", tmp_path / "sorted", "--out", tmp_path / "a.csv")
+    run(*words)
+    os.link(tmp_path / "sorted" / "cam1" / "1.png", season / "cam1" / "1.png")
+    assert run(*words, "--resume").status == 0
+    assert tree(tmp_path / "sorted") == ["cam1/1.png", "cam2/1.png", "cam2/3.png"]
+    assert "cam1/1.png" not in tree(season)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("classify", "{season}", "--report", "{season}/cam1/1.png"), "is inside"),
+        (("classify", "{season}/cam1/1.png", "--report", "{season}/cam1/1.png"), "is one of the pictures"),
+        (("find", "cat", "{season}", "--report", "{season}/new.png"), "is inside"),
+        (("duplicates", "{season}", "--report", "{season}/new.png"), "is inside"),
+        (
+            ("similar", "{season}/cam1/1.png", "{season}/cam2", "--report", "{season}/cam1/1.png"),
+            "is one of the pictures",
+        ),
+        (("explain", "{season}/cam1/1.png", "--out", "{season}/cam1/1.png"), "is one of the pictures"),
+        (("classify", "{season}", "--out", "x.csv", "--report", "y.html", "--review", "y.html"), "different files"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_drawn_replaces_no_picture_and_is_taken_for_none(run, season, words, said):
+    before = {name: (season / name).read_bytes() for name in tree(season)}
+    result = run(*[word.format(season=season) for word in words])
+    assert result.status == 2
+    assert said in result.err
+    assert {name: (season / name).read_bytes() for name in tree(season)} == before
+
+
+def test_a_page_of_html_may_be_next_to_its_pictures(run, season, model):
+    assert run("classify", season, "--model", model, "--report", season / "sheet.html").status == 1

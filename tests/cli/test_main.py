@@ -257,3 +257,13 @@ def test_the_limit_of_pixels_holds_for_one_run(command, run, model, tmp_path):
     assert refused.status != 0
     assert run(command, *words, "--max-pixels", 1200).status == 0
     assert cnnfast.get_max_pixels() == 89_478_485
+
+
+@posix
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_error(closed, album, model):
+    command = f'exec "$0" -m cnnfast classify "$1" --model "$2" {closed}'
+    words = ["sh", "-c", command, sys.executable, str(album / "b" / "0.png"), str(model)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -19,6 +20,8 @@ from PIL import Image
 from systems import posix
 
 from cnnfast.cli.records import Csv, Row
+from cnnfast.cli.results_file import RowFile
+from cnnfast.runtime.claims import claimed
 
 SUFFIXES = ("csv", "jsonl")
 
@@ -248,3 +251,33 @@ def test_settings_that_are_none_are_refused(run, album, model, tmp_path, content
     result = run(*words, "--resume")
     assert result.status == 2
     assert "x.csv.run.json, which says how it was made, is missing or damaged" in result.err
+
+
+def test_one_run_at_a_time_writes_a_file(run, album, model, tmp_path):
+    rows = tmp_path / "rows.csv"
+    with claimed(tmp_path / "rows.csv.running"):
+        result = run("classify", album, "--model", model, "--out", rows)
+        assert result.status == 2
+        assert "another run is at work here" in result.err
+    assert run("classify", album, "--model", model, "--out", rows).status == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("rows")) == [
+        "rows.csv",
+        "rows.csv.run.json",
+    ]
+
+
+def test_an_error_of_an_earlier_run_is_told_as_one(run, album, model, tmp_path):
+    words = ("classify", album, "--model", model, "--out", tmp_path / "rows.csv")
+    assert "an earlier run" not in run(*words).err
+    assert "(so an earlier run found it; --force reads all again)" in run(*words, "--resume").err
+    assert "earlier run" not in (tmp_path / "rows.csv").read_text()
+
+
+def test_rows_that_the_disk_has_no_room_for_are_named(run, album, model, tmp_path, monkeypatch):
+    def full(self, rows):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RowFile, "_appended", full)
+    result = run("classify", album, "--model", model, "--out", tmp_path / "rows.csv")
+    assert result.status == 2
+    assert "rows.csv: cannot be written: No space left on device; the rows until there are kept" in result.err

@@ -96,7 +96,7 @@ def test_fields(change: dict[str, Any], rule: str, tmp_path: Path) -> None:
 
 def test_versions_before_the_digest(tmp_path: Path) -> None:
     write_sealed(tmp_path / "c", {KEY: '{"version":1}'}, {"a": np.zeros(1, np.float32)})
-    with pytest.raises(ModelFileError, match="another version of checkpoints than 2; start over"):
+    with pytest.raises(ModelFileError, match="another version of checkpoints than 3; start over"):
         load_checkpoint(tmp_path / "c")
     (tmp_path / "c").write_bytes(b"\x20\0\0\0\0\0\0\0" + b'{"__metadata__":{"' + KEY.encode() + b'":"{}"}}' + b" " * 99)
     with pytest.raises(ModelFileError, match="states no SHA-256"):

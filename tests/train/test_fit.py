@@ -15,9 +15,10 @@ from train import bars
 
 import cnnfast
 from cnnfast import Network, Preprocess, open_dataset
-from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, TrainingError
+from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, OutputError, TrainingError
 from cnnfast.graph import Graph
 from cnnfast.layers import Conv2d, Flatten, Linear, Sigmoid, Softmax
+from cnnfast.runtime.claims import claimed
 from cnnfast.train import (
     EMA,
     SGD,
@@ -517,3 +518,10 @@ def test_numbers_of_numpy_are_those_of_python(tmp_path: Path) -> None:
     assert recipe == Recipe(epochs=1, batch=16, optimizer=AdamW(learning_rate=0.5))
     fit(bars.network(), data(), recipe, run_dir=tmp_path)
     assert json.loads(json.dumps(recipe.to_dict()))["optimizer"]["learning_rate"] == 0.5
+
+
+def test_one_run_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"), pytest.raises(OutputError, match="another run is at work here"):
+        fit(bars.network(), data(), RECIPE, run_dir=tmp_path / "run")
+    fit(bars.network(), data(), RECIPE, run_dir=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [CHECKPOINT, HISTORY]

@@ -102,6 +102,7 @@ def main(argv: Sequence[str] | None = None, begin: Callable[[], object] = lambda
     0
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     _tolerate_any_name()
     try:
         _refuse_empty(argv)
@@ -129,6 +130,13 @@ def main(argv: Sequence[str] | None = None, begin: Callable[[], object] = lambda
     except KeyboardInterrupt:
         print("cnnfast: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _open_closed_streams() -> None:
+    """Let what is printed go nowhere where a stream is closed: for Python it is None then."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
@@ -17,7 +18,7 @@ from cnnfast._frozen import frozen
 from cnnfast.calibration.recognizer import Recognizer
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED
 from cnnfast.cli.earlier import Earlier, read_back, remaining
-from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes
+from cnnfast.cli.export import UNREADABLE, Shelf, beside_classes, check_apart
 from cnnfast.cli.extra_columns import ExtraColumns
 from cnnfast.cli.gallery import Gallery
 from cnnfast.cli.inputs import Inputs, Item, open_inputs
@@ -134,7 +135,7 @@ class _Sweep:
         with self._open_rows() as out:
             total = sum(source.count() for source in self.sources)
             if out is not None:
-                self.earlier = read_back(out, self.sources, self._count)
+                self.earlier = read_back(out, self.sources, self._count_earlier)
             if not total + self.earlier.rows:
                 raise no_picture(", ".join(map(as_text, self.args.paths)), self.skipped)
             if out is not None:
@@ -177,6 +178,10 @@ class _Sweep:
             self.counts[self.judge.tally(self._own(row))] += 1
         else:
             self.failures.add(row.picture, row.error)
+
+    def _count_earlier(self, row: Row) -> None:
+        error = row.error and f"{row.error} (so an earlier run found it; --force reads all again)"
+        self._count(Row(row.picture, row.cells, error))
 
     def _move_earlier(self, out: RowSink | None) -> None:
         """Move the pictures that have a row, but were not moved before the earlier run ended."""
@@ -290,6 +295,11 @@ def _check(args: argparse.Namespace) -> None:
     """Raise `ConfigError` for options that do not go together."""
     if args.resume and (args.out is None or args.out == STDOUT):
         raise ConfigError("--resume continues the rows of an earlier run, so it needs --out FILE")
+    files = [os.path.realpath(file) for file in (args.out, args.report, args.review) if file not in (None, STDOUT)]
+    if len(set(files)) < len(files):
+        raise ConfigError("--out, --report and --review are different files; give each a name of its own")
+    if args.report is not None:
+        check_apart(args.report, [Path(path) for path in args.paths])
     if args.review is not None:
         check_page(args.review)
         if args.out is None or args.out == STDOUT or format_of(args) not in ("csv", "jsonl", "parquet"):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cnnfast.cli import OK, SOME_FAILED, featured
+from cnnfast.cli.export import check_apart
 from cnnfast.cli.progress import log
 from cnnfast.learn.alike import twins
 from cnnfast.report.sheet import check_sheet, contact_sheet
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Print each group of pictures that are the same, or nearly, with an empty line between groups."""
     if args.report is not None:
         check_sheet(args.report)
+        check_apart(args.report, [Path(path) for path in args.paths])
     known, failures = featured.of(args)
     found = twins(known, only_exact=args.exact)
     blocks = []

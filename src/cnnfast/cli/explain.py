@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cnnfast.cli import OK, options
+from cnnfast.cli.export import check_apart
 from cnnfast.cli.models import class_index, class_names, load, preprocess_of
 from cnnfast.cli.progress import log
 from cnnfast.report.occlusion import GRID, check_map, occlusion, write_map
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw the map, and print how much hiding a place changes."""
     check_map(args.out)
+    check_apart(args.out, [args.picture])
     net = load(args.model, args)
     class_names(net)  # refuses networks with several answers for each image
     rule = preprocess_of(net, args.model)

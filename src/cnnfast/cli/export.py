@@ -8,15 +8,18 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from cnnfast.cli.inputs import DatasetInputs, Inputs, Item
-from cnnfast.errors import ConfigError
+from cnnfast.errors import ConfigError, OutputError
+from cnnfast.images.pictures.kinds import picture_suffixes
 from cnnfast.images.preprocess import Array
 from cnnfast.runtime.escapes import in_line
-from cnnfast.runtime.outputs import replacing
+from cnnfast.runtime.outputs import UNFINISHED
 
 UNSURE, UNKNOWN, UNREADABLE = "unsure", "unknown", "unreadable"
 """Sub-folders that are not named after a class."""
@@ -121,25 +124,31 @@ Make = Callable[[Path], None]
 
 
 def _place(folder: Path, name: str, same: Same, make: Make) -> Path:
-    """Make a file under the first free name, unless it is there already, and return its path."""
+    """Make a file under the first free name, unless it is there already, and return its path.
+
+    ``make`` raises FileExistsError where the name is taken, also by another run in that moment.
+    """
     for number in itertools.count(1):
         target = folder / (name if number == 1 else f"{Path(name).stem}-{number}{Path(name).suffix}")
-        if not os.path.lexists(target):
+        if os.path.lexists(target):
+            if same(target):
+                return target
+            continue
+        with suppress(FileExistsError):
             make(target)
-            return target
-        if same(target):
             return target
     raise AssertionError("numbers do not end")
 
 
 def _copy_actions(picture: Path) -> tuple[Same, Make]:
-    def make(target: Path) -> None:
-        # An incomplete copy, left by an interruption, must not look like another picture of that name.
-        with picture.open("rb") as source, replacing(target, durable=False) as file:
-            shutil.copyfileobj(source, file)
-        shutil.copystat(picture, target)
+    return lambda target: target.is_file() and filecmp.cmp(picture, target, shallow=False), lambda t: _copy(picture, t)
 
-    return lambda target: target.is_file() and filecmp.cmp(picture, target, shallow=False), make
+
+def _copy(picture: Path, target: Path) -> None:
+    with picture.open("rb") as source, _new_file(target) as file:
+        shutil.copyfileobj(source, file)
+        file.flush()
+        shutil.copystat(picture, file.name)
 
 
 def _link_actions(picture: Path) -> tuple[Same, Make]:
@@ -151,22 +160,77 @@ def _move_actions(picture: Path) -> tuple[Same, Make]:
     def make(target: Path) -> None:
         if picture.is_symlink():  # a relative link would lead nowhere from there
             target.symlink_to(os.path.realpath(picture))
-            picture.unlink()
         else:
-            shutil.move(picture, target)
+            _twin(picture, target)
+        _leave(picture, target)
 
-    # never the same: two pictures that are alike are both kept
-    return lambda target: False, make
+    def same(target: Path) -> bool:
+        # Two pictures that are alike are both kept; but a run may have been killed before it had taken this one away.
+        if picture.is_symlink() or not os.path.samefile(picture, target):
+            return False
+        _leave(picture, target)
+        return True
+
+    return same, make
+
+
+def _twin(picture: Path, target: Path) -> None:
+    """Give a picture a second name, or where that cannot be make a copy of it."""
+    try:
+        os.link(picture, target)
+    except FileExistsError:
+        raise
+    except OSError:  # another file system, or one without links
+        _copy(picture, target)
+
+
+def _leave(picture: Path, target: Path) -> None:
+    """Remove a picture from where it was; if it must stay, it is not in two places."""
+    try:
+        picture.unlink()
+    except OSError as error:
+        with suppress(OSError):
+            target.unlink()
+        raise OutputError(
+            f"{picture}: cannot be moved, because it cannot be removed from its folder: {error.strerror}; allow that, "
+            "or use --copy-to"
+        ) from error
 
 
 def _png_actions(picture: Array) -> tuple[Same, Make]:
     content = _as_png(picture)
-    return lambda target: target.is_file() and target.read_bytes() == content, lambda t: _write(t, content)
+
+    def make(target: Path) -> None:
+        with _new_file(target) as file:
+            file.write(content)
+
+    return lambda target: target.is_file() and target.read_bytes() == content, make
 
 
-def _write(target: Path, content: bytes) -> None:
-    with replacing(target, durable=False) as file:
-        file.write(content)
+@contextmanager
+def _new_file(target: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name once all of it is written, if no other file has got that name until then.
+
+    What an interruption leaves must not look like another picture of that name.
+    """
+    temporary = target.with_name(f"{UNFINISHED}{os.urandom(6).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links, as of memory cards
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _as_png(picture: Array) -> bytes:
@@ -182,6 +246,28 @@ def as_folder_name(label: str) -> str:
     """Return a class as the name of one folder, whatever it is called."""
     name = "".join("_" if c in "/\\:\0" else c for c in label)
     return f"_{name}" if name.startswith(".") else name
+
+
+def check_apart(file: Path, paths: Sequence[Path]) -> None:
+    """Refuse a picture that is to be written where pictures are searched: it would replace one, or be taken for one.
+
+    Raises
+    ------
+    ConfigError
+        If the file is one of the paths, or in one of them.
+    """
+    for path in paths:
+        if os.path.realpath(file) == os.path.realpath(path):
+            raise ConfigError(f"{file}: is one of the pictures, which it would replace; name another file")
+        if (
+            file.suffix.lower() in picture_suffixes()
+            and path.is_dir()
+            and file.resolve().is_relative_to(path.resolve())
+        ):
+            raise ConfigError(
+                f"{file}: is inside {path}, where it would replace a picture or be taken for one; name a file outside "
+                "of it"
+            )
 
 
 def _check_outside(folder: Path, paths: Sequence[Path]) -> None:

@@ -15,6 +15,7 @@ from cnnfast.cli import OK, SOME_FAILED, featured, options
 from cnnfast.cli.models import class_names, load_in_float
 from cnnfast.cli.progress import log
 from cnnfast.cli.words import command_line, without_folders
+from cnnfast.data.labels import alike_but_for_case
 from cnnfast.data.labels_file import read_labels
 from cnnfast.errors import DataError
 from cnnfast.formats.saving import check_target
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         known = picture_features(pictures, base, views=args.views, cache=feature_cache())
         failures = featured.failures_of(known)
         lesson = Lesson.of(known, given)
+        log(*alike_but_for_case(lesson.classes))
         found = lesson.learned() if given else None
         if found is not None:
             print("\n".join(lesson.report(found)))

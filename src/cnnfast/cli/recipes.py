@@ -31,7 +31,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; the defaults are those of `Recipe`."""
     steps = parser.add_argument_group("how long, and from what")
     steps.add_argument("--epochs", type=options.positive, metavar="N", help="how often all images are seen (20)")
-    steps.add_argument("--batch", type=options.positive, metavar="N", help="images per step (128)")
+    steps.add_argument(
+        "--batch",
+        type=options.positive,
+        metavar="N",
+        help="images per step (128, or a tenth of all if these are fewer)",
+    )
     steps.add_argument(
         "--augment", default="", metavar="LIST", help=f"of {', '.join(AUGMENTATIONS)}; as in flip,shift=2,zoom=0.2"
     )
@@ -69,6 +74,21 @@ def _add_optimizer(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--average", metavar="HOW", help=f"average the weights: one of {', '.join(AVERAGES)}; as in ema:decay=0.99"
     )
+
+
+LEAST_STEPS, LEAST_BATCH = 10, 8
+"""Steps of an epoch, of as many images at least: with one or two, the usual epochs would hardly learn anything."""
+
+
+def with_enough_steps(recipe: Recipe, images: int) -> Recipe:
+    """Return the recipe, with smaller steps where there are few images.
+
+    Examples
+    --------
+    >>> with_enough_steps(Recipe(), 108).batch, with_enough_steps(Recipe(), 50_000).batch
+    (10, 128)
+    """
+    return dataclasses.replace(recipe, batch=min(recipe.batch, max(LEAST_BATCH, images // LEAST_STEPS)))
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

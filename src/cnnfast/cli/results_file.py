@@ -11,11 +11,13 @@ import json
 import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from cnnfast.cli.records import LAYOUTS, Row, RowFormat
-from cnnfast.errors import ConfigError
+from cnnfast.errors import ConfigError, OutputError
+from cnnfast.runtime.claims import claimed
 from cnnfast.runtime.outputs import file_behind, replacing
 
 INFORMATIVE = ("model",)
@@ -57,16 +59,21 @@ class RowFile:
         self._layout: RowFormat = layout(columns)
         self._settings = settings
         self._file: BinaryIO | None = None
+        self._claim = ExitStack()
         if self._target.exists() and not (resume or force):
             raise ConfigError(f"{path}: exists already; use --resume to continue it, or --force to start over")
         self._continues = resume and self._target.exists()
 
     def __enter__(self) -> Self:
+        self._claim.enter_context(claimed(self._target.with_name(self._target.name + ".running")))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        try:
+            if self._file is not None:
+                self._file.close()
+        finally:
+            self._claim.close()
 
     def earlier(self) -> Iterator[Row]:
         """Yield the rows that an interrupted run has written.
@@ -109,6 +116,15 @@ class RowFile:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows and hand them to the operating system, so that a kill does not lose them."""
+        try:
+            self._appended(rows)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot be written: {error.strerror}; the rows until there are kept, and --resume "
+                "continues once there is room"
+            ) from error
+
+    def _appended(self, rows: Sequence[Row]) -> None:
         assert self._file is not None
         self._file.write(b"".join(map(self._layout.encode, rows)))
         self._file.flush()

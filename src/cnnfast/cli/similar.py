@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from cnnfast.cli import OK, SOME_FAILED, featured, options
+from cnnfast.cli.export import check_apart
 from cnnfast.cli.progress import log
 from cnnfast.errors import PictureError
 from cnnfast.learn.alike import directions
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the most similar pictures with the cosine of their features, the most similar one first."""
     if args.report is not None:
         check_sheet(args.report)
+        check_apart(args.report, [args.photo, *map(Path, args.paths)])
     known, failures = featured.of(args, args.photo)
     wanted = os.path.realpath(args.photo)
     number = next((i for i, path in enumerate(known.paths) if os.path.realpath(path) == wanted), None)

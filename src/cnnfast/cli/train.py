@@ -12,9 +12,10 @@ from cnnfast.calibration.api import calibrate, uncalibrated
 from cnnfast.cli import INTERRUPTED, OK, SOME_FAILED, options, plot, train_replay
 from cnnfast.cli.calibrate import FEW
 from cnnfast.cli.progress import Failures, log
-from cnnfast.cli.recipes import add_recipe, recipe_of
+from cnnfast.cli.recipes import add_recipe, recipe_of, with_enough_steps
 from cnnfast.cli.train_setup import TrainSetup, begin, part_to_test, taught
 from cnnfast.cli.words import command_line, without_folders
+from cnnfast.data.labels import alike_but_for_case
 from cnnfast.errors import ConfigError, DataError, OutputError, TrainingError
 from cnnfast.formats.saving import check_target
 from cnnfast.graph.feature_layer import feature_layer
@@ -109,6 +110,9 @@ def run(args: argparse.Namespace) -> int:
         if replay is not None:
             # there are features of both views already
             recipe = replace(recipe, augment=())
+        log(*alike_but_for_case(setup.net.classes_))
+        if args.batch is None:
+            recipe = with_enough_steps(recipe, len(setup.examples))
         if args.batch_norm:
             setup = replace(setup, net=with_graph(setup.net, with_batch_norm(setup.net.graph)))
         examples = setup.examples

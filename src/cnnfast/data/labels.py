@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -93,3 +94,19 @@ def relabel(dataset: Dataset, classes: Sequence[str]) -> Dataset:
         except DataError as error:
             raise DataError(f"{dataset.name}: {error}") from None
     return dataclasses.replace(dataset, classes=classes, labels=table[dataset.labels])
+
+
+def alike_but_for_case(names: Iterable[object]) -> list[str]:
+    """Return a line about classes that only differ in capital letters or spaces, if there are any.
+
+    Examples
+    --------
+    >>> alike_but_for_case(["Cat", "cat ", "dog"])
+    ["warning: these classes are told apart, though their names are nearly the same: 'Cat', 'cat '"]
+    """
+    together = defaultdict(list)
+    for name in map(str, names):
+        together[name.strip().casefold()].append(name)
+    doubtful = [repr(name) for several in together.values() if len(several) > 1 for name in several]
+    told = "warning: these classes are told apart, though their names are nearly the same:"
+    return [f"{told} {', '.join(doubtful)}"] if doubtful else []

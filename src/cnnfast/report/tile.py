@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnnfast._frozen import frozen
 from cnnfast.images.preprocess import Array
+from cnnfast.runtime.escapes import as_text
 
 
 class Mark(Enum):
@@ -70,7 +71,7 @@ class Tile:
     @property
     def caption(self) -> str:
         """The small line below the label."""
-        return Path(self.name).name if self.truth is None else f"truth: {self.truth}"
+        return as_text(Path(self.name).name) if self.truth is None else f"truth: {self.truth}"
 
     @property
     def is_wrong(self) -> bool:

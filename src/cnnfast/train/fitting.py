@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from cnnfast._frozen import frozen
 from cnnfast.data import Dataset
-from cnnfast.errors import ConfigError, InputError
+from cnnfast.errors import ConfigError, InputError, OutputError
 from cnnfast.graph import Graph
 from cnnfast.graph.answers import with_probabilities
 from cnnfast.images.preprocess import Preprocess
 from cnnfast.network.network import Network
 from cnnfast.runtime.arguments import flag, instance, listed, path_of, quoted, text
+from cnnfast.runtime.claims import claimed
 from cnnfast.runtime.threads import threads_or_default
 from cnnfast.train.engine.base import all_but, scores_graph
 from cnnfast.train.examples import Examples, check_classes, split
@@ -175,13 +177,25 @@ def fit(
         check_classes(examples, classes)
         if held is not None:
             check_classes_of_validation(held, classes)
-        trainer.begin(resume)
-        if executor is None or trainer.ended:
-            ended = trainer.run(progress, report)
-        else:
-            with working(executor, job):
+        with nullcontext() if run_dir is None else _alone_in(Path(run_dir)):
+            trainer.begin(resume)
+            if executor is None or trainer.ended:
                 ended = trainer.run(progress, report)
+            else:
+                with working(executor, job):
+                    ended = trainer.run(progress, report)
     return FitResult(trainer.network(), tuple(trainer.history), ended, held)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder of a run, in which no other run works meanwhile."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder of the run cannot be created: {error.strerror}") from error
+    with claimed(folder):
+        yield
 
 
 def _trainer(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfast.errors import OutputError, TrainingError
+from cnnfast.errors import TrainingError
 from cnnfast.graph import Graph, constant
 from cnnfast.network.identity import identity
 from cnnfast.network.network import Network
@@ -234,10 +234,6 @@ class Trainer:
         """Prepare the folder of the run: continue from its checkpoint, or start again."""
         if self.folder is None:
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.folder}: the folder of the run cannot be created: {error.strerror}") from error
         remove_unfinished(self.folder)
         self._identity = self.identity()
         path = self.folder / files.CHECKPOINT
