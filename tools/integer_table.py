@@ -1,13 +1,14 @@
-"""The table of eight-bit integers in docs/performance.md, from bench/results/peers_int8.json.
+"""The tables of eight-bit integers in docs/performance.md, from bench/results/peers_int8.json and peers_int8_on_other_cpus.
 
-python tools/integer_table.py          print the table
-python tools/integer_table.py --write  put it into docs/performance.md, between its markers
-python tools/integer_table.py --check  fail if docs/performance.md holds another one
+python tools/integer_table.py          print the tables
+python tools/integer_table.py --write  put them into docs/performance.md, between their markers
+python tools/integer_table.py --check  fail if docs/performance.md holds others
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import marked
 from peer_figures import MANY, OURS, Figures, load
@@ -21,15 +22,20 @@ CAPTION = """\
 Images/s on one thread, eight-bit integers, from uint8 pictures in memory to probabilities; medians of interleaved
 rounds. Each peer counts at its own best batch size (in brackets), cnnfast at the slower of its large ones. One picture:
 µs, and in units of the best peer's. {cpu}, {isa} with products of bytes by {dot_product}, FMA peak
-{fma_peak_gflops:.0f} GFLOP/s a core; commit {commit}, {day}; {peers}. How each is quantized:
+{fma_peak_gflops:.0f} GFLOP/s a core; {commits}, {day}; {peers}. How each is quantized:
 [benchmarking](benchmarking.md#what-is-fair)."""
 
 HEAD = ("network", "cnnfast in float", "cnnfast", "÷ best peer", "÷ own float", "one picture", "÷ best peer")
 
 
-def table() -> str:
+def tables() -> str:
+    """Return the table of each CPU."""
+    return "\n\n".join(table(path) for path in marked.on_all_cpus(RESULTS))
+
+
+def table(results: Path) -> str:
     """Return a row for each network, and under it what was measured where."""
-    runs = load(threads=1, path=RESULTS)
+    runs = load(threads=1, path=results)
     if not runs:
         return "Not measured yet: see [benchmarking](benchmarking.md)."
     first = next(iter(runs.values()))
@@ -45,7 +51,7 @@ def table() -> str:
         "÷ best peer",
     ]
     rows = [head, *(cells(run, peers) for run in runs.values())]
-    return f"{marked.as_table(rows, left=(0,))}\n\n{caption(first, peers)}"
+    return f"{marked.as_table(rows, left=(0,))}\n\n{caption(list(runs.values()), peers)}"
 
 
 def peers_of(run: Figures) -> list[str]:
@@ -76,12 +82,14 @@ def one(run: Figures, engine: str) -> float:
     return 1e6 / (run.rate(engine, 1) or float("nan"))
 
 
-def caption(run: Figures, peers: list[str]) -> str:
+def caption(runs: list[Figures], peers: list[str]) -> str:
     """Return what was measured, where, and with what."""
+    run, commits = runs[0], list(dict.fromkeys(each.run["commit"] for each in runs))
     packages = {name: version for engine in peers for name, version in run.run["versions"][engine].items()}
     names = ", ".join(f"{name} {version}" for name, version in packages.items())
-    return CAPTION.format(**run.run, day=run.run["time"][:10], peers=names)
+    told = f"commit{'s'[: len(commits) > 1]} {', '.join(commits)}"
+    return CAPTION.format(**run.run, commits=told, day=run.run["time"][:10], peers=names)
 
 
 if __name__ == "__main__":
-    marked.run(marked.ROOT / "docs" / "performance.md", "integers", table())
+    marked.run(marked.ROOT / "docs" / "performance.md", "integers", tables())

@@ -136,7 +136,16 @@ def test_everything_that_is_not_supported_is_listed_at_once(tmp_path: Path) -> N
     assert "nearest: Resize followed by Conv" in message
     assert "'node_d' (Softmax, axis=0)" in message
     assert "counts the images" in message
-    assert "2 nodes behind these are of operators that are run" in message
+    assert "2 more behind these are of operators that are run" in message
+
+
+def test_what_reads_a_value_that_is_not_there_is_no_fault_of_its_own(tmp_path: Path) -> None:
+    """`Where` keeps the shape of what it reads, so what comes behind it is looked at, though there is no such node."""
+    nodes = [node("Where", "c x x", "w"), node("Flatten", "w", "y")]
+    with pytest.raises(UnsupportedError, match=r"one of its nodes \(Where\)") as caught:
+        load(tmp_path, model(nodes, weights={"c": np.ones((1, 3, 8, 8), bool)}))
+    assert "Flatten" not in str(caught.value)
+    assert "KeyError" not in str(caught.value)
 
 
 def test_nodes_behind_others_are_looked_at_too(tmp_path: Path) -> None:
@@ -155,7 +164,8 @@ def test_nodes_behind_others_are_looked_at_too(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "does not run 13 of its nodes (8 Sin, 1 Softmax, 1 Conv, 1 Einsum, 1 mine.Celu, 1 Tile)" in message
     assert "'node_b' (Conv) on (N, 3, 8, 8), constant (3, 5, 2, 2)" in message
-    assert "1 nodes behind these" in message
+    assert "KeyError" not in message
+    assert "1 more behind these" in message
 
 
 def test_a_long_list_is_cut_but_counted(tmp_path: Path) -> None:

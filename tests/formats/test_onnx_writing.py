@@ -15,11 +15,11 @@ from integer_cases import INTEGER_CASES, IntegerCase
 from small_integers import integer_model
 from small_networks import small_net
 
-from cnnfast import ConfigError, ModelFileError, Network, OutputError, Preprocess, list_models, ops
+from cnnfast import ConfigError, ModelFileError, Network, OutputError, Preprocess, list_models, ops, quantize
 from cnnfast.architectures import ARCHITECTURES, build
 from cnnfast.formats import Model, load_model, save
 from cnnfast.graph import Graph, Node, constant
-from cnnfast.layers import Flatten, Linear, Relu, Softmax
+from cnnfast.layers import Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Softmax
 from cnnfast.ops import OPS
 from cnnfast.ops.quantized import QUANTIZED_OPS, Dequantize
 
@@ -146,6 +146,20 @@ def test_a_shipped_network_of_integers_comes_back_as_integers(name: str, tmp_pat
     found = run(path, values)
     np.testing.assert_array_equal(found.argmax(axis=1), scores.argmax(axis=1))
     np.testing.assert_allclose(found, scores, atol=0.05)
+
+
+def test_means_that_are_flat_come_back_as_integers(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "net.onnx"
+    layers = [Conv2d(rng.normal(size=(6, 3, 3, 3)), padding=1), Relu(), GlobalAvgPool(keep_dims=False)]
+    net = Network.from_layers([*layers, Linear(rng.normal(size=(4, 6)))], (3, 8, 8), preprocess=Preprocess((8, 8)))
+    pictures = rng.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+    quantized = quantize(net, pictures).network
+    quantized.save(path)
+    back = Network.load(path)
+    assert back.notes["integers"] == "2 of 2 layers compute with integers"
+    np.testing.assert_array_equal(back.forward(pictures), quantized.forward(pictures))
+    values = net.preprocess(pictures)
+    np.testing.assert_allclose(run(path, values), quantized.forward(values, layout="nchw"), atol=0.05)
 
 
 def test_a_network_with_every_op_of_bytes(tmp_path: Path) -> None:

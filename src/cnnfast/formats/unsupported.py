@@ -80,7 +80,7 @@ def nearest(form: str, kind: str, known: Iterable[str]) -> str:
     """
     if kind in HINTS[form]:
         return HINTS[form][kind]
-    close = difflib.get_close_matches(kind[:100], sorted(known), 1, cutoff=0.5)
+    close = difflib.get_close_matches(kind[:100], sorted(known), 1, cutoff=0.8)
     return f"nearest that is supported: {close[0]}" if close else "nothing close is supported"
 
 

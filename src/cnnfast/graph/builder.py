@@ -109,6 +109,10 @@ class GraphBuilder:
         self.shapes[name] = shape
         return name
 
+    def suppose(self, name: str, shape: Shape) -> None:
+        """Let nodes read a value that nothing makes, so that what is wrong with them shows: no graph comes of it."""
+        self.shapes.setdefault(name, shape)
+
     def rename(self, index: int, name: str) -> str:
         """Give a node that nothing reads yet another name, which may be a reserved one, and return it."""
         check_name_is_free(name, self.shapes)

@@ -84,8 +84,8 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise `UnsupportedError` about all of them: which operators, how often, and the first ones in full."""
         self._report.raise_if_any(
-            f"{self.unseen} nodes behind these are of operators that are run, but what reaches them is not known: "
-            "whether they fit will show when the others are mended"
+            f"{self.unseen} more behind these {'are' if self.unseen > 1 else 'is'} of operators that are run, but what "
+            "is read there is not known: whether that fits will show when the others are mended"
             if self.unseen
             else ""
         )

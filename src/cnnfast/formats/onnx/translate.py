@@ -176,7 +176,14 @@ class Translation:
     def _refuse(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], why: str) -> None:
         """Note a node that is not run, and continue with what its results would be like."""
         self.problems.add(node, inputs, why)
-        self._bind(node, supposed(node, inputs))
+        self._suppose(node, inputs)
+
+    def _suppose(self, node: NodeProto, inputs: Sequence[Value | Unknown | None]) -> None:
+        results = supposed(node, inputs)
+        for value in results:
+            if isinstance(value, OnnxImages):
+                self._builder.suppose(value.name, value.shape)
+        self._bind(node, results)
 
     def _behind(self, node: NodeProto, inputs: Sequence[Value | Unknown | None], unknown: Sequence[Unknown]) -> None:
         """Look at a node that reads what is not known, as far as that goes."""
@@ -191,7 +198,7 @@ class Translation:
             self._refuse(node, inputs, reason)
         else:
             self.problems.unseen += 1
-            self._bind(node, supposed(node, inputs))
+            self._suppose(node, inputs)
 
     def _take_branch(self, node: NodeProto) -> None:
         """Translate the branch of an If that is always taken; its own names end with it."""

@@ -40,13 +40,18 @@ def numbers(call: WriteCall, index: int, scale: float, zero: int) -> str:
 
 def finish_bytes(call: WriteCall, x: str) -> None:
     """Round numbers to the bytes of the result; limits are activations before that."""
+    call.finish("QuantizeLinear", *_limited(call, x))
+
+
+def _limited(call: WriteCall, x: str) -> tuple[str, ...]:
+    """Return numbers within their limits, and the grid that they are rounded to."""
     op: Any = call.op
     if (op.low, op.high) == (op.zero, 255):
         x = call.emit("Relu", x)
     elif (op.low, op.high) != (0, 255):
         low, high = ((limit - op.zero) * op.scale for limit in (op.low, op.high))
         x = call.emit("Clip", x, call.add("low", low), call.add("high", high))
-    call.finish("QuantizeLinear", x, *call.grid(op.scale, op.zero))
+    return x, *call.grid(op.scale, op.zero)
 
 
 @writes(quantized.IntegerConv2d)
@@ -126,7 +131,11 @@ def quantized_global_avg_pool(call: WriteCall) -> None:
     """Take means of the numbers of each channel."""
     op: Any = call.op
     y = call.emit("GlobalAveragePool", numbers(call, 0, op.x_scale, op.x_zero))
-    finish_bytes(call, y if op.keep_dims else call.emit("Flatten", y, axis=1))
+    if op.keep_dims:
+        finish_bytes(call, y)
+        return
+    # rounded before they move, so that programs see what the numbers of the pool are rounded to
+    call.finish("Flatten", call.emit("QuantizeLinear", *_limited(call, y)), axis=1)
 
 
 ACTIVATIONS: tuple[Op, ...] = (
