@@ -166,7 +166,7 @@ def _move_actions(picture: Path) -> tuple[Same, Make]:
 
     def same(target: Path) -> bool:
         # Two pictures that are alike are both kept; but a run may have been killed before it had taken this one away.
-        if picture.is_symlink() or not os.path.samefile(picture, target):
+        if target.is_symlink() or not os.path.samefile(picture, target):
             return False
         _leave(picture, target)
         return True
@@ -266,7 +266,7 @@ def check_apart(file: Path, paths: Sequence[Path]) -> None:
         ):
             raise ConfigError(
                 f"{file}: is inside {path}, where it would replace a picture or be taken for one; name a file outside "
-                "of it"
+                "of it, or a page (.html)"
             )
 
 

@@ -109,6 +109,10 @@ class Batcher:
         self._deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = {}
         self._thread: threading.Thread | None = None
 
+    def _notice_fork(self) -> None:
+        if self._process != os.getpid():
+            self._begin()
+
     @property
     def waiting(self) -> int:
         """How many images wait now, besides those that are being computed."""
@@ -227,8 +231,7 @@ class Batcher:
             raise InputError(NO_PREPROCESSING)
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        if self._process != os.getpid():
-            self._begin()
+        self._notice_fork()
         with self._changed:
             if self._is_closing:
                 raise BusyError("the batcher is being closed and takes no more images")
@@ -313,6 +316,7 @@ class Batcher:
 
     async def close(self) -> None:
         """Take no more calls, finish those that wait, and end the thread."""
+        self._notice_fork()
         with self._changed:
             self._is_closing = True
             self._changed.notify()
