@@ -70,6 +70,18 @@ IMAGES = {
     "smooth ones": lambda m, x: F.silu(x) + F.mish(x) + F.softplus(x) + torch.tanh(x) * torch.sigmoid(x),
     "prelu": lambda m, x: F.prelu(x, m.vector),
     "clamp": lambda m, x: x.clamp(min=-0.2) + x.clamp(max=0.3) + x.clamp(-0.1, 0.1),
+    "clamp of one end": lambda m, x: x.clamp_min(-0.2) + torch.ops.aten.clamp_max(x, 0.3),
+    "softplus of a beta": lambda m, x: F.softplus(x, beta=2) + F.logsigmoid(x),
+    "addcmul": lambda m, x: (
+        torch.addcmul(x, x, x, value=0.5) + torch.addcmul(x, m.vector[:, None, None], m.vector[:, None, None], value=2)
+    ),
+    "powers": lambda m, x: x**3 + x**8 + torch.pow(x, 2.0),
+    "normalized": lambda m, x: (
+        F.normalize(x) + F.normalize(x, p=1, dim=(2, 3)) + x.flatten(1).norm(dim=1, keepdim=True)[:, :, None, None]
+    ),
+    "glu": lambda m, x: F.glu(x, 1) + F.glu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+    "flip": lambda m, x: torch.flip(x, (1, -1)),
+    "alias": lambda m, x: torch.ops.aten.alias(x) + 1,
     "roots and powers": lambda m, x: (x.abs() + 1).sqrt() + (x.exp() + 1).rsqrt() + x**2 + (x.abs() + 1) ** -0.5,
     "log, erf, reciprocal": lambda m, x: (x.abs() + 1).log() - torch.erf(x) + (x.abs() + 2).reciprocal() + (-x),
     "numbers on both sides": lambda m, x: 2 - (1 / (x.abs() + 1) - 3) * 0.5 + 1,

@@ -31,6 +31,9 @@ PLAIN: dict[str, Op] = {
 }
 """Functions of one element without arguments."""
 
+MOST_FACTORS = 8
+"""Of a power that becomes a product."""
+
 
 def _enter(name: str, op: Op) -> None:
     @aten(name)
@@ -98,14 +101,22 @@ def prelu(b: TorchGraph, self: object, weight: object) -> TorchImages:
 @aten("softplus")
 def softplus(b: TorchGraph, self: object, beta: float, threshold: float) -> TorchImages:
     """``torch.nn.Softplus``; above the threshold it differs from ``x`` by less than float32 can tell."""
-    if beta != 1 or threshold < 20:
-        raise UnsupportedError(f"beta={beta} and threshold={threshold}; supported: 1 and at least 20")
-    return each(b, ops.Softplus(), self)
+    if beta <= 0 or threshold < 20:
+        raise UnsupportedError(f"beta={beta} and threshold={threshold}; supported: above 0 and at least 20")
+    if beta == 1:
+        return each(b, ops.Softplus(), self)
+    return binary(b, ops.Div(), each(b, ops.Softplus(), binary(b, ops.Mul(), self, beta)), beta)
 
 
-@aten("hardtanh", "clamp")
+@aten("log_sigmoid")
+def log_sigmoid(b: TorchGraph, self: object) -> TorchImages:
+    """``torch.nn.LogSigmoid``: minus the softplus of ``-x``."""
+    return neg(b, each(b, ops.Softplus(), neg(b, self)))
+
+
+@aten("hardtanh", "clamp", "clamp_min", "clamp_max")
 def clamp(b: TorchGraph, self: object, **limits: float | None) -> TorchImages:
-    """``torch.clamp``, ``torch.nn.Hardtanh`` and ReLU6."""
+    """``torch.clamp``, also of one end, ``torch.nn.Hardtanh`` and ReLU6."""
     low, high = (limits.get(f"{end}_val", limits.get(end)) for end in ("min", "max"))
     if any(isinstance(limit, TorchImages | TorchConstant) for limit in (low, high)):
         raise UnsupportedError("its limits are tensors; supported: numbers")
@@ -140,6 +151,17 @@ def _times(b: TorchGraph, value: object, factor: float) -> object:
     if isinstance(value, TorchImages):
         return binary(b, ops.Mul(), value, factor)
     return TorchConstant(value.tensor * factor)  # type: ignore[attr-defined]
+
+
+@aten("addcmul")
+def addcmul(b: TorchGraph, self: object, tensor1: object, tensor2: object, value: float = 1) -> TorchImages:
+    """``torch.addcmul``: ``self + value * tensor1 * tensor2``."""
+    product = mul(b, tensor1, tensor2) if TorchImages in (type(tensor1), type(tensor2)) else _product(tensor1, tensor2)
+    return add(b, self, product, value)
+
+
+def _product(left: object, right: object) -> TorchConstant:
+    return TorchConstant(need_constant(left, "factor").tensor * need_constant(right, "factor").tensor)
 
 
 @aten("mul")
@@ -195,8 +217,13 @@ def power(b: TorchGraph, self: object, exponent: object) -> TorchImages:
         -1: lambda: reciprocal(b, self),
         -0.5: lambda: rsqrt(b, self),
     }
+    if isinstance(exponent, int | float) and exponent in range(3, MOST_FACTORS + 1):
+        y = need_images(self)
+        for _ in range(int(exponent) - 1):
+            y = binary(b, ops.Mul(), y, self)
+        return y
     if isinstance(exponent, TorchImages | TorchConstant) or exponent not in factors:
-        raise UnsupportedError(f"the exponent {exponent!r:.60}; supported: 2, 1/2, -1, -1/2")
+        raise UnsupportedError(f"the exponent {exponent!r:.60}; supported: 2 to {MOST_FACTORS}, 1/2, -1, -1/2")
     return factors[exponent]()
 
 

@@ -10,12 +10,12 @@ from cnnfast.formats.torch.elementwise import binary
 from cnnfast.formats.torch.export import filled
 from cnnfast.formats.torch.table import aten
 from cnnfast.formats.torch.values import Behind, TorchConstant, TorchImages
-from cnnfast.ops import Add, Array, Concat, Flatten, Pad, Reshape, Resize, Shape, Slice
+from cnnfast.ops import Add, Array, Concat, Flatten, Mul, Pad, Reshape, Resize, Shape, Sigmoid, Slice
 
 Sizes = Sequence[int]
 
 
-@aten("clone", "detach", "_to_copy", "type_as", "dropout")
+@aten("alias", "clone", "detach", "_to_copy", "type_as", "dropout")
 def identity(b: TorchGraph, **arguments: object) -> object:
     """Return the input: copies, and what only training changes."""
     if arguments.get("train"):
@@ -158,6 +158,24 @@ def split(b: TorchGraph, self: object, dim: int = 0, **how: object) -> tuple[Tor
         parts.append(_cut(b, x, axis, first, shape[axis]))
         first += shape[axis]
     return tuple(parts)
+
+
+@aten("glu")
+def glu(b: TorchGraph, self: object, dim: int = -1) -> TorchImages:
+    """``torch.nn.GLU``: the first half times the sigmoid of the second; Dauphin et al., 2017."""
+    x = need_images(self)
+    axis = image_axis(dim, len(x.shape))
+    half = x.shape[axis] // 2
+    return binary(b, Mul(), _cut(b, x, axis, 0, half), b.emit(Sigmoid(), _cut(b, x, axis, half, half)))
+
+
+@aten("flip")
+def flip(b: TorchGraph, self: object, dims: Sizes) -> TorchImages:
+    """``torch.flip``."""
+    x = need_images(self)
+    axes = [image_axis(dim, len(x.shape)) for dim in dims]
+    starts = tuple(size - 1 if axis in axes else 0 for axis, size in enumerate(x.shape))
+    return b.emit(Slice(starts, x.shape, tuple(-1 if axis in axes else 1 for axis in range(len(x.shape)))), x)
 
 
 @aten("cat")

@@ -106,6 +106,24 @@ def total(
     return _reduce(b, self, ops.ReduceSum, dim, keepdim)
 
 
+@aten("linalg_vector_norm")
+def vector_norm(
+    b: TorchGraph,
+    self: object,
+    ord: float = 2,
+    dim: Sizes | None = None,
+    keepdim: bool = False,
+    dtype: object = None,
+) -> TorchImages:
+    """``torch.linalg.vector_norm`` of order 1 or 2 over axes: what ``torch.nn.functional.normalize`` divides by."""
+    if ord not in (1, 2):
+        raise UnsupportedError(f"ord={ord}; supported: 1 and 2")
+    x = need_images(self)
+    if ord == 1:
+        return _reduce(b, b.emit(ops.Abs(), x), ops.ReduceSum, dim, keepdim)
+    return b.emit(ops.Sqrt(), _reduce(b, b.emit(ops.Mul(), x, x), ops.ReduceSum, dim, keepdim))
+
+
 @aten("amax")
 def amax(b: TorchGraph, self: object, dim: Sizes = (), keepdim: bool = False) -> TorchImages:
     """``torch.amax`` over axes."""

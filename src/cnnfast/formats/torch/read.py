@@ -154,7 +154,8 @@ def _translated(builder: TorchGraph, step: AtenNode, arguments: dict[str, Any]) 
             continue
         _check_batch([shape], builder.batch)
         if need_images(value).shape != shape[1:]:
-            raise UnsupportedError(f"it would give {value.shape}, but PyTorch states {shape[1:]}")
+            hint = "; keepdim=True keeps an axis" if shape[1:] == () else ""
+            raise UnsupportedError(f"it would give {value.shape}, but PyTorch states {shape[1:]}{hint}")
     return result
 
 
