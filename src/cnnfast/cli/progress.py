@@ -9,7 +9,7 @@ from typing import Self
 
 from cnnfast._bar import above, open_bar
 from cnnfast.errors import PictureError
-from cnnfast.runtime.escapes import in_line
+from cnnfast.runtime.escapes import in_line, told
 
 ENOUGH = 100
 """Images of a run from which on its speed is said."""
@@ -97,7 +97,7 @@ class Failures:
         """Remember one."""
         self.count += 1
         if len(self._listed) < MAX_LISTED:
-            self._listed.append(f"  {in_line(name)}: {in_line(reason)}")
+            self._listed.append(f"  {in_line(name)}: {told(reason)}")
 
     def add_error(self, error: PictureError) -> None:
         """Remember one."""

@@ -154,8 +154,8 @@ def three_axes(shape: Shape) -> Triple:
     """Return a shape with axes of size 1 in front, so that there are three."""
     if len(shape) > 3:
         raise UnsupportedError(
-            f"more than three axes: {shape}; elements of such values are moved, but not computed with: keep (C, H, W), as "
-            "by joining along the channels what is stacked"
+            f"more than three axes: {shape}; elements of such values are moved, but not computed with: keep (C, H, W), "
+            "as by joining along the channels what is stacked"
         )
     first, second, third = (1,) * (3 - len(shape)) + tuple(shape)
     return first, second, third

@@ -55,7 +55,19 @@ def in_line(name: str) -> str:
     >>> in_line("two\nlines.jpg")
     'two\\x0alines.jpg'
     """
-    return BREAKS_A_LINE.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), _shielded(name))
+    return told(_shielded(name))
+
+
+def told(reason: str) -> str:
+    r"""Return what is said about a file so that it stays in its line; nothing reads it back.
+
+    Examples
+    --------
+    >>> told("broken chunk b'\xf4'
+")
+    "broken chunk b'\xf4'\x0a"
+    """
+    return BREAKS_A_LINE.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), reason)
 
 
 def _shielded(name: str) -> str:
