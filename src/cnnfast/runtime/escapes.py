@@ -63,9 +63,8 @@ def told(reason: str) -> str:
 
     Examples
     --------
-    >>> told("broken chunk b'\xf4'
-")
-    "broken chunk b'\xf4'\x0a"
+    >>> told(r"broken \xf4") == r"broken \xf4", told("two\nlines")
+    (True, 'two\\x0alines')
     """
     return BREAKS_A_LINE.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), reason)
 
