@@ -76,7 +76,7 @@ def way(network: Subject, rung: str) -> tuple[Callable[[], np.ndarray], int, int
     plan: Plan = make_plan(network.graph, **options)
     images = FEW if plan.layout == "nchw" else BATCH
     threads = get_num_threads() if rung == "all cores" else 1
-    return partial(network.run, plan, images, threads), images, threads
+    return partial(network.run, plan.program, images, threads), images, threads
 
 
 INTEGERS = ("n1", "n2", "n3", "n4", "n5", "n6", "n7")
@@ -91,7 +91,10 @@ def test_integers(id: str, benchmark, table: Table) -> None:
     bench, net = BENCHES[id], integer_network(id)
     floats, integers = Subject.of(bench.network(), BATCH), Subject.of(net, BATCH)
     plans = make_plan(floats.graph), make_plan(integers.graph)
-    compute_floats, compute = partial(floats.run, plans[0], BATCH, 1), partial(integers.run, plans[1], BATCH, 1)
+    compute_floats, compute = (
+        partial(floats.run, plans[0].program, BATCH, 1),
+        partial(integers.run, plans[1].program, BATCH, 1),
+    )
     floats.check(FLOAT, compute_floats())
     pictures = integers.images.transpose(0, 2, 3, 1)
     check_exact(net, pictures)

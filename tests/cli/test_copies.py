@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -192,33 +193,71 @@ def test_a_name_that_another_run_takes_in_that_moment_is_left_to_it(
 
 def test_a_picture_that_cannot_be_taken_away_is_not_in_two_places(run, season, model, tmp_path, monkeypatch):
     (season / "cam2" / "4.jpg").unlink()
-    unlink = Path.unlink
+    replace = os.replace
 
-    def refused(self, *options, **more):
-        if self.is_relative_to(season):
+    def refused(source, target):
+        if Path(source).is_relative_to(season):
             raise PermissionError(errno.EACCES, "Permission denied")
-        return unlink(self, *options, **more)
+        replace(source, target)
 
-    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(os, "replace", refused)
     words = ("find", "red", season, "--model", model, "--move-to", tmp_path / "sorted", "--out", tmp_path / "a.csv")
     for more in ([], ["--resume"], ["--resume"]):
         result = run(*words, *more)
         assert result.status == 2
-        assert "1.png: cannot be moved, because it cannot be removed from its folder" in result.err
+        assert "1.png: Permission denied" in result.err
         assert tree(tmp_path / "sorted") == []
     monkeypatch.undo()
     assert run(*words, "--resume").status == 0
     assert tree(tmp_path / "sorted") == ["cam1/1.png", "cam2/1.png", "cam2/3.png"]
 
 
-def test_a_move_that_was_killed_between_its_two_names_is_finished(run, season, model, tmp_path):
+@pytest.mark.parametrize("room", [True, False], ids=["room", "no room"])
+def test_a_move_to_another_file_system_is_whole_or_not_at_all(run, season, model, tmp_path, monkeypatch, room):
     (season / "cam2" / "4.jpg").unlink()
+    replace, copy = os.replace, shutil.copyfileobj
+
+    def elsewhere(source, target):
+        if Path(source).is_relative_to(season):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    def full(source, target, *length):
+        target.write(source.read(10))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", elsewhere)
+    monkeypatch.setattr(shutil, "copyfileobj", copy if room else full)
+    before = {name: (season / name).read_bytes() for name in tree(season)}
     words = ("find", "red", season, "--model", model, "--move-to", tmp_path / "sorted", "--out", tmp_path / "a.csv")
-    run(*words)
-    os.link(tmp_path / "sorted" / "cam1" / "1.png", season / "cam1" / "1.png")
-    assert run(*words, "--resume").status == 0
-    assert tree(tmp_path / "sorted") == ["cam1/1.png", "cam2/1.png", "cam2/3.png"]
-    assert "cam1/1.png" not in tree(season)
+    result = run(*words)
+    if not room:
+        assert result.status == 2
+        assert f"{Path('cam1', '1.png')}: cannot be written: No space left on device" in result.err
+        assert tree(tmp_path / "sorted") == []
+        assert {name: (season / name).read_bytes() for name in tree(season)} == before
+        monkeypatch.setattr(shutil, "copyfileobj", copy)
+        result = run(*words, "--resume")
+    assert result.status == 0
+    moved = {name: (tmp_path / "sorted" / name).read_bytes() for name in tree(tmp_path / "sorted")}
+    assert moved == {name: content for name, content in before.items() if name != "cam1/2.png"}
+    assert tree(season) == ["cam1/2.png"]
+
+
+def test_pictures_that_are_in_the_folder_already_stay_there(run, season, model, tmp_path):
+    """Named one by one, they may be where they would be moved to."""
+    before = sorted((season / name).read_bytes() for name in tree(season))
+    run("classify", *[season / name for name in tree(season)], "--model", model, "--move-to", tmp_path / "sorted")
+    for _ in range(2):
+        there = [tmp_path / "sorted" / name for name in tree(tmp_path / "sorted")]
+        run("classify", *there, "--model", model, "--move-to", tmp_path / "sorted")
+        assert sorted(path.read_bytes() for path in (tmp_path / "sorted").rglob("*") if path.is_file()) == before
+
+
+def test_an_empty_file_is_moved_too(run, season, model, tmp_path):
+    (season / "cam2" / "4.jpg").write_bytes(b"")
+    assert run("classify", season, "--model", model, "--move-to", tmp_path / "sorted").status == 1
+    assert (tmp_path / "sorted" / "unreadable" / "cam2" / "4.jpg").read_bytes() == b""
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import os
@@ -20,7 +19,6 @@ from PIL import Image
 from systems import posix
 
 from cnnfast.cli.records import Csv, Row
-from cnnfast.cli.results_file import RowFile
 from cnnfast.runtime.claims import claimed
 
 SUFFIXES = ("csv", "jsonl")
@@ -273,11 +271,21 @@ def test_an_error_of_an_earlier_run_is_told_as_one(run, album, model, tmp_path):
     assert "earlier run" not in (tmp_path / "rows.csv").read_text()
 
 
-def test_rows_that_the_disk_has_no_room_for_are_named(run, album, model, tmp_path, monkeypatch):
-    def full(self, rows):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@posix
+def test_rows_that_the_disk_has_no_room_for_are_named(run, album, model, tmp_path):
+    import resource
 
-    monkeypatch.setattr(RowFile, "_appended", full)
-    result = run("classify", album, "--model", model, "--out", tmp_path / "rows.csv")
+    words = ("classify", album, "--model", model, "--out", tmp_path / "rows.csv", "--batch", 2)
+    undisturbed = run(*words, "--quiet")
+    whole = (tmp_path / "rows.csv").read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "rows.csv").unlink()
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, before[1]))
+        result = run(*words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert result.status == 2
-    assert "rows.csv: cannot be written: No space left on device; the rows until there are kept" in result.err
+    assert "rows.csv: cannot be written: File too large; the rows until there are kept" in result.err
+    assert run(*words, "--resume", "--quiet").status == undisturbed.status
+    assert (tmp_path / "rows.csv").read_bytes() == whole

@@ -125,7 +125,7 @@ AMID_CALLS = """
 import os, threading, time, numpy as np
 from cnnfast import Network
 from cnnfast.runtime.dispatch import kernels
-net, images = Network.load("cifar10-resnet"), np.zeros((20000, 32, 32, 3), np.uint8)
+net, images = Network.load("cifar10-resnet"), np.zeros((100000, 32, 32, 3), np.uint8)
 net.predict(images[:1], threads=1)
 def compute():
     try:
@@ -134,7 +134,8 @@ def compute():
         pass
 other = threading.Thread(target=compute)
 other.start()
-time.sleep(0.2)
+# a call looks at signals every 40 ms; it is in its loops long before
+time.sleep(1)
 child = os.fork()
 if child == 0:
     os._exit(10 + kernels.interrupt(other.ident))

@@ -73,9 +73,12 @@ def test_a_batcher_that_has_served_serves_in_a_forked_process_too(net: Network) 
     expected = run(lambda: batcher.classify(one))
     child = os.fork()
     if child == 0:
-        same = np.array_equal(run(lambda: batcher.classify(one)), expected)
-        run(batcher.close)
-        os._exit(10 + int(same))
+        same = False
+        try:
+            same = np.array_equal(run(lambda: batcher.classify(one)), expected)
+            run(batcher.close)
+        finally:
+            os._exit(10 + int(same))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
     run(batcher.close)
 

@@ -15,6 +15,7 @@ from train import bars
 
 import cnnfast
 from cnnfast import Network, Preprocess, open_dataset
+from cnnfast.cli.models import described
 from cnnfast.errors import ConfigError, DataError, InputError, ModelFileError, OutputError, TrainingError
 from cnnfast.graph import Graph
 from cnnfast.layers import Conv2d, Flatten, Linear, Sigmoid, Softmax
@@ -290,6 +291,10 @@ def test_data_that_changed_since_the_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the data set has changed since the checkpoint"):
         fit(bars.network(), (images, labels), recipe, run_dir=tmp_path, resume=True)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
+    # and so where the preprocessing of a new network follows from the images
+    scaled = described(bars.network(), bars.CLASSES, Preprocess((8, 8), channels="gray", std=(0.5,)))
+    with pytest.raises(DataError, match="the data set has changed since the checkpoint"):
+        fit(scaled, (images, labels), dataclasses.replace(recipe, batch=9), run_dir=tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(

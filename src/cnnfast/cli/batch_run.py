@@ -7,7 +7,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -31,7 +31,7 @@ from cnnfast.cli.review_results import write_review
 from cnnfast.cli.rows_out import STDOUT, RowSink, complete_options, format_of, open_rows
 from cnnfast.cli.stacks import Stacks
 from cnnfast.cli.words import command_line
-from cnnfast.errors import CnnfastError, ConfigError, PictureError
+from cnnfast.errors import CnnfastError, ConfigError, OutputError, PictureError
 from cnnfast.images.pictures.skipped import Skipped, no_picture
 from cnnfast.images.preprocess import Array, Preprocess
 from cnnfast.network.network import Network
@@ -231,8 +231,12 @@ class _Sweep:
         if self.shelf is None:
             return None
         if row.error is not None:
-            with suppress(PermissionError):  # said already: this is why it could not be read
+            try:
                 return self.shelf.put(item, self.unreadable)
+            except (PermissionError, OutputError) as error:
+                if not isinstance(error.__cause__ or error, PermissionError):
+                    raise
+                # said already: this is why it could not be read
         label = None if row.error is not None else self.judge.shelf(self._own(row))
         return None if label is None else self.shelf.put(item, label)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import io
 import itertools
@@ -147,8 +148,7 @@ def _copy_actions(picture: Path) -> tuple[Same, Make]:
 def _copy(picture: Path, target: Path) -> None:
     with picture.open("rb") as source, _new_file(target) as file:
         shutil.copyfileobj(source, file)
-        file.flush()
-        shutil.copystat(picture, file.name)
+    shutil.copystat(picture, target)
 
 
 def _link_actions(picture: Path) -> tuple[Same, Make]:
@@ -160,41 +160,51 @@ def _move_actions(picture: Path) -> tuple[Same, Make]:
     def make(target: Path) -> None:
         if picture.is_symlink():  # a relative link would lead nowhere from there
             target.symlink_to(os.path.realpath(picture))
+            picture.unlink()
         else:
-            _twin(picture, target)
-        _leave(picture, target)
+            _move(picture, target)
 
-    def same(target: Path) -> bool:
-        # Two pictures that are alike are both kept; but a run may have been killed before it had taken this one away.
-        if target.is_symlink() or not os.path.samefile(picture, target):
-            return False
-        _leave(picture, target)
-        return True
-
-    return same, make
+    # Only where it is itself: two pictures that are alike are both kept.
+    return lambda target: target.name == picture.name and os.path.samefile(target.parent, picture.parent), make
 
 
-def _twin(picture: Path, target: Path) -> None:
-    """Give a picture a second name, or where that cannot be make a copy of it."""
+def _move(picture: Path, target: Path) -> None:
     try:
-        os.link(picture, target)
+        with _claimed(target):
+            os.replace(picture, target)
+        return
     except FileExistsError:
         raise
-    except OSError:  # another file system, or one without links
-        _copy(picture, target)
-
-
-def _leave(picture: Path, target: Path) -> None:
-    """Remove a picture from where it was; if it must stay, it is not in two places."""
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise OutputError(f"{picture}: cannot be moved to {target}: {error.strerror}") from error
+    _copy(picture, target)
     try:
         picture.unlink()
+    except FileNotFoundError:
+        pass  # another run has taken it away
     except OSError as error:
         with suppress(OSError):
             target.unlink()
-        raise OutputError(
-            f"{picture}: cannot be moved, because it cannot be removed from its folder: {error.strerror}; allow that, "
-            "or use --copy-to"
-        ) from error
+        raise OutputError(f"{picture}: cannot be moved to {target}: {error.strerror}") from error
+
+
+@contextmanager
+def _claimed(target: Path) -> Iterator[None]:
+    """Hold a name with an empty file, which is to be replaced in the ``with`` block; if that fails, it goes again.
+
+    Raises
+    ------
+    FileExistsError
+        If another file has the name.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            target.unlink()
+        raise
 
 
 def _png_actions(picture: Array) -> tuple[Same, Make]:
@@ -222,8 +232,8 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
         except FileExistsError:
             raise
         except OSError:  # a file system without links, as of memory cards
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL))
-            os.replace(temporary, target)
+            with _claimed(target):
+                os.replace(temporary, target)
     except FileExistsError:
         raise
     except OSError as error:

@@ -11,7 +11,7 @@ import json
 import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -68,10 +68,12 @@ class RowFile:
         self._claim.enter_context(claimed(self._target.with_name(self._target.name + ".running")))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             if self._file is not None:
-                self._file.close()
+                # what could not be written was told
+                with suppress(OSError) if any(error) else nullcontext():
+                    self._file.close()
         finally:
             self._claim.close()
 
@@ -111,23 +113,22 @@ class RowFile:
         with replacing(self._sidecar) as file:
             file.write((json.dumps(self._settings, indent=2, ensure_ascii=False) + "\n").encode())
         self._file = self._target.open("wb")
-        self._file.write(self._layout.header())
-        self._file.flush()
+        self._append(self._layout.header())
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows and hand them to the operating system, so that a kill does not lose them."""
+        self._append(b"".join(map(self._layout.encode, rows)))
+
+    def _append(self, content: bytes) -> None:
+        assert self._file is not None
         try:
-            self._appended(rows)
+            self._file.write(content)
+            self._file.flush()
         except OSError as error:
             raise OutputError(
                 f"{self.path}: cannot be written: {error.strerror}; the rows until there are kept, and --resume "
                 "continues once there is room"
             ) from error
-
-    def _appended(self, rows: Sequence[Row]) -> None:
-        assert self._file is not None
-        self._file.write(b"".join(map(self._layout.encode, rows)))
-        self._file.flush()
 
     def finish(self) -> None:
         """Do nothing: the file is complete after every row."""

@@ -8,6 +8,7 @@ cdef enum:
     GROUPS = 1
     ALONE = 2
     LOOKS = 4                              # calls of each kind that are timed at least; the fastest counts
+    COUNTS = 17                            # numbers of threads whose times are kept; that of the last may change
 
 cdef double BEST_CASE = 0.6                # an image alone may cost this part of the estimate …
 cdef double WORST_CASE = 2.0               # … or this many times as much
@@ -32,7 +33,7 @@ cdef struct Partitioner:
     Py_ssize_t group                       # images in a group
     const Sharing* sharing                 # of images alone, once their program is there
     double estimate                        # what an image alone costs, in groups
-    Measured[2] measured                   # with one thread, and with several
+    Measured[COUNTS] measured              # by the number of threads
     double lost                            # seconds that the other program might have saved until now
     double packing                         # seconds that packing the weights of one program has taken
 
@@ -75,7 +76,7 @@ cdef Partition best_partition(const Partitioner* s, Py_ssize_t N, int threads, d
 
 cdef Measured* measured_with(Partitioner* s, int threads) noexcept nogil:
     # cores share memory, so that times of one number of threads say little of another
-    cdef Measured* m = &s.measured[1 if threads > 1 else 0]
+    cdef Measured* m = &s.measured[min(threads, <int>COUNTS) - 1]
     if m.threads != threads:
         memset(m, 0, sizeof(m[0]))
         m.threads = threads

@@ -207,7 +207,9 @@ def default_batch(threads: int) -> int:
 
 def bytes_of_item(item: object) -> int:
     """Return what an encoded picture or an array takes while it waits."""
-    return len(item) if isinstance(item, bytes | bytearray) else int(getattr(item, "nbytes", 0))
+    if isinstance(item, bytes | bytearray):
+        return len(item)
+    return item.nbytes if isinstance(item, np.ndarray | memoryview) else 0
 
 
 class Pipeline(Generic[Item]):

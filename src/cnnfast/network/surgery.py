@@ -124,7 +124,8 @@ class NetworkSurgery(NetworkPictures):
         base = self._bases.get(layer) if isinstance(layer, str) else None
         if base is None:
             base = self.truncate(layer)
-            while len(self._bases) >= MOST_BASES and (oldest := next(iter(self._bases), None)) is not None:
+            known = list(self._bases)
+            for oldest in known[: max(len(known) + 1 - MOST_BASES, 0)]:
                 self._bases.pop(oldest, None)
             self._bases[layer] = base
         values = base.forward(images, layout=layout, outliers=outliers, threads=threads)

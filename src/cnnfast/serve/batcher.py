@@ -22,6 +22,7 @@ from cnnfast.network.runner import NO_PREPROCESSING
 from cnnfast.network.stream import Answer
 from cnnfast.ops import Array
 from cnnfast.runtime.arguments import check_range, quoted, whole
+from cnnfast.runtime.forks import open_in_forked_children
 from cnnfast.runtime.threads import decide
 from cnnfast.serve.deadlines import Deadlines
 from cnnfast.serve.work import BatchJob, BatchReport, Work
@@ -31,6 +32,10 @@ FULL = 16
 
 MUCH = 1 << 30
 """Multiply-adds of a batch, some 30 ms of a core, from which on all threads compute it, however few its images are."""
+
+
+_forked = threading.Lock()
+open_in_forked_children(_forked)
 
 
 class Batcher:
@@ -101,21 +106,25 @@ class Batcher:
 
     def _begin(self) -> None:
         """Start with nothing that waits and without a thread, also in a process that was forked in the meantime."""
-        self._process = os.getpid()
         self._queue: deque[Work] = deque()
         self._images = 0
         self._changed = threading.Condition()
         self._waking: asyncio.AbstractEventLoop | None = None
         self._deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = {}
         self._thread: threading.Thread | None = None
+        # last: other threads of a child may look at it
+        self._process = os.getpid()
 
     def _notice_fork(self) -> None:
         if self._process != os.getpid():
-            self._begin()
+            with _forked:
+                if self._process != os.getpid():
+                    self._begin()
 
     @property
     def waiting(self) -> int:
         """How many images wait now, besides those that are being computed."""
+        self._notice_fork()
         return self._images
 
     async def classify(self, picture: bytes | bytearray | memoryview) -> Array:

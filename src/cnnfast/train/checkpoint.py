@@ -119,6 +119,11 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
     """
     if then.get("network") != now["network"]:
         raise ConfigError(f"{path}: was made with another network; start over, or use the same architecture")
+    if then.get("data") != now["data"]:
+        raise DataError(
+            f"{path}: the data set has changed since the checkpoint: its digest was {then.get('data')!s:.16}…, now it "
+            f"is {now['data']:.16}…; restore the images and labels, or start over"
+        )
     old, new = then.get("recipe", {}), now["recipe"]
     for key, value in new.items():
         if old.get(key) != value:
@@ -130,9 +135,4 @@ def check_identity(path: Path, then: dict[str, Any], now: dict[str, Any]) -> Non
         raise ConfigError(
             f"{path}: was made from a network of other weights or other preprocessing; only the same start gives "
             "bit-identical results: load the earlier network, or train from the start"
-        )
-    if then.get("data") != now["data"]:
-        raise DataError(
-            f"{path}: the data set has changed since the checkpoint: its digest was {then.get('data')!s:.16}…, now it "
-            f"is {now['data']:.16}…; restore the images and labels, or start over"
         )
