@@ -1,4 +1,4 @@
-"""The tables of eight-bit integers in docs/performance.md, from bench/results/peers_int8.json and peers_int8_on_other_cpus.
+"""The tables of eight-bit integers in docs/performance.md, from bench/results/peers_int8.json and those of other CPUs.
 
 python tools/integer_table.py          print the tables
 python tools/integer_table.py --write  put them into docs/performance.md, between their markers
