@@ -205,7 +205,7 @@ cdef class Program:
             self._run_partition(&batch, groups, threads)
 
     def measured(self, int threads):
-        """Return what a group, and an image alone, have taken on one of ``threads`` threads, in seconds; 0 if unknown."""
+        """Return the seconds that a group, and an image alone, have taken on one of ``threads`` threads; or 0."""
         cdef const Measured* m = &self._partitioner.measured[max(1, min(threads, <int>COUNTS)) - 1]
         cdef double group = 0, alone = 0
         lock_state()
