@@ -9,9 +9,8 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from cnnfast.errors import ConfigError, OutputError
 from cnnfast.images.pictures.kinds import picture_suffixes
 from cnnfast.images.preprocess import Array
 from cnnfast.runtime.escapes import in_line
-from cnnfast.runtime.outputs import UNFINISHED
+from cnnfast.runtime.outputs import creating, holding
 
 UNSURE, UNKNOWN, UNREADABLE = "unsure", "unknown", "unreadable"
 """Sub-folders that are not named after a class."""
@@ -146,7 +145,8 @@ def _copy_actions(picture: Path) -> tuple[Same, Make]:
 
 
 def _copy(picture: Path, target: Path) -> None:
-    with picture.open("rb") as source, _new_file(target) as file:
+    # what an interruption leaves must not look like another picture of that name
+    with picture.open("rb") as source, creating(target) as file:
         shutil.copyfileobj(source, file)
     shutil.copystat(picture, target)
 
@@ -170,7 +170,7 @@ def _move_actions(picture: Path) -> tuple[Same, Make]:
 
 def _move(picture: Path, target: Path) -> None:
     try:
-        with _claimed(target):
+        with holding(target):
             os.replace(picture, target)
         return
     except FileExistsError:
@@ -189,58 +189,14 @@ def _move(picture: Path, target: Path) -> None:
         raise OutputError(f"{picture}: cannot be moved to {target}: {error.strerror}") from error
 
 
-@contextmanager
-def _claimed(target: Path) -> Iterator[None]:
-    """Hold a name with an empty file, which is to be replaced in the ``with`` block; if that fails, it goes again.
-
-    Raises
-    ------
-    FileExistsError
-        If another file has the name.
-    """
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            target.unlink()
-        raise
-
-
 def _png_actions(picture: Array) -> tuple[Same, Make]:
     content = _as_png(picture)
 
     def make(target: Path) -> None:
-        with _new_file(target) as file:
+        with creating(target) as file:
             file.write(content)
 
     return lambda target: target.is_file() and target.read_bytes() == content, make
-
-
-@contextmanager
-def _new_file(target: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name once all of it is written, if no other file has got that name until then.
-
-    What an interruption leaves must not look like another picture of that name.
-    """
-    temporary = target.with_name(f"{UNFINISHED}{os.urandom(6).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links, as of memory cards
-            with _claimed(target):
-                os.replace(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _as_png(picture: Array) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -93,7 +93,55 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     >>> path.read_bytes(), len(list(path.parent.iterdir()))
     (b'done', 1)
     """
-    target = file_behind(path)
+    with _written(path, file_behind(path), durable, _replace) as file:
+        yield file
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name once all of it is written, if no other file has got that name until then.
+
+    Raises
+    ------
+    FileExistsError
+        If another file has the name.
+    OutputError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with creating(path) as file:
+    ...     _ = file.write(b"done")
+    >>> path.read_bytes(), len(list(path.parent.iterdir()))
+    (b'done', 1)
+    """
+    with _written(path, path, False, _name) as file:
+        yield file
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Hold a name with an empty file, which is to be replaced in the ``with`` block; if that fails, it goes again.
+
+    Raises
+    ------
+    FileExistsError
+        If another file has the name.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+@contextmanager
+def _written(path: Path, target: Path, durable: bool, finish: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
+    """Open a file next to the target, which ``finish`` makes of it; what is left of it is removed."""
     # not made of the target's name, which may be as long as a name can be
     temporary = target.with_name(f"{UNFINISHED}{os.urandom(6).hex()}.tmp")
     try:
@@ -102,10 +150,8 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-        _replace(temporary, target)
-    except OutputError:
+        finish(temporary, target)
+    except (OutputError, FileExistsError):
         raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -114,12 +160,25 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
+def _name(temporary: Path, target: Path) -> None:
+    """Give a file a name that no other one has."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as of memory cards
+        with holding(target):
+            os.replace(temporary, target)
+
+
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds to wait before each further try."""
 
 
 def _replace(temporary: Path, target: Path) -> None:
-    """Give a file its name, once the one that has it is closed: Windows replaces no open file."""
+    """Give a file the name and the mode of another, once that is closed: Windows replaces no open file."""
+    with suppress(FileNotFoundError):
+        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
     for pause in PAUSES if os.name == "nt" else ():
         try:
             return os.replace(temporary, target)
